@@ -1,0 +1,112 @@
+"""Great Expectations at arm's length: columns and checks in, flagged rows out.
+
+Concept: a `Check` is one GX expectation as plain data, with the words that a rejected row
+or a refused batch is told. `run_checks` holds a table to a list of them.
+
+Promise: every run has its own in-memory context, because GX contexts that are shared
+between threads validate each other's tables silently. Summaries are byte-stable: no ids, no
+times, and in the order of the checks.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from components.errors import DataRejected
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One expectation: its GX type and arguments, and `reason`, what a failure is called.
+
+    A failed `critical` check refuses the batch; a `warning` rejects rows; `info` is noted.
+    """
+
+    reason: str
+    type: str
+    arguments: Mapping[str, Any]
+    severity: Literal["critical", "warning", "info"] = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What GX found: `rows` are the flagged positions, `observed` a table-wide value."""
+
+    check: Check
+    success: bool
+    rows: tuple[int, ...]
+    observed: Any
+
+    def summary(self) -> dict[str, Any]:
+        """Return the outcome as plain JSON values, the same bytes in every run."""
+        return {
+            "check": self.check.reason,
+            "expectation": self.check.type,
+            "arguments": dict(self.check.arguments),
+            "severity": self.check.severity,
+            "success": self.success,
+            "flagged": len(self.rows),
+            "observed": self.observed,
+        }
+
+
+def run_checks(columns: Mapping[str, Sequence[Any]], checks: Sequence[Check]) -> list[Outcome]:
+    """Hold a table to `checks`, and return one outcome each, in the same order.
+
+    Args:
+        columns: name -> values, all of one length; text without lone surrogates.
+        checks: their arguments name only these columns.
+
+    Raises:
+        DataRejected: a check could not be computed; it is never taken for passed.
+    """
+    import great_expectations as gx
+    import pandas
+
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False}
+    table = pandas.DataFrame(dict(columns))
+    asset = context.data_sources.add_pandas("batches").add_dataframe_asset("batch")
+    batch = asset.add_batch_definition_whole_dataframe("whole").get_batch({"dataframe": table})
+    expectations = [
+        {
+            "type": check.type,
+            "kwargs": dict(check.arguments),
+            "severity": check.severity,
+            "meta": {"position": position},
+        }
+        for position, check in enumerate(checks)
+    ]
+    found = batch.validate(
+        gx.ExpectationSuite(name="contract", expectations=expectations),
+        result_format={
+            "result_format": "COMPLETE",
+            "exclude_unexpected_values": True,
+            "return_unexpected_index_query": False,
+        },
+    )
+    results = {result.expectation_config.meta["position"]: result for result in found.results}
+    return [_outcome(check, results[position]) for position, check in enumerate(checks)]
+
+
+def _outcome(check: Check, result: Any) -> Outcome:
+    found = result.to_json_dict()["result"]
+    rows = tuple(sorted(found.get("unexpected_index_list") or ()))
+    observed = found.get("observed_value")
+    if not result.success and not rows and observed is None:
+        raise DataRejected(
+            f"The check {check.reason!r} ({check.type}) could not be computed.",
+            "Run `ratchet doctor`; the batch stays in quarantine meanwhile.",
+        )
+    return Outcome(check, bool(result.success), rows, _stable(observed))
+
+
+def _stable(value: Any) -> Any:
+    if isinstance(value, list):
+        return sorted(value)
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,82 @@
+"""Identity by content: one canonical form, one hash.
+
+Concept: whatever has an identity in Ratchet (item, batch, snapshot, settings, evidence,
+bundle) is hashed from canonical JSON or from its bytes with SHA-256.
+
+Promise: equal values give equal digests on every machine; row order, file name and key
+order never count.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import unicodedata
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+
+def canonical_json(value: Any) -> str:
+    """Return `value` as JSON with sorted keys, no spaces and no NaN.
+
+    Raises:
+        ValueError: a NaN or an infinity is inside.
+    """
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
+
+
+def bytes_digest(data: bytes) -> str:
+    """Return the SHA-256 of `data`, 64 hex digits."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def json_digest(value: Any) -> str:
+    """Return the SHA-256 of the canonical JSON of `value`."""
+    return bytes_digest(canonical_json(value).encode("utf-8", "surrogatepass"))
+
+
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, read in blocks."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def item_digest(text: Any, label: Any) -> str:
+    """Return the identity of one example: its contract columns in canonical form.
+
+    Strings are brought to Unicode NFC; a missing value stays null, so broken rows have an
+    identity as well. The task is not part of it: the same example means the same
+    example wherever it arrives.
+    """
+    return json_digest([_nfc(text), _nfc(label)])
+
+
+def batch_digest(item_digests: Iterable[str]) -> str:
+    """Return the identity of a batch: the digest of its sorted item digests.
+
+    Law: file name and row order do not count; a row that stands twice counts twice.
+    """
+    return json_digest(sorted(item_digests))
+
+
+def normalised_text(text: str) -> str:
+    """Return the form in which two texts count as near-duplicates.
+
+    NFKC, case folded, everything but letters and digits made one space. Two texts of
+    punctuation or symbols alone keep their characters, so they do not all collapse into one.
+    """
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    words = "".join(c if c.isalnum() else " " for c in folded).split()
+    return " ".join(words) if words else "".join(folded.split())
+
+
+def text_digest(text: str) -> str:
+    """Return the digest under which near-duplicates of `text` collide."""
+    return bytes_digest(normalised_text(text).encode("utf-8", "surrogatepass"))
+
+
+def _nfc(value: Any) -> Any:
+    return unicodedata.normalize("NFC", value) if isinstance(value, str) else value

@@ -1,0 +1,41 @@
+"""The gate: whether a candidate may come into force, and whether the champion may stay.
+
+Concept: pure functions from answers to verdicts to one decision; no files, no clock, no
+other room.
+
+Use: `judge(Examination(...), Rules(...))` decides on a candidate, `regressions(...)` watches
+the champion, `shown_better(...)` moves an anchor.
+
+Promise: missing evidence never promotes, and every verdict carries the numbers it rests on.
+"""
+
+from components.gate.checks import shown_better
+from components.gate.decision import judge
+from components.gate.verdicts import (
+    Answers,
+    Decision,
+    DriftNote,
+    Examination,
+    ExamResult,
+    NewTask,
+    Outcome,
+    Rules,
+    Verdict,
+)
+from components.gate.watching import Regression, regressions
+
+__all__ = [
+    "Answers",
+    "Decision",
+    "DriftNote",
+    "ExamResult",
+    "Examination",
+    "NewTask",
+    "Outcome",
+    "Regression",
+    "Rules",
+    "Verdict",
+    "judge",
+    "regressions",
+    "shown_better",
+]

@@ -1,0 +1,94 @@
+"""From an examination to one decision.
+
+Concept: every check gives a verdict, every verdict asks for something, and the gravest
+request is granted: reject over hold over promote.
+
+Promise: pure and monotone. A worse answer never leads to a better action, and what could not
+be examined is never promoted.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from components.gate.checks import check_drift, check_exams, check_learned
+from components.gate.verdicts import Decision, Examination, Outcome, Rules, Verdict
+
+_GRAVITY = {"promote": 0, "note": 1, "hold": 2, "reject": 3}
+
+
+def judge(examination: Examination, rules: Rules) -> Decision:
+    """Weigh one candidate.
+
+    FAIL or MISSING of a blocking check rejects, INCONCLUSIVE holds for a person, else the
+    candidate is promoted (held when every promotion needs approval).
+    Laws: 5 (missing evidence never promotes); permuting items or exams changes nothing.
+    """
+    verdicts = _completeness(examination)
+    verdicts += check_exams(examination.exams, rules)
+    verdicts += check_learned(examination.learned, rules)
+    verdicts += check_drift(examination.drift)
+    ordered = sorted(verdicts, key=lambda verdict: -_GRAVITY[verdict.consequence])
+    if any(verdict.consequence == "reject" for verdict in verdicts):
+        action, headline = "reject", _headline_reject(ordered)
+    elif any(verdict.consequence == "hold" for verdict in verdicts):
+        action, headline = "hold", _headline_hold(ordered)
+    elif rules.approval == "always":
+        action, headline = "hold", f"Held for approval: {_headline_pass(verdicts)}"
+    else:
+        action, headline = "promote", f"Promote: {_headline_pass(verdicts)}"
+    reasons = tuple(v.sentence for v in ordered if v.consequence != "promote")
+    return Decision(
+        action,  # type: ignore[arg-type]
+        headline,
+        reasons or tuple(v.sentence for v in verdicts),
+        tuple(verdicts),
+    )
+
+
+def _completeness(examination: Examination) -> list[Verdict]:
+    """Return a MISSING verdict for each exam that is absent or stands twice, and for no check."""
+    counts = Counter(exam.exam for exam in examination.exams)
+    parts = Counter((part.task, part.label) for part in examination.learned)
+    found = [(name, "is not there") for name in sorted(set(examination.expected) - set(counts))]
+    found += [(name, "stands twice") for name, count in sorted(counts.items()) if count > 1]
+    doubled = sorted(task for (task, _), count in parts.items() if count > 1)
+    found += [(task, "is told twice how it was learned") for task in doubled]
+    sentences = [(name, f"{name}: not examined, because the exam {why}.") for name, why in found]
+    if not examination.learned and not any(exam.known for exam in examination.exams):
+        sentences.append(("", "Nothing was examined: no known task and nothing new."))
+    return [
+        Verdict("examination", name, name, Outcome.MISSING, "reject", sentence)
+        for name, sentence in sentences
+    ]
+
+
+def _headline_reject(ordered: list[Verdict]) -> str:
+    grave = [verdict for verdict in ordered if verdict.consequence == "reject"]
+    failed = [verdict for verdict in grave if verdict.outcome is Outcome.FAIL] or grave
+    return f"Reject: {failed[0].sentence}{_more(len(grave) - 1)}"
+
+
+def _headline_hold(ordered: list[Verdict]) -> str:
+    held = [verdict for verdict in ordered if verdict.consequence == "hold"]
+    return f"Hold for a person: {held[0].sentence}{_more(len(held) - 1)}"
+
+
+def _headline_pass(verdicts: list[Verdict]) -> str:
+    passed = [v for v in verdicts if v.outcome is Outcome.PASS and v.check == "forgetting"]
+    learned = sorted({v.task for v in verdicts if v.check == "learned"})
+    parts = [f"learned {', '.join(learned)}"] if learned else []
+    if passed:
+        parts.append(f"{len(passed)} exam{'s' * (len(passed) > 1)} of earlier tasks passed")
+        parts.append(f"closest call {_closest(passed)}")
+    return "; ".join(parts) + "."
+
+
+def _closest(passed: list[Verdict]) -> str:
+    worst = max(passed, key=lambda verdict: (verdict.upper_points or 0.0, verdict.exam))
+    upper = max(worst.upper_points or 0.0, 0.0)
+    return f"{worst.exam}, where at most {upper:.1f} points are lost (margin {worst.margin_points:g})"
+
+
+def _more(count: int) -> str:
+    return f" And {count} more." if count > 0 else ""

@@ -1,0 +1,214 @@
+"""The values that the gate takes in and gives out.
+
+Concept: answers of models to exams go in; a verdict of each check comes out, with every
+number that it rests on. A verdict says what was found (`outcome`) and what that asks for
+(`consequence`); the decision is the gravest consequence.
+
+Promise: every number of a verdict is finite or None, and a verdict survives the way through
+JSON unchanged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from math import isfinite
+from typing import Any, Literal
+
+Consequence = Literal["promote", "note", "hold", "reject"]
+Check = Literal["forgetting", "anchor", "learned", "drift", "examination"]
+
+
+class Outcome(StrEnum):
+    """What a check found.
+
+    INCONCLUSIVE: examined, too few items to tell. MISSING: could not be examined.
+    """
+
+    PASS = "PASS"
+    FAIL = "FAIL"
+    INCONCLUSIVE = "INCONCLUSIVE"
+    MISSING = "MISSING"
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """One model's answers to one exam.
+
+    Args:
+        items: item digests, each once.
+        correct: whether each item was answered rightly, same length and order; anything but
+            true or false (None, NaN, a share) makes the check MISSING.
+    """
+
+    items: Sequence[str]
+    correct: Sequence[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ExamResult:
+    """How three models did on one exam of one snapshot.
+
+    Args:
+        exam: name of the exam, "task" or "task#generation".
+        task: the task it examines.
+        champion: answers of the version in force; None when it could not be scored.
+        candidate: answers of the version under examination, or None.
+        anchor: answers of the version this task is held against over the long run, or None.
+        known: the task was promoted before, so this exam blocks; else it is only noted.
+        in_batch: the batch holds rows of this task.
+    """
+
+    exam: str
+    task: str
+    champion: Answers | None
+    candidate: Answers | None
+    anchor: Answers | None
+    known: bool
+    in_batch: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NewTask:
+    """Whether the batch was learned, on its own holdout rows of one task.
+
+    Args:
+        task: the task of these rows.
+        candidate: its answers to the rows.
+        champion: answers of the version in force, or None when there is none.
+        majority_share: share of the task's commonest label, in [0, 1]: what guessing that
+            label would get right. None makes the floor check MISSING.
+        known: the task was promoted before and brings no new label: it is held against the
+            champion instead of the floor.
+        label: when the rows are those of one new label, its name.
+    """
+
+    task: str
+    candidate: Answers | None
+    champion: Answers | None
+    majority_share: float | None
+    known: bool
+    label: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DriftNote:
+    """A drift finding and what the settings want done about it; None: could not be examined."""
+
+    name: str
+    drifted: bool | None
+    policy: Literal["ignore", "note", "hold", "reject"]
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """Everything that one decision looks at.
+
+    `expected`: names of the exams that must be there; one that is not is MISSING.
+    """
+
+    exams: Sequence[ExamResult]
+    learned: Sequence[NewTask]
+    drift: Sequence[DriftNote] = ()
+    expected: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a candidate must show. Margins in points (0.01 of accuracy), `alpha` per check.
+
+    Raises:
+        ValueError: a margin or alpha that would let anything pass.
+    """
+
+    margin_points: float
+    anchor_margin_points: float
+    floor_points: float = 0.0
+    alpha: float = 0.05
+    approval: Literal["auto", "always"] = "auto"
+
+    def __post_init__(self) -> None:
+        margins = (self.margin_points, self.anchor_margin_points)
+        if not all(isfinite(margin) and 0 < margin <= 100 for margin in margins):
+            raise ValueError(f"margins must lie in (0, 100] points, not {margins}")
+        if not (0 < self.alpha < 0.5 and isfinite(self.floor_points) and self.floor_points >= 0):
+            raise ValueError(f"alpha must lie in (0, 0.5) and the floor at or above 0: {self}")
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one check found, with the numbers that it rests on.
+
+    Args:
+        check: which check.
+        task, exam: what was examined; `exam` is empty for checks without one.
+        outcome: what was found.
+        consequence: what it asks for; the gravest one decides.
+        effect_points: observed loss against the reference, in points; a gain is negative.
+            For the floor check the reference is guessing the commonest label.
+        lower_points, upper_points: one-sided bounds of the loss, each at level alpha.
+        margin_points: the loss that would be tolerated.
+        n: items examined.
+        right_to_wrong, wrong_to_right: items whose answer changed.
+        detectable_points: the smallest true loss noticed with chance 0.8.
+        sentence: the verdict for a manager.
+    """
+
+    check: Check
+    task: str
+    exam: str
+    outcome: Outcome
+    consequence: Consequence
+    sentence: str
+    effect_points: float | None = None
+    lower_points: float | None = None
+    upper_points: float | None = None
+    margin_points: float | None = None
+    n: int = 0
+    right_to_wrong: int | None = None
+    wrong_to_right: int | None = None
+    detectable_points: float | None = None
+
+    def __post_init__(self) -> None:
+        numbers = (self.effect_points, self.lower_points, self.upper_points)
+        numbers += (self.margin_points, self.detectable_points)
+        if not all(number is None or isfinite(number) for number in numbers):
+            raise ValueError(f"a verdict may not carry a number that is not finite: {self}")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values, one per field."""
+        return {**asdict(self), "outcome": self.outcome.value}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Verdict:
+        """Return the verdict that `to_json` wrote."""
+        return cls(**{**values, "outcome": Outcome(values["outcome"])})
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Promote, hold for a person, or reject.
+
+    Args:
+        action: what to do.
+        headline: one line a manager understands.
+        reasons: the sentences behind it, gravest first.
+        verdicts: every check's, in the order of the examination.
+    """
+
+    action: Literal["promote", "hold", "reject"]
+    headline: str
+    reasons: tuple[str, ...]
+    verdicts: tuple[Verdict, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values, one per field."""
+        verdicts = [verdict.to_json() for verdict in self.verdicts]
+        return {
+            "action": self.action,
+            "headline": self.headline,
+            "reasons": list(self.reasons),
+            "verdicts": verdicts,
+        }

@@ -1,0 +1,84 @@
+"""Whether the champion does worse on an exam than a version it grew from.
+
+Concept: `watch` looks again and again at growing exams, so its bounds are those that hold at
+every look (`anytime`). The whole watch of one champion errs with chance `watch_alpha` at most:
+that is shared out evenly over exams and ancestors.
+
+Promise: a regression is named only when shown; evidence that is absent, or of other items,
+shows nothing. The guarantee is for exams that grow by items drawn alike; an exam that drops
+items begins a new generation.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from components.gate import anytime
+from components.gate.checks import Comparison, count_changes, missing, paired_verdict
+from components.gate.paired import Changes
+from components.gate.verdicts import Answers, Outcome, Rules, Verdict
+
+Version = tuple[str, Mapping[str, Answers]]
+
+
+@dataclass(frozen=True, slots=True)
+class Regression:
+    """An exam on which the champion is shown worse, and the newest ancestor shown better."""
+
+    exam: str
+    task: str
+    target: str
+    verdict: Verdict
+
+
+def regressions(lineage: Sequence[Version], rules: Rules, watch_alpha: float) -> list[Regression]:
+    """Return, per exam, the newest ancestor that the champion is shown to lose to.
+
+    Args:
+        lineage: (version label, exam name -> answers), newest first; the first one is the
+            champion. Ancestors without an exam are skipped for it.
+        rules: their margin is the loss that is tolerated.
+        watch_alpha: chance that any regression is named falsely, over all looks.
+    """
+    found = []
+    for exam in sorted(lineage[0][1]) if lineage else []:
+        for label, verdict in _looks(lineage, exam, rules, watch_alpha):
+            if verdict.outcome is Outcome.FAIL:
+                found.append(Regression(exam, task_of(exam), label, verdict))
+                break
+    return found
+
+
+def _looks(
+    lineage: Sequence[Version], exam: str, rules: Rules, watch_alpha: float
+) -> list[tuple[str, Verdict]]:
+    """Return the verdict of the champion against each ancestor that sat the exam."""
+    champion, ancestors = lineage[0][1], lineage[1:]
+    alpha = watch_alpha / max(1, len(champion) * len(ancestors))
+    return [
+        (label, look(exam, label, answers[exam], champion[exam], rules, alpha))
+        for label, answers in ancestors
+        if exam in answers
+    ]
+
+
+def look(
+    exam: str, ancestor: str, before: Answers, after: Answers, rules: Rules, alpha: float
+) -> Verdict:
+    """Return the verdict of one look; FAIL needs the loss above zero and not within the margin."""
+    comparison = Comparison(
+        "forgetting", task_of(exam), exam, exam, f"version {ancestor}", before, after,
+        rules.margin_points,
+    )  # fmt: skip
+    changes = count_changes(before, after, comparison.reference)
+    if not isinstance(changes, Changes):
+        return missing(comparison, changes)
+    bounds = (anytime.lower_bound(changes, alpha), anytime.upper_bound(changes, alpha))
+    return paired_verdict(comparison, changes, bounds, bounds[0] > 0, alpha)
+
+
+def task_of(exam: str) -> str:
+    """Return the task of an exam name: "tweets#2" is the second generation of "tweets"."""
+    return re.sub(r"#\d+$", "", exam)

@@ -1,0 +1,97 @@
+"""Verdicts in words that a manager understands.
+
+Promise: a number next to a margin is printed with as many decimals as it takes to be seen on
+the right side of it, and nothing is called a loss or a gain that is printed as zero.
+"""
+
+from __future__ import annotations
+
+from components.gate.paired import Changes
+from components.gate.verdicts import Outcome
+
+
+def comparison(
+    subject: str,
+    reference: str,
+    changes: Changes,
+    bounds: tuple[float, float],
+    outcome: Outcome,
+    margin: float,
+    settle: int,
+) -> str:
+    """Return the sentence of a paired check.
+
+    Args:
+        subject: what was examined, for instance "tweets".
+        reference: the model it is held against, for instance "the champion".
+        changes: the counts.
+        bounds: lower and upper bound of the loss, in points.
+        outcome: PASS, FAIL or INCONCLUSIVE.
+        margin: tolerated loss, in points.
+        settle: about how many items would settle an open verdict.
+    """
+    worse, better = changes.worse or "none", changes.better or "none"
+    counts = f"{worse} of {changes.items:,} items worse and {better} better"
+    loss = 100 * changes.loss
+    ending = _ending(loss, bounds, outcome, margin, settle)
+    return (
+        f"{subject}: against {reference}, the candidate answers {counts}: "
+        f"{amount(loss)} ({_range(bounds, margin)}){ending}"
+    )
+
+
+def floor(subject: str, right: int, items: int, lower: float, needed: float, outcome: str) -> str:
+    """Return the sentence of the check that something new was learned; shares in [0, 1]."""
+    ending = {
+        Outcome.PASS: "better than that",
+        Outcome.FAIL: "not better than that",
+    }.get(Outcome(outcome), "too few items to tell whether that is better")
+    return (
+        f"{subject}: the candidate answers {right} of {items:,} new items rightly, "
+        f"{number(100 * right / items)} % (at least {number(100 * lower, 100 * needed)} %); the bar, "
+        f"always guessing the commonest label, is {number(100 * needed)} %: {ending}."
+    )
+
+
+def amount(points: float) -> str:
+    """Return a loss in points as words: a loss, a gain, or no change."""
+    size = number(abs(points))
+    if size == "0":
+        return "no change"
+    unit = "point" if size == "1" else "points"
+    return f"a {'loss' if points > 0 else 'gain'} of {size} {unit}"
+
+
+def number(value: float, beside: float | None = None) -> str:
+    """Return `value` with one decimal, or more where it would else look equal to `beside`."""
+    for decimals in (1, 2, 3):
+        text = f"{value:.{decimals}f}"
+        if beside is None or value == beside or float(text) != round(beside, decimals):
+            break
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if text == "-0" else text
+
+
+def _range(bounds: tuple[float, float], margin: float) -> str:
+    lower, upper = bounds
+    if lower > 0:
+        return f"at least {number(lower, margin)}, at most {number(upper, margin)}"
+    if upper < 0:
+        return f"at least {number(-upper)}, at most {number(-lower)}"
+    worst = f"a loss of {number(upper, margin)}"
+    return f"at best a gain of {number(-lower)}, at worst {worst}"
+
+
+def _ending(
+    loss: float, bounds: tuple[float, float], outcome: Outcome, margin: float, settle: int
+) -> str:
+    limit = f"the margin of {number(margin)}"
+    if outcome is Outcome.PASS:
+        return f", within {limit}."
+    if outcome is Outcome.FAIL and loss >= margin:
+        return f", beyond {limit}."
+    if outcome is Outcome.FAIL:
+        return f", a real loss that is not shown to be within {limit}."
+    if bounds[0] > 0:
+        return f", not shown to be within {limit}, but one such loss among so many exams may be chance."
+    return f", too few items to tell whether that is within {limit}; about {settle:,} would settle it."

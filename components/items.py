@@ -1,0 +1,47 @@
+"""One labelled example, as every room sees it, and its form on disk."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from components.digest import canonical_json, item_digest, text_digest
+from components.files import write_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One example that passed the contract.
+
+    `digest` identifies (text, label); `near` is the digest under which near-duplicates of
+    the text collide, the key of the wall between training and holdouts.
+    """
+
+    digest: str
+    near: str
+    text: str
+    label: str
+    task: str
+
+
+def make_item(text: str, label: str, task: str) -> Item:
+    """Return the item with its digests computed."""
+    return Item(item_digest(text, label), text_digest(text), text, label, task)
+
+
+def write_items(path: Path, items: Iterable[Item]) -> None:
+    """Write items as JSONL in the order of their digests, in one step."""
+    lines = [
+        canonical_json({"text": item.text, "label": item.label, "task": item.task})
+        for item in sorted(items, key=lambda item: item.digest)
+    ]
+    write_bytes(path, "".join(line + "\n" for line in lines).encode("utf-8"))
+
+
+def read_items(path: Path) -> list[Item]:
+    """Read what `write_items` wrote."""
+    with path.open(encoding="utf-8") as file:
+        rows = [json.loads(line) for line in file]
+    return [make_item(row["text"], row["label"], row["task"]) for row in rows]

@@ -1,0 +1,119 @@
+"""Tables of the ledger, and the numbered steps that made them.
+
+Concept: `events` is only ever inserted into. Every other table but `leases` is a
+projection and carries no fact of its own.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, Integer, MetaData, String, Table, Text
+
+metadata = MetaData()
+
+events = Table(
+    "events",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("time", String(40), nullable=False),
+    Column("kind", String(60), nullable=False),
+    Column("payload", Text, nullable=False),
+    Column("previous", String(64), nullable=False),
+    Column("hash", String(64), nullable=False),
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", String(200), primary_key=True),
+    Column("token", Integer, nullable=False),
+    Column("holder", String(200), nullable=False),
+    Column("expires", String(40), nullable=False),
+)
+
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("batch", String(64), primary_key=True),
+    Column("position", Integer, nullable=False, unique=True),
+    Column("source", Text, nullable=False),
+    Column("task", Text, nullable=False),
+    Column("suffix", String(20), nullable=False),
+    Column("status", String(20), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("version", Integer),
+)
+
+versions = Table(
+    "versions",
+    metadata,
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("batch", String(64), nullable=False, index=True),
+    Column("bundle", String(64), nullable=False),
+    Column("parent", Integer),
+    Column("status", String(20), nullable=False),
+    Column("evidence", String(64), nullable=False),
+    Column("headline", Text, nullable=False),
+    Column("anchors", Text, nullable=False),
+    Column("run", String(64), nullable=False),
+)
+
+pointer = Table(
+    "pointer",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("version", Integer, nullable=False),
+    Column("how", String(20), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("time", String(40), nullable=False),
+)
+
+splits = Table(
+    "splits",
+    metadata,
+    Column("batch", String(64), primary_key=True),
+    Column("item", String(64), primary_key=True),
+    Column("near", String(64), nullable=False),
+    Column("task", Text, nullable=False),
+    Column("side", String(10), nullable=False),
+)
+
+holdout = Table(
+    "holdout",
+    metadata,
+    Column("exam", Text, primary_key=True),
+    Column("item", String(64), primary_key=True),
+    Column("near", String(64), nullable=False),
+    Column("task", Text, nullable=False),
+    Column("source", String(64), nullable=False),
+    Column("version", Integer),
+)
+
+quarantine = Table(
+    "quarantine",
+    metadata,
+    Column("batch", String(64), primary_key=True),
+    Column("kind", String(10), primary_key=True),
+    Column("rows", Integer, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("status", String(20), nullable=False),
+)
+
+trained = Table(
+    "trained",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("bundle", String(64), nullable=False),
+)
+
+open_intents = Table(
+    "open_intents",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("kind", String(60), nullable=False),
+    Column("payload", Text, nullable=False),
+)
+
+projections = (inbox, versions, pointer, splits, holdout, quarantine, trained, open_intents)
+
+MIGRATIONS: tuple[tuple[int, str], ...] = ((1, "the first layout"),)
+"""Append only: (number, why). The highest number is kept in SQLite's `user_version`."""

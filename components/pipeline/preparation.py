@@ -1,0 +1,175 @@
+"""From an inbox row to two sides of a wall: read, validate, store, snapshot, split.
+
+Promise: the batch's bytes are stored and pushed before anything is trained on them; the
+snapshot is taken before the batch's own rows are split, so a batch can't write its own exam.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from components.data.quarantine import write_batch, write_rows
+from components.data.readers import Reading, read_batch
+from components.data.split import Split, split_items
+from components.data.validation import Validation, validate
+from components.digest import json_digest
+from components.errors import Corrupted
+from components.items import Item, write_items
+from components.ledger import views
+from components.ledger.book import Lease
+from components.pipeline.arrival import items_path, raw_path
+from components.pipeline.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A batch after validation. `refused` is the reason why none of it is used, or None."""
+
+    arrival: views.Arrival
+    reading: Reading
+    validation: Validation
+
+    @property
+    def batch(self) -> str:
+        """The batch's digest."""
+        return self.arrival.batch
+
+    @property
+    def refused(self) -> str | None:
+        """Why the whole batch is refused."""
+        return self.validation.refused
+
+
+@dataclass(frozen=True, slots=True)
+class Divided:
+    """A batch ready to be learned.
+
+    `exams`: exam name -> sorted item digests, as they stood before the split; `snapshot` is
+    their digest. `wall` is the digest of all that was held out or trained on by then.
+    """
+
+    batch: str
+    parent: views.Version | None
+    split: Split
+    exams: dict[str, list[str]]
+    tasks: dict[str, str]
+    snapshot: str
+    wall: str
+
+
+def begin(ws: Workspace, lease: Lease, batch: str) -> views.Arrival:
+    """Mark a batch as running and return its inbox row."""
+    ws.ledger.append("batch.started", {"batch": batch}, lease)
+    arrival = views.arrival(ws.ledger, batch)
+    assert arrival is not None  # the inbox is where `batch` came from
+    return arrival
+
+
+def check(ws: Workspace, lease: Lease, arrival: views.Arrival) -> Checked:
+    """Read the stored bytes again and hold them to the contract.
+
+    Raises:
+        Corrupted: the stored bytes no longer have the digest under which they arrived.
+    """
+    path = raw_path(ws, arrival.batch, arrival.suffix)
+    reading = read_batch(path, ws.settings.data, arrival.task)
+    if reading.digest != arrival.batch:
+        raise Corrupted(
+            f"{path} is not the batch that arrived as {arrival.batch[:12]}.",
+            "Restore the file (`dvc checkout data/batches.dvc`), then run `ratchet reconcile`.",
+        )
+    parent = views.champion(ws.ledger)
+    validation = validate(reading, ws.settings.data, _known_labels(ws, parent))
+    if validation.refused is not None:
+        write_batch(ws.quarantine, arrival.batch, arrival.source, validation.refused, path)
+    elif validation.rejected:
+        write_rows(ws.quarantine, arrival.batch, arrival.source, validation.rejected)
+    ws.ledger.append(
+        "batch.validated",
+        {
+            "batch": arrival.batch,
+            "accepted": len(validation.accepted),
+            "rejected": len(validation.rejected),
+            "reasons": _reasons(validation),
+            "checks": ws.write_document(list(validation.checks)),
+        },
+        lease,
+    )
+    return Checked(arrival, reading, validation)
+
+
+def refuse(ws: Workspace, lease: Lease, checked: Checked) -> None:
+    """Record that a batch is refused whole; its bytes are in quarantine already."""
+    payload = {
+        "batch": checked.batch,
+        "reason": checked.refused,
+        "rows": len(checked.reading.rows) + len(checked.reading.problems),
+    }
+    ws.ledger.append("batch.refused", payload, lease)
+
+
+def keep(ws: Workspace, lease: Lease, checked: Checked) -> None:
+    """Store the batch's bytes and its accepted items by DVC, push them and read back."""
+    batch = checked.batch
+    key = f"store:{batch}"
+    ws.ledger.append("store.begun", {"key": key, "batch": batch}, lease)
+    write_items(items_path(ws, batch), checked.validation.accepted)
+    stored = []
+    for path in (raw_path(ws, batch, checked.arrival.suffix), items_path(ws, batch)):
+        file = ws.store.add(path.relative_to(ws.root))
+        ws.store.push(file)
+        stored.append({"path": file.path, "md5": file.md5, "size": file.size})
+    ws.ledger.append("store.done", {"key": key, "batch": batch, "files": stored}, lease)
+
+
+def divide(ws: Workspace, lease: Lease, checked: Checked) -> Divided:
+    """Take the snapshot of every exam, then split the batch's own items."""
+    batch, settings = checked.batch, ws.settings
+    held = views.held_items(ws.ledger)
+    exams = bounded_exams(held, settings.holdout.max_items)
+    snapshot = ws.write_document(exams)
+    ws.ledger.append("snapshot.taken", {"batch": batch, "snapshot": snapshot}, lease)
+    walls = frozenset(item.near for item in held), views.trained_near(ws.ledger)
+    split = split_items(
+        checked.validation.accepted, settings.holdout.fraction, settings.seed, *walls
+    )
+    ws.ledger.append(
+        "split.made",
+        {
+            "batch": batch,
+            "train": _rows(split.train),
+            "holdout": _rows(split.holdout),
+            "blocked": len(split.blocked),
+        },
+        lease,
+    )
+    parent = views.champion(ws.ledger)
+    tasks = {item.exam: item.task for item in held}
+    wall = json_digest([sorted(wall) for wall in walls])
+    return Divided(batch, parent, split, exams, tasks, snapshot, wall)
+
+
+def bounded_exams(held: list[views.HeldItem], max_items: int) -> dict[str, list[str]]:
+    """Return exam -> item digests, sorted; a large exam keeps its smallest digests (law 4)."""
+    exams: dict[str, list[str]] = {}
+    for item in held:
+        exams.setdefault(item.exam, []).append(item.item)
+    return {exam: sorted(items)[:max_items] for exam, items in sorted(exams.items())}
+
+
+def _known_labels(ws: Workspace, parent: views.Version | None) -> frozenset[str]:
+    if parent is None:
+        return frozenset()
+    from components.training.bundle import open_bundle
+
+    return frozenset(open_bundle(ws.bundles, parent.bundle).labels)
+
+
+def _reasons(validation: Validation) -> dict[str, int]:
+    counts = Counter(reason for row in validation.rejected for reason in row.reasons)
+    return dict(sorted(counts.items()))
+
+
+def _rows(items: tuple[Item, ...]) -> list[tuple[str, str, str]]:
+    return [(item.digest, item.near, item.task) for item in items]

@@ -1,0 +1,157 @@
+"""One root and everything in it: where files lie, and the rooms that hold its state.
+
+Concept: `Workspace` is handed to every step. It opens the rooms on first use, so that a
+command that only reads the ledger pays for nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from components.clock import Clock, system_clock
+from components.digest import bytes_digest, canonical_json
+from components.errors import Corrupted
+from components.files import write_bytes
+from components.ledger.book import Ledger
+from components.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from components.data.versioning import DataStore
+    from components.evaluation.scoring import ScoreStore
+    from components.registry.store import Registry
+    from components.training.base import Base
+
+Progress = Callable[[str, int, int], None]
+"""Called with (what, done, total) while long work goes on."""
+
+
+def no_progress(what: str, done: int, total: int) -> None:
+    """Show nothing."""
+
+
+@dataclass
+class Workspace:
+    """A root folder, its settings and its rooms."""
+
+    root: Path
+    settings: Settings
+    clock: Clock = system_clock
+    progress: Progress = field(default=no_progress)
+
+    @property
+    def incoming(self) -> Path:
+        """Where users drop batches; a folder in it names the task."""
+        return self.root / "data" / "incoming"
+
+    @property
+    def batches(self) -> Path:
+        """The stored batches, tracked by DVC: `<batch>/raw.*` and `<batch>/items.jsonl`."""
+        return self.root / "data" / "batches"
+
+    @property
+    def holdouts(self) -> Path:
+        """The holdout files, tracked by DVC."""
+        return self.root / "data" / "holdout"
+
+    @property
+    def quarantine(self) -> Path:
+        """Refused batches and rows, each with its reason."""
+        return self.root / "data" / "quarantine"
+
+    @property
+    def mlruns(self) -> Path:
+        """Databases, bundles, documents, reports and the registry's artifacts."""
+        return self.root / "mlruns"
+
+    @property
+    def bundles(self) -> Path:
+        """One folder a bundle, named by its digest."""
+        return self.mlruns / "bundles"
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The ledger, `mlruns/ratchet.db`."""
+        return Ledger(self.mlruns / "ratchet.db", self.clock)
+
+    @cached_property
+    def store(self) -> DataStore:
+        """The versioned data."""
+        from components.data.versioning import DataStore
+
+        store = DataStore(self.root, self.root / self.settings.data.remote)
+        store.prepare()
+        return store
+
+    @cached_property
+    def registry(self) -> Registry:
+        """The model registry, initialised."""
+        from components.registry.store import Registry
+
+        registry = Registry(
+            self.settings.registry.tracking_uri,
+            self.mlruns,
+            self.settings.model.name,
+            self.settings.registry.experiment,
+        )
+        registry.prepare()
+        return registry
+
+    @cached_property
+    def scores(self) -> ScoreStore:
+        """The answers already given, by (bundle, item)."""
+        from components.evaluation.scoring import ScoreStore
+
+        return ScoreStore(self.mlruns / "scores.db")
+
+    @cached_property
+    def base(self) -> Base:
+        """The frozen base model."""
+        from components.training.base import load_base
+
+        return load_base(self.settings.model, self.root)
+
+    def write_document(self, value: Any) -> str:
+        """Store `value` under the digest of its canonical JSON and return the digest."""
+        data = canonical_json(value).encode("utf-8", "surrogatepass")
+        digest = bytes_digest(data)
+        write_bytes(self.document_path(digest), data)
+        return digest
+
+    def read_document(self, digest: str) -> Any:
+        """Return a stored document.
+
+        Raises:
+            Corrupted: it is absent, or its bytes are not what the digest says.
+        """
+        path = self.document_path(digest)
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            raise Corrupted(f"The document {path} is missing.", "Restore it.") from None
+        if bytes_digest(data) != digest:
+            raise Corrupted(
+                f"The document {path} was changed: its digest is {bytes_digest(data)[:12]}….",
+                "Restore it from a backup.",
+            )
+        return json.loads(data)
+
+    def document_path(self, digest: str) -> Path:
+        """Return where a document of that digest lies."""
+        return self.mlruns / "documents" / f"{digest}.json"
+
+
+def open_workspace(
+    root: Path, clock: Clock = system_clock, progress: Progress = no_progress
+) -> Workspace:
+    """Open the root at `root`.
+
+    Raises:
+        ConfigError: there is no root there, or its settings are wrong.
+    """
+    root = root.resolve()
+    return Workspace(root, load_settings(root / "params.yaml"), clock, progress)

@@ -1,0 +1,240 @@
+"""The model as MLflow serves it: texts in, labels out. This file travels with each version.
+
+Concept: MLflow's models-from-code. The folder it lies in holds the bundle (adapter, head,
+labels); the frozen base is found by name and checked by digest, because it is large, shared
+by every version and often there already.
+
+Promise: nothing but the bundle's own bytes and the pinned base answers: every file of both
+is checked against its digest before it is opened, and none of them is a pickle. It needs
+`requirements.txt` beside it and nothing of Ratchet's, and gives the labels that Ratchet's
+own scoring gives: same tokens, same padding, same batch shapes, same pooling.
+
+Use:
+    model = mlflow.pyfunc.load_model("models:/ratchet@champion")
+    model.predict(["where is my parcel?"])                      # ["delivery"]
+    model.predict(["..."], params={"probabilities": True})      # [{"label": ..., ...}]
+
+The base is taken from the first of these that there is: the environment variable
+RATCHET_BASE, `base_folder` and `base` of `load_model(..., model_config={...})` or of this
+version, the Hugging Face cache, the Hugging Face hub.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import pandas as pd
+from mlflow.pyfunc import PythonModel
+
+ROWS = 16
+WANTED = ["*.json", "*.safetensors", "*.txt"]
+
+
+class RatchetModel(PythonModel):  # type: ignore[misc]
+    """A frozen base, one adapter, one linear head."""
+
+    def load_context(self, context: Any) -> None:
+        """Check and load the bundle and its base.
+
+        Raises:
+            RuntimeError: a file is not the one that was registered, or there is no base.
+        """
+        bundle = Path(context.artifacts["bundle"])
+        check_bundle(bundle)
+        state = json.loads((bundle / "state.json").read_text(encoding="utf-8"))
+        folder = find_base(dict(context.model_config or {}))
+        self.labels = json.loads((bundle / "labels.json").read_text(encoding="utf-8"))
+        self.max_tokens = int(state["max_tokens"])
+        self._load(folder, bundle)
+
+    def predict(
+        self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None
+    ) -> list[str] | list[dict[str, Any]]:
+        """Answer each text, in order.
+
+        Args:
+            context: unused.
+            model_input: the column `text`, or the only column; MLflow makes it of a list.
+            params: `probabilities: True` asks for dicts with label, probability and
+                probabilities (label to number, sums to 1).
+
+        Raises:
+            ValueError: there is no such column, or a cell is no string.
+        """
+        scores = self._logits(texts_of(model_input))
+        best = scores.argmax(1) if len(scores) else np.zeros(0, int)
+        if not (params or {}).get("probabilities"):
+            return [self.labels[place] for place in best]
+        shifted = np.exp(scores - scores.max(1, keepdims=True))
+        shares = shifted / shifted.sum(1, keepdims=True)
+        return [
+            {
+                "label": self.labels[place],
+                "probability": float(row[place]),
+                "probabilities": dict(zip(self.labels, map(float, row), strict=True)),
+            }
+            for place, row in zip(best, shares, strict=True)
+        ]
+
+    def _load(self, folder: Path, bundle: Path) -> None:
+        import torch
+        from peft import PeftModel
+        from safetensors.torch import load_file
+        from transformers import AutoModel, AutoTokenizer
+
+        base = AutoModel.from_pretrained(
+            folder, dtype=torch.float32, use_safetensors=True, local_files_only=True
+        )
+        self.tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        self.model = PeftModel.from_pretrained(base, str(bundle / "adapter")).eval()
+        head = load_file(bundle / "head.safetensors")
+        self.weight, self.bias = head["weight"], head["bias"]
+        pads = (self.tokenizer.pad_token_id, self.tokenizer.eos_token_id, 0)
+        self.pad_id = next(pad for pad in pads if pad is not None)
+
+    def _logits(self, texts: list[str]) -> np.ndarray:
+        """Return float32 logits, (n_texts, n_labels), in batches of one fixed shape each."""
+        import torch
+
+        rows = self._tokens(texts)
+        found = np.zeros((len(rows), len(self.labels)), np.float32)
+        by_length: dict[int, list[int]] = {}
+        for place, row in enumerate(rows):
+            by_length.setdefault(padded_length(len(row), self.max_tokens), []).append(place)
+        with torch.inference_mode():
+            for length, places in sorted(by_length.items()):
+                for start in range(0, len(places), ROWS):
+                    chosen = places[start : start + ROWS]
+                    found[chosen] = self._answer([rows[place] for place in chosen], length)
+        return found
+
+    def _tokens(self, texts: list[str]) -> list[list[int]]:
+        if not texts:
+            return []
+        clean = [text.encode("utf-8", "replace").decode() for text in texts]
+        encoded = self.tokenizer(
+            clean, truncation=True, max_length=self.max_tokens, return_attention_mask=False
+        )
+        return [list(ids) or [self.pad_id] for ids in encoded["input_ids"]]
+
+    def _answer(self, rows: list[list[int]], length: int) -> np.ndarray:
+        """Return logits of at most ROWS rows; filler rows keep the shape the same."""
+        import torch
+
+        ids = torch.full((ROWS, length), self.pad_id)
+        mask = torch.zeros((ROWS, length), dtype=torch.int64)
+        for place, row in enumerate(rows + [[self.pad_id]] * (ROWS - len(rows))):
+            ids[place, : len(row)] = torch.tensor(row)
+            mask[place, : len(row)] = 1
+        hidden = self.model(input_ids=ids, attention_mask=mask).last_hidden_state
+        own = hidden[:, -length:]
+        weights = mask.unsqueeze(-1).to(own.dtype)
+        pooled = (own * weights).sum(1) / weights.sum(1)
+        logits = torch.nn.functional.linear(pooled, self.weight, self.bias)
+        return logits[: len(rows)].float().numpy()  # type: ignore[no-any-return]
+
+
+def texts_of(frame: pd.DataFrame) -> list[str]:
+    """Return the texts of the column `text`, or of the only column there is."""
+    if "text" in frame.columns:
+        column = frame["text"]
+    elif frame.shape[1] == 1:
+        column = frame.iloc[:, 0]
+    else:
+        raise ValueError(f"No column 'text' among {list(frame.columns)}.")
+    texts = list(column)
+    for place, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise ValueError(f"Text {place} is {type(text).__name__}, not a string.")
+    return texts
+
+
+def padded_length(tokens: int, max_tokens: int) -> int:
+    """Return the padded length of a text of `tokens` tokens, as in Ratchet's scoring."""
+    step = 8 if tokens <= 64 else 16 if tokens <= 128 else 32 if tokens <= 256 else 64
+    return min(-(-tokens // step) * step, max_tokens)
+
+
+def check_bundle(bundle: Path) -> None:
+    """Check every file of the bundle against its manifest.
+
+    Raises:
+        RuntimeError: names the files that are missing, changed or not listed.
+    """
+    manifest = json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))
+    found = {
+        path.relative_to(bundle).as_posix(): file_digest(path)
+        for path in bundle.rglob("*")
+        if path.is_file() and path.name != "manifest.json"
+    }
+    wrong = sorted(name for name in {*manifest, *found} if manifest.get(name) != found.get(name))
+    if wrong:
+        raise RuntimeError(
+            f"The bundle at {bundle} is not the one that was registered: {', '.join(wrong)} "
+            "differ. Restore the artifacts of this version, or load another version."
+        )
+
+
+def find_base(config: dict[str, Any]) -> Path:
+    """Return the folder of the base whose digest is `config["base_digest"]`.
+
+    Raises:
+        RuntimeError: there is none; the message says what was tried.
+    """
+    wanted, tried = config.get("base_digest"), []
+    named = [os.environ.get("RATCHET_BASE"), config.get("base_folder"), config.get("base")]
+    for place in filter(None, named):
+        folder = Path(place).expanduser() if Path(place).expanduser().is_dir() else from_hub(place)
+        if folder is None:
+            tried.append(f"{place} (not found)")
+        elif wanted and base_digest(folder) != wanted:
+            tried.append(f"{place} (other weights)")
+        else:
+            return folder
+    raise RuntimeError(
+        f"The base model {config.get('base')} with digest {wanted} is not here. Tried: "
+        f"{'; '.join(tried) or 'nothing'}. Set RATCHET_BASE to the folder that holds it."
+    )
+
+
+def from_hub(name: str) -> Path | None:
+    """Return the snapshot of a hub id, from the cache before the network, or None."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError
+
+    for cached_only in (True, False):
+        try:
+            folder = snapshot_download(
+                name,
+                local_files_only=cached_only,
+                allow_patterns=WANTED,
+                ignore_patterns=["*/*"],
+            )
+        except (HFValidationError, OSError, ValueError):
+            continue
+        if (Path(folder) / "tokenizer.json").is_file():
+            return Path(folder)
+    return None
+
+
+def base_digest(folder: Path) -> str:
+    """Return SHA-256 over the canonical JSON of the sorted [[file name, SHA-256], ...]."""
+    files = [*folder.glob("*.safetensors"), folder / "config.json", folder / "tokenizer.json"]
+    rows = sorted([path.name, file_digest(path)] for path in files if path.is_file())
+    text = json.dumps(rows, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a file, 64 hex digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+mlflow.models.set_model(RatchetModel())

@@ -1,0 +1,377 @@
+"""Versions, aliases and tags in MLflow: the place where people look.
+
+Concept: the ledger decides, MLflow mirrors (law 1). A version is one MLflow run (metrics,
+files, the model) and one registered model version pointing at it.
+
+Promise: one key gives one version, whatever was killed when. Everything before the
+creation of the version is invisible preparation, that creation is one transaction that
+carries tags and description, and nothing has to follow it.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from components.errors import ConfigError, Corrupted, NeedsHuman, Retryable
+from components.registry import database
+from components.registry.packaging import write_model
+from components.registry.submission import (
+    Registered,
+    Submission,
+    Version,
+    finite,
+    legal_keys,
+    page,
+)
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+LOCK_TIMEOUT_SECONDS = 300.0
+_PARAMS_A_CALL = 100
+_METRICS_A_CALL = 800
+_MODEL = "model"
+
+
+class Registry:
+    """The registry of one root.
+
+    Args:
+        tracking_uri: MLflow's address; None means `mlflow.db` in `folder`.
+        folder: `mlruns` of the root: locks, staging and, without a server, artifacts.
+        model_name: the registered model.
+        experiment: the experiment that holds the runs.
+
+    Every method may raise `Retryable` (locked or unreachable), `Corrupted` (the database
+    is gone or broken) or `ConfigError` (rights, schema of another MLflow).
+    """
+
+    def __init__(
+        self, tracking_uri: str | None, folder: Path, model_name: str, experiment: str
+    ) -> None:
+        self._folder = folder.resolve()
+        self._artifacts = self._folder / "artifacts"
+        given = tracking_uri or f"sqlite:///{self._folder / 'mlflow.db'}"
+        self._file = database.sqlite_path(given, self._folder.parent)
+        self._model_name = model_name
+        self._experiment = experiment
+        self._connected: MlflowClient | None = None
+        self.uri = given if self._file is None else f"sqlite:///{self._file}"
+
+    def prepare(self) -> None:
+        """Make database, experiment and registered model, once; safe in many processes.
+
+        Raises:
+            NeedsHuman: the experiment was deleted in MLflow.
+        """
+        with self._locked():
+            if self._file is not None and not database.is_present(self._file):
+                database.create(self._file, self._artifacts)
+                self._connected = None
+            with self._client() as client:
+                self._ensure_experiment(client)
+                _ensure_model(client, self._model_name)
+
+    def register(self, submission: Submission) -> Registered:
+        """Register a candidate, or return the version that its key already has.
+
+        A version's description, tags and files are those of the call that made it: use
+        `describe`, `tag_version` and `attach` to change them.
+        """
+        with self._locked():
+            found = self.find(submission.key)
+            if found is not None:
+                return found
+            with self._client() as client:
+                self._bury_dead_attempts(client, submission.key)
+                return self._create(client, submission)
+
+    def find(self, key: str) -> Registered | None:
+        """Return the version of `key`, the oldest should there be several, or None."""
+        with self._client() as client:
+            rows = client.search_model_versions(
+                f"name = '{self._model_name}' and tags.`ratchet.key` = '{_plain(key)}'"
+            )
+        return min((_registered(row) for row in rows), key=lambda row: row.version, default=None)
+
+    def versions(self) -> list[Version]:
+        """Return all versions, the newest first."""
+        with self._client() as client:
+            rows: list[Any] = []
+            token = None
+            while True:
+                found = client.search_model_versions(
+                    f"name = '{self._model_name}'", max_results=1000, page_token=token
+                )
+                rows += found
+                token = found.token
+                if not token:
+                    break
+            aliases = self._aliases(client)
+        return sorted((_version(row, aliases) for row in rows), key=lambda row: -row.version)
+
+    def aliases(self) -> dict[str, int]:
+        """Return where every alias points."""
+        with self._client() as client:
+            return self._aliases(client)
+
+    def alias(self, alias: str) -> int | None:
+        """Return the version that `alias` points to, or None."""
+        return self.aliases().get(alias)
+
+    def set_alias(self, alias: str, version: int) -> None:
+        """Point `alias` at `version` and read it back.
+
+        Raises:
+            Corrupted: MLflow has no such version.
+            Retryable: something else moved the alias meanwhile.
+        """
+        with self._client() as client:
+            self._require(client, version)
+            client.set_registered_model_alias(self._model_name, alias, str(version))
+            now = self._aliases(client).get(alias)
+        if now != version:
+            raise Retryable(
+                f"{self.uri}: alias {alias} was set to version {version} and reads {now}.",
+                "Something else moves it: run `ratchet reconcile`.",
+            )
+
+    def drop_alias(self, alias: str) -> None:
+        """Remove `alias`; one that is not there is fine."""
+        with self._client() as client:
+            if alias in self._aliases(client):
+                client.delete_registered_model_alias(self._model_name, alias)
+
+    def tag_version(self, version: int, key: str, value: str) -> None:
+        """Set one tag of a version.
+
+        Raises:
+            Corrupted: MLflow has no such version.
+        """
+        with self._client() as client:
+            self._require(client, version)
+            client.set_model_version_tag(self._model_name, str(version), key, value)
+
+    def describe(self, version: int, text: str) -> None:
+        """Replace the description of a version; its first line is what lists show.
+
+        Raises:
+            Corrupted: MLflow has no such version.
+        """
+        headline, _, body = text.partition("\n")
+        with self._client() as client:
+            self._require(client, version)
+            client.update_model_version(
+                self._model_name, str(version), page(headline, body.strip("\n"))
+            )
+
+    def attach(self, version: int, files: Mapping[str, Path]) -> None:
+        """Add files to the run of a version, or replace them; twice is as good as once.
+
+        Raises:
+            Corrupted: MLflow has no such version.
+        """
+        with self._locked(), self._staging() as staging, self._client() as client:
+            run_id = self._require(client, version).run_id
+            _stage_files(staging, files)
+            client.log_artifacts(run_id, str(staging))
+
+    def _create(self, client: MlflowClient, submission: Submission) -> Registered:
+        """Write the run, then the version. Law: the version is created last."""
+        tags = submission.all_tags()
+        name = submission.dataset.name if submission.dataset else submission.batch[:12]
+        run = client.create_run(self._experiment_id(client), tags=tags, run_name=name)
+        run_id = run.info.run_id
+        _log_numbers(client, run_id, submission)
+        if submission.dataset is not None:
+            client.log_inputs(run_id, [_dataset_input(submission)])
+        with self._staging() as staging:
+            write_model(staging / _MODEL, submission)
+            _stage_files(staging, submission.files)
+            client.log_artifacts(run_id, str(staging))
+        client.set_terminated(run_id, "FINISHED")
+        row = client.create_model_version(
+            self._model_name,
+            f"{run.info.artifact_uri}/{_MODEL}",
+            run_id,
+            tags=tags,
+            description=page(submission.headline, submission.description),
+        )
+        return _registered(row)
+
+    def _bury_dead_attempts(self, client: MlflowClient, key: str) -> None:
+        """End the runs of `key`: it has no version, so whoever began them is dead."""
+        runs = client.search_runs(
+            [self._experiment_id(client)],
+            f"tags.`ratchet.key` = '{_plain(key)}' and attributes.status != 'KILLED'",
+        )
+        for run in runs:
+            client.set_tag(run.info.run_id, "ratchet.superseded", "true")
+            client.set_terminated(run.info.run_id, "KILLED")
+
+    def _ensure_experiment(self, client: MlflowClient) -> None:
+        from mlflow.exceptions import MlflowException
+
+        found = client.get_experiment_by_name(self._experiment)
+        if found is None:
+            place = None if self._file is None else self._artifacts.as_uri()
+            try:
+                client.create_experiment(
+                    self._experiment,
+                    artifact_location=place,
+                    tags={"mlflow.experimentKind": "custom_model_development"},
+                )
+            except MlflowException as error:
+                if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                    raise
+        elif found.lifecycle_stage != "active":
+            raise NeedsHuman(
+                f"{self.uri}: experiment {self._experiment!r} was deleted in MLflow.",
+                "Restore it there, or name another one in `registry.experiment`.",
+            )
+
+    def _experiment_id(self, client: MlflowClient) -> str:
+        found = client.get_experiment_by_name(self._experiment)
+        if found is None:
+            raise self._gone(f"experiment {self._experiment!r}")
+        return str(found.experiment_id)
+
+    def _aliases(self, client: MlflowClient) -> dict[str, int]:
+        model = client.get_registered_model(self._model_name)
+        return {alias: int(version) for alias, version in model.aliases.items()}
+
+    def _require(self, client: MlflowClient, version: int) -> ModelVersion:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return client.get_model_version(self._model_name, str(version))
+        except MlflowException as error:
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                raise self._gone(f"version {version} of {self._model_name}") from error
+            raise
+
+    def _gone(self, what: str) -> Corrupted:
+        return Corrupted(
+            f"{self.uri}: {what} is not there.",
+            "Restore MLflow's database from a backup, or run `ratchet reconcile`.",
+        )
+
+    @contextmanager
+    def _client(self) -> Iterator[MlflowClient]:
+        """Yield the client with faults translated; never let MLflow make a new database."""
+        if self._file is not None and not database.is_present(self._file):
+            raise self._gone("the database")
+        if self._connected is None:
+            self._connected = database.connect(self.uri)
+        with database.translated(self.uri):
+            yield self._connected
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Hold the registry of this root; the lock falls with its process."""
+        from filelock import FileLock, Timeout
+
+        self._folder.mkdir(parents=True, exist_ok=True)
+        lock = self._folder / "registry.lock"
+        try:
+            with FileLock(lock, timeout=LOCK_TIMEOUT_SECONDS):
+                yield
+        except Timeout as error:
+            raise Retryable(
+                f"{lock} is held by another process.", "Wait for it to end, then run it again."
+            ) from error
+
+    @contextmanager
+    def _staging(self) -> Iterator[Path]:
+        """Yield an empty folder; the lock is held, so what lies there is a dead one's."""
+        folder = self._folder / "registry.staging"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _ensure_model(client: MlflowClient, name: str) -> None:
+    from mlflow.exceptions import MlflowException
+
+    if client.search_registered_models(f"name = '{name}'", max_results=1):
+        return
+    try:
+        client.create_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+
+
+def _log_numbers(client: MlflowClient, run_id: str, submission: Submission) -> None:
+    """Log metrics and params; in one call unless there are very many."""
+    import time
+
+    from mlflow.entities import Metric, Param
+
+    now = int(time.time() * 1000)
+    metric_keys, param_keys = legal_keys(submission.metrics), legal_keys(submission.params)
+    metrics = [
+        Metric(metric_keys[name], value, now, 0)
+        for name, value in finite(submission.metrics).items()
+    ]
+    params = [Param(param_keys[name], str(value)) for name, value in submission.params.items()]
+    while metrics or params:
+        client.log_batch(run_id, metrics[:_METRICS_A_CALL], params[:_PARAMS_A_CALL])
+        metrics, params = metrics[_METRICS_A_CALL:], params[_PARAMS_A_CALL:]
+
+
+def _dataset_input(submission: Submission) -> Any:
+    import json
+
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    source = submission.dataset
+    assert source is not None
+    return DatasetInput(
+        Dataset(
+            name=source.name[:500],
+            digest=source.digest[:36],
+            source_type="local",
+            source=json.dumps({"uri": source.path}),
+            profile=json.dumps({"num_rows": source.rows, "batch": source.digest}),
+        ),
+        [InputTag("mlflow.data.context", "training")],
+    )
+
+
+def _stage_files(staging: Path, files: Mapping[str, Path]) -> None:
+    for name, file in files.items():
+        target = (staging / name).resolve()
+        if not target.is_relative_to(staging.resolve()) or Path(name).parts[0] == _MODEL:
+            raise ConfigError(f"{name!r} is no name for a file of a run.", "Use a plain name.")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, target)
+
+
+def _plain(key: str) -> str:
+    if "'" in key or "`" in key:
+        raise ConfigError(f"{key!r} is no registry key.", "Use a digest.")
+    return key
+
+
+def _registered(row: ModelVersion) -> Registered:
+    return Registered(int(row.version), str(row.run_id))
+
+
+def _version(row: ModelVersion, aliases: Mapping[str, int]) -> Version:
+    number = int(row.version)
+    return Version(
+        number,
+        str(row.run_id),
+        row.description or "",
+        dict(row.tags),
+        tuple(sorted(alias for alias, version in aliases.items() if version == number)),
+    )

@@ -1,0 +1,139 @@
+"""The outline of an adapter method, and the one that every `peft` method fills in.
+
+Concept: a method attaches a fresh adapter to a fork of the base, saves what it added, and
+attaches it again from the saved files. The loop sees only a module whose trainable
+parameters are the adapter's.
+
+Promise: saved keys, file names and configs depend on the settings and the base's
+architecture alone: no machine path, no set order, no date.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from components.digest import canonical_json
+from components.errors import ConfigError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from components.settings import AdapterSettings
+
+WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """One way to adapt a frozen model.
+
+    attach: (fork, settings) -> the adapted model, adapter trainable, freshly initialised
+        from the global seed.
+    save: (adapted model, base name, folder) writes the adapter into an empty folder.
+    load: (fork, folder, trainable) -> the adapted model as it was saved.
+    """
+
+    attach: Callable[[nn.Module, AdapterSettings], nn.Module]
+    save: Callable[[nn.Module, str, Path], None]
+    load: Callable[[nn.Module, Path, bool], nn.Module]
+
+
+def peft_method(config: Callable[[AdapterSettings, str], Any]) -> Method:
+    """Return the method whose `peft` config `config(settings, target pattern)` makes."""
+
+    def attach(fork: nn.Module, settings: AdapterSettings) -> nn.Module:
+        from peft import get_peft_model
+
+        return get_peft_model(fork, config(settings, target_pattern(fork, settings)))  # type: ignore[arg-type]
+
+    return Method(attach, save_peft, load_peft)
+
+
+def save_peft(model: Any, base_name: str, folder: Path) -> None:
+    """Write the default adapter's weights and config, in the layout `peft` loads."""
+    from peft import get_peft_model_state_dict
+    from safetensors.torch import save_file
+
+    weights = get_peft_model_state_dict(model)
+    tensors = {name: weights[name].detach().cpu().contiguous() for name in sorted(weights)}
+    folder.mkdir(parents=True)
+    save_file(tensors, folder / WEIGHTS)
+    values = model.peft_config["default"].to_dict() | {
+        "base_model_name_or_path": base_name,
+        "inference_mode": True,
+    }
+    plain = {name: sorted(value) if isinstance(value, set) else value for name, value in values.items()}
+    (folder / CONFIG).write_text(canonical_json(plain) + "\n", encoding="utf-8")
+
+
+def load_peft(fork: nn.Module, folder: Path, trainable: bool) -> nn.Module:
+    """Attach the adapter saved in `folder` to `fork`."""
+    from peft import PeftModel
+
+    return PeftModel.from_pretrained(fork, folder, is_trainable=trainable)  # type: ignore[arg-type]
+
+
+def target_pattern(model: nn.Module, settings: AdapterSettings) -> str:
+    """Return a pattern that matches exactly the full names of the modules to adapt.
+
+    `layers: N` keeps the top N transformer layers; `all-linear` takes every linear module
+    in them, a list takes those whose name ends in one of its words.
+
+    Raises:
+        ConfigError: `layers` is above the number there is, or a target fits no module.
+    """
+    linear = _linear_modules(model, settings.layers)
+    if settings.target_modules == "all-linear":
+        return "|".join(map(re.escape, linear))
+    endings = sorted({_ending(name) for name in linear})
+    chosen: set[str] = set()
+    for target in settings.target_modules:
+        fitting = [name for name in linear if f".{name}".endswith(f".{target}")]
+        if not fitting:
+            raise ConfigError(
+                f"`adapter.target_modules` names {target!r}, which fits no linear module of"
+                " the adapted layers.",
+                f"Use all-linear, or some of: {', '.join(endings)}.",
+            )
+        chosen.update(fitting)
+    return "|".join(re.escape(name) for name in linear if name in chosen)
+
+
+def _linear_modules(model: nn.Module, layers: str | int) -> list[str]:
+    from torch import nn
+    from transformers.pytorch_utils import Conv1D
+
+    stack, count = _layer_stack(model)
+    if layers != "all" and int(layers) > count:
+        raise ConfigError(
+            f"`adapter.layers` is {layers}, but the base has {count} layers.",
+            f"Use all, or a number from 1 to {count}.",
+        )
+    first = 0 if layers == "all" else count - int(layers)
+    wanted = tuple(f"{stack}.{place}." for place in range(first, count))
+    return [
+        name
+        for name, module in model.named_modules()
+        if name.startswith(wanted) and isinstance(module, nn.Linear | Conv1D)
+    ]
+
+
+def _layer_stack(model: nn.Module) -> tuple[str, int]:
+    from torch import nn
+
+    count = int(getattr(model.config, "num_hidden_layers", 0))  # type: ignore[arg-type]
+    for name, module in model.named_modules():
+        if isinstance(module, nn.ModuleList) and len(module) == count:
+            return name, count
+    raise ConfigError(
+        f"{type(model).__name__} has no stack of transformer layers that Ratchet can find.",
+        "Use a base with a list of layers (BERT, RoBERTa, ModernBERT, Llama, GPT-2 and their kin).",
+    )
+
+
+def _ending(name: str) -> str:
+    return re.sub(r"^.*?\.\d+\.", "", name)

@@ -1,0 +1,103 @@
+"""Gradient descent over a lesson: AdamW, two learning rates, batches of like lengths.
+
+Concept: rows of like length share a batch (half the work of random ones, facts: section E),
+and the batches come in a shuffled order. Layers below the first adapter hold nothing
+trainable, so PyTorch records no graph for them.
+
+Promise: order of batches and weights depend on the learner's seed alone.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from components.errors import NeedsHuman
+
+if TYPE_CHECKING:
+    from torch.optim import Optimizer
+
+    from components.settings import TrainingSettings
+    from components.training.learner import Learner
+    from components.training.progress import Progress
+    from components.training.strategies.strategy import Guard
+
+POOL_BATCHES = 16
+"""Batches' worth of shuffled rows that are sorted by length together."""
+
+
+def descend(learner: Learner, guard: Guard, progress: Progress) -> None:
+    """Train the learner's adapter and head in place.
+
+    Args:
+        learner: rows and model.
+        guard: the strategy's hooks.
+        progress: told (steps done, steps).
+
+    Raises:
+        NeedsHuman: the loss is no longer a finite number.
+    """
+    settings = learner.settings.training
+    lengths = [len(tokens) for tokens in learner.tokens]
+    steps = settings.epochs * math.ceil(len(lengths) / settings.batch_size)
+    warmup = max(1, round(settings.warmup_share * steps))
+    optimizer = _optimizer(learner, settings)
+    rates = [group["lr"] for group in optimizer.param_groups]
+    done = 0
+    for epoch in range(settings.epochs):
+        for rows in bucketed(lengths, settings.batch_size, f"{learner.seed}:{epoch}"):
+            for group, rate in zip(optimizer.param_groups, rates, strict=True):
+                group["lr"] = rate * min(1.0, (done + 1) / warmup)
+            _update(learner, guard, optimizer, rows, f"step {done + 1} of {steps}")
+            done += 1
+            progress(done, steps)
+
+
+def bucketed(lengths: Sequence[int], size: int, seed: str) -> list[list[int]]:
+    """Return the rows in batches of at most `size`, like lengths together, shuffled.
+
+    Law: every row stands in exactly one batch.
+    """
+    shuffle = random.Random(seed)
+    rows = list(range(len(lengths)))
+    shuffle.shuffle(rows)
+    pool = size * POOL_BATCHES
+    batches = []
+    for start in range(0, len(rows), pool):
+        near = sorted(rows[start : start + pool], key=lambda row: lengths[row])
+        batches += [near[place : place + size] for place in range(0, len(near), size)]
+    shuffle.shuffle(batches)
+    return batches
+
+
+def _optimizer(learner: Learner, settings: TrainingSettings) -> Optimizer:
+    import torch
+
+    own = learner.classifier
+    adapter = [weight for weight in own.model.parameters() if weight.requires_grad]
+    groups = [
+        {"params": adapter, "lr": settings.learning_rate},
+        {"params": list(own.head.parameters()), "lr": settings.head_learning_rate},
+    ]
+    return torch.optim.AdamW(groups, weight_decay=settings.weight_decay)
+
+
+def _update(
+    learner: Learner, guard: Guard, optimizer: Optimizer, rows: list[int], place: str
+) -> None:
+    loss = guard.loss(learner.step(rows))
+    value = float(loss)
+    if not math.isfinite(value):
+        rates = learner.settings.training
+        raise NeedsHuman(
+            f"Training diverged: the loss is {value} at {place}, with"
+            f" `training.learning_rate` {rates.learning_rate} and"
+            f" `training.head_learning_rate` {rates.head_learning_rate}.",
+            "Lower the learning rates (a third is a good next try) and run the batch again.",
+        )
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    guard.before_update()
+    optimizer.step()
