@@ -101,12 +101,13 @@ def _outcome(check: Check, result: Any) -> Outcome:
     if not result.success and not rows and observed is None:
         raise DataRejected(
             f"The check {check.reason!r} ({check.type}) could not be computed.",
-            "Run `ratchet doctor`; the batch stays in quarantine meanwhile.",
+            "Compare the batch with the data section of params.yaml, then run it again.",
         )
-    return Outcome(check, bool(result.success), rows, _stable(observed))
+    return Outcome(check, bool(result.success), rows, _plain(observed))
 
 
-def _stable(value: Any) -> Any:
-    if isinstance(value, list):
-        return sorted(value)
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+def _plain(number: Any) -> int | float | None:
+    """Return a table-wide number without its NumPy type; NaN (of no rows) is None."""
+    if number is None or not math.isfinite(number):
+        return None
+    return int(number) if number == int(number) else round(float(number), 12)

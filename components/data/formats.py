@@ -90,9 +90,7 @@ def parquet_records(path: Path, max_line_bytes: int) -> Iterator[Record]:
             for chunk in file.iter_batches(batch_size=4096):
                 for index in range(chunk.num_rows):
                     place += 1
-                    row = {
-                        name: chunk.column(name)[index].as_py() for name in chunk.schema.names
-                    }
+                    row = {name: chunk.column(name)[index].as_py() for name in chunk.schema.names}
                     yield place, {name: _jsonable(value) for name, value in row.items()}
     except UnicodeDecodeError as error:
         raise _not_utf8(path, "row", place, error) from None

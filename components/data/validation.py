@@ -1,11 +1,11 @@
 """Validation: which rows of a batch may be used, and whether the batch may.
 
-Concept: the contract in `params.yaml` becomes Great Expectations checks in three steps:
-each row by itself, the sound rows against each other, the batch as a whole. Failed row
-checks reject rows; a failed batch check refuses the batch.
+Concept: the contract (`contract.py`) is checked by Great Expectations in three steps: each
+row by itself, the sound rows against each other, the batch as a whole. Failed row checks
+reject rows; a failed batch check refuses the batch.
 
 Promise: the accepted items depend on what the rows say and never on their order; every
-rejected row keeps its line number, its values and every reason. Reasons are stable words.
+rejected row keeps its line number, its values and every reason.
 """
 
 from __future__ import annotations
@@ -16,18 +16,21 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from components.data.expectations import Check, Outcome, run_checks
+from components.data import contract as words
+from components.data.expectations import Outcome, run_checks
+from components.data.formats import shown
 from components.items import Item, make_item
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from components.data.readers import Reading, Row
     from components.settings import DataSettings
 
-# Tab, line feed and carriage return are text, not control; in a name they are.
-CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
-CONTROL_IN_NAME = r"[\x00-\x1f\x7f]"
-LETTER_OR_DIGIT = r"[^\W_]"
 SURROGATE = re.compile(r"[\ud800-\udfff]")
+
+Reasons = dict[int, list[str]]
+"""Position of a row -> why it is rejected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,7 @@ class Rejected:
 class Validation:
     """The outcome: items by digest, rejected rows by place, and every check's summary.
 
-    `refused` is None or the sentence that says why the whole batch may not be used.
+    `refused` is None, or says why the whole batch may not be used.
     """
 
     accepted: tuple[Item, ...]
@@ -58,31 +61,155 @@ class Validation:
     refused: str | None
 
 
-def validate(
-    reading: Reading, contract: DataSettings, known_labels: frozenset[str]
-) -> Validation:
+def validate(reading: Reading, contract: DataSettings, known_labels: frozenset[str]) -> Validation:
     """Hold a batch to the contract.
 
     Args:
         reading: the batch as read.
         contract: the limits and the legal labels.
-        known_labels: labels that the champion knows; others are noted, never rejected.
+        known_labels: what the champion knows; other labels are noted, not rejected.
 
-    Law: shuffling the rows leaves `accepted`, `refused` and the checks unchanged. Of rows
-    with the same text and label the one with the smallest digest stays (of exact copies,
-    the first), and copies do not count as broken.
+    Law: shuffling the rows leaves `accepted`, `refused` and `checks` unchanged. Of rows with
+    the same normalised text and the same label, the one with the smallest digest stays (of
+    exact copies the first); the copies are rejected but do not count as broken.
     """
-    reasons: dict[int, list[str]] = defaultdict(list)
-    row_outcomes = _check_rows(reading.rows, contract, reasons)
-    broken_by_itself = set(reasons)
-    sound = [i for i in range(len(reading.rows)) if i not in broken_by_itself]
-    pair_outcomes, copies = _check_pairs(reading.rows, sound, reasons)
-    accepted = [_item(reading.rows[i]) for i in sound if i not in reasons]
+    rows, reasons = reading.rows, Reasons()
+    outcomes = _check_rows(rows, contract, reasons)
+    items = {i: _item(row) for i, row in enumerate(rows) if i not in reasons}
+    outcomes += _check_pairs(rows, items, reasons)
+    accepted = [item for i, item in items.items() if i not in reasons]
     rejected = _rejected(reading, reasons)
-    batch_outcomes = _check_batch(accepted, len(rejected) - copies, rejected, contract, known_labels)
+    final = _check_batch(accepted, rejected, contract, known_labels)
     return Validation(
         tuple(sorted(accepted, key=lambda item: item.digest)),
         rejected,
-        tuple(outcome.summary() for outcome in (*row_outcomes, *pair_outcomes, *batch_outcomes)),
-        None,
+        tuple(outcome.summary() for outcome in outcomes + final),
+        _refusal(final, accepted, rejected, contract),
     )
+
+
+def _check_rows(rows: Sequence[Row], contract: DataSettings, reasons: Reasons) -> list[Outcome]:
+    """Hold each row to the contract by itself; add what fails to `reasons`."""
+    columns = {
+        "text": [_checkable(row.text) for row in rows],
+        "label": [_checkable(row.label) for row in rows],
+        "task": [_checkable(row.task) for row in rows],
+        "text_kind": [_kind(row.text) for row in rows],
+        "label_kind": [_kind(row.label) for row in rows],
+        "task_kind": [_kind(row.raw.get(contract.task_column)) for row in rows],
+    }
+    outcomes = run_checks(columns, words.row_checks(contract))
+    for outcome in outcomes:
+        for i in outcome.rows:
+            reason = outcome.check.reason
+            named = (
+                f"{reason} {shown([rows[i].label])}" if reason == words.UNKNOWN_LABEL else reason
+            )
+            reasons.setdefault(i, []).append(named)
+    return outcomes
+
+
+def _check_pairs(rows: Sequence[Row], items: dict[int, Item], reasons: Reasons) -> list[Outcome]:
+    """Hold sound rows against each other: copies, and one text with two labels."""
+    order = sorted(items, key=lambda i: (items[i].digest, items[i].task, rows[i].place))
+    labels: dict[str, set[str]] = defaultdict(set)
+    kept: dict[tuple[str, str], int] = {}
+    for i in order:
+        labels[items[i].near].add(items[i].label)
+        kept.setdefault((items[i].near, items[i].label), i)
+    columns = {
+        "near": [items[i].near for i in order],
+        "label": [items[i].label for i in order],
+        "labels_of_text": [len(labels[items[i].near]) for i in order],
+    }
+    outcomes = run_checks(columns, words.PAIR_CHECKS)
+    conflicting, repeated = ([order[at] for at in outcome.rows] for outcome in outcomes)
+    reasons.update({i: [words.ANOTHER_LABEL] for i in conflicting})
+    for i in repeated:
+        keeper = kept[items[i].near, items[i].label]
+        if i != keeper:
+            reasons.setdefault(i, [f"{words.COPY} {rows[keeper].place}"])
+    return outcomes
+
+
+def _check_batch(
+    accepted: Sequence[Item],
+    rejected: Sequence[Rejected],
+    contract: DataSettings,
+    known_labels: frozenset[str],
+) -> list[Outcome]:
+    """Hold the batch as a whole to the contract."""
+    columns = {
+        "label": [item.label for item in accepted] + [None for _ in rejected],
+        "usable": [1 for _ in accepted] + [0 for _ in rejected],
+        "broken": [0 for _ in accepted] + [int(_is_broken(row)) for row in rejected],
+    }
+    return run_checks(columns, words.batch_checks(contract, known_labels))
+
+
+def _refusal(
+    outcomes: Sequence[Outcome],
+    accepted: Sequence[Item],
+    rejected: Sequence[Rejected],
+    contract: DataSettings,
+) -> str | None:
+    """Say which critical checks failed, in one sentence each, and what was wrong most often."""
+    total = len(accepted) + len(rejected)
+    labels = sorted({item.label for item in accepted})
+    broken = [reason for row in rejected if _is_broken(row) for reason in row.reasons[:1]]
+    sentences = {
+        words.TOO_FEW_ROWS: f"{len(accepted)} of {total} rows are usable, "
+        f"but data.min_rows asks for {contract.min_rows}.",
+        words.TOO_MANY_BROKEN: f"{len(broken)} of {total} rows are broken, "
+        f"but data.max_bad_share allows {contract.max_bad_share:g} of them.",
+        words.TOO_FEW_LABELS: f"The labels of the usable rows are {shown(labels) or 'none'}, "
+        f"but data.min_labels asks for {contract.min_labels} different ones.",
+    }
+    failed = [
+        sentences[outcome.check.reason]
+        for outcome in outcomes
+        if outcome.check.severity == "critical" and not outcome.success
+    ]
+    if failed and broken:
+        reason, times = min(Counter(broken).items(), key=lambda pair: (-pair[1], pair[0]))
+        failed.append(f"Most often: {reason} ({times}).")
+    return " ".join(failed) or None
+
+
+def _rejected(reading: Reading, reasons: Reasons) -> tuple[Rejected, ...]:
+    rows = [
+        Rejected(row.place, row.digest, tuple(reasons[i]), row.raw, row.task)
+        for i, row in enumerate(reading.rows)
+        if i in reasons
+    ]
+    lines = [
+        Rejected(line.place, line.digest, (line.reason,), line.raw) for line in reading.problems
+    ]
+    return tuple(sorted(rows + lines, key=lambda row: row.place))
+
+
+def _is_broken(row: Rejected) -> bool:
+    return not row.reasons[0].startswith(words.COPY)
+
+
+def _item(row: Row) -> Item:
+    """Return the item in canonical form (NFC), so that one digest means one item."""
+    return make_item(_nfc(row.text), _nfc(row.label), _nfc(row.task))
+
+
+def _checkable(value: Any) -> str | None:
+    """Return what the string checks look at; None where there is no string to check.
+
+    A lone surrogate has no UTF-8 form, so the checks are shown a control character instead.
+    """
+    return SURROGATE.sub("\0", _nfc(value)) if _kind(value) == "string" else None
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, str):
+        return "string" if value.strip() else "missing"
+    return "missing" if value is None else type(value).__name__
+
+
+def _nfc(text: str) -> str:
+    return unicodedata.normalize("NFC", text)

@@ -128,15 +128,16 @@ def paired_verdict(
     lower, upper = (100 * bound for bound in bounds)
     outcome = Outcome.PASS if upper < margin else Outcome.FAIL if real else Outcome.INCONCLUSIVE
     settle = items_to_settle(changes, margin / 100, alpha)
+    sentence = wording.comparison(
+        comparison.subject, comparison.reference, changes, (lower, upper), outcome, margin, settle
+    )
     return Verdict(
         comparison.check,
         comparison.task,
         comparison.exam,
         outcome,
         _CONSEQUENCE[outcome],
-        wording.comparison(
-            comparison.subject, comparison.reference, changes, (lower, upper), outcome, margin, settle
-        ),
+        sentence,
         effect_points=100 * changes.loss,
         lower_points=lower,
         upper_points=upper,
@@ -251,7 +252,7 @@ def _own_rows(part: NewTask, rules: Rules) -> Comparison:
 
 
 def _floor(part: NewTask, rules: Rules) -> Verdict:
-    """Check exactly (Clopper-Pearson 1934) that more is right than by guessing the commonest label."""
+    """Check that more is right than by always guessing the commonest label."""
     subject, share = _subject(part), part.majority_share
     answers = _by_item(part.candidate, "the candidate's")
     known_share = share is not None and isfinite(share) and 0 <= share <= 1
@@ -262,9 +263,8 @@ def _floor(part: NewTask, rules: Rules) -> Verdict:
     right, items = sum(answers.values()), len(answers)
     needed = share + rules.floor_points / 100
     lower, upper = binomial_bounds(right, items, rules.alpha)
-    outcome = (
-        Outcome.PASS if lower > needed else Outcome.FAIL if upper <= needed else Outcome.INCONCLUSIVE
-    )
+    outcome = Outcome.FAIL if upper <= needed else Outcome.INCONCLUSIVE
+    outcome = Outcome.PASS if lower > needed else outcome
     return Verdict(
         "learned",
         part.task,

@@ -13,6 +13,7 @@ from collections import Counter
 
 from components.gate.checks import check_drift, check_exams, check_learned
 from components.gate.verdicts import Decision, Examination, Outcome, Rules, Verdict
+from components.gate.wording import number
 
 _GRAVITY = {"promote": 0, "note": 1, "hold": 2, "reject": 3}
 
@@ -86,8 +87,9 @@ def _headline_pass(verdicts: list[Verdict]) -> str:
 
 def _closest(passed: list[Verdict]) -> str:
     worst = max(passed, key=lambda verdict: (verdict.upper_points or 0.0, verdict.exam))
-    upper = max(worst.upper_points or 0.0, 0.0)
-    return f"{worst.exam}, where at most {upper:.1f} points are lost (margin {worst.margin_points:g})"
+    margin = worst.margin_points or 0.0
+    upper = number(max(worst.upper_points or 0.0, 0.0), margin)
+    return f"{worst.exam}, where at most {upper} points are lost (margin {number(margin)})"
 
 
 def _more(count: int) -> str:

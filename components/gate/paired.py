@@ -144,13 +144,16 @@ def items_to_settle(changes: Changes, margin: float, alpha: float) -> int:
     """Return about how many items would settle an open verdict, were the rates as observed.
 
     A loss below `margin` needs its upper bound below the margin, a larger one its lower
-    bound above zero. Rates are smoothed by half a change a side.
+    bound above zero. So far the loss is mostly noise, so more than half the margin is not
+    counted against it; the churn is smoothed by one change; the result is rounded up to two digits.
     """
     churn = (changes.worse + changes.better + 1) / (changes.items + 1)
-    distance = margin - changes.loss if changes.loss < margin else changes.loss
-    distance = max(distance, margin / 10)
+    distance = max(margin - max(changes.loss, 0.0), margin / 2)
+    distance = distance if changes.loss < margin else changes.loss
     needed = (_z(alpha) + _z(1 - POWER)) ** 2 * churn / distance**2
-    return max(changes.items + 1, int(np.ceil(needed)))
+    needed = max(needed, 1.2 * changes.items)
+    unit = 10 ** max(0, int(np.log10(needed)) - 1)
+    return int(np.ceil(needed / unit) * unit)
 
 
 def _p_not_above(changes: Changes, loss: float) -> float:

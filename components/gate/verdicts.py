@@ -11,7 +11,7 @@ JSON unchanged.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from enum import StrEnum
 from math import isfinite
 from typing import Any, Literal
@@ -26,7 +26,7 @@ class Outcome(StrEnum):
     INCONCLUSIVE: examined, too few items to tell. MISSING: could not be examined.
     """
 
-    PASS = "PASS"
+    PASS = "PASS"  # noqa: S105
     FAIL = "FAIL"
     INCONCLUSIVE = "INCONCLUSIVE"
     MISSING = "MISSING"
@@ -172,9 +172,8 @@ class Verdict:
     detectable_points: float | None = None
 
     def __post_init__(self) -> None:
-        numbers = (self.effect_points, self.lower_points, self.upper_points)
-        numbers += (self.margin_points, self.detectable_points)
-        if not all(number is None or isfinite(number) for number in numbers):
+        floats = (value for value in astuple(self) if isinstance(value, float))
+        if not all(isfinite(value) for value in floats):
             raise ValueError(f"a verdict may not carry a number that is not finite: {self}")
 
     def to_json(self) -> dict[str, Any]:

@@ -48,8 +48,8 @@ def floor(subject: str, right: int, items: int, lower: float, needed: float, out
     }.get(Outcome(outcome), "too few items to tell whether that is better")
     return (
         f"{subject}: the candidate answers {right} of {items:,} new items rightly, "
-        f"{number(100 * right / items)} % (at least {number(100 * lower, 100 * needed)} %); the bar, "
-        f"always guessing the commonest label, is {number(100 * needed)} %: {ending}."
+        f"{number(100 * right / items)} % (at least {number(100 * lower, 100 * needed)} %); "
+        f"the bar, always guessing the commonest label, is {number(100 * needed)} %: {ending}."
     )
 
 
@@ -93,5 +93,6 @@ def _ending(
     if outcome is Outcome.FAIL:
         return f", a real loss that is not shown to be within {limit}."
     if bounds[0] > 0:
-        return f", not shown to be within {limit}, but one such loss among so many exams may be chance."
-    return f", too few items to tell whether that is within {limit}; about {settle:,} would settle it."
+        return f", not shown to be within {limit}; one such loss among so many exams may be chance."
+    open_question = f"too few items to tell whether that is within {limit}"
+    return f", {open_question}; about {settle:,} would settle it."

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from components.digest import file_digest, json_digest
 from components.errors import ConfigError
+from components.training.quiet import quiet_transformers
 
 if TYPE_CHECKING:
     from torch import nn
@@ -156,13 +157,14 @@ def _load(name: str, digest: str, folder: Path) -> Base:
     import torch
     from transformers import AutoModel
 
-    model, report = AutoModel.from_pretrained(
-        folder,
-        dtype=torch.float32,
-        use_safetensors=True,
-        local_files_only=True,
-        output_loading_info=True,
-    )
+    with quiet_transformers():
+        model, report = AutoModel.from_pretrained(
+            folder,
+            dtype=torch.float32,
+            use_safetensors=True,
+            local_files_only=True,
+            output_loading_info=True,
+        )
     absent = sorted(key for key in report["missing_keys"] if not key.startswith("pooler."))
     if absent:
         raise ConfigError(
@@ -170,6 +172,8 @@ def _load(name: str, digest: str, folder: Path) -> Base:
             f" first {absent[0]}.",
             "Use a complete checkpoint; Ratchet never trains on random weights.",
         )
+    if hasattr(model, "pooler"):
+        model.pooler = None  # mean pooling instead; many checkpoints lack its weights
     model.eval().requires_grad_(False)
     tokenizer = _tokenizer(folder)
     pad_ids = (tokenizer.pad_token_id, tokenizer.eos_token_id, 0)

@@ -1,53 +1,24 @@
-"""A model in the making: adapted base, head, rows to learn from.
+"""A model in the making, and the rows that it learns from.
 
-Concept: the one mutable thing in this room, alive for one lesson. Loop, guards and scoring
-see a model only through `features` and `head`.
+Concept: the one thing in this room that changes, alive for one lesson; the loop and the
+strategy's guard work on it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from components.training.encoding import infer, pad, padded_length, pooled
+from components.training.encoding import pad, padded_length
 
 if TYPE_CHECKING:
-    import numpy as np
-    from torch import Tensor, nn
+    from torch import Tensor
 
     from components.items import Item
     from components.settings import Settings
-    from components.training.base import Base
     from components.training.bundle import Bundle
-    from components.training.progress import Progress
-
-
-@dataclass(frozen=True, slots=True)
-class Classifier:
-    """An adapted model with its head on one device, ready to answer."""
-
-    base: Base
-    model: nn.Module
-    head: nn.Module
-    labels: tuple[str, ...]
-    max_tokens: int
-    device: str
-
-    def features(self, ids: Tensor, mask: Tensor) -> Tensor:
-        """Return the pooled features, (n_rows, hidden_size), with gradients."""
-        return pooled(self.model, ids, mask)
-
-    def logits(self, texts: Sequence[str], progress: Progress) -> np.ndarray:
-        """Return float32 logits, (n_texts, n_labels), without gradients."""
-        return infer(
-            self.base,
-            lambda ids, mask: self.head(self.features(ids, mask)),
-            texts,
-            self.max_tokens,
-            self.device,
-            progress,
-        )
+    from components.training.classifier import Classifier
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +46,6 @@ class Learner:
     settings: Settings
     seed: int
     parent: Bundle | None
-    parent_model: Callable[[], Classifier]
 
     def step(self, rows: Sequence[int]) -> Step:
         """Return the forward pass over these rows, with gradients."""

@@ -88,7 +88,7 @@ def _update(
     learner: Learner, guard: Guard, optimizer: Optimizer, rows: list[int], place: str
 ) -> None:
     loss = guard.loss(learner.step(rows))
-    value = float(loss)
+    value = float(loss.detach())
     if not math.isfinite(value):
         rates = learner.settings.training
         raise NeedsHuman(

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from components.training.determinism import reproducible
+from components.training.quiet import quiet_transformers
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 POSITIONS = 128
@@ -52,7 +53,8 @@ def write_tiny_base(
     with reproducible(seed, threads=1):
         model = BertModel(config, add_pooling_layer=False)
     folder.mkdir(parents=True, exist_ok=True)
-    model.save_pretrained(folder, safe_serialization=True)
+    with quiet_transformers():
+        model.save_pretrained(folder)
     _write_tokenizer(folder, words)
     return folder
 

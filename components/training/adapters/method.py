@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from components.digest import canonical_json
 from components.errors import ConfigError
+from components.training.quiet import quiet_transformers
+from components.training.tensors import write_tensors
 
 if TYPE_CHECKING:
     from torch import nn
@@ -48,7 +50,9 @@ def peft_method(config: Callable[[AdapterSettings, str], Any]) -> Method:
     def attach(fork: nn.Module, settings: AdapterSettings) -> nn.Module:
         from peft import get_peft_model
 
-        return get_peft_model(fork, config(settings, target_pattern(fork, settings)))  # type: ignore[arg-type]
+        targets = target_pattern(fork, settings)
+        with quiet_transformers():
+            return get_peft_model(fork, config(settings, targets))  # type: ignore[arg-type]
 
     return Method(attach, save_peft, load_peft)
 
@@ -56,17 +60,16 @@ def peft_method(config: Callable[[AdapterSettings, str], Any]) -> Method:
 def save_peft(model: Any, base_name: str, folder: Path) -> None:
     """Write the default adapter's weights and config, in the layout `peft` loads."""
     from peft import get_peft_model_state_dict
-    from safetensors.torch import save_file
 
-    weights = get_peft_model_state_dict(model)
-    tensors = {name: weights[name].detach().cpu().contiguous() for name in sorted(weights)}
     folder.mkdir(parents=True)
-    save_file(tensors, folder / WEIGHTS)
+    # "auto", peft's default, asks the hub whether the vocabulary was changed.
+    weights = get_peft_model_state_dict(model, save_embedding_layers=False)
+    write_tensors(folder / WEIGHTS, weights)
     values = model.peft_config["default"].to_dict() | {
         "base_model_name_or_path": base_name,
         "inference_mode": True,
     }
-    plain = {name: sorted(value) if isinstance(value, set) else value for name, value in values.items()}
+    plain = {key: sorted(v) if isinstance(v, set) else v for key, v in values.items()}
     (folder / CONFIG).write_text(canonical_json(plain) + "\n", encoding="utf-8")
 
 
@@ -74,7 +77,8 @@ def load_peft(fork: nn.Module, folder: Path, trainable: bool) -> nn.Module:
     """Attach the adapter saved in `folder` to `fork`."""
     from peft import PeftModel
 
-    return PeftModel.from_pretrained(fork, folder, is_trainable=trainable)  # type: ignore[arg-type]
+    with quiet_transformers():
+        return PeftModel.from_pretrained(fork, folder, is_trainable=trainable)  # type: ignore[arg-type]
 
 
 def target_pattern(model: nn.Module, settings: AdapterSettings) -> str:

@@ -51,7 +51,7 @@ class Guard:
     """A strategy's part in one run of the loop. This one does nothing but learn.
 
     The parent's state is `learner.parent.strategy_state()`, its model
-    `learner.parent_model()`.
+    `load_classifier(base, learner.parent, device)`.
     """
 
     def __init__(self, learner: Learner) -> None:

@@ -1,0 +1,88 @@
+"""The contract of `params.yaml` as Great Expectations checks.
+
+Concept: three tables of checks, one a step of validation: each row by itself, the sound
+rows against each other, the batch as a whole. A check's `reason` is what users, quarantine
+files and reports say, so these words are stable.
+
+Promise: plain data; nothing here loads Great Expectations.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import TYPE_CHECKING, Any
+
+from components.data.expectations import Check
+
+if TYPE_CHECKING:
+    from components.settings import DataSettings
+
+UNKNOWN_LABEL = "unknown label"
+ANOTHER_LABEL = "same text with another label"
+COPY = "duplicate of row"
+TOO_FEW_ROWS = "too few usable rows"
+TOO_MANY_BROKEN = "too many broken rows"
+TOO_FEW_LABELS = "too few labels"
+NEW_LABELS = "new labels"
+
+# Tab, line feed and carriage return belong to texts, not to names.
+CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
+CONTROL_IN_NAME = r"[\x00-\x1f\x7f]"
+LETTER_OR_DIGIT = r"[^\W_]"
+
+PAIR_CHECKS = (
+    Check(ANOTHER_LABEL, "expect_column_values_to_be_between",
+          {"column": "labels_of_text", "max_value": 1}),
+    Check(COPY, "expect_compound_columns_to_be_unique", {"column_list": ["near", "label"]}),
+)  # fmt: skip
+
+
+def row_checks(contract: DataSettings) -> list[Check]:
+    """Return the checks of one row, over the columns that `validation` derives.
+
+    `<name>_kind` is `string`, `missing` or a type's name; `text`, `label` and `task` are null
+    unless their kind is `string`, and GX skips nulls.
+    """
+    string, missing = ["string", "missing"], ["missing"]
+    shortest, longest = contract.min_text_chars, contract.max_text_chars
+    checks = [
+        _each("missing text", "values_to_not_be_in_set", "text_kind", value_set=missing),
+        _each("text is not a string", "values_to_be_in_set", "text_kind", value_set=string),
+        _each("missing label", "values_to_not_be_in_set", "label_kind", value_set=missing),
+        _each("label is not a string", "values_to_be_in_set", "label_kind", value_set=string),
+        _each("task is not a string", "values_to_be_in_set", "task_kind", value_set=string),
+        _each("control characters", "values_to_not_match_regex", "text", regex=CONTROL),
+        _name("control characters in label", "label"),
+        _name("control characters in task", "task"),
+        _each("text too short", "value_lengths_to_be_between", "text", min_value=shortest),
+        _each("text too long", "value_lengths_to_be_between", "text", max_value=longest),
+        _each("no letters or digits", "values_to_match_regex", "text", regex=LETTER_OR_DIGIT),
+    ]
+    if contract.labels != "open":
+        legal = sorted({unicodedata.normalize("NFC", label) for label in contract.labels})
+        checks.append(_each(UNKNOWN_LABEL, "values_to_be_in_set", "label", value_set=legal))
+    return checks
+
+
+def batch_checks(contract: DataSettings, known_labels: frozenset[str]) -> list[Check]:
+    """Return the checks of the batch: `usable` and `broken` are 0 or 1 for every row."""
+    rows = {"column": "usable", "min_value": contract.min_rows}
+    share = {"column": "broken", "max_value": contract.max_bad_share}
+    labels = {"column": "label", "min_value": contract.min_labels}
+    checks = [
+        Check(TOO_FEW_ROWS, "expect_column_sum_to_be_between", rows, "critical"),
+        Check(TOO_MANY_BROKEN, "expect_column_mean_to_be_between", share, "critical"),
+        Check(TOO_FEW_LABELS, "expect_column_unique_value_count_to_be_between", labels, "critical"),
+    ]
+    if known_labels:
+        known = {"column": "label", "value_set": sorted(known_labels)}
+        checks.append(Check(NEW_LABELS, "expect_column_values_to_be_in_set", known, "info"))
+    return checks
+
+
+def _each(reason: str, what: str, column: str, **arguments: Any) -> Check:
+    return Check(reason, f"expect_column_{what}", {"column": column, **arguments})
+
+
+def _name(reason: str, column: str) -> Check:
+    return _each(reason, "values_to_not_match_regex", column, regex=CONTROL_IN_NAME)

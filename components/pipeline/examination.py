@@ -1,0 +1,294 @@
+"""The examination of one candidate: scores, drift, evidence, decision.
+
+Concept: the exams are those of the snapshot whose task the champion already knows or the
+batch brings; each model answers exactly the same items. What the decision looked at becomes
+one immutable document, the evidence, which holds every answer.
+
+Promise: the evidence carries no time, no path and no random id, so the same root state gives
+the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from components.gate.decision import judge
+from components.gate.verdicts import (
+    Answers,
+    Decision,
+    DriftNote,
+    Examination,
+    ExamResult,
+    NewTask,
+    Rules,
+)
+from components.items import Item
+from components.ledger import views
+from components.ledger.book import Lease
+from components.pipeline.library import Library
+from components.pipeline.preparation import Divided
+from components.pipeline.workspace import Workspace
+
+if TYPE_CHECKING:
+    from components.evaluation.drift import Drift
+    from components.training.bundle import Bundle
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """A judged candidate. `evidence` is the digest of the stored document."""
+
+    bundle: Bundle
+    decision: Decision
+    evidence: str
+    exams: tuple[ExamResult, ...]
+    drift: Drift | None
+
+
+class Examiner:
+    """Lets versions answer exams, reading and keeping every answer by (bundle, item)."""
+
+    def __init__(self, ws: Workspace, library: Library) -> None:
+        self._ws = ws
+        self._library = library
+        self._held = {item.item: item for item in views.held_items(ws.ledger)}
+
+    def items(self, exam: Sequence[str]) -> list[Item]:
+        """Return the items of one exam, in the order given."""
+        items = self._library.held(self._held[digest] for digest in exam)
+        return [items[digest] for digest in exam]
+
+    def sit(self, bundle: Bundle, exam: Sequence[str]) -> Answers:
+        """Return the answers of one bundle to the items of one exam."""
+        return self.answer(bundle, self.items(exam))
+
+    def answer(self, bundle: Bundle, items: Sequence[Item]) -> Answers:
+        """Return the answers of one bundle to these items, in their order."""
+        from components.evaluation.scoring import score
+
+        ws = self._ws
+        training = ws.settings.training
+        given = score(
+            ws.base,
+            bundle,
+            items,
+            ws.scores,
+            training.threads,
+            training.device,
+            partial(ws.progress, "scoring"),
+        )
+        correct = [given.get(item.digest) == item.label for item in items]
+        return Answers([item.digest for item in items], correct)
+
+
+def examine(
+    ws: Workspace, lease: Lease, divided: Divided, bundle: Bundle, library: Library
+) -> Examined:
+    """Score the candidate and what it is held against, judge, and record the evidence."""
+    examiner = Examiner(ws, library)
+    champion = _open(ws, divided.parent)
+    exams = _exams(ws, divided, bundle, champion, examiner)
+    learned = _learned(ws, divided, bundle, champion, examiner)
+    drift = _drift(ws, divided, champion, library)
+    examination = Examination(exams, learned, _notes(ws, drift), [exam.exam for exam in exams])
+    decision = judge(examination, rules(ws))
+    evidence = ws.write_document(_evidence(ws, divided, bundle, examination, decision, drift))
+    ws.ledger.append(
+        "candidate.judged",
+        {
+            "batch": divided.batch,
+            "bundle": bundle.digest,
+            "snapshot": divided.snapshot,
+            "evidence": evidence,
+            "action": decision.action,
+            "headline": decision.headline,
+        },
+        lease,
+    )
+    return Examined(bundle, decision, evidence, tuple(exams), drift)
+
+
+def rules(ws: Workspace) -> Rules:
+    """Return the gate's rules as the settings have them."""
+    gate = ws.settings.gate
+    return Rules(
+        gate.margin_points, gate.anchor_margin_points, gate.floor_points, gate.alpha, gate.approval
+    )
+
+
+def _open(ws: Workspace, version: views.Version | None) -> Bundle | None:
+    if version is None:
+        return None
+    from components.training.bundle import open_bundle
+
+    return open_bundle(ws.bundles, version.bundle)
+
+
+def _exams(
+    ws: Workspace, divided: Divided, bundle: Bundle, champion: Bundle | None, examiner: Examiner
+) -> list[ExamResult]:
+    """Sit every exam of a task that is known or in the batch."""
+    known = views.known_tasks(ws.ledger)
+    in_batch = {item.task for item in divided.split.train + divided.split.holdout}
+    anchors = divided.parent.anchors if divided.parent else {}
+    results = []
+    for exam, items in divided.exams.items():
+        task = divided.tasks[exam]
+        if task not in known | in_batch:
+            continue
+        anchor = _open(ws, views.version(ws.ledger, anchors[task])) if task in anchors else None
+        results.append(
+            ExamResult(
+                exam,
+                task,
+                champion=examiner.sit(champion, items) if champion else None,
+                candidate=examiner.sit(bundle, items),
+                anchor=examiner.sit(anchor, items) if anchor else None,
+                known=task in known,
+                in_batch=task in in_batch,
+            )
+        )
+    return results
+
+
+def _learned(
+    ws: Workspace, divided: Divided, bundle: Bundle, champion: Bundle | None, examiner: Examiner
+) -> list[NewTask]:
+    """Return what held-out rows say of the batch, a part per task and per new label.
+
+    These are the batch's own rows; for a task that is new, the items of its exams as well.
+    """
+    known = views.known_tasks(ws.ledger)
+    rows: dict[str, list[Item]] = {item.task: [] for item in divided.split.train}
+    for item in divided.split.holdout:
+        rows.setdefault(item.task, []).append(item)
+    for exam, items in divided.exams.items():
+        task = divided.tasks[exam]
+        if task in rows.keys() - known:
+            rows[task] += examiner.items(items)
+    parts = [
+        _part(task, None, items, task in known, bundle, champion, examiner)
+        for task, items in sorted(rows.items())
+        if items or task not in known
+    ]
+    new_labels = set(bundle.labels) - set(champion.labels) if champion else set()
+    for task, items in sorted(rows.items()):
+        for label in sorted(new_labels & {item.label for item in items} if task in known else ()):
+            own = [item for item in items if item.label == label]
+            parts.append(_part(task, label, own, False, bundle, champion, examiner))
+    return parts
+
+
+def _part(
+    task: str,
+    label: str | None,
+    items: list[Item],
+    known: bool,
+    bundle: Bundle,
+    champion: Bundle | None,
+    examiner: Examiner,
+) -> NewTask:
+    counts = Counter(item.label for item in items)
+    share = max(counts.values()) / len(items) if items else None
+    return NewTask(
+        task,
+        candidate=examiner.answer(bundle, items),
+        champion=examiner.answer(champion, items) if champion else None,
+        majority_share=0.0 if label is not None else share,
+        known=known,
+        label=label,
+    )
+
+
+def _drift(
+    ws: Workspace, divided: Divided, champion: Bundle | None, library: Library
+) -> Drift | None:
+    """Compare the batch with what the champion was trained on; None where nothing is kept."""
+    settings = ws.settings
+    if champion is None or not champion.memory or settings.drift.policy == "ignore":
+        return None
+    from components.evaluation.drift import examine as examine_drift
+    from components.training.encoding import embed
+
+    size = settings.drift.sample_items
+    past, now = library.replay(champion.memory), list(divided.split.train)
+    texts = [_sample(items, size) for items in (past, now)]
+    vectors = [
+        embed(
+            ws.base,
+            [item.text for item in items],
+            settings.model.max_tokens,
+            settings.training.threads,
+            partial(ws.progress, "embedding"),
+        )
+        for items in texts
+    ]
+    labels = [[item.label for item in items] for items in (past, now)]
+    return examine_drift(*vectors, *labels, settings.drift, settings.seed)
+
+
+def _sample(items: list[Item], size: int) -> list[Item]:
+    """Return the items with the smallest digests: a fixed, uniform sample."""
+    return sorted(items, key=lambda item: item.digest)[:size]
+
+
+def _notes(ws: Workspace, drift: Drift | None) -> list[DriftNote]:
+    policy = ws.settings.drift.policy
+    findings = drift.findings if drift else ()
+    return [DriftNote(each.name, each.drifted, policy, each.sentence) for each in findings]
+
+
+def _evidence(
+    ws: Workspace,
+    divided: Divided,
+    bundle: Bundle,
+    examination: Examination,
+    decision: Decision,
+    drift: Drift | None,
+) -> dict[str, Any]:
+    gate = ws.settings.gate.model_dump()
+    return {
+        "format": 1,
+        "batch": divided.batch,
+        "bundle": bundle.digest,
+        "parent": divided.parent.bundle if divided.parent else None,
+        "snapshot": divided.snapshot,
+        "wall": divided.wall,
+        "rules": gate,
+        "exams": [
+            {
+                "exam": result.exam,
+                "task": result.task,
+                "known": result.known,
+                "in_batch": result.in_batch,
+                "n": len(divided.exams[result.exam]),
+                **{
+                    who: bits(getattr(result, who)) for who in ("champion", "candidate", "anchor")
+                },
+            }
+            for result in examination.exams
+        ],
+        "learned": [
+            {
+                "task": part.task,
+                "label": part.label,
+                "known": part.known,
+                "majority_share": part.majority_share,
+                "items": list(part.candidate.items) if part.candidate else None,
+                "champion": bits(part.champion),
+                "candidate": bits(part.candidate),
+            }
+            for part in examination.learned
+        ],
+        "drift": drift.to_json() if drift else None,
+        "decision": decision.to_json(),
+    }
+
+
+def bits(answers: Answers | None) -> str | None:
+    """Return answers as a string of 0 and 1, in the order of the snapshot's items."""
+    return None if answers is None else "".join("01"[bool(each)] for each in answers.correct)

@@ -1,0 +1,82 @@
+"""Training a candidate from the champion's bundle, at most once per lesson.
+
+Promise: the same lesson is trained once (law 7): a bundle that the ledger knows for its key
+is verified and used again. Nothing held out is trained on, replayed rows included (law 4).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from components.errors import Corrupted
+from components.items import Item
+from components.ledger import views
+from components.ledger.book import Lease
+from components.pipeline.library import Library
+from components.pipeline.preparation import Divided
+from components.pipeline.workspace import Workspace
+
+if TYPE_CHECKING:
+    from components.training.bundle import Bundle
+    from components.training.memory import MemoryRef
+
+
+def learn(ws: Workspace, lease: Lease, divided: Divided, library: Library) -> Bundle:
+    """Return the candidate's bundle, trained now or by an earlier, interrupted run."""
+    from components.training.bundle import open_bundle
+    from components.training.candidate import Lesson, lesson_key
+    from components.training.candidate import learn as train
+
+    parent = divided.parent
+    lesson = Lesson(
+        batch=divided.batch,
+        items=divided.split.train,
+        parent=open_bundle(ws.bundles, parent.bundle) if parent else None,
+        anchors=_anchor_bundles(ws, parent),
+        wall=divided.wall,
+        replay=partial(_replay, library, frozenset(i.near for i in views.held_items(ws.ledger))),
+    )
+    _check_wall(lesson.items, frozenset(i.near for i in views.held_items(ws.ledger)))
+    key = lesson_key(ws.base, lesson, ws.settings)
+    known = views.trained_bundle(ws.ledger, key)
+    if known is not None and (ws.bundles / known).exists():
+        return open_bundle(ws.bundles, known)
+    ws.ledger.append("training.begun", {"key": key, "batch": divided.batch}, lease)
+    began = time.perf_counter()
+    bundle = train(ws.base, ws.bundles, lesson, ws.settings, partial(ws.progress, "training"))
+    ws.ledger.append(
+        "training.done",
+        {
+            "key": key,
+            "batch": divided.batch,
+            "bundle": bundle.digest,
+            "seconds": round(time.perf_counter() - began, 2),
+        },
+        lease,
+    )
+    return bundle
+
+
+def _anchor_bundles(ws: Workspace, parent: views.Version | None) -> dict[str, str]:
+    if parent is None:
+        return {}
+    bundles = {version.version: version.bundle for version in views.lineage(ws.ledger)}
+    return {task: bundles[number] for task, number in sorted(parent.anchors.items())}
+
+
+def _replay(library: Library, held: frozenset[str], refs: Sequence[MemoryRef]) -> list[Item]:
+    items = library.replay(refs)
+    _check_wall(items, held)
+    return items
+
+
+def _check_wall(items: Sequence[Item], held: frozenset[str]) -> None:
+    leaked = sum(item.near in held for item in items)
+    if leaked:
+        raise Corrupted(
+            f"{leaked} rows that are held out were about to be trained on.",
+            "Nothing was trained; run `ratchet audit verify` and report this.",
+        )

@@ -1,0 +1,103 @@
+"""What MLflow shows: the run of a candidate, and aliases that mirror the ledger.
+
+Concept: everything here is a display (law 1). `mirror` compares what MLflow shows with what
+the ledger says and writes only the difference; it may be run at any time.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from components.evaluation import metrics
+from components.ledger import views
+from components.ledger.book import Lease
+from components.pipeline.arrival import items_path
+from components.pipeline.examination import Examined
+from components.pipeline.preparation import Checked, Divided
+from components.pipeline.workspace import Workspace
+from components.registry.submission import DataSource, Submission
+
+
+def mirror(ws: Workspace, lease: Lease) -> list[str]:
+    """Make MLflow show what the ledger says; return what had to be changed.
+
+    `champion` is the version in force, `candidate` the newest version that waits for a
+    person, where its parent is still champion.
+    """
+    champion = views.champion(ws.ledger)
+    versions = views.versions(ws.ledger)
+    waiting = [
+        version.version
+        for version in versions
+        if version.status == "held" and version.parent == (champion and champion.version)
+    ]
+    wanted = {
+        "champion": champion.version if champion else None,
+        "candidate": waiting[-1] if waiting else None,
+    }
+    shown = ws.registry.aliases()
+    changes = []
+    for alias, number in wanted.items():
+        if shown.get(alias) == number:
+            continue
+        if number is None:
+            ws.registry.drop_alias(alias)
+        else:
+            ws.registry.set_alias(alias, number)
+        ws.ledger.append("alias.mirrored", {"alias": alias, "version": number}, lease)
+        changes.append(f"alias {alias}: {shown.get(alias)} -> {number}")
+    return changes + _mirror_status(ws, versions)
+
+
+def _mirror_status(ws: Workspace, versions: list[views.Version]) -> list[str]:
+    shown = {version.version: version for version in ws.registry.versions()}
+    changes = []
+    for version in versions:
+        display = shown.get(version.version)
+        if display is None or display.tags.get("ratchet.status") == version.status:
+            continue
+        if version.status == "barred":
+            text = f"BARRED, rolled back. {display.description.removeprefix('BARRED, ')}"
+            ws.registry.describe(version.version, text)
+        ws.registry.tag_version(version.version, "ratchet.status", version.status)
+        changes.append(f"version {version.version}: {version.status}")
+    return changes
+
+
+def submission(
+    ws: Workspace, key: str, checked: Checked, divided: Divided, examined: Examined
+) -> Submission:
+    """Return everything that the registry is to show of a candidate."""
+    decision, state = examined.decision, examined.bundle.state
+    settings = ws.settings
+    return Submission(
+        key=key,
+        bundle=examined.bundle.folder,
+        bundle_digest=examined.bundle.digest,
+        batch=divided.batch,
+        parent_version=divided.parent.version if divided.parent else None,
+        headline=decision.headline,
+        description="\n".join(f"- {reason}" for reason in decision.reasons),
+        base_name=state["base"]["name"],
+        base_digest=state["base"]["digest"],
+        base_folder=ws.base.folder,
+        metrics=_metrics(ws, divided, examined),
+        params={
+            "adapter": settings.adapter.method,
+            "strategy": settings.strategy.method,
+            "learning_rate": settings.training.learning_rate,
+            "epochs": settings.training.epochs,
+            "seed": settings.seed,
+            "trained_rows": len(divided.split.train),
+            "replayed_rows": sum(state["trained"]["replayed"].values()),
+        },
+        tags={"ratchet.evidence": examined.evidence, "ratchet.decision": decision.action},
+        files=_files(ws, checked, divided, examined),
+        dataset=DataSource(
+            name=checked.arrival.source,
+            digest=divided.batch,
+            path=str(items_path(ws, divided.batch).relative_to(ws.root)),
+            rows=len(checked.validation.accepted),
+        ),
+    )

@@ -1,0 +1,158 @@
+"""Registering a judged candidate, and doing what was decided.
+
+Concept: registration is begun and done in the ledger, keyed by (bundle, evidence), so a
+retry finds its version again. The decision is one ledger event; MLflow's aliases and tags
+mirror it afterwards and are read back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from components.gate.checks import shown_better
+from components.ledger import views
+from components.ledger.book import Lease
+from components.ledger.projections import Superseded
+from components.pipeline import publication
+from components.pipeline.examination import Examined
+from components.pipeline.preparation import Checked, Divided
+from components.pipeline.workspace import Workspace
+
+Action = Literal["promoted", "held", "rejected", "refused", "superseded"]
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of a batch, in words for people."""
+
+    batch: str
+    action: str
+    headline: str
+    version: int | None
+
+
+def register(
+    ws: Workspace, lease: Lease, checked: Checked, divided: Divided, examined: Examined
+) -> views.Version:
+    """Register the candidate in MLflow, once, and record its version."""
+    for version in views.versions(ws.ledger):
+        same = version.bundle == examined.bundle.digest and version.evidence == examined.evidence
+        if same and version.status in ("candidate", "held", "rejected"):
+            return version
+    key = f"{examined.bundle.digest}:{examined.evidence}"
+    intent = {"key": key, "batch": divided.batch, "bundle": examined.bundle.digest}
+    ws.ledger.append("registration.begun", intent, lease)
+    registered = ws.registry.register(
+        publication.submission(ws, key, checked, divided, examined)
+    )
+    ws.ledger.append(
+        "registration.done",
+        {
+            **intent,
+            "version": registered.version,
+            "run": registered.run_id,
+            "parent": divided.parent.version if divided.parent else None,
+            "evidence": examined.evidence,
+            "headline": examined.decision.headline,
+        },
+        lease,
+    )
+    found = views.version(ws.ledger, registered.version)
+    assert found is not None  # the event above made it
+    return found
+
+
+def settle(
+    ws: Workspace, lease: Lease, divided: Divided, examined: Examined, version: views.Version
+) -> Settled:
+    """Promote, hold or reject the version, then mirror that in MLflow."""
+    decision = examined.decision
+    payload = {"batch": divided.batch, "version": version.version, "reason": decision.headline}
+    action: Action
+    if _is_barred(ws, version):
+        payload["reason"] = (
+            "Rejected: the batch trains to the very bundle that was rolled back; a version "
+            "rolled past is barred for ever."
+        )
+        ws.ledger.append("version.rejected", payload, lease)
+        action = "rejected"
+    elif decision.action == "promote":
+        action = _promote(ws, lease, divided, examined, version, payload)
+    elif decision.action == "hold":
+        ws.ledger.append("version.held", payload, lease)
+        action = "held"
+    else:
+        ws.ledger.append("version.rejected", payload, lease)
+        action = "rejected"
+    publication.mirror(ws, lease)
+    return Settled(divided.batch, action, str(payload["reason"]), version.version)
+
+
+def _promote(
+    ws: Workspace,
+    lease: Lease,
+    divided: Divided,
+    examined: Examined,
+    version: views.Version,
+    payload: dict[str, object],
+) -> Action:
+    promotion = {
+        **payload,
+        "parent": divided.parent.version if divided.parent else None,
+        "anchors": _anchors(ws, divided, examined, version.version),
+        "exams": {task: _newest_exam(divided, task) for task in _tasks(divided)},
+    }
+    try:
+        ws.ledger.append("version.promoted", promotion, lease)
+    except Superseded as error:
+        payload["reason"] = str(error)
+        ws.ledger.append("version.superseded", payload, lease)
+        return "superseded"
+    return "promoted"
+
+
+def _anchors(
+    ws: Workspace, divided: Divided, examined: Examined, version: int
+) -> dict[str, int]:
+    """Return the anchors once `version` is champion.
+
+    A new task is anchored at the version that learned it. An anchor moves only to a version
+    shown better than it on every exam of the task, so the noise of a maximum never counts.
+    """
+    anchors = dict(divided.parent.anchors) if divided.parent else {}
+    alpha = ws.settings.gate.alpha
+    for task in _tasks(divided) | set(anchors):
+        sat = [exam for exam in examined.exams if exam.task == task and exam.anchor is not None]
+        better = bool(sat) and all(
+            exam.anchor is not None
+            and exam.candidate is not None
+            and shown_better(exam.anchor, exam.candidate, alpha)
+            for exam in sat
+        )
+        if task not in anchors or better:
+            anchors[task] = version
+    return dict(sorted(anchors.items()))
+
+
+def _tasks(divided: Divided) -> set[str]:
+    return {item.task for item in divided.split.train + divided.split.holdout}
+
+
+def _newest_exam(divided: Divided, task: str) -> str:
+    """Return the exam that a task's fresh items join: its newest generation."""
+    names = [exam for exam, owner in divided.tasks.items() if owner == task]
+    return max(names, key=generation, default=task)
+
+
+def generation(exam: str) -> int:
+    """Return an exam's generation: 1 for "tweets", 2 for "tweets#2"."""
+    task, _, number = exam.rpartition("#")
+    return int(number) if task and number.isdigit() else 1
+
+
+def _is_barred(ws: Workspace, version: views.Version) -> bool:
+    return any(
+        other.bundle == version.bundle and other.status == "barred"
+        for other in views.versions(ws.ledger)
+    )
