@@ -69,7 +69,7 @@ def run_checks(columns: Mapping[str, Sequence[Any]], checks: Sequence[Check]) ->
     import pandas
 
     context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = {"globally": False}
+    context.variables.progress_bars = {"globally": False}  # type: ignore[assignment]
     table = pandas.DataFrame(dict(columns))
     asset = context.data_sources.add_pandas("batches").add_dataframe_asset("batch")
     batch = asset.add_batch_definition_whole_dataframe("whole").get_batch({"dataframe": table})
@@ -82,7 +82,7 @@ def run_checks(columns: Mapping[str, Sequence[Any]], checks: Sequence[Check]) ->
         }
         for position, check in enumerate(checks)
     ]
-    found = batch.validate(
+    found: Any = batch.validate(
         gx.ExpectationSuite(name="contract", expectations=expectations),
         result_format={
             "result_format": "COMPLETE",

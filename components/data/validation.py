@@ -90,7 +90,7 @@ def validate(reading: Reading, contract: DataSettings, known_labels: frozenset[s
 
 def _check_rows(rows: Sequence[Row], contract: DataSettings, reasons: Reasons) -> list[Outcome]:
     """Hold each row to the contract by itself; add what fails to `reasons`."""
-    columns = {
+    columns: dict[str, list[Any]] = {
         "text": [_checkable(row.text) for row in rows],
         "label": [_checkable(row.label) for row in rows],
         "task": [_checkable(row.task) for row in rows],
@@ -117,7 +117,7 @@ def _check_pairs(rows: Sequence[Row], items: dict[int, Item], reasons: Reasons) 
     for i in order:
         labels[items[i].near].add(items[i].label)
         kept.setdefault((items[i].near, items[i].label), i)
-    columns = {
+    columns: dict[str, list[Any]] = {
         "near": [items[i].near for i in order],
         "label": [items[i].label for i in order],
         "labels_of_text": [len(labels[items[i].near]) for i in order],
@@ -139,7 +139,7 @@ def _check_batch(
     known_labels: frozenset[str],
 ) -> list[Outcome]:
     """Hold the batch as a whole to the contract."""
-    columns = {
+    columns: dict[str, list[Any]] = {
         "label": [item.label for item in accepted] + [None for _ in rejected],
         "usable": [1 for _ in accepted] + [0 for _ in rejected],
         "broken": [0 for _ in accepted] + [int(_is_broken(row)) for row in rejected],
@@ -161,9 +161,9 @@ def _refusal(
         words.TOO_FEW_ROWS: f"{len(accepted)} of {total} rows are usable, "
         f"but data.min_rows asks for {contract.min_rows}.",
         words.TOO_MANY_BROKEN: f"{len(broken)} of {total} rows are broken, "
-        f"but data.max_bad_share allows {contract.max_bad_share:g} of them.",
-        words.TOO_FEW_LABELS: f"The labels of the usable rows are {shown(labels) or 'none'}, "
-        f"but data.min_labels asks for {contract.min_labels} different ones.",
+        f"but data.max_bad_share allows a share of {contract.max_bad_share:g}.",
+        words.TOO_FEW_LABELS: f"The labels of all usable rows: {shown(labels) or 'none'}; "
+        f"data.min_labels asks for {contract.min_labels} different ones.",
     }
     failed = [
         sentences[outcome.check.reason]

@@ -70,7 +70,7 @@ def forgetting(matrix: AccuracyMatrix) -> Cell:
 
 
 def backward_transfer(matrix: AccuracyMatrix) -> Cell:
-    """Return BWT, the mean over earlier tasks of a(T, i) - a(i, i): how later steps changed them."""
+    """Return BWT, the mean over earlier tasks of a(T, i) - a(i, i)."""
     return _mean(
         _difference(matrix.at(matrix.last, i), matrix.at(matrix.learned_at[i], i))
         for i in _earlier(matrix)

@@ -26,7 +26,7 @@ class Outcome(StrEnum):
     INCONCLUSIVE: examined, too few items to tell. MISSING: could not be examined.
     """
 
-    PASS = "PASS"  # noqa: S105
+    PASS = "PASS"
     FAIL = "FAIL"
     INCONCLUSIVE = "INCONCLUSIVE"
     MISSING = "MISSING"

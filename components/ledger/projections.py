@@ -233,7 +233,8 @@ def _rejected(connection: Connection, seq: int, time: str, payload: Payload) -> 
 
 def _superseded(connection: Connection, seq: int, time: str, payload: Payload) -> None:
     _version_status(connection, payload["version"], "superseded")
-    _status(connection, payload["batch"], "queued", payload["reason"])
+    if payload["requeue"]:
+        _status(connection, payload["batch"], "queued", payload["reason"])
 
 
 def _rolled_back(connection: Connection, seq: int, time: str, payload: Payload) -> None:

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from components.data.quarantine import write_batch
-from components.data.readers import read_batch
+from components.data.readers import Reading, read_batch
 from components.digest import file_digest
 from components.errors import ConfigError, DataRejected
-from components.files import publish_file
+from components.files import PART_SUFFIX, publish_file
 from components.ledger import views
 from components.pipeline.workspace import Workspace
 
@@ -42,10 +42,15 @@ def arrive(ws: Workspace, path: Path, task: str | None) -> Arrived:
     if not path.exists():
         raise ConfigError(f"There is no file {path}.", "Check the path and run it again.")
     task = task or _folder_task(ws, path)
-    try:
-        reading = read_batch(path, ws.settings.data, task)
-    except DataRejected as error:
-        return _refuse_unreadable(ws, path, task, str(error))
+    with ws.arrivals_locked():
+        try:
+            reading = read_batch(path, ws.settings.data, task)
+        except DataRejected as error:
+            return _refuse_unreadable(ws, path, task, error)
+        return _take_in(ws, path, task, reading)
+
+
+def _take_in(ws: Workspace, path: Path, task: str, reading: Reading) -> Arrived:
     if views.arrival(ws.ledger, reading.digest) is not None:
         return Arrived(reading.digest, is_new=False)
     publish_file(path, raw_path(ws, reading.digest, path.suffix))
@@ -109,20 +114,25 @@ def _record_arrival(
     ws.ledger.append("batch.arrived", payload, None)
 
 
-def _refuse_unreadable(ws: Workspace, path: Path, task: str, reason: str) -> Arrived:
+def _refuse_unreadable(ws: Workspace, path: Path, task: str, error: DataRejected) -> Arrived:
     if not path.is_file():
-        raise DataRejected(f"{path} is not a regular file.", "Name one batch file.")
+        raise error
     batch = file_digest(path)
     if views.arrival(ws.ledger, batch) is not None:
         return Arrived(batch, is_new=False)
-    write_batch(ws.quarantine, batch, path.name, reason, path)
-    _record_arrival(ws, batch, path, task, reason)
+    write_batch(ws.quarantine, batch, path.name, str(error), path)
+    _record_arrival(ws, batch, path, task, str(error))
     return Arrived(batch, is_new=True)
 
 
-def discard_unreferenced(ws: Workspace) -> None:
-    """Remove stored batches that no inbox row names: copied, then killed before the event."""
-    known = {arrival.batch for arrival in views.arrivals(ws.ledger)}
-    for folder in ws.batches.iterdir() if ws.batches.exists() else ():
-        if folder.is_dir() and folder.name not in known:
-            shutil.rmtree(folder)
+def discard_unfinished(ws: Workspace) -> list[str]:
+    """Remove what a killed process left half-made: partial files, batches without a row."""
+    with ws.arrivals_locked():
+        known = {arrival.batch for arrival in views.arrivals(ws.ledger)}
+        folders = ws.batches.iterdir() if ws.batches.exists() else ()
+        left = [folder for folder in folders if folder.is_dir() and folder.name not in known]
+        for place in (ws.batches, ws.holdouts, ws.quarantine, ws.mlruns):
+            left += [path for path in place.rglob(f"*{PART_SUFFIX}") if path.exists()]
+        for path in left:
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    return [str(path.relative_to(ws.root)) for path in left]

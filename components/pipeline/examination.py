@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -239,7 +239,10 @@ def _sample(items: list[Item], size: int) -> list[Item]:
 def _notes(ws: Workspace, drift: Drift | None) -> list[DriftNote]:
     policy = ws.settings.drift.policy
     findings = drift.findings if drift else ()
-    return [DriftNote(each.name, each.drifted, policy, each.sentence) for each in findings]
+    return [
+        DriftNote(each.name, each.drifted if each.examined else None, policy, each.sentence)
+        for each in findings
+    ]
 
 
 def _evidence(
@@ -284,7 +287,7 @@ def _evidence(
             }
             for part in examination.learned
         ],
-        "drift": drift.to_json() if drift else None,
+        "drift": [asdict(finding) for finding in drift.findings] if drift else None,
         "decision": decision.to_json(),
     }
 

@@ -6,6 +6,7 @@ snapshot is taken before the batch's own rows are split, so a batch can't write 
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ from components.data.readers import Reading, read_batch
 from components.data.split import Split, split_items
 from components.data.validation import Validation, validate
 from components.digest import json_digest
-from components.errors import Corrupted
+from components.errors import Corrupted, RatchetError
 from components.items import Item, write_items
 from components.ledger import views
 from components.ledger.book import Lease
@@ -39,6 +40,19 @@ class Checked:
     def refused(self) -> str | None:
         """Why the whole batch is refused."""
         return self.validation.refused
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of a batch: promoted, held, rejected, refused, quarantined or queued again.
+
+    `headline` says why, in one line for people; `version` is None where none was trained.
+    """
+
+    batch: str
+    action: str
+    headline: str
+    version: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +113,31 @@ def check(ws: Workspace, lease: Lease, arrival: views.Arrival) -> Checked:
     return Checked(arrival, reading, validation)
 
 
-def refuse(ws: Workspace, lease: Lease, checked: Checked) -> None:
+def refuse(ws: Workspace, lease: Lease, checked: Checked) -> Settled:
     """Record that a batch is refused whole; its bytes are in quarantine already."""
-    payload = {
-        "batch": checked.batch,
-        "reason": checked.refused,
-        "rows": len(checked.reading.rows) + len(checked.reading.problems),
-    }
+    rows = len(checked.reading.rows) + len(checked.reading.problems)
+    payload = {"batch": checked.batch, "reason": checked.refused, "rows": rows}
     ws.ledger.append("batch.refused", payload, lease)
+    return settled(ws, checked.batch)
+
+
+def set_aside(ws: Workspace, lease: Lease, batch: str, error: RatchetError) -> Settled:
+    """Refuse a batch that cannot be trained on, so that it does not block the queue."""
+    arrival = views.arrival(ws.ledger, batch)
+    assert arrival is not None  # the inbox is where `batch` came from
+    path = raw_path(ws, batch, arrival.suffix)
+    write_batch(ws.quarantine, batch, arrival.source, str(error), path)
+    ws.ledger.append("batch.refused", {"batch": batch, "reason": str(error), "rows": 0}, lease)
+    return settled(ws, batch)
+
+
+def settled(ws: Workspace, batch: str) -> Settled:
+    """Return what became of a batch, as the inbox has it."""
+    arrival = views.arrival(ws.ledger, batch)
+    assert arrival is not None  # the inbox is where `batch` came from
+    version = views.version(ws.ledger, arrival.version) if arrival.version else None
+    headline = arrival.reason or (version.headline if version else "")
+    return Settled(batch, arrival.status, headline, arrival.version)
 
 
 def keep(ws: Workspace, lease: Lease, checked: Checked) -> None:
@@ -167,7 +198,10 @@ def _known_labels(ws: Workspace, parent: views.Version | None) -> frozenset[str]
 
 
 def _reasons(validation: Validation) -> dict[str, int]:
-    counts = Counter(reason for row in validation.rejected for reason in row.reasons)
+    """Count the reasons; "duplicate of row 12" counts as a duplicate, whichever row it copies."""
+    counts = Counter(
+        re.sub(r" of row \d+$", "", reason) for row in validation.rejected for reason in row.reasons
+    )
     return dict(sorted(counts.items()))
 
 

@@ -7,8 +7,7 @@ mirror it afterwards and are read back.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from components.gate.checks import shown_better
 from components.ledger import views
@@ -16,20 +15,11 @@ from components.ledger.book import Lease
 from components.ledger.projections import Superseded
 from components.pipeline import publication
 from components.pipeline.examination import Examined
-from components.pipeline.preparation import Checked, Divided
+from components.pipeline.preparation import Checked, Divided, Settled
 from components.pipeline.workspace import Workspace
+from components.registry.submission import Registered
 
 Action = Literal["promoted", "held", "rejected", "refused", "superseded"]
-
-
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """What became of a batch, in words for people."""
-
-    batch: str
-    action: str
-    headline: str
-    version: int | None
 
 
 def register(
@@ -38,29 +28,41 @@ def register(
     """Register the candidate in MLflow, once, and record its version."""
     for version in views.versions(ws.ledger):
         same = version.bundle == examined.bundle.digest and version.evidence == examined.evidence
-        if same and version.status in ("candidate", "held", "rejected"):
+        if same:
             return version
+        if version.batch == divided.batch and version.status == "candidate":
+            _overtake(ws, lease, version)
     key = f"{examined.bundle.digest}:{examined.evidence}"
-    intent = {"key": key, "batch": divided.batch, "bundle": examined.bundle.digest}
+    intent = {
+        "key": key,
+        "batch": divided.batch,
+        "bundle": examined.bundle.digest,
+        "parent": divided.parent.version if divided.parent else None,
+        "evidence": examined.evidence,
+        "headline": examined.decision.headline,
+    }
     ws.ledger.append("registration.begun", intent, lease)
     registered = ws.registry.register(
         publication.submission(ws, key, checked, divided, examined)
     )
-    ws.ledger.append(
-        "registration.done",
-        {
-            **intent,
-            "version": registered.version,
-            "run": registered.run_id,
-            "parent": divided.parent.version if divided.parent else None,
-            "evidence": examined.evidence,
-            "headline": examined.decision.headline,
-        },
-        lease,
-    )
+    return record_registration(ws, lease, intent, registered)
+
+
+def record_registration(
+    ws: Workspace, lease: Lease, intent: dict[str, Any], registered: Registered
+) -> views.Version:
+    """Write the outcome of a registration and return the version."""
+    outcome = {**intent, "version": registered.version, "run": registered.run_id}
+    ws.ledger.append("registration.done", outcome, lease)
     found = views.version(ws.ledger, registered.version)
     assert found is not None  # the event above made it
     return found
+
+
+def _overtake(ws: Workspace, lease: Lease, version: views.Version) -> None:
+    """Close a version whose run was killed before its decision, and which changed since."""
+    payload = {"version": version.version, "batch": version.batch, "requeue": False}
+    ws.ledger.append("version.superseded", {**payload, "reason": "interrupted"}, lease)
 
 
 def settle(
@@ -106,7 +108,7 @@ def _promote(
     try:
         ws.ledger.append("version.promoted", promotion, lease)
     except Superseded as error:
-        payload["reason"] = str(error)
+        payload |= {"reason": str(error), "requeue": True}
         ws.ledger.append("version.superseded", payload, lease)
         return "superseded"
     return "promoted"

@@ -7,7 +7,8 @@ command that only reads the ledger pays for nothing else.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +18,7 @@ from components.clock import Clock, system_clock
 from components.digest import bytes_digest, canonical_json
 from components.errors import Corrupted
 from components.files import write_bytes
+from components.ledger import views
 from components.ledger.book import Ledger
 from components.settings import Settings, load_settings
 
@@ -89,7 +91,10 @@ class Workspace:
 
     @cached_property
     def registry(self) -> Registry:
-        """The model registry, initialised."""
+        """The model registry, made on first use.
+
+        Once the ledger knows versions, a missing registry is damage, and none is made anew.
+        """
         from components.registry.store import Registry
 
         registry = Registry(
@@ -98,7 +103,8 @@ class Workspace:
             self.settings.model.name,
             self.settings.registry.experiment,
         )
-        registry.prepare()
+        if not views.versions(self.ledger):
+            registry.prepare()
         return registry
 
     @cached_property
@@ -114,6 +120,15 @@ class Workspace:
         from components.training.base import load_base
 
         return load_base(self.settings.model, self.root)
+
+    @contextmanager
+    def arrivals_locked(self) -> Iterator[None]:
+        """Keep arrivals and the removal of unfinished files apart; falls with its process."""
+        from filelock import FileLock
+
+        self.mlruns.mkdir(parents=True, exist_ok=True)
+        with FileLock(self.mlruns / "arrivals.lock"):
+            yield
 
     def write_document(self, value: Any) -> str:
         """Store `value` under the digest of its canonical JSON and return the digest."""

@@ -36,6 +36,7 @@ def write_model(target: Path, submission: Submission) -> None:
             python_model=str(SERVED_MODEL),
             artifacts={"bundle": str(submission.bundle)},
             model_config={
+                "bundle": submission.bundle_digest,
                 "base": submission.base_name,
                 "base_digest": submission.base_digest,
                 "base_folder": "" if folder is None else str(folder),

@@ -46,12 +46,12 @@ class RatchetModel(PythonModel):  # type: ignore[misc]
             RuntimeError: a file is not the one that was registered, or there is no base.
         """
         bundle = Path(context.artifacts["bundle"])
-        check_bundle(bundle)
+        config = dict(context.model_config or {})
+        check_bundle(bundle, config.get("bundle"))
         state = json.loads((bundle / "state.json").read_text(encoding="utf-8"))
-        folder = find_base(dict(context.model_config or {}))
         self.labels = json.loads((bundle / "labels.json").read_text(encoding="utf-8"))
-        self.max_tokens = int(state["max_tokens"])
-        self._load(folder, bundle)
+        self.max_tokens = int(state["serving"]["max_tokens"])
+        self._load(find_base(config), bundle)
 
     def predict(
         self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None
@@ -161,23 +161,23 @@ def padded_length(tokens: int, max_tokens: int) -> int:
     return min(-(-tokens // step) * step, max_tokens)
 
 
-def check_bundle(bundle: Path) -> None:
-    """Check every file of the bundle against its manifest.
+def check_bundle(bundle: Path, digest: str | None) -> None:
+    """Check the bundle: its manifest against `digest`, its files against the manifest.
 
     Raises:
         RuntimeError: names the files that are missing, changed or not listed.
     """
-    manifest = json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))
-    found = {
-        path.relative_to(bundle).as_posix(): file_digest(path)
-        for path in bundle.rglob("*")
-        if path.is_file() and path.name != "manifest.json"
-    }
+    listing = bundle / "manifest.json"
+    files = [path for path in bundle.rglob("*") if path.is_file() and path != listing]
+    found = {path.relative_to(bundle).as_posix(): file_digest(path) for path in files}
+    manifest = json.loads(listing.read_text(encoding="utf-8"))
     wrong = sorted(name for name in {*manifest, *found} if manifest.get(name) != found.get(name))
+    if digest not in (None, file_digest(listing)):
+        wrong = [listing.name, *wrong]
     if wrong:
         raise RuntimeError(
             f"The bundle at {bundle} is not the one that was registered: {', '.join(wrong)} "
-            "differ. Restore the artifacts of this version, or load another version."
+            "changed. Restore the artifacts of this version, or load another version."
         )
 
 

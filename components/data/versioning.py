@@ -1,0 +1,294 @@
+"""The bytes of the data, kept by DVC: added one file at a time, pushed, fetched back.
+
+Concept: `data/batches` and `data/holdout` are one tracked directory each, because DVC's cost
+grows with the number of `.dvc` files and not with the files inside. A stored file is named
+by its MD5, DVC's own key; the ledger remembers it, so the `.dvc` files are only a hint.
+
+Promise: git is never touched, nothing is written outside the root and the remote, nothing
+is printed, and a lock that another process holds is waited for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from components.errors import ConfigError, Corrupted, DataRejected, Retryable
+from components.files import write_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+TRACKED = ("data/batches", "data/holdout")
+REMOTE = "ratchet"
+LOCK_WAIT_SECONDS = 600.0
+LOCK_POLL_SECONDS = 0.2
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A file that DVC keeps: `path` relative to the root, MD5 of its bytes, size in bytes."""
+
+    path: str
+    md5: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class DataStore:
+    """The stored data of one root; `remote` is the folder that a second copy goes to."""
+
+    root: Path
+    remote: Path
+
+    def prepare(self) -> None:
+        """Make the root a DVC repository if it is none, and clear locks of dead processes.
+
+        An existing `.dvc` is left as it is. Idempotent, and safe in several processes at once.
+        """
+        folder = self.root / ".dvc"
+        if not (folder / "config").exists():
+            _write_missing(folder / ".gitignore", "/config.local\n/tmp\n/cache\n")
+            _write_missing(self.root / ".dvcignore", "*.part\n")
+            _write_missing(folder / "config", self._config_text())
+        _clear_dead_locks(folder / "tmp")
+
+    def add(self, path: str | Path) -> Stored:
+        """Track one file and copy it to the cache.
+
+        Args:
+            path: of a file under `data/batches` or `data/holdout`, absolute or relative to
+                the root.
+
+        Raises:
+            ConfigError: the path is elsewhere.
+            DataRejected: there is no such file.
+            Retryable: a lock stayed taken, or the disk failed.
+            Corrupted: the file changed while it was added.
+        """
+        name, folder = self._place(path)
+        file = self.root / name
+        if not file.is_file():
+            raise DataRejected(f"There is no file {file}.", "Restore it, then run this again.")
+        stored = Stored(name, _md5(file), file.stat().st_size)
+        with_folder = self.root / f"{folder}.dvc"
+
+        def track(repo: Any) -> None:
+            # The first add tracks the folder; later ones only look at their own file.
+            repo.add(str(file if with_folder.exists() else self.root / folder))
+            if not _holds(repo.cache.local, stored.md5):
+                raise Corrupted(
+                    f"{file} changed while it was stored.", "Restore the file and add it again."
+                )
+
+        self._locked(track)
+        return stored
+
+    def push(self, stored: Stored) -> None:
+        """Copy a stored file to the remote and read it back; idempotent.
+
+        Raises:
+            Retryable: the remote could not be written.
+            Corrupted: the cache lost the bytes, or the remote keeps other ones.
+        """
+        from dvc_data.hashfile.hash_info import HashInfo
+
+        def copy(repo: Any) -> None:
+            cache, remote = repo.cache.local, repo.cloud.get_remote_odb(REMOTE)
+            if remote.exists(stored.md5) and not _holds(remote, stored.md5):
+                remote.delete(stored.md5)
+            folder = _folder_md5(self.root / f"{self._place(stored.path)[1]}.dvc")
+            wanted = [md5 for md5 in (stored.md5, folder) if md5 and cache.exists(md5)]
+            infos = {HashInfo("md5", md5) for md5 in wanted}
+            # Shallow: the folder's listing goes along (for `dvc pull`), not its other files.
+            repo.cloud.transfer(cache, remote, infos, shallow=True)
+
+        self._locked(copy)
+        if not self.is_pushed(stored.md5):
+            raise Corrupted(
+                f"The remote {self.remote} does not hold {stored.path} (md5 {stored.md5}).",
+                "Check the disk of the remote, add the file again and push it.",
+            )
+
+    def is_pushed(self, md5: str) -> bool:
+        """Return whether the remote holds exactly the bytes with this MD5; reads them."""
+        return bool(self._locked(lambda repo: _holds(repo.cloud.get_remote_odb(REMOTE), md5)))
+
+    def fetch(self, stored: Stored) -> Path:
+        """Return the stored file in the root, restored from cache or remote where it is lost.
+
+        Raises:
+            Corrupted: the file was changed, or no copy with its MD5 is left.
+        """
+        target = self.root / stored.path
+        if target.exists():
+            if _md5(target) != stored.md5:
+                raise Corrupted(
+                    f"{target} is not what was stored (md5 {stored.md5}).",
+                    "Move the changed file away; the stored one is then restored.",
+                )
+            return target
+
+        def restore(repo: Any) -> None:
+            for copies in (repo.cache.local, repo.cloud.get_remote_odb(REMOTE)):
+                if _holds(copies, stored.md5):
+                    with copies.fs.open(copies.oid_to_path(stored.md5), "rb") as file:
+                        write_bytes(target, file.read())
+                    return
+            raise Corrupted(
+                f"{target} is lost: neither cache nor remote holds its bytes (md5 {stored.md5}).",
+                f"Bring back {self.remote} from a backup, then run this again.",
+            )
+
+        self._locked(restore)
+        return target
+
+    def _place(self, path: str | Path) -> tuple[str, str]:
+        """Return (path relative to the root, tracked folder)."""
+        name = os.path.relpath(self.root / path, self.root).replace(os.sep, "/")
+        for folder in TRACKED:
+            if name.startswith(f"{folder}/"):
+                return name, folder
+        raise ConfigError(
+            f"{path} is not under {' or '.join(TRACKED)} of {self.root}.",
+            "Copy the file there first.",
+        )
+
+    def _config_text(self) -> str:
+        inside = self.remote.resolve().is_relative_to(self.root.resolve())
+        folder = self.root.resolve() / ".dvc"
+        url = os.path.relpath(self.remote.resolve(), folder) if inside else self.remote.resolve()
+        return (
+            "[core]\n    no_scm = true\n    analytics = false\n    check_update = false\n"
+            f"    remote = {REMOTE}\n['remote \"{REMOTE}\"']\n    url = {url}\n"
+        )
+
+    @contextmanager
+    def _repo(self) -> Iterator[Any]:
+        """Open the repository with our own settings over whatever its files say."""
+        from dvc.repo import Repo  # type: ignore[import-untyped]
+
+        # DVC shows progress bars unless its logger is above ERROR; faults arrive as exceptions.
+        logging.getLogger("dvc").setLevel(logging.CRITICAL)
+        if not (self.root / ".dvc").is_dir():
+            self.prepare()  # else DVC would take the repository of a parent folder
+        root = self.root.resolve()
+        core = {
+            "no_scm": True,
+            "analytics": False,
+            "check_update": False,
+            "site_cache_dir": str(root / ".dvc" / "tmp" / "site"),
+        }
+        remote = {REMOTE: {"url": str(self.remote.resolve())}}
+        with Repo(str(root), config={"core": core, "remote": remote}) as repo:
+            yield repo
+
+    def _locked(self, action: Callable[[Any], T]) -> T:
+        """Run `action` on the repository; wait and try again while DVC's locks are taken."""
+        from dvc.exceptions import DvcException  # type: ignore[import-untyped]
+        from dvc.lock import LockError  # type: ignore[import-untyped]
+        from dvc.rwlock import (  # type: ignore[import-untyped]
+            RWLockFileCorruptedError,
+            RWLockFileFormatError,
+        )
+
+        deadline = time.monotonic() + LOCK_WAIT_SECONDS
+        while True:
+            try:
+                with self._repo() as repo:
+                    return action(repo)
+            except (LockError, RWLockFileCorruptedError, RWLockFileFormatError):
+                if time.monotonic() > deadline:
+                    raise Retryable(
+                        f"DVC's lock in {self.root} is still taken after "
+                        f"{LOCK_WAIT_SECONDS:g} seconds.",
+                        "End the other `dvc` process, then run this again.",
+                    ) from None
+            except (DvcException, OSError) as error:
+                raise Retryable(
+                    f"DVC failed in {self.root}: {' '.join(str(error).split())}.",
+                    "Check disk space and permissions, then run this again.",
+                ) from error
+            _clear_dead_locks(self.root / ".dvc" / "tmp")
+            time.sleep(LOCK_POLL_SECONDS)
+
+
+def _holds(copies: Any, md5: str) -> bool:
+    """Return whether an object store of DVC holds the bytes with this MD5, by reading them."""
+    path = copies.oid_to_path(md5)
+    if not copies.fs.exists(path):
+        return False
+    with copies.fs.open(path, "rb") as file:
+        return hashlib.file_digest(file, _new_md5).hexdigest() == md5
+
+
+def _clear_dead_locks(folder: Path) -> None:
+    """Remove DVC's file of read and write locks where no living process stands behind it.
+
+    DVC writes that file in place, so a kill can leave it cut short, and it trusts process
+    numbers, which containers use again. A holder is dead if its process is gone or was born
+    after the file was last written. The guard is the lock under which DVC writes the file.
+    """
+    from dvc.lock import LockError, make_lock
+
+    locks = folder / "rwlock"
+    if not locks.exists():
+        return
+    try:
+        with make_lock(str(folder / "rwlock.lock"), tmp_dir=str(folder)):
+            if locks.exists() and not _has_living_holder(locks):
+                locks.unlink()
+    except LockError:
+        return  # somebody is writing it at this moment, and so is alive
+
+
+def _has_living_holder(locks: Path) -> bool:
+    import psutil  # type: ignore[import-untyped]
+
+    try:
+        held = json.loads(locks.read_text(encoding="utf-8"))
+        readers = [info for infos in held.get("read", {}).values() for info in infos]
+        holders = {int(info["pid"]) for info in [*readers, *held.get("write", {}).values()]}
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return False
+    written = locks.stat().st_mtime
+    for pid in holders:
+        try:
+            if psutil.Process(pid).create_time() <= written:
+                return True
+        except psutil.NoSuchProcess:
+            continue
+    return False
+
+
+def _folder_md5(file: Path) -> str | None:
+    """Return the MD5 (`….dir`) of the folder that a `.dvc` file tracks; None without one."""
+    import yaml
+
+    if not file.exists():
+        return None
+    [out] = yaml.safe_load(file.read_text(encoding="utf-8"))["outs"]
+    return str(out["md5"])
+
+
+def _write_missing(path: Path, text: str) -> None:
+    if not path.exists():
+        write_bytes(path, text.encode())
+
+
+def _md5(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, _new_md5).hexdigest()
+
+
+def _new_md5() -> Any:
+    return hashlib.md5(usedforsecurity=False)

@@ -1,0 +1,49 @@
+"""After a crash: finish what was begun, or leave it to be done again.
+
+Concept: every locked command starts here. Intents without an outcome are looked up where
+their effect would be; displays are made to show what the ledger says.
+
+Promise: afterwards the champion is the one of the ledger, in MLflow as well; running it twice
+changes nothing more.
+"""
+
+from __future__ import annotations
+
+from components.ledger import views
+from components.ledger.book import Lease
+from components.pipeline import publication
+from components.pipeline.arrival import discard_unfinished
+from components.pipeline.settlement import record_registration
+from components.pipeline.workspace import Workspace
+
+
+def reconcile(ws: Workspace, lease: Lease) -> list[str]:
+    """Put right whatever a killed process left behind; return what was done, in words."""
+    done = [f"removed the unfinished {path}" for path in discard_unfinished(ws)]
+    done += _adopt_registrations(ws, lease)
+    done += _requeue_interrupted(ws, lease)
+    return done + publication.mirror(ws, lease)
+
+
+def _adopt_registrations(ws: Workspace, lease: Lease) -> list[str]:
+    """Record versions that reached MLflow while their outcome did not reach the ledger."""
+    done = []
+    for intent in views.open_intents(ws.ledger):
+        if intent.pop("kind") != "registration.begun":
+            continue
+        registered = ws.registry.find(intent["key"])
+        if registered is not None:
+            record_registration(ws, lease, intent, registered)
+            done.append(f"recorded version {registered.version}, registered before a crash")
+    return done
+
+
+def _requeue_interrupted(ws: Workspace, lease: Lease) -> list[str]:
+    """Put batches back that were running when their process died."""
+    done = []
+    for arrival in views.waiting(ws.ledger):
+        if arrival.status == "running":
+            payload = {"batch": arrival.batch, "reason": "interrupted; it will be run again"}
+            ws.ledger.append("batch.requeued", payload, lease)
+            done.append(f"queued batch {arrival.batch[:12]} again, interrupted before")
+    return done

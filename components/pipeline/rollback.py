@@ -1,0 +1,195 @@
+"""Going back: to the newest ancestor shown better, by itself or by hand.
+
+Concept: the target is chosen, verified and made to answer before the pointer moves. One
+ledger event moves it, bars what is rolled past, puts the first of it in quarantine and
+queues the rest again; MLflow follows.
+
+Promise: what a rollback costs (versions, tasks, labels, batches) is listed in its event.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from components.data.quarantine import write_batch
+from components.errors import ConfigError
+from components.gate.verdicts import Answers, Verdict
+from components.gate.watching import Regression, regressions
+from components.ledger import views
+from components.ledger.book import Lease
+from components.pipeline import publication
+from components.pipeline.arrival import raw_path
+from components.pipeline.examination import Examiner, rules
+from components.pipeline.library import Library
+from components.pipeline.preparation import bounded_exams
+from components.pipeline.workspace import Workspace
+
+WATCH_DEPTH = 10
+"""How many ancestors `watch` compares the champion with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a rollback takes away until the requeued batches are learned again."""
+
+    versions: list[int]
+    batches: list[str]
+    tasks: list[str]
+    labels: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class RolledBack:
+    """A rollback that happened."""
+
+    from_version: int
+    to_version: int
+    guilty: str
+    requeued: list[str]
+    cost: Cost
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """One look at the champion."""
+
+    champion: int | None
+    exams: int
+    regressions: tuple[Regression, ...]
+
+
+def look(ws: Workspace, lease: Lease) -> Watched:
+    """Examine the champion and its ancestors on the holdouts as they stand now."""
+    from components.training.bundle import open_bundle
+
+    lineage = views.lineage(ws.ledger)[: WATCH_DEPTH + 1]
+    if not lineage:
+        return Watched(None, 0, ())
+    held = views.held_items(ws.ledger)
+    known = views.known_tasks(ws.ledger)
+    exams = bounded_exams(
+        [item for item in held if item.task in known], ws.settings.holdout.max_items
+    )
+    examiner = Examiner(ws, Library(ws))
+    sat: list[tuple[str, dict[str, Answers]]] = []
+    for version in lineage:
+        bundle = open_bundle(ws.bundles, version.bundle)
+        sat.append(
+            (
+                str(version.version),
+                {exam: examiner.sit(bundle, items) for exam, items in exams.items()},
+            )
+        )
+    found = tuple(regressions(sat, rules(ws), ws.settings.gate.watch_alpha))
+    ws.ledger.append(
+        "champion.watched",
+        {
+            "version": lineage[0].version,
+            "snapshot": ws.write_document(exams),
+            "regressions": [_regression(each) for each in found],
+        },
+        lease,
+    )
+    return Watched(lineage[0].version, len(exams), found)
+
+
+def roll_back_regression(ws: Workspace, lease: Lease, watched: Watched) -> RolledBack:
+    """Go back to the newest ancestor that does better on every exam that failed."""
+    target = min(int(each.target) for each in watched.regressions)
+    worst = max(watched.regressions, key=lambda each: each.verdict.effect_points or 0.0)
+    evidence = [_regression(each) for each in watched.regressions]
+    return roll_back(ws, lease, target, worst.verdict.sentence, evidence)
+
+
+def roll_back(
+    ws: Workspace,
+    lease: Lease,
+    target: int | None,
+    reason: str,
+    regressed: list[dict[str, Any]] | None = None,
+) -> RolledBack:
+    """Make `target` (the champion's parent where None) champion again.
+
+    Raises:
+        ConfigError: there is nothing to go back to, or `target` is not an ancestor.
+        Corrupted: the target's bundle does not verify; the pointer has not moved.
+    """
+    lineage = views.lineage(ws.ledger)
+    goal = _goal(lineage, target)
+    passed = lineage[: lineage.index(goal)]
+    labels = _prove(ws, goal)
+    cost = _cost(ws, goal, passed, labels)
+    guilty, requeued = passed[-1].batch, [version.batch for version in reversed(passed[:-1])]
+    _quarantine(ws, guilty, reason)
+    ws.ledger.append(
+        "champion.rolled-back",
+        {
+            "from": passed[0].version,
+            "to": goal.version,
+            "barred": [version.version for version in passed],
+            "guilty": guilty,
+            "guilty_rows": len(views.split_side(ws.ledger, guilty, "train")),
+            "requeued": requeued,
+            "cost": asdict(cost),
+            "reason": reason,
+            "regressions": regressed or [],
+        },
+        lease,
+    )
+    publication.mirror(ws, lease)
+    return RolledBack(passed[0].version, goal.version, guilty, requeued, cost, reason)
+
+
+def _goal(lineage: list[views.Version], target: int | None) -> views.Version:
+    if len(lineage) < 2:
+        raise ConfigError(
+            "There is no earlier version to go back to.",
+            "A first version can only be replaced: run a better batch.",
+        )
+    wanted = lineage[1].version if target is None else target
+    for version in lineage[1:]:
+        if version.version == wanted:
+            return version
+    legal = ", ".join(str(version.version) for version in lineage[1:])
+    raise ConfigError(
+        f"Version {wanted} is not an ancestor of the champion, version {lineage[0].version}.",
+        f"Choose one of {legal}.",
+    )
+
+
+def _prove(ws: Workspace, goal: views.Version) -> tuple[str, ...]:
+    """Load the target and let it answer once; return its labels."""
+    from components.evaluation.scoring import predict
+    from components.training.bundle import open_bundle
+
+    bundle = open_bundle(ws.bundles, goal.bundle)
+    predict(ws.base, bundle, ["Ready to serve again?"], ws.settings.training.threads)
+    return bundle.labels
+
+
+def _cost(
+    ws: Workspace, goal: views.Version, passed: list[views.Version], labels: tuple[str, ...]
+) -> Cost:
+    from components.training.bundle import open_bundle
+
+    lost = open_bundle(ws.bundles, passed[0].bundle)
+    return Cost(
+        versions=[version.version for version in passed],
+        batches=[version.batch for version in passed],
+        tasks=sorted(set(passed[0].anchors) - set(goal.anchors)),
+        labels=[label for label in lost.labels if label not in labels],
+    )
+
+
+def _quarantine(ws: Workspace, batch: str, reason: str) -> None:
+    arrival = views.arrival(ws.ledger, batch)
+    assert arrival is not None  # every version's batch arrived
+    path = raw_path(ws, batch, arrival.suffix)
+    write_batch(ws.quarantine, batch, arrival.source, f"Rolled back: {reason}", path)
+
+
+def _regression(each: Regression) -> dict[str, Any]:
+    verdict: Verdict = each.verdict
+    return {"exam": each.exam, "task": each.task, "target": each.target, **verdict.to_json()}

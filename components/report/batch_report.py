@@ -1,0 +1,254 @@
+"""The report of one batch: what was decided, why, and everything it rests on.
+
+Concept: `ReportData` holds plain values that the pipeline fills in; the template lays them
+out from the decision down to the digests.
+
+Promise: one HTML text without scripts, fonts or links to elsewhere: it opens from a mail, in
+MLflow's viewer and on a phone. All text is escaped; the same values give the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from components.report.intervals import Axis, Interval, common_axis, interval
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+_SPOKEN = {
+    "promote": ("Promote",),
+    "hold": ("Hold for a person", "Held for approval"),
+    "reject": ("Reject",),
+}
+_GROUPS = {
+    "forgetting": (
+        "Earlier tasks, against the champion",
+        "Does the candidate still do what the version in force does?",
+        "no change",
+    ),
+    "anchor": (
+        "Earlier tasks, against their anchors",
+        "Have small losses added up since a task was at its best?",
+        "no change",
+    ),
+    "new": (
+        "What is new in the batch",
+        "Was it learned? On rows that the candidate never saw, against guessing.",
+        "as good as guessing",
+    ),
+    "own": (
+        "The batch's own rows of earlier tasks",
+        "Is the candidate as good on them as the champion?",
+        "no change",
+    ),
+    "drift": ("Drift", "Does the batch look like what the model knows?", ""),
+    "examination": ("Not examined", "What could not be examined is never promoted.", ""),
+}
+_FINDING = ("name", "drifted", "effect", "threshold", "p_value", "n", "sentence")
+_DASH = "\N{EN DASH}"
+_MINUS = "\N{MINUS SIGN}"
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """Accuracy over time: `values[step][task]` in [0, 1], None where it was not measured.
+
+    `steps` are versions in the order of their making, the candidate last.
+    """
+
+    steps: Sequence[str]
+    tasks: Sequence[str]
+    values: Sequence[Sequence[float | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class ReportData:
+    """Everything that the page shows.
+
+    `action`: promote, hold, reject, or another word, which is shown as it is. `verdicts`:
+    `Verdict.to_json` each; `drift`: mappings with name, statistic, p_value, effect,
+    threshold, drifted, n, sentence. `counts`, `metrics` and `provenance` are shown in their
+    order; `quarantined` maps a reason to rows, `replayed` a task to rows. Numbers that are
+    None are shown as missing. `next_command` is what the reader types next, or empty.
+    """
+
+    action: str
+    headline: str
+    batch: str
+    generated_at: str
+    reasons: Sequence[str] = ()
+    model_name: str = ""
+    source: str = ""
+    version: int | None = None
+    parent_version: int | None = None
+    verdicts: Sequence[Mapping[str, Any]] = ()
+    matrix: Matrix | None = None
+    drift: Sequence[Mapping[str, Any]] = ()
+    counts: Mapping[str, int] = field(default_factory=dict)
+    quarantined: Mapping[str, int] = field(default_factory=dict)
+    replayed: Mapping[str, int] = field(default_factory=dict)
+    metrics: Mapping[str, float | str | None] = field(default_factory=dict)
+    provenance: Mapping[str, str | None] = field(default_factory=dict)
+    next_command: str = ""
+
+
+def render(data: ReportData) -> str:
+    """Return the report as one self-contained HTML page."""
+    badge, headline = _spoken(data)
+    return _template().render(
+        data=data,
+        badge=badge,
+        headline=headline,
+        reasons=[reason for reason in data.reasons if reason not in data.headline],
+        groups=_groups(data),
+        drift=[{name: finding.get(name) for name in _FINDING} for finding in data.drift],
+        heat=None if data.matrix is None else _heat(data.matrix),
+        quarantined=_bars(data.quarantined),
+        replayed=_bars(data.replayed),
+    )
+
+
+@cache
+def _template() -> Template:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"number": number, "points": points}
+    return environment.get_template("batch_report.html.j2")
+
+
+def _spoken(data: ReportData) -> tuple[str, str]:
+    """Split the headline: the action's own words make the badge, the rest the title."""
+    start, colon, rest = data.headline.partition(": ")
+    known = _SPOKEN.get(data.action, (data.action.capitalize(),))
+    return (start, rest) if colon and start in known else (known[0], data.headline)
+
+
+def _groups(data: ReportData) -> list[dict[str, Any]]:
+    """Return the checks by kind, each kind with its common axis where anything is drawn."""
+    groups = []
+    for kind, (title, question, origin) in _GROUPS.items():
+        rows = [verdict for verdict in data.verdicts if _kind(verdict) == kind]
+        if not rows or (kind == "drift" and data.drift):  # the findings say more
+            continue
+        drawn = [interval(row) for row in rows]
+        axis = common_axis(drawn) if any(each.effect is not None for each in drawn) else None
+        groups.append(
+            {
+                "title": title,
+                "question": question,
+                "ticks": [] if axis is None else _ticks(axis, drawn, origin),
+                "rows": [_row(row, each, axis) for row, each in zip(rows, drawn, strict=True)],
+            }
+        )
+    return groups
+
+
+def _kind(verdict: Mapping[str, Any]) -> str:
+    """Return the group of a verdict: what was learned is held to a floor, or paired."""
+    check = str(verdict.get("check"))
+    if check != "learned":
+        return check if check in _GROUPS else "examination"
+    return "new" if verdict.get("right_to_wrong") is None else "own"
+
+
+def _row(verdict: Mapping[str, Any], each: Interval, axis: Axis | None) -> dict[str, Any]:
+    outcome = str(verdict["outcome"])
+    noted = outcome != "PASS" and verdict.get("consequence") in {"note", "promote"}
+    return {
+        "name": verdict.get("exam") or verdict.get("task") or "",
+        "outcome": outcome,
+        "noted": noted,
+        "sentence": verdict.get("sentence", ""),
+        "change": points(each.effect),
+        "range": f"{points(each.low)} to {points(each.high)}" if each.low is not None else "",
+        "detectable": None if _kind(verdict) == "new" else verdict.get("detectable_points"),
+        "bar": None if axis is None or each.effect is None else _bar(each, axis),
+    }
+
+
+def _bar(each: Interval, axis: Axis) -> dict[str, float]:
+    """Return the places of an interval's parts on the axis, in percent of its width."""
+    effect = each.effect if each.effect is not None else 0.0
+    low = each.low if each.low is not None else effect
+    high = each.high if each.high is not None else effect
+    limit = each.limit if each.limit is not None else axis.low
+    return {
+        "zero": axis.percent(0.0),
+        "low": axis.percent(low),
+        "width": round(axis.percent(high) - axis.percent(low), 2),
+        "effect": axis.percent(effect),
+        "limit": axis.percent(limit),
+    }
+
+
+def _ticks(axis: Axis, drawn: Sequence[Interval], origin: str) -> list[dict[str, Any]]:
+    """Return what is written under the axis: the origin, and the margin where all share one."""
+    ticks = [_tick(axis, 0.0, origin)]
+    limits = {round(each.limit, 6) for each in drawn if each.limit is not None}
+    if len(limits) == 1 and not limits & {0.0}:
+        limit = limits.pop()
+        ticks.append(_tick(axis, limit, f"{'margin' if limit < 0 else 'floor'} {points(limit)}"))
+    return ticks
+
+
+def _tick(axis: Axis, value: float, text: str) -> dict[str, Any]:
+    at = axis.percent(value)
+    return {"at": at, "text": text, "anchor": "start" if at < 25 else "end" if at > 75 else "middle"}
+
+
+def _heat(matrix: Matrix) -> list[dict[str, Any]]:
+    """Return the rows of the accuracy table, each cell with its text and its shade, 0 to 1."""
+    known = [value for row in matrix.values for value in row if value is not None]
+    low, span = min(known, default=0.0), max(max(known, default=1.0) - min(known, default=0.0), 0.1)
+    return [
+        {
+            "step": step,
+            "cells": [
+                {
+                    "text": _DASH if value is None else f"{100 * value:.1f}",
+                    "shade": None if value is None else round(0.08 + 0.62 * (value - low) / span, 3),
+                }
+                for value in row
+            ],
+        }
+        for step, row in zip(matrix.steps, matrix.values, strict=True)
+    ]
+
+
+def _bars(counts: Mapping[str, int]) -> list[dict[str, Any]]:
+    most = max(counts.values(), default=0)
+    ordered = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+    return [
+        {"name": name, "count": count, "width": round(100 * count / most, 1) if most else 0}
+        for name, count in ordered
+    ]
+
+
+def number(value: object) -> str:
+    """Return a number for reading: thousands apart, three decimals, a dash for a missing one."""
+    if value is None:
+        return _DASH
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value)
+    text = f"{value:,}" if isinstance(value, int) else f"{value:,.3f}"
+    return text.replace("-", _MINUS)
+
+
+def points(value: float | None) -> str:
+    """Return a change in points with its sign, one decimal."""
+    if value is None:
+        return _DASH
+    text = f"{value:+.1f}"
+    return "0.0" if text in {"+0.0", "-0.0"} else text.replace("-", _MINUS)

@@ -1,0 +1,1 @@
+"""Order, retries and visibility, by Prefect; what is done stands in `components`."""

@@ -1,0 +1,37 @@
+"""Take what arrived, and drain the inbox in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from prefect import flow
+
+from components.ledger import views
+from components.pipeline import arrival
+from components.pipeline.workspace import Workspace
+from flows.retrain import retrain
+from flows.steps import workspace
+
+Run = Callable[[str, str], dict[str, Any]]
+
+
+@flow(name="intake", validate_parameters=False)
+def intake(root: str) -> list[dict[str, Any]]:
+    """Fill the inbox from `data/incoming`, then run every waiting batch, oldest first."""
+    ws = workspace(root)
+    arrival.take_incoming(ws)
+    return drain(ws)
+
+
+def drain(ws: Workspace, until: str | None = None, run: Run = retrain) -> list[dict[str, Any]]:
+    """Run waiting batches, oldest first, to the end or until `until` is settled.
+
+    A batch that is held or refused leaves the queue, so it blocks nobody behind it.
+    """
+    settled = []
+    while waiting := views.waiting(ws.ledger):
+        if until is not None and until not in {each.batch for each in waiting}:
+            break
+        settled.append(run(str(ws.root), waiting[0].batch))
+    return settled

@@ -1,0 +1,19 @@
+"""After a crash: finish or undo what was begun."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from prefect import flow
+
+from components.pipeline import reconciliation
+from flows.retrain import LEASE_WAIT_SECONDS
+from flows.steps import as_task, workspace
+
+
+@flow(name="reconcile", validate_parameters=False)
+def reconcile(root: str) -> list[str]:
+    """Make the root whole again and return what had to be done."""
+    ws = workspace(root)
+    with ws.ledger.lease(ws.settings.model.name, LEASE_WAIT_SECONDS) as lease:
+        return as_task("reconcile", partial(reconciliation.reconcile, ws, lease))

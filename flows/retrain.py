@@ -1,0 +1,61 @@
+"""One batch, from arrival to decision."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from functools import partial
+from typing import Any
+
+from prefect import flow
+
+from components.errors import DataRejected, NeedsHuman
+from components.ledger import views
+from components.ledger.book import Lease
+from components.pipeline import examination, learning, preparation, reconciliation, settlement
+from components.pipeline.library import Library
+from components.pipeline.preparation import Settled
+from components.pipeline.workspace import Workspace
+from flows.steps import Step, as_task, directly, workspace
+
+LEASE_WAIT_SECONDS = 24 * 3600.0
+
+
+@flow(name="retrain", flow_run_name="retrain-{batch}", validate_parameters=False)
+def retrain(root: str, batch: str) -> dict[str, Any]:
+    """Run one batch of the inbox under the model's lease; return what became of it."""
+    return asdict(settle_batch(workspace(root), batch, as_task))
+
+
+def settle_batch(ws: Workspace, batch: str, step: Step = directly) -> Settled:
+    """Run one batch, unless another process settled it while this one waited."""
+    with ws.ledger.lease(ws.settings.model.name, LEASE_WAIT_SECONDS) as lease:
+        step("reconcile", partial(reconciliation.reconcile, ws, lease))
+        if batch not in {arrival.batch for arrival in views.waiting(ws.ledger)}:
+            return preparation.settled(ws, batch)
+        return _examine_batch(ws, lease, batch, step)
+
+
+def _examine_batch(ws: Workspace, lease: Lease, batch: str, step: Step) -> Settled:
+    try:
+        return way_of_a_batch(ws, lease, batch, step)
+    except (DataRejected, NeedsHuman) as error:
+        return preparation.set_aside(ws, lease, batch, error)
+
+
+def way_of_a_batch(ws: Workspace, lease: Lease, batch: str, step: Step) -> Settled:
+    """Read top to bottom: this is the order of things, and nothing else is in here."""
+    library = Library(ws)
+    arrival = preparation.begin(ws, lease, batch)
+    checked = step("validate", partial(preparation.check, ws, lease, arrival))
+    if checked.refused:
+        return preparation.refuse(ws, lease, checked)
+    step("store", partial(preparation.keep, ws, lease, checked))
+    divided = step("split", partial(preparation.divide, ws, lease, checked))
+    bundle = step("train", partial(learning.learn, ws, lease, divided, library))
+    examined = step(
+        "examine", partial(examination.examine, ws, lease, divided, bundle, library)
+    )
+    version = step(
+        "register", partial(settlement.register, ws, lease, checked, divided, examined)
+    )
+    return step("settle", partial(settlement.settle, ws, lease, divided, examined, version))

@@ -1,0 +1,62 @@
+"""How a step is run: as a Prefect task, or directly.
+
+Concept: the body of a flow hands each step to a `Step`. With Prefect the step becomes a
+task, seen in its UI and retried when the fault is a passing one; without, it is a call, so
+that the same body runs where no server may be started.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from components.errors import Retryable
+from components.pipeline.workspace import Progress, Workspace, no_progress, open_workspace
+
+T = TypeVar("T")
+
+RETRIES = 2
+RETRY_DELAY_SECONDS = 5
+
+progress: ContextVar[Progress] = ContextVar("progress", default=no_progress)
+"""Where flows of this process show their progress; flow parameters must stay plain JSON."""
+
+
+class Step(Protocol):
+    """Runs one named piece of work and returns what it returns."""
+
+    def __call__(self, name: str, work: Callable[[], T]) -> T:
+        """Run `work` under `name`."""
+
+
+def directly(name: str, work: Callable[[], T]) -> T:
+    """Run the step as a plain call."""
+    return work()
+
+
+def as_task(name: str, work: Callable[[], T]) -> T:
+    """Run the step as a Prefect task; a `Retryable` fault is tried again."""
+    step: Any = task(
+        lambda: work(),
+        name=name,
+        retries=RETRIES,
+        retry_delay_seconds=RETRY_DELAY_SECONDS,
+        retry_condition_fn=_is_passing,
+        cache_policy=NO_CACHE,
+    )
+    result: T = step()
+    return result
+
+
+def workspace(root: str) -> Workspace:
+    """Open the root that a flow was given as a plain string."""
+    return open_workspace(Path(root), progress=progress.get())
+
+
+def _is_passing(_task: Any, _run: Any, state: Any) -> bool:
+    return isinstance(state.result(raise_on_failure=False), Retryable)

@@ -1,0 +1,42 @@
+"""Look at the champion again; go back by itself when an earlier task regressed."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from functools import partial
+from typing import Any
+
+from prefect import flow
+
+from components.pipeline import reconciliation, rollback
+from components.pipeline.rollback import RolledBack, Watched
+from components.pipeline.workspace import Workspace
+from flows.intake import drain
+from flows.retrain import LEASE_WAIT_SECONDS
+from flows.steps import Step, as_task, directly, workspace
+
+
+@flow(name="watch", validate_parameters=False)
+def watch(root: str) -> dict[str, Any]:
+    """Examine the champion on today's holdouts, roll back if need be, run what that requeued."""
+    ws = workspace(root)
+    watched, undone = look_and_go_back(ws, as_task)
+    settled = drain(ws) if undone else []
+    return {
+        "champion": watched.champion,
+        "exams": watched.exams,
+        "regressions": [asdict(each) for each in watched.regressions],
+        "rollback": asdict(undone) if undone else None,
+        "settled": settled,
+    }
+
+
+def look_and_go_back(ws: Workspace, step: Step = directly) -> tuple[Watched, RolledBack | None]:
+    """One look under the model's lease, and the rollback that it asks for."""
+    with ws.ledger.lease(ws.settings.model.name, LEASE_WAIT_SECONDS) as lease:
+        step("reconcile", partial(reconciliation.reconcile, ws, lease))
+        watched = step("look", partial(rollback.look, ws, lease))
+        if not watched.regressions:
+            return watched, None
+        undone = step("roll back", partial(rollback.roll_back_regression, ws, lease, watched))
+        return watched, undone
