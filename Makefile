@@ -17,11 +17,12 @@ demo: $(READY) ## four real domains, one after the other, through the whole pipe
 test: $(READY) ## every test but the slow ones and the benchmarks
 	@$(BIN)/python -m pytest $(ARGS)
 
-check: $(READY) ## lint, format, types, walls
+check: $(READY) ## lint, format, types, walls, generated docs
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python docs/reference.py --check
 
 bench: $(READY) ## the benchmarks; leave the machine alone meanwhile
 	@$(BIN)/python -m pytest -m bench $(ARGS)

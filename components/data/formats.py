@@ -152,7 +152,7 @@ def _json_record(line: str) -> dict[str, Any] | Unreadable:
     except RecursionError:
         return Unreadable(f"nested deeper than {MAX_NESTING}", line)
     except json.JSONDecodeError as error:
-        return Unreadable(f"not JSON: {error.msg} at column {error.colno}", line)
+        return Unreadable(f"not JSON: {error.msg.removesuffix(' at')} at column {error.colno}", line)
     except ValueError as error:
         return Unreadable(f"not JSON: {error}", line)
     if not isinstance(value, dict):

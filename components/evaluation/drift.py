@@ -100,7 +100,7 @@ def examine(
         return Drift((*(_unexamined(name, floor, 0, sample) for name, _, floor in tests), labels))
     rounds, rows = _rounds(settings), len(sample) // 2
     findings = (
-        _finding(name, *test(sample, rounds, seed), floor, settings, rows)
+        _finding(name, test(sample, rounds, seed), floor, settings, rows)
         for name, test, floor in tests
     )
     return Drift((*findings, labels))
@@ -205,9 +205,8 @@ def _labels(
     squares = shares.sum(axis=1) * rows / len(reference)
     excess = max(0.0, float(squares[0]) / rows - (len(names) - 1) / (rows - 1))
     effect = (excess / (1 - 1 / (rows - 1))) ** 0.5
-    return _finding(
-        "labels", float(squares[0]), _p_value(squares), effect, floor, settings, len(batch)
-    )
+    measured = (float(squares[0]), _p_value(squares), effect)
+    return _finding("labels", measured, floor, settings, len(batch))
 
 
 def _p_value(statistics: Any) -> float:
@@ -232,13 +231,12 @@ _SUBJECT: dict[Name, str] = {
 
 def _finding(
     name: Name,
-    statistic: float,
-    p_value: float,
-    effect: float,
+    measured: tuple[float, float, float],
     threshold: float,
     settings: DriftSettings,
     rows: int,
 ) -> Finding:
+    statistic, p_value, effect = measured
     drifted = p_value < settings.alpha and effect > threshold
     verdict = "Drift" if drifted else "No drift"
     sentence = (

@@ -85,9 +85,7 @@ def forward_transfer(matrix: AccuracyMatrix, untrained: Sequence[Cell]) -> Cell:
         untrained: per task, b(i): its accuracy before anything was learned.
     """
     later = (i for i, learned in enumerate(matrix.learned_at) if learned > 0)
-    return _mean(
-        _difference(matrix.at(matrix.learned_at[i] - 1, i), untrained[i]) for i in later
-    )
+    return _mean(_difference(matrix.at(matrix.learned_at[i] - 1, i), untrained[i]) for i in later)
 
 
 def _earlier(matrix: AccuracyMatrix) -> list[int]:

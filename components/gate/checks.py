@@ -15,6 +15,8 @@ from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Any
 
+import numpy as np
+
 from components.gate import wording
 from components.gate.paired import (
     Changes,
@@ -201,6 +203,8 @@ def _by_item(answers: Answers | None, whose: str) -> dict[str, bool] | str:
     items, correct = list(answers.items), list(answers.correct)
     if not items:
         return "the exam has no items"
+    if not all(isinstance(item, str) and item for item in items):
+        return f"some of {whose} items have no digest"
     if len(items) != len(correct):
         return f"{whose} answers cover {len(correct):,} of {len(items):,} items"
     if len(set(items)) != len(items):
@@ -212,7 +216,7 @@ def _by_item(answers: Answers | None, whose: str) -> dict[str, bool] | str:
 
 
 def _is_truth(value: Any) -> bool:
-    return value is not None and not isinstance(value, str) and bool(value == 0 or value == 1)
+    return isinstance(value, (bool, int, float, np.generic)) and bool(value == 0 or value == 1)
 
 
 def _against_champion(exam: ExamResult, rules: Rules) -> Comparison:

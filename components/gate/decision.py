@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import Counter
 
 from components.gate.checks import check_drift, check_exams, check_learned
-from components.gate.verdicts import Decision, Examination, Outcome, Rules, Verdict
+from components.gate.verdicts import Action, Decision, Examination, Outcome, Rules, Verdict
 from components.gate.wording import number
 
 _GRAVITY = {"promote": 0, "note": 1, "hold": 2, "reject": 3}
@@ -30,21 +30,23 @@ def judge(examination: Examination, rules: Rules) -> Decision:
     verdicts += check_learned(examination.learned, rules)
     verdicts += check_drift(examination.drift)
     ordered = sorted(verdicts, key=lambda verdict: -_GRAVITY[verdict.consequence])
-    if any(verdict.consequence == "reject" for verdict in verdicts):
-        action, headline = "reject", _headline_reject(ordered)
-    elif any(verdict.consequence == "hold" for verdict in verdicts):
-        action, headline = "hold", _headline_hold(ordered)
-    elif rules.approval == "always":
-        action, headline = "hold", f"Held for approval: {_headline_pass(verdicts)}"
-    else:
-        action, headline = "promote", f"Promote: {_headline_pass(verdicts)}"
+    action, headline = _act(ordered, rules)
     reasons = tuple(v.sentence for v in ordered if v.consequence != "promote")
     return Decision(
-        action,  # type: ignore[arg-type]
-        headline,
-        reasons or tuple(v.sentence for v in verdicts),
-        tuple(verdicts),
+        action, headline, reasons or tuple(v.sentence for v in verdicts), tuple(verdicts)
     )
+
+
+def _act(ordered: list[Verdict], rules: Rules) -> tuple[Action, str]:
+    """Return the action and its headline; `ordered`: the verdicts, gravest first."""
+    gravest = ordered[0].consequence
+    if gravest == "reject":
+        return "reject", _headline_reject(ordered)
+    if gravest == "hold":
+        return "hold", _headline_hold(ordered)
+    if rules.approval == "always":
+        return "hold", f"Hold for approval: {_headline_pass(ordered)}"
+    return "promote", f"Promote: {_headline_pass(ordered)}"
 
 
 def _completeness(examination: Examination) -> list[Verdict]:

@@ -17,6 +17,7 @@ from math import isfinite
 from typing import Any, Literal
 
 Consequence = Literal["promote", "note", "hold", "reject"]
+Action = Literal["promote", "hold", "reject"]
 Check = Literal["forgetting", "anchor", "learned", "drift", "examination"]
 
 
@@ -77,8 +78,9 @@ class NewTask:
         task: the task of these rows.
         candidate: its answers to the rows.
         champion: answers of the version in force, or None when there is none.
-        majority_share: share of the task's commonest label, in [0, 1]: what guessing that
-            label would get right. None makes the floor check MISSING.
+        majority_share: what always guessing the commonest label would get right, in [0, 1].
+            None makes the floor check MISSING. A task of one label has no such bar: give
+            the share of that label among all that the model tells apart.
         known: the task was promoted before and brings no new label: it is held against the
             champion instead of the floor.
         label: when the rows are those of one new label, its name.
@@ -197,7 +199,7 @@ class Decision:
         verdicts: every check's, in the order of the examination.
     """
 
-    action: Literal["promote", "hold", "reject"]
+    action: Action
     headline: str
     reasons: tuple[str, ...]
     verdicts: tuple[Verdict, ...]

@@ -33,19 +33,22 @@ def comparison(
     worse, better = changes.worse or "none", changes.better or "none"
     counts = f"{worse} of {changes.items:,} items worse and {better} better"
     loss = 100 * changes.loss
+    size = amount(loss, margin)
     ending = _ending(loss, bounds, outcome, margin, settle)
     return (
         f"{subject}: against {reference}, the candidate answers {counts}: "
-        f"{amount(loss)} ({_range(bounds, margin)}){ending}"
+        f"{size} ({_range(bounds, margin)}){ending}"
     )
 
 
-def floor(subject: str, right: int, items: int, lower: float, needed: float, outcome: str) -> str:
+def floor(
+    subject: str, right: int, items: int, lower: float, needed: float, outcome: Outcome
+) -> str:
     """Return the sentence of the check that something new was learned; shares in [0, 1]."""
     ending = {
         Outcome.PASS: "better than that",
         Outcome.FAIL: "not better than that",
-    }.get(Outcome(outcome), "too few items to tell whether that is better")
+    }.get(outcome, "too few items to tell whether that is better")
     return (
         f"{subject}: the candidate answers {right} of {items:,} new items rightly, "
         f"{number(100 * right / items)} % (at least {number(100 * lower, 100 * needed)} %); "
@@ -53,20 +56,21 @@ def floor(subject: str, right: int, items: int, lower: float, needed: float, out
     )
 
 
-def amount(points: float) -> str:
+def amount(points: float, margin: float) -> str:
     """Return a loss in points as words: a loss, a gain, or no change."""
-    size = number(abs(points))
+    size = number(abs(points), 0, margin)
     if size == "0":
         return "no change"
     unit = "point" if size == "1" else "points"
     return f"a {'loss' if points > 0 else 'gain'} of {size} {unit}"
 
 
-def number(value: float, beside: float | None = None) -> str:
-    """Return `value` with one decimal, or more where it would else look equal to `beside`."""
+def number(value: float, *beside: float) -> str:
+    """Return `value` with one decimal, or more where it would else look equal to a neighbour."""
+    text = ""
     for decimals in (1, 2, 3):
         text = f"{value:.{decimals}f}"
-        if beside is None or value == beside or float(text) != round(beside, decimals):
+        if all(value == other or float(text) != other for other in beside):
             break
     text = text.rstrip("0").rstrip(".") if "." in text else text
     return "0" if text == "-0" else text
@@ -75,11 +79,11 @@ def number(value: float, beside: float | None = None) -> str:
 def _range(bounds: tuple[float, float], margin: float) -> str:
     lower, upper = bounds
     if lower > 0:
-        return f"at least {number(lower, margin)}, at most {number(upper, margin)}"
+        return f"at least {number(lower, 0, margin)}, at most {number(upper, margin)}"
     if upper < 0:
-        return f"at least {number(-upper)}, at most {number(-lower)}"
-    worst = f"a loss of {number(upper, margin)}"
-    return f"at best a gain of {number(-lower)}, at worst {worst}"
+        return f"at least {number(-upper, 0)}, at most {number(-lower)}"
+    worst = f"a loss of {number(upper, 0, margin)}"
+    return f"at best a gain of {number(-lower, 0)}, at worst {worst}"
 
 
 def _ending(
@@ -88,7 +92,7 @@ def _ending(
     limit = f"the margin of {number(margin)}"
     if outcome is Outcome.PASS:
         return f", within {limit}."
-    if outcome is Outcome.FAIL and loss >= margin:
+    if outcome is Outcome.FAIL and loss > margin:
         return f", beyond {limit}."
     if outcome is Outcome.FAIL:
         return f", a real loss that is not shown to be within {limit}."

@@ -143,7 +143,7 @@ def _released(connection: Connection, seq: int, time: str, payload: Payload) -> 
         .filter_by(batch=payload["batch"], kind=payload["kind"])
         .values(status="released")
     )
-    if payload["kind"] == "batch":
+    if payload["kind"] == "batch" and payload["as"] == payload["batch"]:
         _status(connection, payload["batch"], "queued", "released from quarantine")
 
 

@@ -68,6 +68,13 @@ def items_path(ws: Workspace, batch: str) -> Path:
     return ws.batches / batch / "items.jsonl"
 
 
+def set_batch_aside(ws: Workspace, arrival: views.Arrival, reason: str) -> None:
+    """Enter a stored batch in quarantine; its bytes stay where they are."""
+    path = raw_path(ws, arrival.batch, arrival.suffix)
+    stored = str(path.relative_to(ws.root))
+    write_batch(ws.quarantine, arrival.batch, arrival.source, reason, stored)
+
+
 def incoming_files(ws: Workspace) -> list[Path]:
     """Return the files waiting under `data/incoming`, oldest first, then by name.
 
@@ -120,7 +127,10 @@ def _refuse_unreadable(ws: Workspace, path: Path, task: str, error: DataRejected
     batch = file_digest(path)
     if views.arrival(ws.ledger, batch) is not None:
         return Arrived(batch, is_new=False)
-    write_batch(ws.quarantine, batch, path.name, str(error), path)
+    kept = ws.quarantine / batch / f"raw{path.suffix}"
+    publish_file(path, kept)
+    stored = str(kept.relative_to(ws.root))
+    write_batch(ws.quarantine, batch, path.name, str(error), stored)
     _record_arrival(ws, batch, path, task, str(error))
     return Arrived(batch, is_new=True)
 

@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 
-from components.data.quarantine import write_batch, write_rows
+from components.data.quarantine import write_rows
 from components.data.readers import Reading, read_batch
 from components.data.split import Split, split_items
 from components.data.validation import Validation, validate
@@ -19,7 +19,7 @@ from components.errors import Corrupted, RatchetError
 from components.items import Item, write_items
 from components.ledger import views
 from components.ledger.book import Lease
-from components.pipeline.arrival import items_path, raw_path
+from components.pipeline.arrival import items_path, raw_path, set_batch_aside
 from components.pipeline.workspace import Workspace
 
 
@@ -95,17 +95,16 @@ def check(ws: Workspace, lease: Lease, arrival: views.Arrival) -> Checked:
         )
     parent = views.champion(ws.ledger)
     validation = validate(reading, ws.settings.data, _known_labels(ws, parent))
+    write_rows(ws.quarantine, arrival.batch, arrival.source, validation.rejected)
     if validation.refused is not None:
-        write_batch(ws.quarantine, arrival.batch, arrival.source, validation.refused, path)
-    elif validation.rejected:
-        write_rows(ws.quarantine, arrival.batch, arrival.source, validation.rejected)
+        set_batch_aside(ws, arrival, validation.refused)
     ws.ledger.append(
         "batch.validated",
         {
             "batch": arrival.batch,
             "accepted": len(validation.accepted),
             "rejected": len(validation.rejected),
-            "reasons": _reasons(validation),
+            "reasons": reason_counts(validation),
             "checks": ws.write_document(list(validation.checks)),
         },
         lease,
@@ -125,8 +124,7 @@ def set_aside(ws: Workspace, lease: Lease, batch: str, error: RatchetError) -> S
     """Refuse a batch that cannot be trained on, so that it does not block the queue."""
     arrival = views.arrival(ws.ledger, batch)
     assert arrival is not None  # the inbox is where `batch` came from
-    path = raw_path(ws, batch, arrival.suffix)
-    write_batch(ws.quarantine, batch, arrival.source, str(error), path)
+    set_batch_aside(ws, arrival, str(error))
     ws.ledger.append("batch.refused", {"batch": batch, "reason": str(error), "rows": 0}, lease)
     return settled(ws, batch)
 
@@ -197,7 +195,7 @@ def _known_labels(ws: Workspace, parent: views.Version | None) -> frozenset[str]
     return frozenset(open_bundle(ws.bundles, parent.bundle).labels)
 
 
-def _reasons(validation: Validation) -> dict[str, int]:
+def reason_counts(validation: Validation) -> dict[str, int]:
     """Count the reasons; "duplicate of row 12" counts as a duplicate, whichever row it copies."""
     counts = Counter(
         re.sub(r" of row \d+$", "", reason) for row in validation.rejected for reason in row.reasons

@@ -7,11 +7,10 @@ the ledger says and writes only the difference; it may be run at any time.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-from components.evaluation import metrics
 from components.ledger import views
 from components.ledger.book import Lease
+from components.pipeline import chronicle, reporting
 from components.pipeline.arrival import items_path
 from components.pipeline.examination import Examined
 from components.pipeline.preparation import Checked, Divided
@@ -101,3 +100,32 @@ def submission(
             rows=len(checked.validation.accepted),
         ),
     )
+
+
+def _metrics(
+    ws: Workspace, divided: Divided, examined: Examined
+) -> dict[str, float | None]:
+    evidence = ws.read_document(examined.evidence)
+    found: dict[str, float | None] = dict(chronicle.measures(ws, evidence))
+    for exam in evidence["exams"]:
+        found[f"accuracy/{exam['exam']}"] = chronicle.accuracy(exam["candidate"])
+    for verdict in examined.decision.verdicts:
+        if verdict.check == "forgetting":
+            found[f"loss_points/{verdict.exam}"] = verdict.effect_points
+            found[f"loss_points_upper/{verdict.exam}"] = verdict.upper_points
+    folder = examined.bundle.folder
+    found["bundle_bytes"] = sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())
+    return found
+
+
+def _files(
+    ws: Workspace, checked: Checked, divided: Divided, examined: Examined
+) -> dict[str, Path]:
+    """Write report, plots and evidence; return them by their name on the run."""
+    report = reporting.write_report(ws, checked, divided, examined)
+    return {
+        "report.html": report,
+        "evidence.json": ws.document_path(examined.evidence),
+        "snapshot.json": ws.document_path(divided.snapshot),
+        **reporting.write_plots(ws, examined, report.with_suffix("")),
+    }

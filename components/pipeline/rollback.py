@@ -12,14 +12,13 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from components.data.quarantine import write_batch
 from components.errors import ConfigError
 from components.gate.verdicts import Answers, Verdict
 from components.gate.watching import Regression, regressions
 from components.ledger import views
 from components.ledger.book import Lease
 from components.pipeline import publication
-from components.pipeline.arrival import raw_path
+from components.pipeline.arrival import set_batch_aside
 from components.pipeline.examination import Examiner, rules
 from components.pipeline.library import Library
 from components.pipeline.preparation import bounded_exams
@@ -186,8 +185,7 @@ def _cost(
 def _quarantine(ws: Workspace, batch: str, reason: str) -> None:
     arrival = views.arrival(ws.ledger, batch)
     assert arrival is not None  # every version's batch arrived
-    path = raw_path(ws, batch, arrival.suffix)
-    write_batch(ws.quarantine, batch, arrival.source, f"Rolled back: {reason}", path)
+    set_batch_aside(ws, arrival, f"Rolled back: {reason}")
 
 
 def _regression(each: Regression) -> dict[str, Any]:

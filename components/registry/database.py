@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import logging
 import os
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from components.errors import ConfigError, Corrupted, RatchetError, Retryable
 from components.files import PART_SUFFIX
@@ -29,7 +30,8 @@ _AGAIN = "Run it again; nothing was registered twice."
 _FAULTS: tuple[tuple[tuple[str, ...], type[RatchetError], str], ...] = (
     (("database is locked", "database table is locked"), Retryable, _AGAIN),
     (("api request to", "connection refused", "timed out"), Retryable, _AGAIN),
-    (("malformed", "not a database", "no such table", "no such column"), Corrupted,
+    (("malformed", "not a database", "no such table", "no such column",
+      "registered model with name"), Corrupted,
      "Restore the database from a backup; `ratchet reconcile` then puts the aliases right."),
     (("out-of-date database schema", "can't locate revision"), ConfigError,
      "Back the database up, then run `mlflow db upgrade` on it, or install its MLflow."),
@@ -87,9 +89,32 @@ def create(path: Path, artifacts: Path) -> None:
     for leftover in path.parent.glob(f"{path.name}.*{PART_SUFFIX}*"):
         leftover.unlink()
     part = path.with_name(f"{path.name}.{os.getpid()}{PART_SUFFIX}")
-    with translated(str(path)):
+    with translated(str(path)), _unsynced(part):
         SqlAlchemyStore(f"{_SQLITE}{part}", artifacts.as_uri()).engine.dispose()
+    with part.open("rb") as file:
+        os.fsync(file.fileno())
     os.replace(part, path)
+
+
+def move_artifacts(path: Path, old: str, new: str) -> None:
+    """Put every artifact address under `old` under `new`: the root was moved or copied.
+
+    MLflow stores absolute addresses only. Left alone, a copied root would write into the
+    artifacts of the one it was copied from.
+    """
+    columns = (
+        ("experiments", "artifact_location"),
+        ("runs", "artifact_uri"),
+        ("model_versions", "source"),
+        ("model_versions", "storage_location"),
+    )
+    with translated(str(path)), closing(sqlite3.connect(path)) as connection, connection:
+        for table, column in columns:
+            connection.execute(
+                f"UPDATE {table} SET {column} = ? || substr({column}, ?)"  # noqa: S608
+                f" WHERE substr({column} || '/', 1, ?) = ?",
+                (new, len(old) + 1, len(old) + 1, f"{old}/"),
+            )
 
 
 def connect(uri: str) -> MlflowClient:
@@ -113,6 +138,26 @@ def quiet() -> None:
 
 
 @contextmanager
+def _unsynced(part: Path) -> Iterator[None]:
+    """Spare `part`, and it alone, the flush after each of some thousand statements."""
+    from sqlalchemy import event
+    from sqlalchemy.engine import Engine
+
+    def connect(dialect: Any, record: Any, arguments: Any, options: Any) -> Any:
+        if str(part) not in map(str, arguments):
+            return None
+        connection = dialect.connect(*arguments, **options)
+        connection.execute("PRAGMA synchronous = OFF")
+        return connection
+
+    event.listen(Engine, "do_connect", connect)
+    try:
+        yield
+    finally:
+        event.remove(Engine, "do_connect", connect)
+
+
+@contextmanager
 def translated(place: str) -> Iterator[None]:
     """Turn MLflow's faults at `place` into Ratchet's; what is unknown stays as it is."""
     from mlflow.exceptions import MlflowException
@@ -122,7 +167,7 @@ def translated(place: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise Retryable(f"{place}: {error}.", "Mend the disk or the rights there, then run it again.") from error
-    except (MlflowException, SQLAlchemyError) as error:
+    except (MlflowException, SQLAlchemyError, sqlite3.Error) as error:
         text = str(error)
         for signs, kind, remedy in _FAULTS:
             if any(sign in text.casefold() for sign in signs):

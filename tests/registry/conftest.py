@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,8 +14,17 @@ from components.digest import bytes_digest
 from components.registry import DataSource, Registry, Submission
 
 
+@pytest.fixture(scope="session")
+def prepared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a prepared `mlruns`; a copy of it is a root that was moved."""
+    folder = tmp_path_factory.mktemp("prepared") / "mlruns"
+    Registry(None, folder, "intents", "ratchet").prepare()
+    return folder
+
+
 @pytest.fixture
-def registry(tmp_path: Path) -> Registry:
+def registry(tmp_path: Path, prepared_folder: Path) -> Registry:
+    shutil.copytree(prepared_folder, tmp_path / "mlruns")
     made = Registry(None, tmp_path / "mlruns", "intents", "ratchet")
     made.prepare()
     return made

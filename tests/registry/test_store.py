@@ -237,6 +237,18 @@ def test_a_deleted_experiment_asks_for_a_person(registry):
         registry.prepare()
 
 
+@pytest.mark.parametrize("name", ["with space", "ünï#%20", "it's"])
+def test_a_root_with_a_difficult_name_works(tmp_path, submission, name):
+    registry = Registry(None, tmp_path / name / "mlruns", "intents", "ratchet")
+    registry.prepare()
+    made = registry.register(submission())
+    registry.set_alias("champion", made.version)
+
+    found = list((tmp_path / name / "mlruns" / "artifacts").rglob("MLmodel"))
+    assert len(found) == 1
+    assert client_of(registry).get_model_version("intents", "1").source.startswith("file://")
+
+
 def test_nothing_is_written_outside_the_folder(registry, submission, tmp_path, monkeypatch):
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()

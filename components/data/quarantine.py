@@ -1,0 +1,168 @@
+"""Quarantine: what was refused, why, and how it comes back.
+
+Concept: one folder a batch under `data/quarantine/<batch digest>/`: `rows.jsonl` holds its
+rejected rows with place, reasons and values; `about.json` says what the entry is about and
+is written last, so a folder without it is an unfinished one and is not listed.
+
+Promise (law 8, nothing is lost): every value comes back as it was read, lone surrogates and
+control characters included. Releasing is the ledger's event; nothing is deleted here.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from components.data.validation import Rejected
+from components.errors import ConfigError, Corrupted
+from components.files import write_bytes, write_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+Kind = Literal["rows", "batch"]
+ID = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One quarantined batch, whole (`kind` is `batch`) or some of its rows.
+
+    `source` is the file that it came from; `stored_path` is where its bytes are kept,
+    relative to the root (None where only rows were refused).
+    """
+
+    id: str
+    batch: str
+    source: str
+    reason: str
+    kind: Kind
+    stored_path: str | None
+    row_count: int
+    folder: Path
+
+
+def write_rows(folder: Path, batch: str, source: str, rejected: Sequence[Rejected]) -> Entry | None:
+    """Keep the rejected rows of a batch; None where there are none.
+
+    Law: idempotent; of several writes the last one says what the entry is. So where a whole
+    batch is refused, `write_batch` comes after this.
+    """
+    if not rejected:
+        return None
+    lines = [_json_line(asdict(row)) for row in rejected]
+    write_bytes(folder / batch / "rows.jsonl", "".join(lines).encode("ascii"))
+    return _write_about(folder, batch, source, _summary(rejected), "rows", None)
+
+
+def write_batch(folder: Path, batch: str, source: str, reason: str, stored_path: str) -> Entry:
+    """Keep a whole batch out: its bytes lie at `stored_path`; rows kept before stay."""
+    return _write_about(folder, batch, source, reason, "batch", stored_path)
+
+
+def entries(folder: Path) -> list[Entry]:
+    """Return every finished entry, by id.
+
+    Raises:
+        Corrupted: an `about.json` cannot be read.
+    """
+    found = sorted(folder.glob("*/about.json")) if folder.is_dir() else []
+    return [
+        read_entry(folder, about.parent.name) for about in found if ID.fullmatch(about.parent.name)
+    ]
+
+
+def read_entry(folder: Path, id: str) -> Entry:
+    """Return one entry.
+
+    Raises:
+        ConfigError: there is none with this id.
+        Corrupted: its `about.json` cannot be read.
+    """
+    about = folder / id / "about.json"
+    if not ID.fullmatch(id) or not about.is_file():
+        raise ConfigError(
+            f"There is no quarantine entry {id!r} in {folder}.",
+            "List the entries and copy the id (64 hex digits) from there.",
+        )
+    try:
+        said = json.loads(about.read_bytes().decode("utf-8", "surrogatepass"))
+        return Entry(id=id, folder=about.parent, **said)
+    except (ValueError, TypeError) as error:
+        raise _corrupted(about, error) from None
+
+
+def read_rows(entry: Entry) -> list[Rejected]:
+    """Return the rejected rows of an entry by place; none where only the batch was refused.
+
+    Raises:
+        Corrupted: `rows.jsonl` cannot be read.
+    """
+    path = entry.folder / "rows.jsonl"
+    if not path.exists():
+        return []
+    try:
+        rows = [json.loads(line) for line in path.read_bytes().splitlines()]
+        return [Rejected(**{**row, "reasons": tuple(row["reasons"])}) for row in rows]
+    except (ValueError, TypeError, KeyError) as error:
+        raise _corrupted(path, error) from None
+
+
+def rows_to_batch_file(entry: Entry, target: Path, task_column: str = "task") -> int:
+    """Write the rejected rows of an entry as a JSONL batch and return their number.
+
+    Law: `read_batch(target)` returns the same values, places aside. A row that named no task
+    is given the one it arrived for; a line that could not be parsed stays unparsed.
+    """
+    rows = read_rows(entry)
+    write_bytes(target, "".join(_batch_line(row, task_column) for row in rows).encode())
+    return len(rows)
+
+
+def _batch_line(row: Rejected, task_column: str) -> str:
+    if not isinstance(row.raw, dict):
+        return _json_line(row.raw) if "\n" in row.raw else row.raw + "\n"
+    named = row.raw.get(task_column)
+    unnamed = named is None or (isinstance(named, str) and not named.strip())
+    return _json_line({**row.raw, task_column: row.task} if unnamed and row.task else row.raw)
+
+
+def _json_line(value: Any) -> str:
+    """Return one line of ASCII JSON: escapes carry what UTF-8 cannot."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False) + "\n"
+
+
+def _summary(rejected: Iterable[Rejected]) -> str:
+    reasons: dict[str, int] = {}
+    for row in rejected:
+        words = re.sub(r"^(duplicate of row|unknown label) .*", r"\1", row.reasons[0], flags=re.S)
+        reasons[words] = reasons.get(words, 0) + 1
+    ordered = sorted(reasons.items(), key=lambda pair: (-pair[1], pair[0]))
+    return "; ".join(f"{words}: {times}" for words, times in ordered)
+
+
+def _write_about(
+    folder: Path, batch: str, source: str, reason: str, kind: Kind, stored_path: str | None
+) -> Entry:
+    rows = folder / batch / "rows.jsonl"
+    about = {
+        "batch": batch,
+        "source": source,
+        "reason": reason,
+        "kind": kind,
+        "stored_path": stored_path,
+        "row_count": len(rows.read_bytes().splitlines()) if rows.exists() else 0,
+    }
+    write_json(folder / batch / "about.json", about)
+    return read_entry(folder, batch)
+
+
+def _corrupted(path: Path, error: Exception) -> Corrupted:
+    return Corrupted(
+        f"{path} cannot be read: {' '.join(str(error).split())}.",
+        "Restore it from a backup, or move its folder away; the batch can be sent again.",
+    )

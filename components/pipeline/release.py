@@ -1,0 +1,83 @@
+"""Letting quarantined data try again: under the settings of today, through the whole gate.
+
+Concept: a batch goes back to its old place in the queue; rows come back as a batch of their
+own. Either way nothing is waved through.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from components.data.quarantine import Entry, entries, read_entry, rows_to_batch_file
+from components.errors import ConfigError
+from components.ledger import views
+from components.ledger.book import Lease
+from components.pipeline.arrival import arrive, raw_path
+from components.pipeline.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """What was let go: the batch that now waits in the inbox, and how many rows it has."""
+
+    batch: str
+    kind: str
+    rows: int
+
+
+def find_entry(ws: Workspace, prefix: str) -> Entry:
+    """Return the one quarantined batch whose digest begins with `prefix`.
+
+    Raises:
+        ConfigError: none does, or several do.
+    """
+    found = [entry.id for entry in entries(ws.quarantine) if entry.id.startswith(prefix)]
+    if len(found) == 1:
+        return read_entry(ws.quarantine, found[0])
+    problem = "Nothing" if not found else f"{len(found)} entries"
+    raise ConfigError(
+        f"{problem} in quarantine begin with {prefix!r}.",
+        "`ratchet quarantine list` shows what is there.",
+    )
+
+
+def release(ws: Workspace, lease: Lease, entry: Entry) -> Released:
+    """Queue a quarantined batch, or the rejected rows of one, again.
+
+    Raises:
+        ConfigError: it was released before.
+    """
+    kept = {
+        row.kind for row in views.quarantined(ws.ledger)
+        if row.batch == entry.batch and row.status == "kept"
+    }
+    if entry.kind not in kept:
+        raise ConfigError(
+            f"The {entry.kind} of {entry.id[:12]} are not in quarantine any more.",
+            "`ratchet status` shows what became of them.",
+        )
+    batch = _requeue(ws, entry) if entry.kind == "batch" else _rows_as_batch(ws, entry)
+    payload = {"batch": entry.batch, "kind": entry.kind, "as": batch}
+    ws.ledger.append("quarantine.released", payload, lease)
+    return Released(batch, entry.kind, entry.row_count)
+
+
+def _requeue(ws: Workspace, entry: Entry) -> str:
+    """Return the batch to queue: itself, or what its bytes are read as today."""
+    arrival = views.arrival(ws.ledger, entry.batch)
+    assert arrival is not None and entry.stored_path is not None  # both written on arrival
+    if raw_path(ws, entry.batch, arrival.suffix).exists():
+        return entry.batch
+    again = arrive(ws, ws.root / entry.stored_path, arrival.task)
+    if again.batch == entry.batch:
+        raise ConfigError(
+            f"{arrival.source} still can't be read: {entry.reason}",
+            "Change the setting that refuses it, or send a mended file.",
+        )
+    return again.batch
+
+
+def _rows_as_batch(ws: Workspace, entry: Entry) -> str:
+    target = entry.folder / "released.jsonl"
+    rows_to_batch_file(entry, target)
+    return arrive(ws, target, None).batch

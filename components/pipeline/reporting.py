@@ -1,0 +1,92 @@
+"""The page and the plots of one batch, filled from what the steps found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from components.pipeline import chronicle
+from components.pipeline.examination import Examined
+from components.pipeline.preparation import Checked, Divided, reason_counts
+from components.pipeline.workspace import Workspace
+
+if TYPE_CHECKING:
+    from components.report.batch_report import Matrix
+
+
+
+def report_path(ws: Workspace, batch: str, bundle: str) -> Path:
+    """Return where the page of one examination lies."""
+    return ws.mlruns / "reports" / f"{batch[:12]}-{bundle[:12]}.html"
+
+
+def write_report(
+    ws: Workspace, checked: Checked, divided: Divided, examined: Examined
+) -> Path:
+    """Write the batch report and return its path."""
+    from dataclasses import asdict
+
+    from components.files import write_bytes
+    from components.report.batch_report import ReportData, render
+
+    decision, state = examined.decision, examined.bundle.state
+    data = ReportData(
+        action=decision.action,
+        headline=decision.headline,
+        batch=divided.batch,
+        generated_at=ws.clock().strftime("%Y-%m-%d %H:%M UTC"),
+        reasons=decision.reasons,
+        model_name=ws.settings.model.name,
+        source=checked.arrival.source,
+        parent_version=divided.parent.version if divided.parent else None,
+        verdicts=[verdict.to_json() for verdict in decision.verdicts],
+        matrix=_matrix(ws, examined),
+        drift=[asdict(finding) for finding in examined.drift.findings] if examined.drift else [],
+        counts={
+            "rows in the batch": len(checked.reading.rows) + len(checked.reading.problems),
+            "used": len(checked.validation.accepted),
+            "in quarantine": len(checked.validation.rejected),
+            "near-duplicates of holdout items": len(divided.split.blocked),
+            "trained on": len(divided.split.train),
+            "held out": len(divided.split.holdout),
+        },
+        quarantined=reason_counts(checked.validation),
+        replayed=state["trained"]["replayed"],
+        metrics=chronicle.measures(ws, ws.read_document(examined.evidence)),
+        provenance={
+            "batch": divided.batch,
+            "bundle": examined.bundle.digest,
+            "parent bundle": state["parent"],
+            "evidence": examined.evidence,
+            "snapshot": divided.snapshot,
+            "base": f"{state['base']['name']} {state['base']['digest']}",
+            "settings": state["settings"],
+        },
+        next_command=f"ratchet --root {ws.root.name} status",
+    )
+    path = report_path(ws, divided.batch, examined.bundle.digest)
+    write_bytes(path, render(data).encode("utf-8", "replace"))
+    return path
+
+
+def write_plots(ws: Workspace, examined: Examined, folder: Path) -> dict[str, Path]:
+    """Draw the accuracy matrix and the changes per exam; return artifact name -> file."""
+    from components.report import plots
+
+    folder.mkdir(parents=True, exist_ok=True)
+    drawn = {}
+    verdicts = [verdict.to_json() for verdict in examined.decision.verdicts]
+    if plots.changes(verdicts, folder / "changes.png"):
+        drawn["plots/changes.png"] = folder / "changes.png"
+    matrix = _matrix(ws, examined)
+    if matrix is not None:
+        plots.accuracy_matrix(matrix, folder / "accuracy.png")
+        drawn["plots/accuracy.png"] = folder / "accuracy.png"
+    return drawn
+
+
+def _matrix(ws: Workspace, examined: Examined) -> Matrix | None:
+    from components.report.batch_report import Matrix
+
+    table, steps = chronicle.matrix(ws, ws.read_document(examined.evidence))
+    return Matrix(steps, table.tasks, table.rows) if table.tasks else None

@@ -1,0 +1,331 @@
+"""Readers: every row as it stands, every fault with its file and line."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import pickle
+import random
+import tracemalloc
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow
+import pyarrow.parquet
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from components.data.readers import Reading, read_batch
+from components.digest import item_digest
+from components.errors import DataRejected
+from components.settings import DataSettings
+
+CONTRACT = DataSettings()
+GOOD = b'{"text":"good day","label":"pos"}\n'
+
+
+@pytest.fixture
+def read(tmp_path: Path) -> Any:
+    def write_and_read(data: bytes | str, name: str = "b.jsonl", **contract: Any) -> Reading:
+        path = tmp_path / name
+        path.write_bytes(data.encode() if isinstance(data, str) else data)
+        return read_batch(path, DataSettings(**contract), "default")
+
+    return write_and_read
+
+
+def parquet(columns: dict[str, Any] | pyarrow.Table) -> bytes:
+    table = columns if isinstance(columns, pyarrow.Table) else pyarrow.table(columns)
+    buffer = io.BytesIO()
+    pyarrow.parquet.write_table(table, buffer)
+    return buffer.getvalue()
+
+
+def test_a_jsonl_row_keeps_its_line_number_values_and_identity(read: Any) -> None:
+    reading = read(b'\n{"text":"good day","label":"pos","id":7}\n  \n' + GOOD)
+    assert [row.place for row in reading.rows] == [2, 4]
+    first = reading.rows[0]
+    assert (first.text, first.label, first.task) == ("good day", "pos", "default")
+    assert first.digest == item_digest("good day", "pos")
+    assert first.raw == {"text": "good day", "label": "pos", "id": 7}
+    assert reading.columns == ("text", "label", "id")
+
+
+def test_a_task_column_names_the_task_and_a_blank_one_leaves_the_default(read: Any) -> None:
+    reading = read('{"text":"a","label":"b","task":"mail"}\n{"text":"c","label":"b","task":" "}\n')
+    assert [row.task for row in reading.rows] == ["mail", "default"]
+
+
+def test_the_settings_name_the_columns(read: Any) -> None:
+    columns = {"text_column": "t", "label_column": "y", "task_column": "k"}
+    row = read('{"t":"a","y":"b","k":"mail"}\n', **columns).rows[0]
+    assert (row.text, row.label, row.task) == ("a", "b", "mail")
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("b.jsonl", '{"text":"007","label":"NA"}\n{"text":"1e5","label":"true"}\n'),
+        ("b.csv", "text,label\n007,NA\n1e5,true\n"),
+        ("b.parquet", parquet({"text": ["007", "1e5"], "label": ["NA", "true"]})),
+    ],
+)
+def test_text_that_looks_like_a_number_stays_text(read: Any, name: str, data: Any) -> None:
+    rows = read(data, name).rows
+    assert [(row.text, row.label) for row in rows] == [("007", "NA"), ("1e5", "true")]
+
+
+def test_a_json_number_stays_a_number(read: Any) -> None:
+    row = read('{"text":5,"label":1.5}\n').rows[0]
+    assert (row.text, row.label) == (5, 1.5)
+
+
+def test_the_three_formats_give_one_batch_digest(read: Any) -> None:
+    texts, labels = ["a, b", 'she said "ü"'], ["x", "y"]
+    lines = [json.dumps({"text": t, "label": y}) for t, y in zip(texts, labels, strict=True)]
+    buffer = io.StringIO()
+    csv.writer(buffer).writerows([["label", "text"], *zip(labels, texts, strict=True)])
+    digests = {
+        read("\n".join(reversed(lines))).digest,
+        read(buffer.getvalue(), "b.csv").digest,
+        read(parquet({"text": texts, "label": labels}), "other.PARQUET").digest,
+    }
+    assert len(digests) == 1
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("bom", ["", "\ufeff"])
+def test_a_byte_order_mark_and_crlf_change_nothing(read: Any, bom: str, end: str) -> None:
+    plain = read(GOOD)
+    assert read(bom + GOOD.decode().replace("\n", end)).digest == plain.digest
+    table = read(f"{bom}text,label{end}good day,pos{end}", "b.csv")
+    assert (table.digest, table.columns) == (plain.digest, ("text", "label"))
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ('{"text":"x"', "not JSON: Expecting ',' delimiter at column 12"),
+        ('{"text":NaN,"label":"a"}', "not JSON: NaN is no JSON number"),
+        ('{"text":"a","label":-Infinity}', "not JSON: -Infinity is no JSON number"),
+        ('{"text":1e999,"label":"a"}', "not JSON: the number 1e999 is out of range"),
+        ('{"text":"a","label":"b","text":"c"}', "not JSON: the key 'text' stands twice"),
+        ('{"text":"a","label":{"k":1,"k":2}}', "not JSON: the key 'k' stands twice"),
+        ('["a","b"]', "not a JSON object but a list"),
+        ("null", "not a JSON object but null"),
+        ("12", "not a JSON object but a number"),
+        ("text,label", "not JSON: Expecting value at column 1"),
+        ('{"text":"a\x00b","label":"c"}', "not JSON: Invalid control character at column 11"),
+        ('{"text":' + "[" * 40 + "]" * 40 + "}", "nested deeper than 32"),
+        ("[" * 200_000, "nested deeper than 32"),
+    ],
+    ids=lambda value: value[:24],
+)
+def test_a_line_that_is_no_row_is_a_problem_at_its_line(read: Any, line: str, reason: str) -> None:
+    reading = read(GOOD + line.encode() + b"\n" + GOOD)
+    assert [row.place for row in reading.rows] == [1, 3]
+    [problem] = reading.problems
+    assert (problem.place, problem.reason, problem.raw) == (2, reason, line)
+
+
+def test_an_integer_too_long_to_parse_is_a_problem_and_no_crash(read: Any) -> None:
+    [problem] = read(GOOD + b'{"text":' + b"9" * 5000 + b"}\n").problems
+    assert problem.reason.startswith("not JSON: Exceeds the limit")
+
+
+def test_problems_count_for_the_identity_of_a_batch(read: Any) -> None:
+    assert read(GOOD + b"broken\n").digest not in {read(GOOD).digest, read(GOOD + b"b\n").digest}
+
+
+def test_escaped_surrogates_and_nul_are_kept_for_validation(read: Any) -> None:
+    reading = read(r'{"text":"\ud800x","label":"a\u0000"}')
+    assert (reading.rows[0].text, reading.rows[0].label) == ("\ud800x", "a\0")
+    assert len(reading.digest) == 64
+
+
+def test_csv_places_are_first_lines_even_after_quoted_newlines(read: Any) -> None:
+    data = 'text,label\n"two\nlines",a\n\nb,b\n"x\r\ny\r\nz",c\nshort\nd,d,d\n"e"e,e\nlast,f\n'
+    reading = read(data, "b.csv")
+    assert [(row.place, row.text) for row in reading.rows] == [
+        (2, "two\nlines"),
+        (5, "b"),
+        (6, "x\r\ny\r\nz"),
+        (12, "last"),
+    ]
+    assert [(line.place, line.reason, line.raw) for line in reading.problems] == [
+        (9, "1 cells where the header has 2", "short"),
+        (10, "3 cells where the header has 2", "d,d,d"),
+        (11, "not CSV: ',' expected after '\"'", '"e"e,e'),
+    ]
+
+
+def test_an_empty_csv_cell_is_missing(read: Any) -> None:
+    row = read('text,label,task\n,"",\n', "b.csv").rows[0]
+    assert (row.text, row.label, row.task) == (None, None, "default")
+
+
+def test_a_nul_and_a_very_long_cell_survive_csv(read: Any) -> None:
+    long = "x" * 300_000
+    rows = read(f"text,label\na\0b,a\n{long},b\n", "b.csv").rows
+    assert [row.text for row in rows] == ["a\0b", long]
+
+
+def test_an_open_quote_is_refused_where_it_began_and_not_read_to_the_end(read: Any) -> None:
+    data = 'text,label\nfine,a\n"open,b\n' + "more,c\n" * 500
+    with pytest.raises(DataRejected, match=r"b\.csv, line 3 is longer than 1,000 bytes"):
+        read(data, "b.csv", max_line_bytes=1000)
+    assert read(data, "b.csv").problems[0].place == 3
+
+
+def test_parquet_values_without_a_json_form_are_kept_but_never_become_text(read: Any) -> None:
+    data = parquet({"text": [b"raw", None], "label": [datetime(2026, 1, 2), None], "n": [0.5, None]})
+    first, second = read(data, "b.parquet").rows
+    assert first.raw == {"text": {"bytes": "b'raw'"}, "label": first.label, "n": 0.5}
+    assert first.label == {"datetime": "2026-01-02 00:00:00"}
+    assert (second.place, second.text, second.label) == (2, None, None)
+
+
+def test_parquet_nan_is_no_number_and_no_crash(read: Any) -> None:
+    row = read(parquet({"text": ["a"], "label": [float("nan")]}), "b.parquet").rows[0]
+    assert row.label == {"float": "nan"}
+
+
+def test_parquet_text_that_is_not_utf8_is_refused_with_its_row(read: Any) -> None:
+    binary = pyarrow.array([b"ok", b"caf\xe9"], pyarrow.binary())
+    text = pyarrow.Array.from_buffers(pyarrow.string(), 2, binary.buffers())
+    data = parquet(pyarrow.table({"text": text, "label": ["a", "b"]}))
+    with pytest.raises(DataRejected, match="row 2 is not UTF-8: byte 0xe9 at position 4"):
+        read(data, "b.parquet")
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        ("b.jsonl", b"", "is empty"),
+        ("b.csv", b"", "is empty"),
+        ("b.parquet", b"", "is empty"),
+        ("b.jsonl", b"\n \r\n", "holds no rows"),
+        ("b.jsonl", b"\xef\xbb\xbf", "holds no rows"),
+        ("b.csv", b"text,label\n", "holds no rows"),
+        ("b.parquet", parquet({"text": [], "label": []}), "holds no rows"),
+        ("b.jsonl", GOOD + b'{"text":"caf\xe9"}\n', "line 2 is not UTF-8: byte 0xe9 at position 13"),
+        ("b.csv", b"text,label\na,\xe9\n", "line 2 is not UTF-8: byte 0xe9 at position 3"),
+        ("b.jsonl", GOOD.decode().encode("utf-16"), "UTF-16"),
+        ("b.jsonl", pickle.dumps({"text": "a"}), "is a pickle"),
+        ("b.parquet", pickle.dumps({"text": "a"}), "is a pickle"),
+        ("b.csv", b"PK\x03\x04rest", "is a zip archive"),
+        ("b.jsonl", parquet({"text": ["a"], "label": ["b"]}), "is a Parquet file"),
+        ("b.parquet", parquet({"text": ["a"], "label": ["b"]})[:-9], "is no readable Parquet"),
+        ("b.parquet", GOOD, "is no readable Parquet"),
+        ("b.jsonl", b'{"words":"a","tag":"b"}\n', "no column 'text', 'label'; it has 'words', 'tag'"),
+        ("b.csv", b"text;label\na;b\n", "it has 'text;label'"),
+        ("b.parquet", parquet({"text": ["a"]}), "no column 'label'; it has 'text'"),
+        ("b.csv", b"text,label,text\na,b,c\n", "names these columns twice: 'text'"),
+        ("b.csv", b'"text"x,label\na,b\n', "line 1: the header is unreadable"),
+        ("b.xlsx", GOOD, "suffix '.xlsx'"),
+        ("batch", GOOD, "suffix ''"),
+    ],
+)
+def test_an_unusable_file_is_refused_by_name(
+    read: Any, name: str, data: bytes, message: str
+) -> None:
+    with pytest.raises(DataRejected) as caught:
+        read(data, name)
+    assert message in caught.value.message
+    assert name in caught.value.message
+    assert caught.value.remedy.endswith(".")
+
+
+def test_a_column_that_only_some_rows_lack_is_left_to_validation(read: Any) -> None:
+    assert [row.label for row in read(GOOD + b'{"text":"x"}\n').rows] == ["pos", None]
+
+
+def test_a_repeated_parquet_column_is_refused(read: Any) -> None:
+    one = pyarrow.array(["a"])
+    table = pyarrow.Table.from_arrays([one, one, one], names=["text", "label", "text"])
+    with pytest.raises(DataRejected, match="names these columns twice: 'text'"):
+        read(parquet(table), "b.parquet")
+
+
+def test_what_is_no_file_is_refused_by_name(tmp_path: Path) -> None:
+    folder = tmp_path / "folder.jsonl"
+    folder.mkdir()
+    for path, message in [(folder, "is a folder"), (tmp_path / "gone.jsonl", "There is no file")]:
+        with pytest.raises(DataRejected, match=message) as caught:
+            read_batch(path, CONTRACT, "default")
+        assert str(path) in caught.value.message
+
+
+def test_a_hundred_megabyte_line_is_refused_without_being_loaded(tmp_path: Path) -> None:
+    path = tmp_path / "long.jsonl"
+    with path.open("wb") as file:
+        file.write(GOOD)
+        file.seek(100_000_000)
+        file.write(b"x")
+    tracemalloc.start()
+    with pytest.raises(DataRejected, match="line 2 is longer than 1,000,000 bytes"):
+        read_batch(path, DataSettings(max_line_bytes=1_000_000), "default")
+    peak_bytes = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak_bytes < 10_000_000
+
+
+def test_the_longest_legal_line_is_read(read: Any) -> None:
+    limit = len(GOOD) - 1
+    for end in (b"", b"\n", b"\r\n"):
+        assert len(read(GOOD.strip() + end, max_line_bytes=limit).rows) == 1
+    with pytest.raises(DataRejected, match="is longer than"):
+        read(GOOD, max_line_bytes=limit - 1)
+
+
+def test_more_rows_than_the_contract_allows_are_refused(read: Any) -> None:
+    assert len(read(GOOD * 20, max_rows=20).rows) == 20
+    with pytest.raises(DataRejected, match=r"more than 20 rows \(line 21\)"):
+        read(GOOD * 21, max_rows=20)
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)  # fmt: skip
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=st.lists(st.tuples(JSON_VALUES, JSON_VALUES), min_size=1, max_size=8), data=st.data())
+def test_any_json_rows_are_read_back_and_their_order_never_counts(
+    read: Any, rows: list[Any], data: st.DataObject
+) -> None:
+    lines = [json.dumps({"text": text, "label": label}) for text, label in rows]
+    reading = read("\n".join(lines))
+    assert not reading.problems
+    assert [(row.text, row.label) for row in reading.rows] == rows
+    random.Random(data.draw(st.integers(0, 9))).shuffle(lines)
+    assert read("\n".join(lines)).digest == reading.digest
+
+
+CELLS = st.text(st.characters(exclude_categories=("Cs",)), min_size=1)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=8))
+def test_any_csv_cells_are_read_back(read: Any, rows: list[tuple[str, str]]) -> None:
+    buffer = io.StringIO()
+    csv.writer(buffer, quoting=csv.QUOTE_ALL).writerows([("text", "label"), *rows])
+    reading = read(buffer.getvalue(), "b.csv")
+    assert [(row.text, row.label) for row in reading.rows] == rows
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.binary(max_size=200), name=st.sampled_from(["b.jsonl", "b.csv", "b.parquet"]))
+def test_any_bytes_are_read_or_refused_but_never_crash(read: Any, data: bytes, name: str) -> None:
+    try:
+        reading = read(data, name)
+    except DataRejected as refusal:
+        assert name in refusal.message
+    else:
+        assert reading.rows or reading.problems

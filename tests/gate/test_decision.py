@@ -1,0 +1,356 @@
+"""The decision: what passes, what is held, what is rejected, and what can never pass."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from components.gate import (
+    Answers,
+    Decision,
+    DriftNote,
+    Examination,
+    ExamResult,
+    NewTask,
+    Outcome,
+    Rules,
+    Verdict,
+    judge,
+    shown_better,
+)
+
+RULES = Rules(margin_points=3, anchor_margin_points=6)
+GRAVITY = {"promote": 0, "hold": 1, "reject": 2}
+
+
+def answers(correct: list[bool], name: str = "i") -> Answers:
+    return Answers([f"{name}{place:05d}" for place in range(len(correct))], correct)
+
+
+def exam(
+    name: str, worse: int, better: int, items: int, known: bool = True, **more: Any
+) -> ExamResult:
+    before = [place < worse or place >= worse + better for place in range(items)]
+    after = [place >= worse for place in range(items)]
+    values = {"champion": answers(before), "candidate": answers(after), "anchor": answers(before)}
+    return ExamResult(name, name, known=known, **{**values, **more})
+
+
+def learned(right: int, items: int, share: float | None = 0.4) -> NewTask:
+    return NewTask("news", answers([i < right for i in range(items)]), None, share, known=False)
+
+
+def decide(*exams: ExamResult, parts: tuple[NewTask, ...] = (), rules: Rules = RULES) -> Decision:
+    return judge(Examination(exams, parts), rules)
+
+
+@st.composite
+def exams(draw: st.DrawFn) -> list[ExamResult]:
+    found = []
+    for place in range(draw(st.integers(1, 3))):
+        items = draw(st.sampled_from([12, 30, 59, 60, 150, 400]))
+        worse = draw(st.integers(0, items // 6))
+        better = draw(st.integers(0, items // 6))
+        found.append(exam(f"task{place}", worse, better, items))
+    return found
+
+
+# What it decides
+
+
+def test_an_update_that_changes_little_is_promoted() -> None:
+    decision = decide(exam("tweets", 20, 18, 1000), parts=(learned(170, 200),))
+    assert decision.action == "promote"
+    assert decision.headline == (
+        "Promote: learned news; 1 exam of earlier tasks passed; closest call tweets, "
+        "where at most 1.3 points are lost (margin 3)."
+    )
+
+
+def test_a_regression_is_rejected_in_words_a_manager_understands() -> None:
+    decision = decide(exam("tweets", 41, 12, 800))
+    assert decision.action == "reject"
+    assert decision.headline == (
+        "Reject: tweets: against the champion, the candidate answers 41 of 800 items worse and "
+        "12 better: a loss of 3.6 points (at least 2.2, at most 5.2), beyond the margin of 3."
+    )
+    (verdict, anchor) = decision.verdicts
+    assert (verdict.n, verdict.right_to_wrong, verdict.wrong_to_right) == (800, 41, 12)
+    assert verdict.effect_points == pytest.approx(3.625)
+    assert verdict.margin_points == 3 and anchor.margin_points == 6
+    assert verdict.detectable_points == pytest.approx(2.3, abs=0.1)
+    assert (verdict.outcome, anchor.outcome) == (Outcome.FAIL, Outcome.PASS)
+
+
+def test_a_small_exam_is_held_and_says_how_many_items_would_settle_it() -> None:
+    decision = decide(exam("tweets", 2, 2, 40))
+    assert decision.action == "hold"
+    assert "too few items to tell" in decision.headline
+    assert "about 840 would settle it" in decision.headline
+
+
+def test_small_losses_that_add_up_are_caught_at_the_anchor() -> None:
+    anchor = answers([True] * 800)
+    drifted = exam("tweets", 2, 0, 800)
+    lost = [place >= 80 for place in range(800)]
+    drifted = replace(drifted, champion=answers(lost), candidate=answers(lost), anchor=anchor)
+    decision = decide(drifted)
+    assert [v.outcome for v in decision.verdicts] == [Outcome.PASS, Outcome.FAIL]
+    assert decision.action == "reject" and "against the anchor" in decision.headline
+
+
+def test_the_first_batch_has_only_the_floor_to_pass() -> None:
+    first = exam("news", 0, 0, 50, known=False, champion=None, anchor=None)
+    assert decide(first, parts=(learned(170, 200),)).action == "promote"
+
+
+@pytest.mark.parametrize(
+    ("right", "outcome"),
+    [(170, Outcome.PASS), (82, Outcome.INCONCLUSIVE), (60, Outcome.FAIL)],
+)
+def test_something_new_must_beat_guessing_the_commonest_label(right: int, outcome: Outcome) -> None:
+    (verdict,) = decide(parts=(learned(right, 200),)).verdicts
+    assert verdict.outcome is outcome
+    assert verdict.effect_points == pytest.approx(40 - right / 2)
+
+
+def test_the_floor_asks_for_more_than_the_commonest_label() -> None:
+    assert decide(parts=(learned(100, 200),)).action == "promote"
+    strict = replace(RULES, floor_points=20)
+    assert decide(parts=(learned(100, 200),), rules=strict).action != "promote"
+
+
+def test_an_exam_of_a_task_not_yet_promoted_is_noted_and_never_blocks() -> None:
+    decision = decide(exam("tweets", 0, 0, 800), exam("later", 200, 0, 800, known=False))
+    assert decision.action == "promote"
+    noted = [v for v in decision.verdicts if v.task == "later"]
+    assert [(v.outcome, v.consequence) for v in noted] == [(Outcome.FAIL, "note")]
+
+
+def test_a_known_task_must_not_get_worse_on_the_rows_of_its_batch() -> None:
+    before = answers([True] * 200)
+    worse = NewTask("tweets", answers([i >= 40 for i in range(200)]), before, 0.4, known=True)
+    fewer = NewTask("tweets", answers([True] * 20), answers([True] * 20), 0.4, known=True)
+    passed = exam("tweets", 0, 0, 800)
+    assert decide(passed, parts=(worse,)).action == "reject"
+    assert decide(passed, parts=(fewer,)).action == "promote"
+
+
+def test_one_of_twenty_exams_with_a_slight_loss_is_held_not_rejected() -> None:
+    slight = exam("odd", 12, 4, 400)
+    assert decide(slight).action == "reject"
+    others = [exam(f"task{place}", 0, 0, 400) for place in range(19)]
+    decision = decide(slight, *others)
+    assert decision.action == "hold"
+    assert "may be chance" in decision.headline
+
+
+def test_always_approving_holds_what_passes_and_still_rejects_what_fails() -> None:
+    rules = replace(RULES, approval="always")
+    assert decide(exam("tweets", 0, 0, 800), rules=rules).action == "hold"
+    assert decide(exam("tweets", 90, 0, 800), rules=rules).action == "reject"
+
+
+@pytest.mark.parametrize(
+    ("drifted", "policy", "action", "verdicts"),
+    [
+        (True, "ignore", "promote", 0),
+        (True, "note", "promote", 1),
+        (True, "hold", "hold", 1),
+        (True, "reject", "reject", 1),
+        (False, "reject", "promote", 1),
+        (None, "note", "promote", 1),
+        (None, "hold", "hold", 1),
+        (None, "reject", "hold", 1),
+    ],
+)
+def test_drift_follows_its_policy(drifted: Any, policy: Any, action: str, verdicts: int) -> None:
+    note = DriftNote("labels", drifted, policy, "Drift: the labels differ.")
+    found = judge(Examination([exam("tweets", 0, 0, 800)], (), [note]), RULES)
+    assert found.action == action
+    assert len([v for v in found.verdicts if v.check == "drift"]) == verdicts
+
+
+# What can never pass
+
+
+def broken(good: Answers) -> dict[str, Answers | None]:
+    items, correct = list(good.items), list(good.correct)
+    return {
+        "absent": None,
+        "empty": Answers([], []),
+        "a score is None": Answers(items, [None, *correct[1:]]),
+        "a score is NaN": Answers(items, [float("nan"), *correct[1:]]),
+        "a NumPy score is NaN": Answers(items, np.array([np.nan, *correct[1:]])),
+        "a score is a share": Answers(items, [0.5, *correct[1:]]),
+        "a score is text": Answers(items, ["True", *correct[1:]]),
+        "too few scores": Answers(items, correct[1:]),
+        "one item fewer": Answers(items[1:], correct[1:]),
+        "another item": Answers(["other", *items[1:]], correct),
+        "an item twice": Answers([items[1], *items[1:]], correct),
+        "no digest": Answers([None, *items[1:]], correct),  # type: ignore[list-item]
+    }
+
+
+@pytest.mark.parametrize("how", broken(answers([True, False])))
+@pytest.mark.parametrize("who", ["champion", "candidate", "anchor"])
+def test_evidence_that_is_not_whole_is_missing_and_rejects(how: str, who: str) -> None:
+    whole = exam("tweets", 0, 0, 800)
+    part = broken(getattr(whole, who))[how]
+    decision = decide(replace(whole, **{who: part}))
+    assert decision.action == "reject"
+    outcomes = {v.outcome for v in decision.verdicts if v.check == "anchor" or who != "anchor"}
+    assert Outcome.MISSING in outcomes
+    assert "not examined" in decision.headline
+
+
+@pytest.mark.parametrize("how", broken(answers([True, False])))
+def test_a_batch_whose_own_rows_have_no_whole_scores_is_missing(how: str) -> None:
+    if how in ("one item fewer", "another item"):
+        pytest.skip("one model alone has nothing to differ from")
+    part = learned(170, 200)
+    part = replace(part, candidate=broken(part.candidate)[how])  # type: ignore[arg-type]
+    assert [v.outcome for v in decide(parts=(part,)).verdicts] == [Outcome.MISSING]
+
+
+@pytest.mark.parametrize("share", [None, float("nan"), -0.1, 1.5])
+def test_a_floor_without_its_bar_is_missing(share: float | None) -> None:
+    assert decide(parts=(learned(199, 200, share),)).action == "reject"
+
+
+def test_an_examination_of_nothing_is_rejected() -> None:
+    assert decide().action == "reject"
+    assert decide(exam("later", 0, 0, 800, known=False)).action == "reject"
+
+
+def test_an_expected_exam_that_is_not_there_is_missing() -> None:
+    examination = Examination([exam("tweets", 0, 0, 800)], (), (), ("tweets", "reviews"))
+    decision = judge(examination, RULES)
+    assert decision.action == "reject" and "reviews" in decision.headline
+
+
+def test_an_exam_that_stands_twice_is_missing() -> None:
+    decision = decide(exam("tweets", 0, 0, 800), exam("tweets", 0, 0, 800))
+    assert decision.action == "reject" and "twice" in decision.headline
+
+
+@pytest.mark.parametrize("change", [{"margin_points": 0}, {"alpha": 0.9}, {"margin_points": 1e9}])
+def test_rules_that_would_let_anything_pass_are_refused(change: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="must lie"):
+        replace(RULES, **change)
+
+
+def test_a_verdict_refuses_numbers_that_are_not_finite() -> None:
+    with pytest.raises(ValueError, match="finite"):
+        Verdict("drift", "t", "", Outcome.PASS, "promote", "s", effect_points=float("nan"))
+
+
+# Laws
+
+
+@settings(max_examples=40)
+@given(exams(), st.randoms())
+def test_permuting_items_and_exams_changes_nothing(found: list[ExamResult], random: Any) -> None:
+    def shuffled(one: Answers | None) -> Answers:
+        assert one is not None
+        pairs = list(zip(one.items, one.correct, strict=True))
+        random.shuffle(pairs)
+        return Answers([item for item, _ in pairs], [right for _, right in pairs])
+
+    mixed = [
+        replace(
+            each,
+            champion=shuffled(each.champion),
+            candidate=shuffled(each.candidate),
+            anchor=shuffled(each.anchor),
+        )
+        for each in found
+    ]
+    random.shuffle(mixed)
+    before, after = decide(*found), decide(*mixed)
+    assert before.action == after.action
+    assert set(before.verdicts) == set(after.verdicts)
+
+
+@settings(max_examples=40)
+@given(exams(), st.integers(1, 300))
+def test_adding_agreeing_items_never_turns_pass_into_fail(
+    found: list[ExamResult], extra: int
+) -> None:
+    def longer(one: Answers | None) -> Answers:
+        assert one is not None
+        return answers([*one.correct, *[True] * extra])
+
+    first = found[0]
+    grown = replace(
+        first,
+        champion=longer(first.champion),
+        candidate=longer(first.candidate),
+        anchor=longer(first.anchor),
+    )
+    before, after = decide(*found), decide(grown, *found[1:])
+    pairs = zip(before.verdicts, after.verdicts, strict=True)
+    assert (Outcome.PASS, Outcome.FAIL) not in {(b.outcome, a.outcome) for b, a in pairs}
+
+
+@settings(max_examples=60)
+@given(exams(), st.data())
+def test_a_worse_answer_never_gives_a_better_action(
+    found: list[ExamResult], data: st.DataObject
+) -> None:
+    first = found[0]
+    assert first.candidate is not None
+    correct = list(first.candidate.correct)
+    right = [place for place, value in enumerate(correct) if value]
+    for place in data.draw(st.lists(st.sampled_from(right), min_size=1, max_size=8)):
+        correct[place] = False
+    worse = replace(first, candidate=Answers(first.candidate.items, correct))
+    before, after = decide(*found), decide(worse, *found[1:])
+    assert GRAVITY[after.action] >= GRAVITY[before.action]
+
+
+@settings(max_examples=30)
+@given(exams())
+def test_what_passes_one_way_mirrors_what_is_found_the_other_way(found: list[ExamResult]) -> None:
+    turned = [replace(e, champion=e.candidate, candidate=e.champion, anchor=None) for e in found]
+    there = [v for v in decide(*found).verdicts if v.check == "forgetting"]
+    back = [v for v in decide(*turned).verdicts if v.check == "forgetting"]
+    for one, other in zip(there, back, strict=True):
+        assert other.lower_points == -(one.upper_points or 0)
+        assert other.upper_points == -(one.lower_points or 0)
+        assert other.right_to_wrong == one.wrong_to_right
+
+
+@settings(max_examples=30)
+@given(exams())
+def test_a_verdict_survives_the_way_through_json(found: list[ExamResult]) -> None:
+    decision = decide(*found, parts=(learned(90, 200),))
+    text = json.dumps(decision.to_json(), allow_nan=False)
+    read = tuple(Verdict.from_json(values) for values in json.loads(text)["verdicts"])
+    assert read == decision.verdicts
+
+
+@settings(max_examples=60)
+@given(exams())
+def test_every_verdict_keeps_to_the_rule_that_it_prints(found: list[ExamResult]) -> None:
+    for verdict in decide(*found).verdicts:
+        assert verdict.lower_points is not None and verdict.upper_points is not None
+        assert verdict.margin_points is not None
+        passed = verdict.upper_points < verdict.margin_points
+        assert passed == (verdict.outcome is Outcome.PASS)
+        if verdict.outcome is Outcome.FAIL:
+            assert verdict.lower_points > 0
+
+
+def test_an_anchor_moves_only_to_a_champion_shown_better() -> None:
+    old = answers([i >= 60 for i in range(800)])
+    assert shown_better(old, answers([i >= 30 for i in range(800)]), 0.05)
+    assert not shown_better(old, answers([i >= 59 for i in range(800)]), 0.05)
+    assert not shown_better(old, old, 0.05)
+    assert not shown_better(old, answers([True] * 700), 0.05)
