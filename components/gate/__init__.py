@@ -9,8 +9,8 @@ the champion, `shown_better(...)` moves an anchor.
 Promise: missing evidence never promotes, and every verdict carries the numbers it rests on.
 """
 
-from components.gate.checks import shown_better
 from components.gate.decision import judge
+from components.gate.pairing import shown_better
 from components.gate.verdicts import (
     Answers,
     Decision,

@@ -11,11 +11,8 @@ duplicated or not plainly true or false give MISSING, and MISSING never promotes
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import isfinite
-from typing import Any
-
-import numpy as np
 
 from components.gate import wording
 from components.gate.paired import (
@@ -27,9 +24,8 @@ from components.gate.paired import (
     lower_bound,
     upper_bound,
 )
+from components.gate.pairing import Comparison, by_item, count_changes
 from components.gate.verdicts import (
-    Answers,
-    Check,
     Consequence,
     DriftNote,
     ExamResult,
@@ -45,20 +41,6 @@ _CONSEQUENCE: dict[Outcome, Consequence] = {
     Outcome.FAIL: "reject",
     Outcome.MISSING: "reject",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """One paired check to be made: `before` is the reference, `after` the candidate."""
-
-    check: Check
-    task: str
-    exam: str
-    subject: str
-    reference: str
-    before: Answers | None
-    after: Answers | None
-    margin_points: float
 
 
 def check_exams(exams: Sequence[ExamResult], rules: Rules) -> list[Verdict]:
@@ -104,7 +86,7 @@ def compare(comparisons: Sequence[Comparison], alpha: float) -> list[Verdict]:
     all must pass, an intersection-union test, Berger 1982). FAIL: not so, and the loss is
     real after Holm's correction over these comparisons. INCONCLUSIVE otherwise.
     """
-    counted = [count_changes(each.before, each.after, each.reference) for each in comparisons]
+    counted = [count_changes(each) for each in comparisons]
     p_values = [loss_p_value(each) for each in counted if isinstance(each, Changes)]
     adjusted = iter(holm(p_values))
     return [
@@ -130,9 +112,7 @@ def paired_verdict(
     lower, upper = (100 * bound for bound in bounds)
     outcome = Outcome.PASS if upper < margin else Outcome.FAIL if real else Outcome.INCONCLUSIVE
     settle = items_to_settle(changes, margin / 100, alpha)
-    sentence = wording.comparison(
-        comparison.subject, comparison.reference, changes, (lower, upper), outcome, margin, settle
-    )
+    sentence = wording.comparison(comparison, changes, (lower, upper), outcome, settle)
     return Verdict(
         comparison.check,
         comparison.task,
@@ -149,32 +129,6 @@ def paired_verdict(
         wrong_to_right=changes.better,
         detectable_points=100 * detectable_loss(changes, alpha),
     )
-
-
-def count_changes(before: Answers | None, after: Answers | None, reference: str) -> Changes | str:
-    """Pair two models' answers by item digest; a sentence part instead says why that fails.
-
-    Law: permuting the items of either side changes nothing.
-    """
-    old = _by_item(before, f"{reference}'s")
-    new = _by_item(after, "the candidate's")
-    if isinstance(old, str) or isinstance(new, str):
-        return old if isinstance(old, str) else str(new)
-    if old.keys() != new.keys():
-        apart = len(old.keys() ^ new.keys())
-        return f"the two models answered different items ({apart:,} of them not in common)"
-    worse = sum(old[item] and not new[item] for item in old)
-    better = sum(new[item] and not old[item] for item in old)
-    return Changes(worse, better, len(old))
-
-
-def shown_better(reference: Answers, champion: Answers, alpha: float) -> bool:
-    """Return whether `champion` is shown better than `reference`, so that it may become anchor.
-
-    Law: the lower bound of the gain must be above zero; unpaired answers are never better.
-    """
-    changes = count_changes(reference, champion, "the anchor")
-    return isinstance(changes, Changes) and loss_p_value(changes.swapped()) <= alpha
 
 
 def missing(comparison: Comparison, why: str) -> Verdict:
@@ -194,29 +148,6 @@ def missing(comparison: Comparison, why: str) -> Verdict:
 def _paired(comparison: Comparison, changes: Changes, adjusted: float, alpha: float) -> Verdict:
     bounds = (lower_bound(changes, alpha), upper_bound(changes, alpha))
     return paired_verdict(comparison, changes, bounds, adjusted <= alpha, alpha)
-
-
-def _by_item(answers: Answers | None, whose: str) -> dict[str, bool] | str:
-    """Return item digest -> correct, or why these answers cannot be used."""
-    if answers is None:
-        return f"{whose} answers are not there"
-    items, correct = list(answers.items), list(answers.correct)
-    if not items:
-        return "the exam has no items"
-    if not all(isinstance(item, str) and item for item in items):
-        return f"some of {whose} items have no digest"
-    if len(items) != len(correct):
-        return f"{whose} answers cover {len(correct):,} of {len(items):,} items"
-    if len(set(items)) != len(items):
-        return f"{len(items) - len(set(items)):,} items stand twice in {whose} answers"
-    broken = sum(not _is_truth(value) for value in correct)
-    if broken:
-        return f"{broken:,} of {whose} answers have no score"
-    return {item: bool(value) for item, value in zip(items, correct, strict=True)}
-
-
-def _is_truth(value: Any) -> bool:
-    return isinstance(value, (bool, int, float, np.generic)) and bool(value == 0 or value == 1)
 
 
 def _against_champion(exam: ExamResult, rules: Rules) -> Comparison:
@@ -258,7 +189,7 @@ def _own_rows(part: NewTask, rules: Rules) -> Comparison:
 def _floor(part: NewTask, rules: Rules) -> Verdict:
     """Check that more is right than by always guessing the commonest label."""
     subject, share = _subject(part), part.majority_share
-    answers = _by_item(part.candidate, "the candidate's")
+    answers = by_item(part.candidate, "the candidate's")
     known_share = share is not None and isfinite(share) and 0 <= share <= 1
     if isinstance(answers, str) or share is None or not known_share:
         why = answers if isinstance(answers, str) else "the share of the commonest label is unknown"

@@ -12,12 +12,13 @@ items begins a new generation.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from components.gate import anytime
-from components.gate.checks import Comparison, count_changes, missing, paired_verdict
+from components.gate.checks import missing, paired_verdict
 from components.gate.paired import Changes
+from components.gate.pairing import Comparison, count_changes
 from components.gate.verdicts import Answers, Outcome, Rules, Verdict
 
 Version = tuple[str, Mapping[str, Answers]]
@@ -53,15 +54,13 @@ def regressions(lineage: Sequence[Version], rules: Rules, watch_alpha: float) ->
 
 def _looks(
     lineage: Sequence[Version], exam: str, rules: Rules, watch_alpha: float
-) -> list[tuple[str, Verdict]]:
-    """Return the verdict of the champion against each ancestor that sat the exam."""
+) -> Iterator[tuple[str, Verdict]]:
+    """Yield the verdict of the champion against each ancestor that sat the exam."""
     champion, ancestors = lineage[0][1], lineage[1:]
     alpha = watch_alpha / max(1, len(champion) * len(ancestors))
-    return [
-        (label, look(exam, label, answers[exam], champion[exam], rules, alpha))
-        for label, answers in ancestors
-        if exam in answers
-    ]
+    for label, answers in ancestors:
+        if exam in answers:
+            yield label, look(exam, label, answers[exam], champion[exam], rules, alpha)
 
 
 def look(
@@ -70,9 +69,9 @@ def look(
     """Return the verdict of one look; FAIL needs the loss above zero and not within the margin."""
     comparison = Comparison(
         "forgetting", task_of(exam), exam, exam, f"version {ancestor}", before, after,
-        rules.margin_points,
+        rules.margin_points, "the champion",
     )  # fmt: skip
-    changes = count_changes(before, after, comparison.reference)
+    changes = count_changes(comparison)
     if not isinstance(changes, Changes):
         return missing(comparison, changes)
     bounds = (anytime.lower_bound(changes, alpha), anytime.upper_bound(changes, alpha))

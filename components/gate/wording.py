@@ -7,37 +7,33 @@ the right side of it, and nothing is called a loss or a gain that is printed as 
 from __future__ import annotations
 
 from components.gate.paired import Changes
+from components.gate.pairing import Comparison
 from components.gate.verdicts import Outcome
 
 
 def comparison(
-    subject: str,
-    reference: str,
+    asked: Comparison,
     changes: Changes,
     bounds: tuple[float, float],
     outcome: Outcome,
-    margin: float,
     settle: int,
 ) -> str:
     """Return the sentence of a paired check.
 
     Args:
-        subject: what was examined, for instance "tweets".
-        reference: the model it is held against, for instance "the champion".
+        asked: the check, with its margin in points.
         changes: the counts.
         bounds: lower and upper bound of the loss, in points.
         outcome: PASS, FAIL or INCONCLUSIVE.
-        margin: tolerated loss, in points.
         settle: about how many items would settle an open verdict.
     """
     worse, better = changes.worse or "none", changes.better or "none"
     counts = f"{worse} of {changes.items:,} items worse and {better} better"
-    loss = 100 * changes.loss
-    size = amount(loss, margin)
-    ending = _ending(loss, bounds, outcome, margin, settle)
+    loss, margin = 100 * changes.loss, asked.margin_points
     return (
-        f"{subject}: against {reference}, the candidate answers {counts}: "
-        f"{size} ({_range(bounds, margin)}){ending}"
+        f"{asked.subject}: against {asked.reference}, {asked.model} answers {counts}: "
+        f"{amount(loss, margin)} ({_range(bounds, margin)})"
+        f"{_ending(loss, bounds, outcome, margin, settle)}"
     )
 
 

@@ -49,10 +49,16 @@ def sqlite_path(uri: str, root: Path) -> Path | None:
     Returns None for a server or another database.
 
     Raises:
-        ConfigError: the URI names a store that MLflow no longer has.
+        ConfigError: the URI names a store that MLflow no longer has, or a path that it
+            cannot express.
     """
     if uri.startswith(_SQLITE):
-        return (root / uri.removeprefix(_SQLITE)).resolve()
+        path = (root / uri.removeprefix(_SQLITE)).resolve()
+        if set(str(path)) & set("#?%"):
+            raise ConfigError(
+                f"MLflow cannot use {path}: there is a #, ? or % in it.", "Rename the folder."
+            )
+        return path
     scheme = uri.partition("://")[0].partition("+")[0]
     if scheme in {"http", "https", "postgresql", "mysql", "mssql"}:
         return None

@@ -11,7 +11,7 @@ and its digest recorded; one that differs from the pin is refused.
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _DESCRIBING = ("config.json", "tokenizer.json")
 _WANTED = ["*.json", "*.safetensors", "*.txt"]
-_CACHE: dict[str, Base] = {}
+_LOADED: dict[tuple[str, str], Base] = {}
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,16 +47,23 @@ class Base:
     hidden_size: int
     max_tokens: int
     pad_id: int
+    _placed: dict[str, nn.Module] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_placed", {"cpu": self.model})
 
     def fork(self, device: str = "cpu") -> nn.Module:
         """Return a model with modules of its own over this base's weights.
 
-        On the CPU the weights are shared, so an adapter method must replace a parameter
-        that it changes, never write into it. On another device they are copied.
+        One copy of the weights lies on each device in use. An adapter method replaces a
+        parameter that it changes; it never writes into one.
         """
-        tensors = chain(self.model.parameters(), self.model.buffers())
-        twin: nn.Module = copy.deepcopy(self.model, {id(tensor): tensor for tensor in tensors})
-        return twin if device == "cpu" else copy.deepcopy(twin).to(device)
+        if device not in self._placed:
+            self._placed[device] = copy.deepcopy(self.model).to(device)
+        whole = self._placed[device]
+        shared = {id(tensor): tensor for tensor in chain(whole.parameters(), whole.buffers())}
+        twin: nn.Module = copy.deepcopy(whole, shared)
+        return twin
 
 
 def load_base(settings: ModelSettings, root: Path) -> Base:
@@ -80,10 +87,10 @@ def load_base(settings: ModelSettings, root: Path) -> Base:
             f" {settings.base_digest}.",
             "Restore the pinned weights; a new base needs a new root, or a new pin.",
         )
-    if digest not in _CACHE:
-        name = folder.name if Path(settings.base).is_absolute() else settings.base
-        _CACHE[digest] = _load(name, digest, folder)
-    base = _CACHE[digest]
+    name = folder.name if Path(settings.base).is_absolute() else settings.base
+    if (name, digest) not in _LOADED:
+        _LOADED[name, digest] = _load(name, digest, folder)
+    base = _LOADED[name, digest]
     if settings.max_tokens > base.max_tokens:
         raise ConfigError(
             f"`model.max_tokens` is {settings.max_tokens}, but {base.name} takes at most"
@@ -139,7 +146,8 @@ def _from_hub(base: str) -> Path:
     options: dict[str, Any] = {"allow_patterns": _WANTED, "ignore_patterns": ["*/*"]}
     try:
         cached = Path(snapshot_download(base, local_files_only=True, **options))
-        if all((cached / name).is_file() for name in _DESCRIBING):
+        whole = all((cached / name).is_file() for name in _DESCRIBING)
+        if whole and any(cached.glob("*.safetensors")):
             return cached
     except (HFValidationError, OSError):
         pass  # not in the cache: what the download says is the better message

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from components.errors import ConfigError
 from components.training.adapters import METHODS
-from components.training.encoding import infer, pooled
+from components.training.encoding import infer, pooled, tokenise
 from components.training.heads import HEADS
 
 if TYPE_CHECKING:
@@ -44,15 +44,13 @@ class Classifier:
         return pooled(self.model, ids, mask)
 
     def logits(self, texts: Sequence[str], progress: Progress) -> np.ndarray:
-        """Return float32 logits, (n_texts, n_labels), without gradients."""
-        return infer(
-            self.base,
-            lambda ids, mask: self.head(self.features(ids, mask)),
-            texts,
-            self.max_tokens,
-            self.device,
-            progress,
-        )
+        """Return float32 logits, (n_texts, n_labels), without gradients; texts is not empty."""
+        rows = tokenise(self.base, texts, self.max_tokens)
+        return infer(self._answer, rows, self.base.pad_id, self.max_tokens, self.device, progress)
+
+    def _answer(self, ids: Tensor, mask: Tensor) -> Tensor:
+        logits: Tensor = self.head(self.features(ids, mask))
+        return logits
 
 
 def load_classifier(base: Base, bundle: Bundle, device: str) -> Classifier:

@@ -13,6 +13,7 @@ a kernel that does not can differ by float noise (about 1e-6).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from components.training.determinism import fixed_threads
@@ -85,35 +86,38 @@ def fixed_batches(rows: Sequence[list[int]], max_tokens: int) -> Iterator[tuple[
 
 
 def infer(
-    base: Base,
     compute: Callable[[Tensor, Tensor], Tensor],
-    texts: Sequence[str],
+    rows: Sequence[list[int]],
+    pad_id: int,
     max_tokens: int,
     device: str = "cpu",
     progress: Progress = silent,
 ) -> np.ndarray:
-    """Return `compute(ids, mask)` for every text, float32 of shape (n_texts, width).
+    """Return `compute(ids, mask)` for every row, float32 of shape (n_rows, width).
 
     Args:
-        compute: maps ids and mask, (ROWS, length), to (ROWS, width), without gradients.
-        progress: told (texts done, texts).
+        compute: maps ids and mask, (ROWS, length), to (ROWS, width); runs without gradients.
+        rows: token ids, at least one row, none of them empty.
+        pad_id: fills the rest of a row.
+        max_tokens: no row is longer, and none is padded beyond.
+        device: where ids and mask are put.
+        progress: told (rows done, rows).
     """
     import numpy as np
     import torch
 
-    rows = tokenise(base, texts, max_tokens)
-    found: list[np.ndarray | None] = [None] * len(rows)
+    found: list[np.ndarray] = [np.empty(0)] * len(rows)
     done = 0
     with torch.inference_mode():
         for places, length in fixed_batches(rows, max_tokens):
-            filler = [[base.pad_id]] * (ROWS - len(places))
-            ids, mask = pad([rows[place] for place in places] + filler, length, base.pad_id)
+            filler = [[pad_id]] * (ROWS - len(places))
+            ids, mask = pad([rows[place] for place in places] + filler, length, pad_id)
             values = compute(ids.to(device), mask.to(device)).float().cpu().numpy()
             for place, value in zip(places, values, strict=False):
                 found[place] = value
             done += len(places)
             progress(done, len(rows))
-    return np.stack(found) if found else np.zeros((0, 0), np.float32)  # type: ignore[arg-type]
+    return np.stack(found)
 
 
 def embed(
@@ -123,7 +127,14 @@ def embed(
     threads: int,
     progress: Progress = silent,
 ) -> np.ndarray:
-    """Return the frozen base's view of the texts.
+    """Return the frozen base's view of the texts, computed on the CPU.
+
+    Args:
+        base: the frozen model.
+        texts: any strings.
+        max_tokens: a text is cut there.
+        threads: CPU threads.
+        progress: told (texts done, texts).
 
     Returns:
         float32, shape (n_texts, hidden_size), each row of length 1.
@@ -132,9 +143,10 @@ def embed(
 
     if not texts:
         return np.zeros((0, base.hidden_size), np.float32)
+    rows = tokenise(base, texts, max_tokens)
+    forward = partial(pooled, base.model)
     with fixed_threads(threads):
-        vectors = infer(
-            base, lambda ids, mask: pooled(base.model, ids, mask), texts, max_tokens, "cpu", progress
-        )
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return (vectors / np.maximum(lengths, 1e-12)).astype(np.float32)
+        vectors = infer(forward, rows, base.pad_id, max_tokens, progress=progress)
+    lengths: np.ndarray = np.linalg.norm(vectors, axis=1, keepdims=True)
+    unit: np.ndarray = (vectors / np.maximum(lengths, 1e-12)).astype(np.float32)
+    return unit

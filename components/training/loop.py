@@ -53,6 +53,9 @@ def descend(learner: Learner, guard: Guard, progress: Progress) -> None:
             _update(learner, guard, optimizer, rows, f"step {done + 1} of {steps}")
             done += 1
             progress(done, steps)
+    trained = [weight for group in optimizer.param_groups for weight in group["params"]]
+    if not all(bool(weight.isfinite().all()) for weight in trained):
+        raise _diverged(settings, "a weight is not a finite number after the last step")
 
 
 def bucketed(lengths: Sequence[int], size: int, seed: str) -> list[list[int]]:
@@ -90,14 +93,16 @@ def _update(
     loss = guard.loss(learner.step(rows))
     value = float(loss.detach())
     if not math.isfinite(value):
-        rates = learner.settings.training
-        raise NeedsHuman(
-            f"Training diverged: the loss is {value} at {place}, with"
-            f" `training.learning_rate` {rates.learning_rate} and"
-            f" `training.head_learning_rate` {rates.head_learning_rate}.",
-            "Lower the learning rates (a third is a good next try) and run the batch again.",
-        )
+        raise _diverged(learner.settings.training, f"the loss is {value} at {place}")
     optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     guard.before_update()
     optimizer.step()
+
+
+def _diverged(rates: TrainingSettings, what: str) -> NeedsHuman:
+    return NeedsHuman(
+        f"Training diverged: {what}, with `training.learning_rate` {rates.learning_rate} and"
+        f" `training.head_learning_rate` {rates.head_learning_rate}.",
+        "Lower the learning rates (a third is a good next try) and run the batch again.",
+    )

@@ -210,10 +210,10 @@ def test_evidence_that_is_not_whole_is_missing_and_rejects(how: str, who: str) -
     assert "not examined" in decision.headline
 
 
-@pytest.mark.parametrize("how", broken(answers([True, False])))
+@pytest.mark.parametrize(
+    "how", sorted(broken(answers([True, False])).keys() - {"one item fewer", "another item"})
+)
 def test_a_batch_whose_own_rows_have_no_whole_scores_is_missing(how: str) -> None:
-    if how in ("one item fewer", "another item"):
-        pytest.skip("one model alone has nothing to differ from")
     part = learned(170, 200)
     part = replace(part, candidate=broken(part.candidate)[how])  # type: ignore[arg-type]
     assert [v.outcome for v in decide(parts=(part,)).verdicts] == [Outcome.MISSING]

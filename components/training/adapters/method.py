@@ -52,7 +52,8 @@ def peft_method(config: Callable[[AdapterSettings, str], Any]) -> Method:
 
         targets = target_pattern(fork, settings)
         with quiet_transformers():
-            return get_peft_model(fork, config(settings, targets))  # type: ignore[arg-type]
+            adapted: nn.Module = get_peft_model(fork, config(settings, targets))
+            return adapted
 
     return Method(attach, save_peft, load_peft)
 
@@ -78,7 +79,8 @@ def load_peft(fork: nn.Module, folder: Path, trainable: bool) -> nn.Module:
     from peft import PeftModel
 
     with quiet_transformers():
-        return PeftModel.from_pretrained(fork, folder, is_trainable=trainable)  # type: ignore[arg-type]
+        adapted: nn.Module = PeftModel.from_pretrained(fork, folder, is_trainable=trainable)
+        return adapted
 
 
 def target_pattern(model: nn.Module, settings: AdapterSettings) -> str:
@@ -129,7 +131,7 @@ def _linear_modules(model: nn.Module, layers: str | int) -> list[str]:
 def _layer_stack(model: nn.Module) -> tuple[str, int]:
     from torch import nn
 
-    count = int(getattr(model.config, "num_hidden_layers", 0))  # type: ignore[arg-type]
+    count = int(getattr(model.config, "num_hidden_layers", 0))
     for name, module in model.named_modules():
         if isinstance(module, nn.ModuleList) and len(module) == count:
             return name, count

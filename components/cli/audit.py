@@ -1,0 +1,155 @@
+"""Commands that read the trail: `history`, `version explain` and `audit verify`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from components.cli.daily import json_option, pass_root
+from components.cli.main import Context
+from components.cli.output import facts, status, table
+
+
+def register(group: click.Group) -> None:
+    """Add this module's commands."""
+    for command in (history, version, audit):
+        group.add_command(command)
+
+
+@click.command()
+@json_option
+@pass_root
+def history(context: Context, as_json: bool) -> None:
+    """Show every move of the champion, from the ledger alone."""
+    from components.ledger import views
+
+    ws = context.open()
+    moves = [
+        {"time": row.time, "version": row.version, "how": row.how, "reason": row.reason}
+        for row in views.pointer_history(ws.ledger)
+    ]
+    champion = views.champion(ws.ledger)
+    value = {"champion": champion.version if champion else None, "moves": moves}
+
+    def show() -> None:
+        if not moves:
+            click.echo("Nothing was promoted yet.")
+            return
+        rows = [(m["time"][:19], m["version"], m["how"], m["reason"]) for m in moves]
+        table(["time (UTC)", "version", "how", "why"], rows)
+
+    facts(as_json, value, show)
+
+
+@click.group()
+def version() -> None:
+    """Registered versions."""
+
+
+@version.command()
+@click.argument("number", type=int)
+@json_option
+@pass_root
+def explain(context: Context, number: int, as_json: bool) -> None:
+    """Say why version NUMBER was promoted, held or refused, in words and numbers."""
+    from components.pipeline.explanation import explain as find
+
+    value = find(context.open(), number)
+    facts(as_json, value, lambda: _show(value))
+
+
+@version.command("list")
+@json_option
+@pass_root
+def list_versions(context: Context, as_json: bool) -> None:
+    """Show all versions, oldest first."""
+    from components.ledger import views
+
+    ws = context.open()
+    rows = [
+        {"version": v.version, "status": v.status, "parent": v.parent, "batch": v.batch,
+         "headline": v.headline}
+        for v in views.versions(ws.ledger)
+    ]  # fmt: skip
+
+    def show() -> None:
+        shown = [(r["version"], r["status"], r["parent"], r["batch"][:12], r["headline"]) for r in rows]
+        table(["version", "status", "parent", "batch", "why"], shown)
+
+    facts(as_json, rows, show)
+
+
+@click.group()
+def audit() -> None:
+    """The trail that auditors read."""
+
+
+@audit.command()
+@json_option
+@pass_root
+def verify(context: Context, as_json: bool) -> None:
+    """Prove the ledger: every event's hash, the projections, and every document it names.
+
+    Ends with 0 when all holds and with 4 when a single byte was changed.
+    """
+    from components.pipeline.explanation import verify_documents
+
+    from components.ledger.verify import verify as check
+
+    ws = context.open()
+    verified = check(ws.ledger)
+    documents = verify_documents(ws)
+    value = {"events": verified.events, "head": verified.head, "documents": documents}
+    said = f"{verified.events} events and {documents} documents hold. Head: {verified.head}"
+    facts(as_json, value, lambda: click.echo(said))
+
+
+def _show(value: dict[str, Any]) -> None:
+    parent = f"trained from version {value['parent']}" if value["parent"] else "the first version"
+    click.echo(f"Version {value['version']}: {status(value['status'])}, {parent}")
+    click.echo(f"Batch {value['batch'][:12]} ({value['source']})")
+    click.echo(f"\n{value['headline']}")
+    for reason in value["reasons"]:
+        if reason not in value["headline"]:
+            click.echo(f"  - {reason}")
+    if value["later"]:
+        click.echo("\nLater:")
+        for each in value["later"]:
+            click.echo(f"  {each['time'][:19]}  {each['what']}")
+            for found in each["verdicts"]:
+                click.echo(f"    {found['exam']}: {_numbers(found)}")
+    click.echo("")
+    table(
+        ["check", "exam", "verdict", "loss", "bounds", "margin", "n", "worse/better", "detectable"],
+        [_row(verdict) for verdict in value["verdicts"]],
+    )
+    click.echo(f"evidence {value['evidence']}\nbundle   {value['bundle']}")
+    click.echo(f"report   {value['report']}")
+
+
+def _row(v: dict[str, Any]) -> list[Any]:
+    changed = "" if v["right_to_wrong"] is None else f"{v['right_to_wrong']}/{v['wrong_to_right']}"
+    bounds = "" if v["lower_points"] is None else f"{v['lower_points']:.1f} … {v['upper_points']:.1f}"
+    return [
+        v["check"],
+        v["exam"] or v["task"],
+        v["outcome"],
+        _points(v["effect_points"]),
+        bounds,
+        _points(v["margin_points"]),
+        v["n"] or "",
+        changed,
+        _points(v["detectable_points"]),
+    ]
+
+
+def _numbers(v: dict[str, Any]) -> str:
+    return (
+        f"loss {v['effect_points']:.1f} points (bounds {v['lower_points']:.1f} … "
+        f"{v['upper_points']:.1f}), margin {v['margin_points']:.1f}, n {v['n']}"
+    )
+
+
+def _points(value: float | None) -> str:
+    return "" if value is None else f"{value:.1f}"

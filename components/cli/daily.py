@@ -1,0 +1,321 @@
+"""The daily commands: init, run, intake, status, watch, rollback, predict, reconcile, demo."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from components.cli.main import Context
+from components.cli.output import facts, progress_bar, status, table
+
+EXIT_CODES = {"promoted": 0, "held": 3, "queued": 3, "running": 3}
+"""Exit code by what became of a batch; whatever is not here ends with 1."""
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print facts as JSON.")
+pass_root = click.pass_obj
+
+
+def register(group: click.Group) -> None:
+    """Add this module's commands."""
+    for command in (
+        init, run, intake, show_status, watch, rollback, predict, reconcile, demo
+    ):  # fmt: skip
+        group.add_command(command)
+
+
+@click.command()
+@click.argument("folder", required=False, type=click.Path(file_okay=False, path_type=Path))
+@pass_root
+def init(context: Context, folder: Path | None) -> None:
+    """Make a fresh root with params.yaml, here or in FOLDER.
+
+    What is there already stays as it is.
+    """
+    from components.pipeline.founding import found_root
+
+    root = (folder or context.root).resolve()
+    made = found_root(root)
+    what = f"Made {', '.join(made)} in {root}." if made else f"{root} is a root already."
+    click.echo(f"{what}\nNext: edit params.yaml, then `ratchet run batch.jsonl --task NAME`.")
+
+
+@click.command()
+@click.argument("batch", type=click.Path(path_type=Path))
+@click.option("--task", help="Task of rows that name none.  [default: the folder's name]")
+@json_option
+@pass_root
+def run(context: Context, batch: Path, task: str | None, as_json: bool) -> None:
+    """Take BATCH in and run it: validate, train, examine, register, promote or not.
+
+    What waits in the inbox before it is run first. Ends with 0 when promoted, 1 when refused
+    or rejected, 3 when held.
+    """
+    from components.pipeline import arrival, preparation
+
+    with progress_bar() as progress:
+        ws = context.open(progress)
+        arrived = arrival.arrive(ws, batch, task)
+        earlier = preparation.settled(ws, arrived.batch)
+        outcomes = []
+        if earlier.action in ("queued", "running"):
+            outcomes = _with_prefect(progress, lambda flows: flows.drain(ws, arrived.batch))
+    result = asdict(preparation.settled(ws, arrived.batch)) | {"seen_before": not arrived.is_new}
+    result["report"] = _report(ws, result["version"])
+
+    def show() -> None:
+        for other in outcomes:
+            if other["batch"] != arrived.batch:
+                _show_settled(other)
+        _show_settled(result)
+
+    facts(as_json, result, show)
+    sys.exit(EXIT_CODES.get(result["action"], 1))
+
+
+@click.command()
+@json_option
+@pass_root
+def intake(context: Context, as_json: bool) -> None:
+    """Take in everything under data/incoming and run the whole inbox, oldest first.
+
+    A folder in data/incoming names the task. Ends with 0; a refused or held batch does not
+    stop the ones behind it (see `ratchet status`).
+    """
+    from components.pipeline import arrival
+
+    with progress_bar() as progress:
+        ws = context.open(progress)
+        from components.ledger import views
+
+        outcomes: list[dict[str, Any]] = []
+        arrived = arrival.take_incoming(ws)
+        if views.waiting(ws.ledger):
+            outcomes = _with_prefect(progress, lambda flows: flows.drain(ws))
+    result = {"arrived": [asdict(each) for each in arrived], "settled": outcomes}
+
+    def show() -> None:
+        new = sum(each.is_new for each in arrived)
+        click.echo(f"{len(arrived)} files arrived, {new} of them new.")
+        for outcome in outcomes:
+            _show_settled(outcome)
+
+    facts(as_json, result, show)
+
+
+@click.command("status")
+@json_option
+@pass_root
+def show_status(context: Context, as_json: bool) -> None:
+    """Show the champion, the inbox and what waits for a person."""
+    from components.ledger import views
+
+    ws = context.open()
+    champion, inbox = views.champion(ws.ledger), views.arrivals(ws.ledger)
+    exams = Counter(item.exam for item in views.held_items(ws.ledger))
+    value = {
+        "root": str(ws.root),
+        "model": ws.settings.model.name,
+        "champion": asdict(champion) if champion else None,
+        "inbox": [asdict(arrival) for arrival in inbox],
+        "exams": dict(exams),
+        "interrupted": len(views.open_intents(ws.ledger)),
+    }
+
+    def show() -> None:
+        if champion is None:
+            click.echo(f"{ws.settings.model.name}: no champion yet.")
+        else:
+            click.echo(f"{ws.settings.model.name}: version {champion.version} is champion.")
+        exam_list = ", ".join(f"{exam} ({n} items)" for exam, n in exams.items())
+        click.echo(f"Exams: {exam_list or 'none yet'}")
+        rows = [
+            (a.batch[:12], a.source, a.task, a.status, a.version, _shorten(a.reason))
+            for a in inbox
+        ]
+        if rows:
+            table(["batch", "file", "task", "status", "version", "why"], rows)
+        else:
+            click.echo("The inbox is empty: `ratchet run batch.jsonl --task NAME`.")
+        if value["interrupted"]:
+            click.echo("Something was interrupted: run `ratchet reconcile`.")
+
+    facts(as_json, value, show)
+
+
+@click.command()
+@json_option
+@pass_root
+def watch(context: Context, as_json: bool) -> None:
+    """Examine the champion again on today's holdouts; go back if an earlier task regressed.
+
+    Batches that came after the guilty one are queued again and run. Ends with 0 when the
+    champion is fine, and with 1 when it was rolled back.
+    """
+    with progress_bar() as progress:
+        ws = context.open(progress)
+        result = _with_prefect(progress, lambda flows: flows.watch(str(ws.root)))
+
+    def show() -> None:
+        if result["champion"] is None:
+            click.echo("There is no champion to watch yet.")
+        elif result["rollback"] is None:
+            click.echo(f"Version {result['champion']} is fine on {result['exams']} exams.")
+        else:
+            _show_rollback(result["rollback"])
+            for outcome in result["settled"]:
+                _show_settled(outcome)
+
+    facts(as_json, result, show)
+    sys.exit(1 if result["rollback"] else 0)
+
+
+@click.command()
+@click.option("--to", "target", type=int, help="Version to go back to.  [default: the parent]")
+@click.option("--reason", required=True, help="Why; it is kept in the ledger.")
+@json_option
+@pass_root
+def rollback(context: Context, target: int | None, reason: str, as_json: bool) -> None:
+    """Make an ancestor champion again.
+
+    The batch that came right after it goes to quarantine; later ones are queued again
+    (`ratchet intake` runs them).
+    """
+    from components.pipeline import reconciliation
+    from components.pipeline.rollback import roll_back
+
+    ws = context.open()
+    with ws.ledger.lease(ws.settings.model.name, 600, waiting) as lease:
+        reconciliation.reconcile(ws, lease)
+        undone = roll_back(ws, lease, target, reason)
+    facts(as_json, asdict(undone), lambda: _show_rollback(asdict(undone)))
+
+
+@click.command()
+@click.argument("texts", nargs=-1)
+@click.option("--proba", is_flag=True, help="Show the probability of each label.")
+@json_option
+@pass_root
+def predict(context: Context, texts: tuple[str, ...], proba: bool, as_json: bool) -> None:
+    """Answer TEXTS (or the lines of standard input) with the champion."""
+    from components.errors import ConfigError
+    from components.ledger import views
+
+    ws = context.open()
+    champion = views.champion(ws.ledger)
+    if champion is None:
+        raise ConfigError("There is no champion yet.", "Run a batch first: `ratchet run FILE`.")
+    from components.evaluation.scoring import predict as answer
+    from components.training.bundle import open_bundle
+
+    asked = list(texts) or [line.rstrip("\n") for line in sys.stdin if line.strip()]
+    bundle = open_bundle(ws.bundles, champion.bundle)
+    training = ws.settings.training
+    found = answer(ws.base, bundle, asked, training.threads, training.device)
+    rows = [
+        {
+            "text": text,
+            "label": label,
+            "probabilities": dict(zip(found.classes, map(float, chances), strict=True)),
+        }
+        for text, label, chances in zip(asked, found.labels, found.probabilities, strict=True)
+    ]
+
+    def show() -> None:
+        for row in rows:
+            chances = "  ".join(f"{k} {v:.3f}" for k, v in row["probabilities"].items())
+            click.echo(f"{row['label']}\t{row['text']}" + (f"\t{chances}" if proba else ""))
+
+    facts(as_json, {"version": champion.version, "answers": rows}, show)
+
+
+@click.command()
+@click.option("--rebuild", is_flag=True, help="Also fill the projections anew from the events.")
+@json_option
+@pass_root
+def reconcile(context: Context, rebuild: bool, as_json: bool) -> None:
+    """After a crash: finish or undo what was begun, and make MLflow show what the ledger says."""
+    from components.ledger.verify import rebuild as fill_again
+    from components.pipeline import reconciliation
+
+    ws = context.open()
+    with ws.ledger.lease(ws.settings.model.name, 600, waiting) as lease:
+        done = [f"rebuilt from {fill_again(ws.ledger)} events"] if rebuild else []
+        done += reconciliation.reconcile(ws, lease)
+    facts(as_json, {"done": done}, lambda: click.echo("\n".join(done) or "All is in order."))
+
+
+@click.command()
+@click.option(
+    "--folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("demo"),
+    show_default=True,
+    help="The demo's own root; made anew each time.",
+)
+@click.option("--base", type=click.Path(exists=True, path_type=Path), help="A local MiniLM folder.")
+@click.option("--seed", default=0, show_default=True, help="Decides which rows go where.")
+@json_option
+def demo(folder: Path, base: Path | None, seed: int, as_json: bool) -> None:
+    """Run the whole story on real data: promotions, refusals, poison, a late regression."""
+    from flows.demo import run_demo
+
+    with progress_bar() as progress:
+        result = run_demo(folder, base, seed, progress, click.echo)
+    facts(as_json, result, lambda: None)
+
+
+def _with_prefect(progress: Any, act: Any) -> Any:
+    """Import the flows (and Prefect) only now, and let them show progress here."""
+    from flows import session
+
+    with session.showing(progress):
+        return act(session)
+
+
+def _report(ws: Any, version: int | None) -> str | None:
+    from components.ledger import views
+    from components.pipeline.reporting import report_path
+
+    found = views.version(ws.ledger, version) if version else None
+    return str(report_path(ws, found.batch, found.bundle)) if found else None
+
+
+def _show_settled(outcome: dict[str, Any]) -> None:
+    version = f", version {outcome['version']}" if outcome["version"] else ""
+    again = " (seen before, nothing was trained)" if outcome.get("seen_before") else ""
+    click.echo(f"{status(outcome['action'])} batch {outcome['batch'][:12]}{version}{again}")
+    click.echo(f"  {outcome['headline']}")
+    if outcome.get("report"):
+        click.echo(f"  report: {outcome['report']}")
+    if outcome["version"]:
+        click.echo(f"  next: ratchet version explain {outcome['version']}")
+    elif outcome["action"] == "refused":
+        click.echo(f"  next: ratchet quarantine show {outcome['batch'][:12]}")
+
+
+def _show_rollback(undone: dict[str, Any]) -> None:
+    click.echo(
+        f"{status('barred')} version {undone['from_version']}; "
+        f"version {undone['to_version']} is champion again.\n  {undone['reason']}"
+    )
+    cost = undone["cost"]
+    lost = [f"versions {cost['versions']}"]
+    lost += [f"tasks {cost['tasks']}"] if cost["tasks"] else []
+    lost += [f"labels {cost['labels']}"] if cost["labels"] else []
+    click.echo(f"  cost: {', '.join(lost)}; batch {undone['guilty'][:12]} is in quarantine")
+    if undone["requeued"]:
+        again = ", ".join(batch[:12] for batch in undone["requeued"])
+        click.echo(f"  queued again: {again} (`ratchet intake` runs them)")
+
+
+def waiting(holder: str) -> None:
+    click.echo(f"Waiting for {holder} to finish ...", err=True)
+
+
+def _shorten(text: str, length: int = 60) -> str:
+    return text if len(text) <= length else text[: length - 1] + "…"

@@ -1,0 +1,166 @@
+"""Commands on data that is kept apart: `ratchet holdout` and `ratchet quarantine`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from components.cli.daily import json_option, pass_root, waiting
+from components.cli.main import Context
+from components.cli.output import facts, table
+
+
+def register(group: click.Group) -> None:
+    """Add this module's commands."""
+    group.add_command(holdout)
+    group.add_command(quarantine)
+
+
+@click.group()
+def holdout() -> None:
+    """Items that are never trained on, and that every candidate must keep getting right."""
+
+
+@holdout.command("add")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--task", required=True, help="The task that these items examine.")
+@json_option
+@pass_root
+def add(context: Context, file: Path, task: str, as_json: bool) -> None:
+    """Make the items of FILE an exam of a task.
+
+    A second file for the same task opens the next generation ("tweets#2"), examined by
+    itself. Afterwards `ratchet watch` looks at the champion with the new items.
+    """
+    from components.pipeline import holdouts, reconciliation
+
+    ws = context.open()
+    with ws.ledger.lease(ws.settings.model.name, 600, waiting) as lease:
+        reconciliation.reconcile(ws, lease)
+        added = holdouts.add(ws, lease, file, task)
+
+    def show() -> None:
+        click.echo(f"{added.exam}: {added.items} items are held out from now on.")
+        left = {"broken": added.rejected, "known": added.known, "trained on": added.trained}
+        if any(left.values()):
+            said = ", ".join(f"{count} {why}" for why, count in left.items() if count)
+            click.echo(f"Left out: {said}.")
+        click.echo("next: ratchet watch")
+
+    facts(as_json, asdict(added), show)
+
+
+@holdout.command("list")
+@json_option
+@pass_root
+def list_exams(context: Context, as_json: bool) -> None:
+    """Show every exam and how many items it has."""
+    from components.ledger import views
+
+    ws = context.open()
+    held = views.held_items(ws.ledger)
+    counts = Counter((item.exam, item.task) for item in held)
+    known = views.known_tasks(ws.ledger)
+    limit = ws.settings.holdout.max_items
+    rows = [
+        {
+            "exam": exam,
+            "task": task,
+            "items": count,
+            "used": min(count, limit),
+            "blocking": task in known,
+        }
+        for (exam, task), count in sorted(counts.items())
+    ]
+
+    def show() -> None:
+        if not rows:
+            click.echo("Nothing is held out yet: `ratchet holdout add FILE --task NAME`.")
+            return
+        table(["exam", "task", "items", "used", "blocking"], [list(row.values()) for row in rows])
+
+    facts(as_json, rows, show)
+
+
+@click.group()
+def quarantine() -> None:
+    """What was refused, with its reason; nothing in here is lost."""
+
+
+@quarantine.command("list")
+@json_option
+@pass_root
+def list_quarantine(context: Context, as_json: bool) -> None:
+    """Show what is in quarantine."""
+    from components.ledger import views
+
+    ws = context.open()
+    sources = {arrival.batch: arrival.source for arrival in views.arrivals(ws.ledger)}
+    rows = [
+        {"batch": row.batch, "file": sources.get(row.batch, ""), "kind": row.kind,
+         "rows": row.rows, "status": row.status, "reason": row.reason}
+        for row in views.quarantined(ws.ledger)
+    ]  # fmt: skip
+
+    def show() -> None:
+        if not rows:
+            click.echo("Quarantine is empty.")
+            return
+        shown = [[row["batch"][:12], *list(row.values())[1:]] for row in rows]
+        table(["batch", "file", "kind", "rows", "status", "reason"], shown)
+
+    facts(as_json, rows, show)
+
+
+@quarantine.command("show")
+@click.argument("batch")
+@json_option
+@pass_root
+def show_quarantine(context: Context, batch: str, as_json: bool) -> None:
+    """Show one entry: why, and each refused row with its line. BATCH may be abbreviated."""
+    from components.data.quarantine import read_rows
+    from components.pipeline.release import find_entry
+
+    ws = context.open()
+    entry = find_entry(ws, batch)
+    rows = read_rows(entry)
+    value = {
+        "batch": entry.batch,
+        "file": entry.source,
+        "kind": entry.kind,
+        "reason": entry.reason,
+        "stored": entry.stored_path,
+        "rows": [asdict(row) for row in rows],
+    }
+
+    def show() -> None:
+        click.echo(f"{entry.source} ({entry.batch[:12]}, {entry.kind}): {entry.reason}")
+        if rows:
+            table(
+                ["line", "why", "row"],
+                [(row.place, "; ".join(row.reasons), ascii(row.raw)[:100]) for row in rows],
+            )
+        click.echo(f"next: ratchet quarantine release {entry.batch[:12]}")
+
+    facts(as_json, value, show)
+
+
+@quarantine.command("release")
+@click.argument("batch")
+@json_option
+@pass_root
+def release_quarantine(context: Context, batch: str, as_json: bool) -> None:
+    """Queue an entry again, under today's settings and through the whole gate."""
+    from components.pipeline.release import find_entry, release
+
+    ws = context.open()
+    with ws.ledger.lease(ws.settings.model.name, 600, waiting) as lease:
+        released = release(ws, lease, find_entry(ws, batch))
+    facts(
+        as_json,
+        asdict(released),
+        lambda: click.echo(f"Batch {released.batch[:12]} waits in the inbox.\nnext: ratchet intake"),
+    )

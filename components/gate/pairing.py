@@ -1,0 +1,91 @@
+"""Two models' answers to one exam, brought together item by item.
+
+Promise: answers are used whole or not at all. What is absent, empty, of other items,
+duplicated or not plainly true or false comes back as the reason why, never as a number.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from components.gate.paired import Changes, loss_p_value
+from components.gate.verdicts import Answers, Check
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One paired check to be made.
+
+    Args:
+        check, task, exam: what the verdict will be about.
+        subject: what is examined, in words.
+        reference: the model it is held against, in words.
+        before: the reference's answers.
+        after: the answers of the model under examination.
+        margin_points: tolerated loss.
+        model: the model under examination, in words.
+    """
+
+    check: Check
+    task: str
+    exam: str
+    subject: str
+    reference: str
+    before: Answers | None
+    after: Answers | None
+    margin_points: float
+    model: str = "the candidate"
+
+
+def count_changes(comparison: Comparison) -> Changes | str:
+    """Pair two models' answers by item digest; a sentence part instead says why that fails.
+
+    Law: permuting the items of either side changes nothing.
+    """
+    old = by_item(comparison.before, f"{comparison.reference}'s")
+    new = by_item(comparison.after, f"{comparison.model}'s")
+    if isinstance(old, str) or isinstance(new, str):
+        return old if isinstance(old, str) else str(new)
+    if old.keys() != new.keys():
+        apart = len(old.keys() ^ new.keys())
+        return f"the two models answered different items ({apart:,} of them not in common)"
+    worse = sum(old[item] and not new[item] for item in old)
+    better = sum(new[item] and not old[item] for item in old)
+    return Changes(worse, better, len(old))
+
+
+def shown_better(reference: Answers, champion: Answers, alpha: float) -> bool:
+    """Return whether `champion` is shown better than `reference`, so that it may become anchor.
+
+    Law: the lower bound of the gain must be above zero; unpaired answers are never better.
+    """
+    changes = count_changes(
+        Comparison("anchor", "", "", "", "the anchor", reference, champion, 0.0, "the champion")
+    )
+    return isinstance(changes, Changes) and loss_p_value(changes.swapped()) <= alpha
+
+
+def by_item(answers: Answers | None, whose: str) -> dict[str, bool] | str:
+    """Return item digest -> correct, or why these answers cannot be used."""
+    if answers is None:
+        return f"{whose} answers are not there"
+    items, correct = list(answers.items), list(answers.correct)
+    if not items:
+        return "the exam has no items"
+    if not all(isinstance(item, str) and item for item in items):
+        return f"some of {whose} items have no digest"
+    if len(items) != len(correct):
+        return f"{whose} answers cover {len(correct):,} of {len(items):,} items"
+    if len(set(items)) != len(items):
+        return f"{len(items) - len(set(items)):,} items stand twice in {whose} answers"
+    broken = sum(not _is_truth(value) for value in correct)
+    if broken:
+        return f"{broken:,} of {whose} answers have no score"
+    return {item: bool(value) for item, value in zip(items, correct, strict=True)}
+
+
+def _is_truth(value: Any) -> bool:
+    return isinstance(value, (bool, int, float, np.generic)) and bool(value == 0 or value == 1)

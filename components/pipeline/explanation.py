@@ -1,0 +1,80 @@
+"""Why a version is what it is: its evidence, and what happened to it later."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from components.errors import ConfigError
+from components.ledger import views
+from components.pipeline.reporting import report_path
+from components.pipeline.workspace import Workspace
+
+DOCUMENTS = ("evidence", "snapshot", "checks")
+
+
+def explain(ws: Workspace, number: int) -> dict[str, Any]:
+    """Return everything about one version as plain values.
+
+    Raises:
+        ConfigError: there is no such version.
+    """
+    version = views.version(ws.ledger, number)
+    if version is None:
+        legal = ", ".join(str(each.version) for each in views.versions(ws.ledger)) or "none yet"
+        raise ConfigError(f"There is no version {number}.", f"Versions: {legal}.")
+    arrival = views.arrival(ws.ledger, version.batch)
+    decision = ws.read_document(version.evidence)["decision"]
+    return {
+        "version": number,
+        "status": version.status,
+        "parent": version.parent,
+        "batch": version.batch,
+        "source": arrival.source if arrival else "",
+        "headline": decision["headline"],
+        "reasons": decision["reasons"],
+        "verdicts": decision["verdicts"],
+        "later": _later(ws, number),
+        "anchors": version.anchors,
+        "evidence": version.evidence,
+        "bundle": version.bundle,
+        "run": version.run,
+        "report": str(report_path(ws, version.batch, version.bundle)),
+    }
+
+
+def verify_documents(ws: Workspace) -> int:
+    """Read every document that an event names; return how many hold.
+
+    Raises:
+        Corrupted: one is missing or was changed.
+    """
+    digests = set()
+    for event in views.events(ws.ledger):
+        payload = json.loads(event.payload)
+        digests |= {payload[name] for name in DOCUMENTS if name in payload}
+    for digest in sorted(digests):
+        ws.read_document(digest)
+    return len(digests)
+
+
+def _later(ws: Workspace, number: int) -> list[dict[str, Any]]:
+    """Return the rollbacks that barred this version, or made it champion again."""
+    found = []
+    for event in views.events(ws.ledger, kind="champion.rolled-back"):
+        payload = json.loads(event.payload)
+        if number in payload["barred"]:
+            what = f"rolled back to version {payload['to']}: {payload['reason']}"
+        elif number == payload["to"]:
+            what = f"champion again, after version {payload['from']}: {payload['reason']}"
+        else:
+            continue
+        found.append(
+            {
+                "time": event.time,
+                "what": what,
+                "cost": payload["cost"],
+                "verdicts": payload["regressions"],
+            }
+        )
+    return found

@@ -1,0 +1,44 @@
+"""Making a root: its settings, its folders, its databases.
+
+Promise: what is there already stays as it is, so founding twice changes nothing.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from components.clock import Clock, system_clock
+from components.errors import ConfigError
+from components.pipeline.workspace import open_workspace
+
+TEMPLATE = Path(__file__).with_name("params.yaml")
+FOLDERS = ("data/incoming", "data/batches", "data/quarantine", "data/holdout", "mlruns")
+
+
+def found_root(root: Path, clock: Clock = system_clock) -> list[str]:
+    """Make what a root lacks and return the names of what was made.
+
+    Raises:
+        ConfigError: the root cannot be written, or its params.yaml is wrong.
+    """
+    made = []
+    try:
+        for name in FOLDERS:
+            if not (root / name).is_dir():
+                (root / name).mkdir(parents=True)
+                made.append(f"{name}/")
+        if not (root / "params.yaml").exists():
+            shutil.copyfile(TEMPLATE, root / "params.yaml")
+            made.append("params.yaml")
+    except OSError as error:
+        raise ConfigError(
+            f"{error.filename} cannot be made: {error.strerror}.", "Choose another folder."
+        ) from None
+    ws = open_workspace(root, clock)
+    if not (root / ".dvc").exists():
+        made.append(".dvc/")
+    if not (ws.mlruns / "ratchet.db").exists():
+        made.append("mlruns/ratchet.db")
+    _ = ws.store, ws.ledger, ws.registry
+    return made

@@ -1,0 +1,260 @@
+"""Validation: which rows may be used, whether the batch may, and in which words."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+import unicodedata
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from components.data.expectations import Check, run_checks
+from components.data.readers import Problem, Reading, Row
+from components.data.validation import Validation, validate
+from components.digest import batch_digest, canonical_json, item_digest
+from components.errors import DataRejected
+from components.settings import DataSettings
+
+KNOWN: frozenset[str] = frozenset()
+LOOSE = {"min_rows": 1, "min_labels": 1, "max_bad_share": 1.0}
+
+
+def reading(rows: Sequence[dict[str, Any]], broken: int = 0) -> Reading:
+    """Return what the readers would make of these rows and `broken` unreadable lines."""
+    found = []
+    for place, raw in enumerate(rows, start=1):
+        text, label, task = raw.get("text"), raw.get("label"), raw.get("task")
+        task = task if isinstance(task, str) else "default"
+        found.append(Row(place, item_digest(text, label), text, label, task, raw))
+    problems = tuple(
+        Problem(len(rows) + i, f"{i:064x}", "not JSON: cut short", "{") for i in range(1, broken + 1)
+    )
+    digests = [part.digest for part in found] + [part.digest for part in problems]
+    return Reading(batch_digest(digests), tuple(found), problems, ("text", "label"))
+
+
+def check(rows: Sequence[dict[str, Any]], broken: int = 0, **contract: Any) -> Validation:
+    return validate(reading(rows, broken), DataSettings(**{**LOOSE, **contract}), KNOWN)
+
+
+def reasons(checked: Validation) -> dict[int, tuple[str, ...]]:
+    return {row.place: row.reasons for row in checked.rejected}
+
+
+def row(text: Any, label: Any = "pos", **more: Any) -> dict[str, Any]:
+    return {"text": text, "label": label, **more}
+
+
+GOOD = [row(f"message number {i}", ("pos", "neg")[i % 2]) for i in range(40)]
+
+
+def test_a_sound_batch_is_accepted_whole_and_sorted_by_digest() -> None:
+    checked = validate(reading(GOOD), DataSettings(), KNOWN)
+    assert checked.refused is None
+    assert checked.rejected == ()
+    digests = [item.digest for item in checked.accepted]
+    assert digests == sorted(row.digest for row in reading(GOOD).rows)
+    assert all(found["success"] for found in checked.checks)
+
+
+@pytest.mark.parametrize(
+    ("bad", "expected"),
+    [
+        (row(None), ["missing text"]),
+        ({"label": "pos"}, ["missing text"]),
+        (row(""), ["missing text"]),
+        (row(" \t\u3000"), ["missing text"]),
+        (row("fine", None), ["missing label"]),
+        (row("fine", " "), ["missing label"]),
+        (row(5), ["text is not a string"]),
+        (row(True), ["text is not a string"]),
+        (row(["a"]), ["text is not a string"]),
+        (row("fine", 1), ["label is not a string"]),
+        (row("fine", {"name": "pos"}), ["label is not a string"]),
+        (row("fine", task=7), ["task is not a string"]),
+        (row("fine", "maybe"), ["unknown label 'maybe'"]),
+        (row("fine", "Pos"), ["unknown label 'Pos'"]),
+        (row("a nul \x00 here"), ["control characters"]),
+        (row("escape \x1b[31m"), ["control characters"]),
+        (row("half a pair \ud83d"), ["control characters"]),
+        (row("fine", task="ma\nil"), ["control characters in task"]),
+        (row("ab"), ["text too short"]),
+        (row("x" * 101), ["text too long"]),
+        (row("!!! ___ 🎉"), ["no letters or digits"]),
+        (row(None, None), ["missing text", "missing label"]),
+        (row("\x01", 3), ["label is not a string", "control characters", "text too short",
+                          "no letters or digits"]),
+    ],
+)  # fmt: skip
+def test_a_bad_row_is_rejected_with_every_reason(bad: dict[str, Any], expected: list[str]) -> None:
+    limits = {"labels": ["pos", "neg"], "min_text_chars": 3, "max_text_chars": 100}
+    checked = check([*GOOD, bad], **limits)
+    [rejected] = checked.rejected
+    assert (rejected.place, list(rejected.reasons)) == (41, expected)
+    assert rejected.raw == bad
+    assert rejected.digest == item_digest(bad.get("text"), bad.get("label"))
+    assert len(checked.accepted) == 40
+
+
+@pytest.mark.parametrize("text", ["你好", "ก็ดี", "مرحبا", "Ça va", "x\ty\r\nz", "№ 5", "e\u0301t\u00e9"])
+def test_text_in_any_script_is_accepted(text: str) -> None:
+    assert check([*GOOD, row(text)]).rejected == ()
+
+
+def test_any_label_is_legal_where_labels_are_open() -> None:
+    assert check([row("fine", "brand new")]).rejected == ()
+
+
+def test_labels_unknown_to_the_champion_are_noted_but_not_rejected() -> None:
+    checked = validate(reading(GOOD), DataSettings(), frozenset({"pos"}))
+    [found] = [found for found in checked.checks if found["check"] == "new labels"]
+    assert (found["severity"], found["success"], found["flagged"]) == ("info", False, 20)
+    assert checked.refused is None
+    assert checked.rejected == ()
+
+
+def test_of_exact_copies_the_first_stays() -> None:
+    checked = check([row("other"), row("same"), row("same"), row("same")])
+    assert reasons(checked) == {3: ("duplicate of row 2",), 4: ("duplicate of row 2",)}
+    assert len(checked.accepted) == 2
+
+
+def test_of_near_copies_one_stays_whatever_the_order() -> None:
+    rows = [row("Good day!"), row("good  day"), row("GOOD DAY")]
+    first, second = check(rows), check(rows[::-1])
+    assert first.accepted == second.accepted
+    assert len(first.accepted) == 1
+    assert {found[0].split(" of ")[0] for found in reasons(first).values()} == {"duplicate"}
+
+
+def test_one_text_with_two_labels_is_rejected_every_time() -> None:
+    rows = [row("Good day", "pos"), row("good day!", "neg"), row("good day", "pos"), row("other")]
+    conflict = ("same text with another label",)
+    assert reasons(check(rows)) == {1: conflict, 2: conflict, 3: conflict}
+
+
+def test_a_row_that_is_broken_anyway_takes_no_sound_row_along() -> None:
+    rows = [row("good day", "maybe"), row("good day", "pos"), row("good day", "pos", task=5)]
+    assert set(reasons(check(rows, labels=["pos", "neg"]))) == {1, 3}
+
+
+def test_composed_and_decomposed_letters_are_one_item_and_one_label() -> None:
+    label = "caf\u00e9"
+    rows = [row("one", label), row("two", unicodedata.normalize("NFD", label))]
+    checked = check(rows, labels=[label, "tea"])
+    assert {item.label for item in checked.accepted} == {label}
+    for item in checked.accepted:
+        assert item.digest == item_digest(item.text, item.label)
+
+
+def test_unreadable_lines_are_rejected_rows_with_their_text() -> None:
+    checked = check(GOOD, broken=2)
+    assert reasons(checked) == {41: ("not JSON: cut short",), 42: ("not JSON: cut short",)}
+    assert checked.rejected[0].raw == "{"
+
+
+def test_too_few_usable_rows_refuse_the_batch() -> None:
+    assert check(GOOD, min_rows=40).refused is None
+    refused = check([*GOOD, row(None)], min_rows=41).refused
+    assert refused == (
+        "40 of 41 rows are usable, but data.min_rows asks for 41. Most often: missing text (1)."
+    )
+
+
+def test_the_largest_legal_share_of_broken_rows_is_legal() -> None:
+    bad = [row(i) for i in range(10)]
+    assert check([*GOOD, *bad], max_bad_share=0.2).refused is None
+    refused = check([*GOOD, *bad], broken=1, max_bad_share=0.2).refused
+    assert refused is not None
+    assert refused.startswith("11 of 51 rows are broken, but data.max_bad_share allows")
+
+
+def test_copies_are_rejected_but_are_not_broken_rows() -> None:
+    checked = check(GOOD * 3, max_bad_share=0.0)
+    assert (checked.refused, len(checked.rejected)) == (None, 80)
+
+
+def test_one_class_only_refuses_the_batch_even_if_the_champion_knows_more() -> None:
+    rows = [row(f"message number {i}", "pos") for i in range(40)]
+    checked = validate(reading(rows), DataSettings(), frozenset({"pos", "neg"}))
+    assert checked.refused == (
+        "The labels of all usable rows: 'pos'; data.min_labels asks for 2 different ones."
+    )
+
+
+@pytest.mark.parametrize("rows", [[], [row(None, None)] * 30, [row(1, 2), row([], {})]])
+def test_a_batch_without_one_usable_row_is_refused_and_not_crashed_on(rows: Any) -> None:
+    checked = check(rows, broken=3, min_rows=20, max_bad_share=0.2)
+    assert checked.refused is not None
+    assert checked.refused.startswith("0 of ")
+    assert len(checked.rejected) == len(rows) + 3
+
+
+ANY_ROW = st.fixed_dictionaries(
+    {
+        "text": st.one_of(st.none(), st.integers(), st.sampled_from(["Hi", "hi!", "yo", "\ud800"])),
+        "label": st.sampled_from(["a", "b", None, ""]),
+    }
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(rows=st.lists(ANY_ROW, min_size=1, max_size=12), seed=st.integers(0, 9))
+def test_every_row_is_accepted_or_rejected_and_the_order_never_counts(
+    rows: list[dict[str, Any]], seed: int
+) -> None:
+    checked = check(rows)
+    assert len(checked.accepted) + len(checked.rejected) == len(rows)
+    assert len({item.near for item in checked.accepted}) == len(checked.accepted)
+    shuffled = random.Random(seed).sample(rows, len(rows))
+    again = check(shuffled)
+    assert (again.accepted, again.checks, again.refused) == (
+        checked.accepted,
+        checked.checks,
+        checked.refused,
+    )
+
+
+def test_checks_are_plain_json_with_the_same_bytes_in_a_fresh_process() -> None:
+    code = (
+        "import sys; sys.path.insert(0, 'tests/data');"
+        "from test_validation import *;"
+        "print(canonical_json(check([*GOOD, row(None), row('...')], broken=1).checks))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    here = canonical_json(check([*GOOD, row(None), row("...")], broken=1).checks)
+    assert done.stdout.strip() == here
+    assert done.stderr == ""
+    flagged = {found["check"]: found["flagged"] for found in json.loads(here)}
+    assert (flagged["missing text"], flagged["no letters or digits"]) == (1, 1)
+
+
+def test_threads_validate_their_own_batches() -> None:
+    def bad_rows(count: int) -> int:
+        return len(check([*GOOD, *([row(None)] * count)]).rejected)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(bad_rows, range(24))) == list(range(24))
+
+
+def test_a_check_that_cannot_be_computed_never_passes() -> None:
+    broken = Check("no such column", "expect_column_values_to_not_be_null", {"column": "gone"})
+    with pytest.raises(DataRejected, match="'no such column'"):
+        run_checks({"text": ["a"]}, [broken])
+
+
+def test_great_expectations_loads_only_where_a_batch_is_checked() -> None:
+    code = (
+        "import sys, components.data.readers, components.data.validation, components.data.split,"
+        "components.data.quarantine, components.data.versioning;"
+        "heavy = {'great_expectations', 'pandas', 'dvc', 'pyarrow', 'numpy'} & set(sys.modules);"
+        "sys.exit(' '.join(heavy))"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
