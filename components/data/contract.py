@@ -80,6 +80,14 @@ def batch_checks(contract: DataSettings, known_labels: frozenset[str]) -> list[C
     return checks
 
 
+def stem(reason: str) -> str:
+    """Return a reason without the part that differs from row to row, for counting."""
+    for words in (UNKNOWN_LABEL, COPY):
+        if reason.startswith(words):
+            return words
+    return reason.partition(":")[0]
+
+
 def _each(reason: str, what: str, column: str, **arguments: Any) -> Check:
     return Check(reason, f"expect_column_{what}", {"column": column, **arguments})
 

@@ -72,7 +72,7 @@ def csv_records(path: Path, max_line_bytes: int) -> Iterator[Record]:
 
 
 def parquet_records(path: Path, max_line_bytes: int) -> Iterator[Record]:
-    """Yield the rows of a Parquet file; `place` is the row, counted from 1.
+    """Yield the rows of a Parquet file, which has no lines: `place` counts rows from 1.
 
     A value that JSON has no form for (bytes, a timestamp, NaN) becomes `{type name: text}`,
     so that it is kept, has an identity, and is never taken for text.
@@ -152,7 +152,9 @@ def _json_record(line: str) -> dict[str, Any] | Unreadable:
     except RecursionError:
         return Unreadable(f"nested deeper than {MAX_NESTING}", line)
     except json.JSONDecodeError as error:
-        return Unreadable(f"not JSON: {error.msg.removesuffix(' at')} at column {error.colno}", line)
+        return Unreadable(
+            f"not JSON: {error.msg.removesuffix(' at')} at column {error.colno}", line
+        )
     except ValueError as error:
         return Unreadable(f"not JSON: {error}", line)
     if not isinstance(value, dict):

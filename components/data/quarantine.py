@@ -12,16 +12,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from components.data.contract import stem
 from components.data.validation import Rejected
 from components.errors import ConfigError, Corrupted
 from components.files import write_bytes, write_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
 Kind = Literal["rows", "batch"]
@@ -137,11 +138,8 @@ def _json_line(value: Any) -> str:
 
 
 def _summary(rejected: Iterable[Rejected]) -> str:
-    reasons: dict[str, int] = {}
-    for row in rejected:
-        words = re.sub(r"^(duplicate of row|unknown label) .*", r"\1", row.reasons[0], flags=re.S)
-        reasons[words] = reasons.get(words, 0) + 1
-    ordered = sorted(reasons.items(), key=lambda pair: (-pair[1], pair[0]))
+    counts = Counter(stem(row.reasons[0]) for row in rejected)
+    ordered = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
     return "; ".join(f"{words}: {times}" for words, times in ordered)
 
 

@@ -10,6 +10,7 @@ file, the line and the remedy.
 
 from __future__ import annotations
 
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -114,11 +115,15 @@ def _row(place: int, raw: dict[str, Any], contract: DataSettings, default_task: 
 
 
 def _refuse_what_is_no_file(path: Path) -> None:
-    if path.is_dir():
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        raise DataRejected(f"There is no file {path}.", "Check the path.") from None
+    except OSError as error:
+        raise _cannot_open(path, error) from None
+    if stat.S_ISDIR(mode):
         raise DataRejected(f"{path} is a folder, not a file.", "Name the batch file inside it.")
-    if not path.exists():
-        raise DataRejected(f"There is no file {path}.", "Check the path.")
-    if not path.is_file():
+    if not stat.S_ISREG(mode):
         raise DataRejected(f"{path} is not a regular file.", "Copy the data to a file first.")
 
 
@@ -133,9 +138,7 @@ def _refuse_other_formats(path: Path) -> None:
         with path.open("rb") as file:
             start = file.read(16)
     except OSError as error:
-        raise DataRejected(
-            f"{path} cannot be opened: {error.strerror}.", "Check its permissions."
-        ) from None
+        raise _cannot_open(path, error) from None
     if not start:
         raise DataRejected(f"{path} is empty.", "Send a file with at least one row.")
     kind = next((kind for magic, kind in BINARY.items() if start.startswith(magic)), None)
@@ -154,3 +157,7 @@ def _refuse_wrong_columns(path: Path, columns: tuple[str, ...], contract: DataSe
             f"{path} has no column {shown(missing)}; it has {shown(list(columns)) or 'none'}.",
             "Rename the columns, or set data.text_column and data.label_column in params.yaml.",
         )
+
+
+def _cannot_open(path: Path, error: OSError) -> DataRejected:
+    return DataRejected(f"{path} cannot be opened: {error.strerror}.", "Check its path and rights.")

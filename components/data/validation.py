@@ -171,8 +171,9 @@ def _refusal(
         if outcome.check.severity == "critical" and not outcome.success
     ]
     if failed and broken:
-        reason, times = min(Counter(broken).items(), key=lambda pair: (-pair[1], pair[0]))
-        failed.append(f"Most often: {reason} ({times}).")
+        counts = Counter(words.stem(reason) for reason in broken)
+        times, reason = min((-counts[words.stem(reason)], reason) for reason in broken)
+        failed.append(f"Most often ({-times} of {len(broken)} broken rows): {reason}.")
     return " ".join(failed) or None
 
 

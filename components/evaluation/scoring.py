@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 KEPT_CLASSIFIERS = 4
 """Champion, candidate, anchor and one to spare; each adds its adapter alone to the memory."""
 
+LOCK_SECONDS = 30.0
+"""How long a call waits for another process that writes scores."""
+
 _CLASSIFIERS: OrderedDict[tuple[str, str], Classifier] = OrderedDict()
 
 
@@ -133,7 +136,7 @@ class ScoreStore:
     def _open(self) -> Iterator[sqlite3.Connection]:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with closing(sqlite3.connect(self.path, timeout=30)) as database, database:
+            with closing(sqlite3.connect(self.path, timeout=LOCK_SECONDS)) as database, database:
                 database.execute(
                     "CREATE TABLE IF NOT EXISTS scores (bundle TEXT, item TEXT, label TEXT"
                     " NOT NULL, PRIMARY KEY (bundle, item)) WITHOUT ROWID"

@@ -10,7 +10,7 @@ duplicated or not plainly true or false give MISSING, and MISSING never promotes
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from math import isfinite
 
@@ -39,7 +39,6 @@ _CONSEQUENCE: dict[Outcome, Consequence] = {
     Outcome.PASS: "promote",
     Outcome.INCONCLUSIVE: "hold",
     Outcome.FAIL: "reject",
-    Outcome.MISSING: "reject",
 }
 
 
@@ -57,17 +56,23 @@ def check_exams(exams: Sequence[ExamResult], rules: Rules) -> list[Verdict]:
     return verdicts + [_noted(verdict) for verdict in compare(others, rules.alpha)]
 
 
-def check_learned(parts: Sequence[NewTask], rules: Rules) -> list[Verdict]:
+def check_learned(
+    parts: Sequence[NewTask], examined: Collection[str], rules: Rules
+) -> list[Verdict]:
     """Return, per part of the batch, whether it was learned.
 
-    A known task only has to be no worse than the champion, and its exam already decides
-    that on more items: an open verdict on its own rows is noted, a FAIL rejects.
+    A known task only has to be no worse than the champion. Where it is among the tasks
+    `examined`, its exam decides that on more items: then an open verdict on the few rows of
+    the batch is noted only. A FAIL always rejects.
     """
-    known = [part for part in parts if part.known and part.champion is not None]
-    held = compare([_own_rows(part, rules) for part in known], rules.alpha)
-    noted = [_noted(v) if v.outcome is Outcome.INCONCLUSIVE else v for v in held]
-    new = [part for part in parts if not (part.known and part.champion is not None)]
-    return noted + [_floor(part, rules) for part in new]
+    known = [_own_rows(part, rules) for part in parts if part.known]
+    verdicts = [
+        _noted(verdict)
+        if verdict.outcome is Outcome.INCONCLUSIVE and verdict.task in examined
+        else verdict
+        for verdict in compare(known, rules.alpha)
+    ]
+    return verdicts + [_floor(part, rules) for part in parts if not part.known]
 
 
 def check_drift(notes: Iterable[DriftNote]) -> list[Verdict]:
@@ -212,7 +217,7 @@ def _floor(part: NewTask, rules: Rules) -> Verdict:
         upper_points=100 * (share - lower),
         margin_points=0.0 - rules.floor_points,
         n=items,
-        detectable_points=100 * (right / items - lower),
+        detectable_points=100 * (upper - right / items),
     )
 
 

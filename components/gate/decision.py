@@ -27,7 +27,8 @@ def judge(examination: Examination, rules: Rules) -> Decision:
     """
     verdicts = _completeness(examination)
     verdicts += check_exams(examination.exams, rules)
-    verdicts += check_learned(examination.learned, rules)
+    examined = {exam.task for exam in examination.exams if exam.known}
+    verdicts += check_learned(examination.learned, examined, rules)
     verdicts += check_drift(examination.drift)
     ordered = sorted(verdicts, key=lambda verdict: -_GRAVITY[verdict.consequence])
     action, headline = _act(ordered, rules)
@@ -79,7 +80,7 @@ def _headline_hold(ordered: list[Verdict]) -> str:
 
 def _headline_pass(verdicts: list[Verdict]) -> str:
     passed = [v for v in verdicts if v.outcome is Outcome.PASS and v.check == "forgetting"]
-    learned = sorted({v.task for v in verdicts if v.check == "learned"})
+    learned = sorted({v.task for v in verdicts if v.check == "learned" and v.outcome == "PASS"})
     parts = [f"learned {', '.join(learned)}"] if learned else []
     if passed:
         parts.append(f"{len(passed)} exam{'s' * (len(passed) > 1)} of earlier tasks passed")
@@ -95,4 +96,4 @@ def _closest(passed: list[Verdict]) -> str:
 
 
 def _more(count: int) -> str:
-    return f" And {count} more." if count > 0 else ""
+    return f" And {count} more check{'s' * (count > 1)}." if count > 0 else ""

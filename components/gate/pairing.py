@@ -50,8 +50,7 @@ def count_changes(comparison: Comparison) -> Changes | str:
     if isinstance(old, str) or isinstance(new, str):
         return old if isinstance(old, str) else str(new)
     if old.keys() != new.keys():
-        apart = len(old.keys() ^ new.keys())
-        return f"the two models answered different items ({apart:,} of them not in common)"
+        return "the two models answered different items"
     worse = sum(old[item] and not new[item] for item in old)
     better = sum(new[item] and not old[item] for item in old)
     return Changes(worse, better, len(old))
@@ -80,7 +79,7 @@ def by_item(answers: Answers | None, whose: str) -> dict[str, bool] | str:
     if len(items) != len(correct):
         return f"{whose} answers cover {len(correct):,} of {len(items):,} items"
     if len(set(items)) != len(items):
-        return f"{len(items) - len(set(items)):,} items stand twice in {whose} answers"
+        return f"some items stand twice in {whose} answers"
     broken = sum(not _is_truth(value) for value in correct)
     if broken:
         return f"{broken:,} of {whose} answers have no score"

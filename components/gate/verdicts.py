@@ -154,7 +154,8 @@ class Verdict:
         margin_points: the loss that would be tolerated.
         n: items examined.
         right_to_wrong, wrong_to_right: items whose answer changed.
-        detectable_points: the smallest true loss noticed with chance 0.8.
+        detectable_points: the smallest true loss noticed with chance 0.8; for the floor
+            check, how far the accuracy is known upwards.
         sentence: the verdict for a manager.
     """
 

@@ -81,7 +81,9 @@ class Examiner:
             training.device,
             partial(ws.progress, "scoring"),
         )
-        correct = [given.get(item.digest) == item.label for item in items]
+        correct = [
+            given[item.digest] == item.label if item.digest in given else None for item in items
+        ]
         return Answers([item.digest for item in items], correct)
 
 
@@ -94,7 +96,9 @@ def examine(
     exams = _exams(ws, divided, bundle, champion, examiner)
     learned = _learned(ws, divided, bundle, champion, examiner)
     drift = _drift(ws, divided, champion, library)
-    examination = Examination(exams, learned, _notes(ws, drift), [exam.exam for exam in exams])
+    known = views.known_tasks(ws.ledger)
+    expected = [exam for exam in divided.exams if divided.tasks[exam] in known]
+    examination = Examination(exams, learned, _notes(ws, drift), expected)
     decision = judge(examination, rules(ws))
     evidence = ws.write_document(_evidence(ws, divided, bundle, examination, decision, drift))
     ws.ledger.append(
@@ -194,11 +198,13 @@ def _part(
 ) -> NewTask:
     counts = Counter(item.label for item in items)
     share = max(counts.values()) / len(items) if items else None
+    if len(counts) == 1:  # guessing among the labels that the model tells apart
+        share = 1 / len(bundle.labels)
     return NewTask(
         task,
         candidate=examiner.answer(bundle, items),
         champion=examiner.answer(champion, items) if champion else None,
-        majority_share=0.0 if label is not None else share,
+        majority_share=share,
         known=known,
         label=label,
     )
@@ -293,5 +299,7 @@ def _evidence(
 
 
 def bits(answers: Answers | None) -> str | None:
-    """Return answers as a string of 0 and 1, in the order of the snapshot's items."""
-    return None if answers is None else "".join("01"[bool(each)] for each in answers.correct)
+    """Return answers as a string of 0, 1 and ? (no answer), in the order of the items."""
+    if answers is None:
+        return None
+    return "".join("?" if each is None else "01"[bool(each)] for each in answers.correct)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from components.gate.checks import shown_better
+from components.gate.pairing import shown_better
 from components.ledger import views
 from components.ledger.book import Lease
 from components.ledger.projections import Superseded

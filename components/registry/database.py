@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -26,21 +27,35 @@ if TYPE_CHECKING:
 
 _SQLITE = "sqlite:///"
 _SQLITE_MAGIC = b"SQLite format 3\x00"
-_AGAIN = "Run it again; nothing was registered twice."
-_FAULTS: tuple[tuple[tuple[str, ...], type[RatchetError], str], ...] = (
-    (("database is locked", "database table is locked"), Retryable, _AGAIN),
-    (("api request to", "connection refused", "timed out"), Retryable, _AGAIN),
-    (("malformed", "not a database", "no such table", "no such column",
-      "registered model with name"), Corrupted,
-     "Restore the database from a backup; `ratchet reconcile` then puts the aliases right."),
-    (("out-of-date database schema", "can't locate revision"), ConfigError,
-     "Back the database up, then run `mlflow db upgrade` on it, or install its MLflow."),
-    (("readonly database", "unable to open database", "permission denied", "unauthorized",
-      "permission_denied", "unauthenticated"), ConfigError,
-     "Give this user the right to write there."),
-    (("disk is full", "disk i/o error", "no space left"), Retryable,
-     "Free space on the disk and run it again."),
+_RESTORE = "Restore it from a backup; `ratchet reconcile` then puts the aliases right."
+_FAULTS: tuple[tuple[str, type[RatchetError], str], ...] = (
+    (
+        r"table is locked|database is locked|api request to|connection refused|timed out",
+        Retryable,
+        "Run it again; nothing is registered twice.",
+    ),
+    (
+        r"disk is full|disk i/o error|no space left",
+        Retryable,
+        "Free space on the disk and run it again.",
+    ),
+    (
+        r"malformed|not a database|no such (table|column)|registered model with name",
+        Corrupted,
+        _RESTORE,
+    ),
+    (
+        r"out-of-date database schema|can't locate revision",
+        ConfigError,
+        "Back it up, then run `mlflow db upgrade` on it, or install the MLflow that wrote it.",
+    ),
+    (
+        r"readonly database|unable to open database|permission.denied|unauth",
+        ConfigError,
+        "Give this user the right to write there.",
+    ),
 )
+"""Signs in MLflow's messages (lower case), what they mean, and what to do."""
 
 
 def sqlite_path(uri: str, root: Path) -> Path | None:
@@ -80,10 +95,7 @@ def is_present(path: Path) -> bool:
     with path.open("rb") as file:
         if file.read(len(_SQLITE_MAGIC)) == _SQLITE_MAGIC:
             return True
-    raise Corrupted(
-        f"{path} is not an SQLite database.",
-        "Restore it from a backup; `ratchet reconcile` then puts the aliases right.",
-    )
+    raise Corrupted(f"{path} is not an SQLite database.", _RESTORE)
 
 
 def create(path: Path, artifacts: Path) -> None:
@@ -96,7 +108,8 @@ def create(path: Path, artifacts: Path) -> None:
         leftover.unlink()
     part = path.with_name(f"{path.name}.{os.getpid()}{PART_SUFFIX}")
     with translated(str(path)), _unsynced(part):
-        SqlAlchemyStore(f"{_SQLITE}{part}", artifacts.as_uri()).engine.dispose()
+        store = SqlAlchemyStore(f"{_SQLITE}{part}", artifacts.as_uri())  # type: ignore[no-untyped-call]
+        store.engine.dispose()
     with part.open("rb") as file:
         os.fsync(file.fileno())
     os.replace(part, path)
@@ -172,14 +185,15 @@ def translated(place: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise Retryable(f"{place}: {error}.", "Mend the disk or the rights there, then run it again.") from error
+        remedy = "Mend the disk or the rights there, then run it again."
+        raise Retryable(f"{place}: {error}.", remedy) from error
     except (MlflowException, SQLAlchemyError, sqlite3.Error) as error:
         text = str(error)
         for signs, kind, remedy in _FAULTS:
-            if any(sign in text.casefold() for sign in signs):
+            if re.search(signs, text.casefold()):
                 raise kind(f"{place}: {_first_line(text)}.", remedy) from error
         raise
 
 
 def _first_line(text: str) -> str:
-    return text.strip().splitlines()[0][:300].rstrip(".") if text.strip() else "unknown fault"
+    return text.strip().splitlines()[0][:300].rstrip(".")

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from components.registry.submission import Submission
 
 SERVED_MODEL = Path(__file__).with_name("served_model.py")
+MODEL = "model"
+"""Folder of the model among a run's files."""
+
 _LIBRARIES = ("mlflow", "numpy", "pandas", "peft", "safetensors", "torch", "transformers")
 
 
@@ -59,12 +62,15 @@ def requirements() -> list[str]:
 
 
 def _signature() -> object:
-    """Texts in, labels out; the unnamed column takes lists as well as any one-column frame."""
+    """Return what comes out and the params; the input has no schema, on purpose.
+
+    A named column would refuse lists. An unnamed one takes a frame's first column,
+    whatever its name, so a frame of label and text would be answered by its labels.
+    """
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 
     return ModelSignature(
-        inputs=Schema([ColSpec(DataType.string)]),
         outputs=Schema([ColSpec(DataType.string)]),
         params=ParamSchema([ParamSpec("probabilities", DataType.boolean, False)]),
     )

@@ -24,19 +24,22 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import mlflow
 import numpy as np
 import pandas as pd
-from mlflow.pyfunc import PythonModel
+from mlflow.pyfunc.model import PythonModel
 
 ROWS = 16
 WANTED = ["*.json", "*.safetensors", "*.txt"]
 
 
-class RatchetModel(PythonModel):  # type: ignore[misc]
+class RatchetModel(PythonModel):
     """A frozen base, one adapter, one linear head."""
 
     def load_context(self, context: Any) -> None:
@@ -60,7 +63,8 @@ class RatchetModel(PythonModel):  # type: ignore[misc]
 
         Args:
             context: unused.
-            model_input: the column `text`, or the only column; MLflow makes it of a list.
+            model_input: a string, a list of strings, or a frame (or dict of lists) with the
+                column `text` or one column alone.
             params: `probabilities: True` asks for dicts with label, probability and
                 probabilities (label to number, sums to 1).
 
@@ -88,11 +92,12 @@ class RatchetModel(PythonModel):  # type: ignore[misc]
         from safetensors.torch import load_file
         from transformers import AutoModel, AutoTokenizer
 
-        base = AutoModel.from_pretrained(
-            folder, dtype=torch.float32, use_safetensors=True, local_files_only=True
-        )
-        self.tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        self.model = PeftModel.from_pretrained(base, str(bundle / "adapter")).eval()
+        with quiet_transformers():
+            base = AutoModel.from_pretrained(
+                folder, dtype=torch.float32, use_safetensors=True, local_files_only=True
+            )
+            self.tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            self.model = PeftModel.from_pretrained(base, str(bundle / "adapter")).eval()
         head = load_file(bundle / "head.safetensors")
         self.weight, self.bias = head["weight"], head["bias"]
         pads = (self.tokenizer.pad_token_id, self.tokenizer.eos_token_id, 0)
@@ -137,18 +142,36 @@ class RatchetModel(PythonModel):  # type: ignore[misc]
         weights = mask.unsqueeze(-1).to(own.dtype)
         pooled = (own * weights).sum(1) / weights.sum(1)
         logits = torch.nn.functional.linear(pooled, self.weight, self.bias)
-        return logits[: len(rows)].float().numpy()  # type: ignore[no-any-return]
+        return logits[: len(rows)].float().numpy()
 
 
-def texts_of(frame: pd.DataFrame) -> list[str]:
-    """Return the texts of the column `text`, or of the only column there is."""
-    if "text" in frame.columns:
-        column = frame["text"]
-    elif frame.shape[1] == 1:
-        column = frame.iloc[:, 0]
-    else:
-        raise ValueError(f"No column 'text' among {list(frame.columns)}.")
-    texts = list(column)
+@contextmanager
+def quiet_transformers() -> Iterator[None]:
+    """Load without load reports: Ratchet checked them, and the digests are the same."""
+    from transformers.utils import logging
+
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()  # type: ignore[no-untyped-call]
+
+
+def texts_of(asked: Any) -> list[str]:
+    """Return the texts of whatever was asked: a string, a list, a column named `text`."""
+    if isinstance(asked, dict):
+        asked = pd.DataFrame(asked)
+    if isinstance(asked, pd.DataFrame):
+        if "text" not in asked.columns and asked.shape[1] != 1:
+            raise ValueError(f"No column 'text' among {list(asked.columns)}.")
+        asked = asked["text"] if "text" in asked.columns else asked.iloc[:, 0]
+    texts = [asked] if isinstance(asked, str) else list(asked)
     for place, text in enumerate(texts):
         if not isinstance(text, str):
             raise ValueError(f"Text {place} is {type(text).__name__}, not a string.")

@@ -18,24 +18,15 @@ from typing import TYPE_CHECKING, Any
 
 from components.errors import ConfigError, Corrupted, NeedsHuman, Retryable
 from components.registry import database
-from components.registry.packaging import write_model
-from components.registry.submission import (
-    Registered,
-    Submission,
-    Version,
-    finite,
-    legal_keys,
-    page,
-)
+from components.registry.packaging import MODEL, write_model
+from components.registry.runs import log_dataset, log_numbers, stage_files
+from components.registry.submission import Registered, Submission, Version, page
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
 LOCK_TIMEOUT_SECONDS = 300.0
-_PARAMS_A_CALL = 100
-_METRICS_A_CALL = 800
-_MODEL = "model"
 
 
 class Registry:
@@ -178,8 +169,8 @@ class Registry:
             Corrupted: MLflow has no such version.
         """
         with self._locked(), self._staging() as staging, self._client() as client:
-            run_id = self._require(client, version).run_id
-            _stage_files(staging, files)
+            run_id = str(self._require(client, version).run_id)
+            stage_files(staging, files)
             client.log_artifacts(run_id, str(staging))
 
     def _create(self, client: MlflowClient, submission: Submission) -> Registered:
@@ -188,17 +179,16 @@ class Registry:
         name = submission.dataset.name if submission.dataset else submission.batch[:12]
         run = client.create_run(self._experiment_id(client), tags=tags, run_name=name)
         run_id = run.info.run_id
-        _log_numbers(client, run_id, submission)
-        if submission.dataset is not None:
-            client.log_inputs(run_id, [_dataset_input(submission)])
+        log_numbers(client, run_id, submission)
+        log_dataset(client, run_id, submission.dataset)
         with self._staging() as staging:
-            write_model(staging / _MODEL, submission)
-            _stage_files(staging, submission.files)
+            write_model(staging / MODEL, submission)
+            stage_files(staging, submission.files)
             client.log_artifacts(run_id, str(staging))
         client.set_terminated(run_id, "FINISHED")
         row = client.create_model_version(
             self._model_name,
-            f"{run.info.artifact_uri}/{_MODEL}",
+            f"{run.info.artifact_uri}/{MODEL}",
             run_id,
             tags=tags,
             description=page(submission.headline, submission.description),
@@ -233,9 +223,7 @@ class Registry:
             return
         if self._owns_database and found.artifact_location != self._artifacts.as_uri():
             assert self._file is not None
-            database.move_artifacts(
-                self._file, found.artifact_location, self._artifacts.as_uri()
-            )
+            database.move_artifacts(self._file, found.artifact_location, self._artifacts.as_uri())
         if found.lifecycle_stage != "active":
             raise NeedsHuman(
                 f"{self.uri}: experiment {self._experiment!r} was deleted in MLflow.",
@@ -315,52 +303,6 @@ def _ensure_model(client: MlflowClient, name: str) -> None:
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
-
-
-def _log_numbers(client: MlflowClient, run_id: str, submission: Submission) -> None:
-    """Log metrics and params; in one call unless there are very many."""
-    import time
-
-    from mlflow.entities import Metric, Param
-
-    now = int(time.time() * 1000)
-    metric_keys, param_keys = legal_keys(submission.metrics), legal_keys(submission.params)
-    metrics = [
-        Metric(metric_keys[name], value, now, 0)
-        for name, value in finite(submission.metrics).items()
-    ]
-    params = [Param(param_keys[name], str(value)) for name, value in submission.params.items()]
-    while metrics or params:
-        client.log_batch(run_id, metrics[:_METRICS_A_CALL], params[:_PARAMS_A_CALL])
-        metrics, params = metrics[_METRICS_A_CALL:], params[_PARAMS_A_CALL:]
-
-
-def _dataset_input(submission: Submission) -> Any:
-    import json
-
-    from mlflow.entities import Dataset, DatasetInput, InputTag
-
-    source = submission.dataset
-    assert source is not None
-    return DatasetInput(
-        Dataset(
-            name=source.name[:500],
-            digest=source.digest[:36],
-            source_type="local",
-            source=json.dumps({"uri": source.path}),
-            profile=json.dumps({"num_rows": source.rows, "batch": source.digest}),
-        ),
-        [InputTag("mlflow.data.context", "training")],
-    )
-
-
-def _stage_files(staging: Path, files: Mapping[str, Path]) -> None:
-    for name, file in files.items():
-        target = (staging / name).resolve()
-        if not target.is_relative_to(staging.resolve()) or Path(name).parts[0] == _MODEL:
-            raise ConfigError(f"{name!r} is no name for a file of a run.", "Use a plain name.")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(file, target)
 
 
 def _plain(key: str) -> str:

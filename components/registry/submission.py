@@ -65,12 +65,13 @@ class Submission:
 
     def all_tags(self) -> dict[str, str]:
         """Return the tags of the version: the given ones and Ratchet's own, which win."""
+        parent = "" if self.parent_version is None else str(self.parent_version)
         return {
             **{name: str(value) for name, value in self.tags.items()},
             "ratchet.key": self.key,
             "ratchet.bundle": self.bundle_digest,
             "ratchet.batch": self.batch,
-            "ratchet.parent_version": "" if self.parent_version is None else str(self.parent_version),
+            "ratchet.parent_version": parent,
             "ratchet.base": self.base_name,
         }
 

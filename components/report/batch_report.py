@@ -108,6 +108,7 @@ def render(data: ReportData) -> str:
         groups=_groups(data),
         drift=[{name: finding.get(name) for name in _FINDING} for finding in data.drift],
         heat=None if data.matrix is None else _heat(data.matrix),
+        provenance={"batch": data.batch, **data.provenance},
         quarantined=_bars(data.quarantined),
         replayed=_bars(data.replayed),
     )
@@ -205,24 +206,24 @@ def _ticks(axis: Axis, drawn: Sequence[Interval], origin: str) -> list[dict[str,
 
 def _tick(axis: Axis, value: float, text: str) -> dict[str, Any]:
     at = axis.percent(value)
-    return {"at": at, "text": text, "anchor": "start" if at < 25 else "end" if at > 75 else "middle"}
+    anchor = "start" if at < 25 else "end" if at > 75 else "middle"
+    return {"at": at, "text": text, "anchor": anchor}
 
 
 def _heat(matrix: Matrix) -> list[dict[str, Any]]:
     """Return the rows of the accuracy table, each cell with its text and its shade, 0 to 1."""
     known = [value for row in matrix.values for value in row if value is not None]
-    low, span = min(known, default=0.0), max(max(known, default=1.0) - min(known, default=0.0), 0.1)
+    low, high = min(known, default=0.0), max(known, default=1.0)
+    span = max(high - low, 0.1)
+
+    def cell(value: float | None) -> dict[str, Any]:
+        if value is None:
+            return {"text": _DASH, "shade": None}
+        shade = 0.08 + 0.62 * (value - low) / span
+        return {"text": f"{100 * value:.1f}", "shade": round(shade, 3)}
+
     return [
-        {
-            "step": step,
-            "cells": [
-                {
-                    "text": _DASH if value is None else f"{100 * value:.1f}",
-                    "shade": None if value is None else round(0.08 + 0.62 * (value - low) / span, 3),
-                }
-                for value in row
-            ],
-        }
+        {"step": step, "cells": [cell(value) for value in row]}
         for step, row in zip(matrix.steps, matrix.values, strict=True)
     ]
 

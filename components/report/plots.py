@@ -9,17 +9,20 @@ missing number.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import isnan, nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from components.report.intervals import interval
+from components.report.intervals import Interval, interval
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from components.report.batch_report import Matrix
 
 _DPI = 110
+_INK, _CALM = "#1c2430", "#5a6675"
 _COLOURS = {"PASS": "#1a7f4b", "FAIL": "#b8292f", "INCONCLUSIVE": "#9a6400"}
 
 
@@ -27,14 +30,14 @@ def accuracy_matrix(matrix: Matrix, path: Path) -> None:
     """Draw accuracy by version (rows) and task (columns) to `path`, a PNG."""
     figure = _figure(2.4 + 0.95 * len(matrix.tasks), 1.5 + 0.42 * len(matrix.steps))
     axes = figure.subplots()
-    percent = [[float("nan") if v is None else 100 * v for v in row] for row in matrix.values]
-    known = [value for row in percent for value in row if value == value]
-    low, high = min(known, default=0.0), max(known, default=100.0)
-    axes.imshow(percent, cmap="Blues", aspect="auto", vmin=low - 10, vmax=max(high, low + 10) + 5)
+    percent = [[nan if v is None else 100 * v for v in row] for row in matrix.values]
+    known = [value for row in percent for value in row if not isnan(value)]
+    low, high = min(known, default=0.0) - 10, max(known, default=100.0) + 10
+    axes.imshow(percent, cmap="Blues", aspect="auto", vmin=low, vmax=high)
     for step, row in enumerate(percent):
         for task, value in enumerate(row):
-            text, dark = ("\N{EN DASH}", False) if value != value else (f"{value:.1f}", value > high - 5)
-            colour = "white" if dark and high - low > 5 else "#1c2430"
+            text = "\N{EN DASH}" if isnan(value) else f"{value:.1f}"
+            colour = "white" if value > (low + high) / 2 else _INK
             axes.text(task, step, text, ha="center", va="center", color=colour)
     axes.set_xticks(range(len(matrix.tasks)), _plain(matrix.tasks), rotation=30, ha="right")
     axes.set_yticks(range(len(matrix.steps)), _plain(matrix.steps))
@@ -50,24 +53,16 @@ def changes(verdicts: Sequence[Mapping[str, Any]], path: Path) -> bool:
     Returns:
         False, and no file, where there is nothing to draw (the first batch).
     """
-    drawn = [
-        (verdict, each)
-        for verdict in verdicts
-        if verdict.get("check") == "forgetting" and (each := interval(verdict)).effect is not None
-    ]
+    rows = [verdict for verdict in verdicts if verdict.get("check") == "forgetting"]
+    drawn = [(row, each) for row in rows if (each := interval(row)).effect is not None]
     if not drawn:
         return False
     figure = _figure(8.0, 1.4 + 0.42 * len(drawn))
     axes = figure.subplots()
     for place, (verdict, each) in enumerate(drawn):
-        colour = _COLOURS.get(str(verdict["outcome"]), "#52606f")
-        if each.low is not None and each.high is not None:
-            axes.plot([each.low, each.high], [place, place], color=colour, lw=4, alpha=0.5, solid_capstyle="round")
-        axes.plot([each.effect], [place], "o", color=colour, ms=8)
-        if each.limit is not None:
-            axes.plot([each.limit] * 2, [place - 0.4, place + 0.4], "--", color="#b8292f", lw=1.2)
-    axes.axvline(0, color="#5a6675", lw=1)
-    names = [f"{verdict.get('exam') or verdict.get('task')}  {verdict['outcome']}" for verdict, _ in drawn]
+        _draw(axes, place, each, _COLOURS.get(str(verdict["outcome"]), _CALM))
+    axes.axvline(0, color=_CALM, lw=1)
+    names = [f"{row.get('exam') or row.get('task')}  {row['outcome']}" for row, _ in drawn]
     axes.set_yticks(range(len(drawn)), _plain(names))
     axes.invert_yaxis()
     axes.set_xlabel("change against the champion, points")
@@ -75,6 +70,16 @@ def changes(verdicts: Sequence[Mapping[str, Any]], path: Path) -> bool:
     axes.tick_params(axis="y", length=0)
     _save(figure, path)
     return True
+
+
+def _draw(axes: Axes, place: int, each: Interval, colour: str) -> None:
+    """Draw one interval with its dot, and its margin as a dashed mark."""
+    if each.low is not None and each.high is not None:
+        axes.hlines(place, each.low, each.high, color=colour, lw=4, alpha=0.5)
+    if each.effect is not None:
+        axes.plot(each.effect, place, "o", color=colour, ms=8)
+    if each.limit is not None:
+        axes.vlines(each.limit, place - 0.4, place + 0.4, color=_COLOURS["FAIL"], ls="--", lw=1.2)
 
 
 def _figure(width: float, height: float) -> Figure:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from components.digest import file_digest, json_digest
 from components.errors import ConfigError
+from components.training.determinism import fixed_threads
 from components.training.quiet import quiet_transformers
 
 if TYPE_CHECKING:
@@ -165,7 +166,7 @@ def _load(name: str, digest: str, folder: Path) -> Base:
     import torch
     from transformers import AutoModel
 
-    with quiet_transformers():
+    with quiet_transformers(), fixed_threads(1):
         model, report = AutoModel.from_pretrained(
             folder,
             dtype=torch.float32,

@@ -163,7 +163,8 @@ def _verify(folder: Path, digest: str) -> None:
 
 
 def _listing(folder: Path) -> list[str]:
-    files = (path for path in folder.rglob("*") if not path.is_dir() or path.is_symlink())
+    """Every file below; a link counts as a file, so one to a folder is found unlisted."""
+    files = (path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
     return sorted(path.relative_to(folder).as_posix() for path in files)
 
 

@@ -17,6 +17,9 @@ from components.errors import ConfigError
 Device = Literal["auto", "cpu", "cuda"]
 
 
+_first_process: int | None = None
+
+
 def derived_seed(*parts: object) -> int:
     """Return a seed below 2**31 that depends on every part and on nothing else."""
     return int(json_digest([str(part) for part in parts])[:8], 16) >> 1
@@ -42,11 +45,15 @@ def resolve_device(device: Device) -> str:
 
 @contextmanager
 def fixed_threads(threads: int) -> Iterator[None]:
-    """Run the block on exactly `threads` CPU threads."""
+    """Run the block on exactly `threads` CPU threads.
+
+    A process forked from one that has computed already gets one thread: OpenMP's threads do
+    not survive a fork, and waiting for them would never end.
+    """
     import torch
 
     before = torch.get_num_threads()
-    torch.set_num_threads(threads)
+    torch.set_num_threads(1 if _is_forked() else threads)
     try:
         yield
     finally:
@@ -58,9 +65,18 @@ def reproducible(seed: int, threads: int) -> Iterator[None]:
     """Run the block with fixed seeds, threads and deterministic kernels.
 
     The caller's random state and switches are as before when the block ends.
+
+    Raises:
+        ConfigError: more than one thread in a forked process, where they cannot be had.
     """
     import torch
 
+    if threads > 1 and _is_forked():
+        raise ConfigError(
+            f"`training.threads` is {threads}, but this process was forked from one that had"
+            " computed already, and can use one thread alone.",
+            "Train in a fresh process (`spawn`, not `fork`).",
+        )
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     switches = torch.are_deterministic_algorithms_enabled()
     with fixed_threads(threads), torch.random.fork_rng():
@@ -70,3 +86,10 @@ def reproducible(seed: int, threads: int) -> Iterator[None]:
             yield
         finally:
             torch.use_deterministic_algorithms(switches)
+
+
+def _is_forked() -> bool:
+    global _first_process
+    if _first_process is None:
+        _first_process = os.getpid()
+    return _first_process != os.getpid()

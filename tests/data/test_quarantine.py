@@ -28,7 +28,9 @@ BATCH, OTHER = "a" * 64, "b" * 64
 ROWS = [
     Rejected(3, "0" * 64, ("missing label",), {"text": "half \ud83d\0", "id": 7}, "mail"),
     Rejected(5, "1" * 64, ("not JSON: cut short",), '{"text":'),
-    Rejected(9, "2" * 64, ("unknown label 'x'", "text too short"), {"text": "a", "label": "x"}, "t"),
+    Rejected(
+        9, "2" * 64, ("unknown label 'x'", "text too short"), {"text": "a", "label": "x"}, "t"
+    ),
 ]
 
 
@@ -38,7 +40,7 @@ def test_rows_come_back_as_they_were_read(tmp_path: Path) -> None:
     assert entry == written == read_entry(tmp_path, BATCH)
     assert (entry.id, entry.batch, entry.source) == (BATCH, BATCH, "in/mail.csv")
     assert (entry.kind, entry.row_count, entry.stored_path) == ("rows", 3, None)
-    assert entry.reason == "missing label: 1; not JSON: cut short: 1; unknown label: 1"
+    assert entry.reason == "missing label: 1; not JSON: 1; unknown label: 1"
     assert read_rows(entry) == ROWS
 
 
@@ -139,8 +141,12 @@ def test_a_row_released_under_a_wider_contract_is_accepted(tmp_path: Path) -> No
 VALUES = st.none() | st.integers() | st.text(st.characters()) | st.lists(st.text(), max_size=2)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(raws=st.lists(st.fixed_dictionaries({"text": VALUES, "label": VALUES}), min_size=1, max_size=4))
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    raws=st.lists(st.fixed_dictionaries({"text": VALUES, "label": VALUES}), min_size=1, max_size=4)
+)
 def test_any_values_survive_quarantine_and_release(tmp_path: Path, raws: list[Any]) -> None:
     rows = [
         Rejected(place, item_digest(raw["text"], raw["label"]), ("bad",), raw, "mail")

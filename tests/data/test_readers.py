@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import pickle
 import random
 import tracemalloc
@@ -181,7 +182,9 @@ def test_an_open_quote_is_refused_where_it_began_and_not_read_to_the_end(read: A
 
 
 def test_parquet_values_without_a_json_form_are_kept_but_never_become_text(read: Any) -> None:
-    data = parquet({"text": [b"raw", None], "label": [datetime(2026, 1, 2), None], "n": [0.5, None]})
+    data = parquet(
+        {"text": [b"raw", None], "label": [datetime(2026, 1, 2), None], "n": [0.5, None]}
+    )
     first, second = read(data, "b.parquet").rows
     assert first.raw == {"text": {"bytes": "b'raw'"}, "label": first.label, "n": 0.5}
     assert first.label == {"datetime": "2026-01-02 00:00:00"}
@@ -211,7 +214,11 @@ def test_parquet_text_that_is_not_utf8_is_refused_with_its_row(read: Any) -> Non
         ("b.jsonl", b"\xef\xbb\xbf", "holds no rows"),
         ("b.csv", b"text,label\n", "holds no rows"),
         ("b.parquet", parquet({"text": [], "label": []}), "holds no rows"),
-        ("b.jsonl", GOOD + b'{"text":"caf\xe9"}\n', "line 2 is not UTF-8: byte 0xe9 at position 13"),
+        (
+            "b.jsonl",
+            GOOD + b'{"text":"caf\xe9"}\n',
+            "line 2 is not UTF-8: byte 0xe9 at position 13",
+        ),
         ("b.csv", b"text,label\na,\xe9\n", "line 2 is not UTF-8: byte 0xe9 at position 3"),
         ("b.jsonl", GOOD.decode().encode("utf-16"), "UTF-16"),
         ("b.jsonl", pickle.dumps({"text": "a"}), "is a pickle"),
@@ -220,7 +227,11 @@ def test_parquet_text_that_is_not_utf8_is_refused_with_its_row(read: Any) -> Non
         ("b.jsonl", parquet({"text": ["a"], "label": ["b"]}), "is a Parquet file"),
         ("b.parquet", parquet({"text": ["a"], "label": ["b"]})[:-9], "is no readable Parquet"),
         ("b.parquet", GOOD, "is no readable Parquet"),
-        ("b.jsonl", b'{"words":"a","tag":"b"}\n', "no column 'text', 'label'; it has 'words', 'tag'"),
+        (
+            "b.jsonl",
+            b'{"words":"a","tag":"b"}\n',
+            "no column 'text', 'label'; it has 'words', 'tag'",
+        ),
         ("b.csv", b"text;label\na;b\n", "it has 'text;label'"),
         ("b.parquet", parquet({"text": ["a"]}), "no column 'label'; it has 'text'"),
         ("b.csv", b"text,label,text\na,b,c\n", "names these columns twice: 'text'"),
@@ -253,7 +264,14 @@ def test_a_repeated_parquet_column_is_refused(read: Any) -> None:
 def test_what_is_no_file_is_refused_by_name(tmp_path: Path) -> None:
     folder = tmp_path / "folder.jsonl"
     folder.mkdir()
-    for path, message in [(folder, "is a folder"), (tmp_path / "gone.jsonl", "There is no file")]:
+    pipe = tmp_path / "pipe.jsonl"
+    os.mkfifo(pipe)
+    for path, message in [
+        (folder, "is a folder"),
+        (pipe, "is not a regular file"),
+        (tmp_path / "gone.jsonl", "There is no file"),
+        (tmp_path / ("x" * 300 + ".jsonl"), "cannot be opened: File name too long"),
+    ]:
         with pytest.raises(DataRejected, match=message) as caught:
             read_batch(path, CONTRACT, "default")
         assert str(path) in caught.value.message

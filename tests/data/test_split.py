@@ -6,6 +6,7 @@ import json
 import random
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from components.data.split import HELD_OUT, split_items
 from components.items import Item, make_item
 
+ROOT = Path(__file__).parents[2]
 NONE: frozenset[str] = frozenset()
 BATCH = [make_item(f"message number {i}", "ab"[i % 2], "mail") for i in range(1000)]
 ITEMS = st.builds(make_item, st.text(min_size=1, max_size=3), st.sampled_from("ab"), st.just("t"))
@@ -32,7 +34,9 @@ def nears(items: tuple[Item, ...]) -> set[str]:
 def test_the_wall_holds_for_any_batch(
     items: list[Item], fraction: float, seed: int, data: st.DataObject
 ) -> None:
-    known = st.frozensets(st.sampled_from([item.near for item in items])) if items else st.just(NONE)
+    known = (
+        st.frozensets(st.sampled_from([item.near for item in items])) if items else st.just(NONE)
+    )
     held, trained = data.draw(known), data.draw(known)
     split = split_items(items, fraction, seed, held, trained)
     blocked = tuple(item for item, _ in split.blocked)
@@ -92,7 +96,7 @@ def test_a_fresh_process_draws_the_same_sides() -> None:
         "print(json.dumps([item.digest for item in split.holdout]))"
     )
     found = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, check=True, text=True
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True, text=True
     ).stdout
     expected = split_items(BATCH, 0.2, 3, NONE, NONE).holdout
     assert json.loads(found) == [item.digest for item in expected]

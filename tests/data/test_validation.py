@@ -9,6 +9,7 @@ import sys
 import unicodedata
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from components.digest import batch_digest, canonical_json, item_digest
 from components.errors import DataRejected
 from components.settings import DataSettings
 
+ROOT = Path(__file__).parents[2]
 KNOWN: frozenset[str] = frozenset()
 LOOSE = {"min_rows": 1, "min_labels": 1, "max_bad_share": 1.0}
 
@@ -34,7 +36,8 @@ def reading(rows: Sequence[dict[str, Any]], broken: int = 0) -> Reading:
         task = task if isinstance(task, str) else "default"
         found.append(Row(place, item_digest(text, label), text, label, task, raw))
     problems = tuple(
-        Problem(len(rows) + i, f"{i:064x}", "not JSON: cut short", "{") for i in range(1, broken + 1)
+        Problem(len(rows) + i, f"{i:064x}", "not JSON: cut short", "{")
+        for i in range(1, broken + 1)
     )
     digests = [part.digest for part in found] + [part.digest for part in problems]
     return Reading(batch_digest(digests), tuple(found), problems, ("text", "label"))
@@ -64,48 +67,51 @@ def test_a_sound_batch_is_accepted_whole_and_sorted_by_digest() -> None:
     assert all(found["success"] for found in checked.checks)
 
 
-@pytest.mark.parametrize(
-    ("bad", "expected"),
-    [
-        (row(None), ["missing text"]),
-        ({"label": "pos"}, ["missing text"]),
-        (row(""), ["missing text"]),
-        (row(" \t\u3000"), ["missing text"]),
-        (row("fine", None), ["missing label"]),
-        (row("fine", " "), ["missing label"]),
-        (row(5), ["text is not a string"]),
-        (row(True), ["text is not a string"]),
-        (row(["a"]), ["text is not a string"]),
-        (row("fine", 1), ["label is not a string"]),
-        (row("fine", {"name": "pos"}), ["label is not a string"]),
-        (row("fine", task=7), ["task is not a string"]),
-        (row("fine", "maybe"), ["unknown label 'maybe'"]),
-        (row("fine", "Pos"), ["unknown label 'Pos'"]),
-        (row("a nul \x00 here"), ["control characters"]),
-        (row("escape \x1b[31m"), ["control characters"]),
-        (row("half a pair \ud83d"), ["control characters"]),
-        (row("fine", task="ma\nil"), ["control characters in task"]),
-        (row("ab"), ["text too short"]),
-        (row("x" * 101), ["text too long"]),
-        (row("!!! ___ 🎉"), ["no letters or digits"]),
-        (row(None, None), ["missing text", "missing label"]),
-        (row("\x01", 3), ["label is not a string", "control characters", "text too short",
-                          "no letters or digits"]),
-    ],
-)  # fmt: skip
-def test_a_bad_row_is_rejected_with_every_reason(bad: dict[str, Any], expected: list[str]) -> None:
+BAD_ROWS: list[tuple[dict[str, Any], list[str]]] = [
+    (row(None), ["missing text"]),
+    ({"label": "pos"}, ["missing text"]),
+    (row(""), ["missing text"]),
+    (row(" \t\u3000"), ["missing text"]),
+    (row("fine", None), ["missing label"]),
+    (row("fine", " "), ["missing label"]),
+    (row(5), ["text is not a string"]),
+    (row(True), ["text is not a string"]),
+    (row(["a"]), ["text is not a string"]),
+    (row("fine", 1), ["label is not a string"]),
+    (row("fine", {"name": "pos"}), ["label is not a string"]),
+    (row("fine", task=7), ["task is not a string"]),
+    (row("fine", "maybe"), ["unknown label 'maybe'"]),
+    (row("fine", "Pos"), ["unknown label 'Pos'"]),
+    (row("a nul \x00 here"), ["control characters"]),
+    (row("escape \x1b[31m"), ["control characters"]),
+    (row("half a pair \ud83d"), ["control characters"]),
+    (row("fine", task="ma\nil"), ["control characters in task"]),
+    (row("ab"), ["text too short"]),
+    (row("x" * 101), ["text too long"]),
+    (row("!!! ___ 🎉"), ["no letters or digits"]),
+    (row(None, None), ["missing text", "missing label"]),
+    (row("\x01", 3), ["label is not a string", "control characters", "text too short",
+                      "no letters or digits"]),
+]  # fmt: skip
+
+
+def test_a_bad_row_is_rejected_with_every_reason_and_its_values() -> None:
+    bad = [row for row, _ in BAD_ROWS]
     limits = {"labels": ["pos", "neg"], "min_text_chars": 3, "max_text_chars": 100}
-    checked = check([*GOOD, bad], **limits)
-    [rejected] = checked.rejected
-    assert (rejected.place, list(rejected.reasons)) == (41, expected)
-    assert rejected.raw == bad
-    assert rejected.digest == item_digest(bad.get("text"), bad.get("label"))
+    checked = check([*bad, *GOOD], **limits)
+    assert reasons(checked) == {
+        place: tuple(expected) for place, (_, expected) in enumerate(BAD_ROWS, start=1)
+    }
+    assert [row.raw for row in checked.rejected] == bad
+    assert [row.digest for row in checked.rejected] == [
+        item_digest(raw.get("text"), raw.get("label")) for raw in bad
+    ]
     assert len(checked.accepted) == 40
 
 
-@pytest.mark.parametrize("text", ["你好", "ก็ดี", "مرحبا", "Ça va", "x\ty\r\nz", "№ 5", "e\u0301t\u00e9"])
-def test_text_in_any_script_is_accepted(text: str) -> None:
-    assert check([*GOOD, row(text)]).rejected == ()
+def test_text_in_any_script_is_accepted() -> None:
+    texts = ["你好", "ก็ดี", "مرحبا", "Ça va", "x\ty\r\nz", "№ 5", "e\u0301t\u00e9", "हिन्दी", "👍 ok"]
+    assert check([row(text) for text in texts]).rejected == ()
 
 
 def test_any_label_is_legal_where_labels_are_open() -> None:
@@ -160,11 +166,19 @@ def test_unreadable_lines_are_rejected_rows_with_their_text() -> None:
     assert checked.rejected[0].raw == "{"
 
 
+def test_a_refusal_names_the_most_common_fault_with_an_example() -> None:
+    bad = [row(None), *(row(f"text {i}", f"odd {i}") for i in range(3))]
+    refused = check(bad, labels=["pos", "neg"], max_bad_share=0.1).refused
+    assert refused is not None
+    assert refused.endswith("Most often (3 of 4 broken rows): unknown label 'odd 0'.")
+
+
 def test_too_few_usable_rows_refuse_the_batch() -> None:
     assert check(GOOD, min_rows=40).refused is None
     refused = check([*GOOD, row(None)], min_rows=41).refused
     assert refused == (
-        "40 of 41 rows are usable, but data.min_rows asks for 41. Most often: missing text (1)."
+        "40 of 41 rows are usable, but data.min_rows asks for 41. "
+        "Most often (1 of 1 broken rows): missing text."
     )
 
 
@@ -205,7 +219,7 @@ ANY_ROW = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(rows=st.lists(ANY_ROW, min_size=1, max_size=12), seed=st.integers(0, 9))
 def test_every_row_is_accepted_or_rejected_and_the_order_never_counts(
     rows: list[dict[str, Any]], seed: int
@@ -224,11 +238,13 @@ def test_every_row_is_accepted_or_rejected_and_the_order_never_counts(
 
 def test_checks_are_plain_json_with_the_same_bytes_in_a_fresh_process() -> None:
     code = (
-        "import sys; sys.path.insert(0, 'tests/data');"
+        "import sys; sys.path[:0] = ['tests/data', '.'];"
         "from test_validation import *;"
         "print(canonical_json(check([*GOOD, row(None), row('...')], broken=1).checks))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     here = canonical_json(check([*GOOD, row(None), row("...")], broken=1).checks)
     assert done.stdout.strip() == here
     assert done.stderr == ""
@@ -240,8 +256,8 @@ def test_threads_validate_their_own_batches() -> None:
     def bad_rows(count: int) -> int:
         return len(check([*GOOD, *([row(None)] * count)]).rejected)
 
-    with ThreadPoolExecutor(8) as pool:
-        assert list(pool.map(bad_rows, range(24))) == list(range(24))
+    with ThreadPoolExecutor(6) as pool:
+        assert list(pool.map(bad_rows, range(12))) == list(range(12))
 
 
 def test_a_check_that_cannot_be_computed_never_passes() -> None:
@@ -255,6 +271,6 @@ def test_great_expectations_loads_only_where_a_batch_is_checked() -> None:
         "import sys, components.data.readers, components.data.validation, components.data.split,"
         "components.data.quarantine, components.data.versioning;"
         "heavy = {'great_expectations', 'pandas', 'dvc', 'pyarrow', 'numpy'} & set(sys.modules);"
-        "sys.exit(' '.join(heavy))"
+        "sys.exit(' '.join(heavy) or None)"
     )
-    subprocess.run([sys.executable, "-c", code], check=True)
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

@@ -66,6 +66,21 @@ def test_a_difference_that_is_certain_but_small_is_no_drift() -> None:
     assert not found["labels"].drifted
 
 
+def test_a_difference_that_is_large_but_likely_by_chance_is_no_drift() -> None:
+    found = find(embeddings(30, 1), embeddings(30, 2), labels(12, 8), labels(8, 12))["labels"]
+    assert (found.effect or 0) > found.threshold and not found.drifted
+
+
+def test_the_classifier_is_judged_on_rows_that_it_was_not_fitted_to() -> None:
+    effects = [
+        find(embeddings(60, 2 * seed), embeddings(60, 2 * seed + 1), [], [])[
+            "domain-classifier"
+        ].effect
+        for seed in range(20)
+    ]
+    assert 0.45 < np.mean([effect or 0 for effect in effects]) < 0.55
+
+
 def test_the_same_seed_gives_the_same_finding_and_another_samples_anew() -> None:
     inputs = (embeddings(400, 1), embeddings(400, 2), labels(40, 60), labels(50, 50))
     assert find(*inputs, seed=3) == find(*inputs, seed=3)

@@ -6,7 +6,7 @@ from math import exp, log
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import integrate
 
@@ -34,6 +34,7 @@ def test_one_look_at_a_clear_regression_is_enough() -> None:
     assert anytime.lower_bound(Changes(60, 12, 800), 0.01) > 0
 
 
+@settings(deadline=None)
 @given(counts, counts, st.integers(1, 800))
 def test_swapping_the_models_mirrors_the_bounds(worse: int, better: int, same: int) -> None:
     seen = Changes(worse, better, worse + better + same)
@@ -41,6 +42,7 @@ def test_swapping_the_models_mirrors_the_bounds(worse: int, better: int, same: i
     assert anytime.lower_bound(seen, 0.05) <= seen.loss <= anytime.upper_bound(seen, 0.05)
 
 
+@settings(deadline=None)
 @given(counts, counts, st.integers(1, 800))
 def test_what_holds_at_every_look_is_wider_than_what_holds_at_one(
     worse: int, better: int, same: int
@@ -49,6 +51,7 @@ def test_what_holds_at_every_look_is_wider_than_what_holds_at_one(
     assert anytime.upper_bound(seen, 0.05) >= paired.upper_bound(seen, 0.05) - 1e-3
 
 
+@settings(deadline=None)
 @given(counts, counts, st.integers(1, 800), st.sampled_from([0.05, 0.005]))
 def test_the_losses_beyond_a_bound_are_refuted_and_those_within_are_not(
     worse: int, better: int, same: int, alpha: float

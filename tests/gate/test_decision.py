@@ -142,6 +142,13 @@ def test_a_known_task_must_not_get_worse_on_the_rows_of_its_batch() -> None:
     assert decide(passed, parts=(fewer,)).action == "promote"
 
 
+def test_a_known_task_without_its_exam_is_decided_on_the_rows_of_its_batch() -> None:
+    few = NewTask("tweets", answers([True] * 20), answers([True] * 20), 0.4, known=True)
+    assert decide(parts=(few,)).action == "hold"
+    assert decide(parts=(replace(few, champion=None),)).action == "reject"
+    assert decide(exam("reviews", 0, 0, 800), parts=(few,)).action == "hold"
+
+
 def test_one_of_twenty_exams_with_a_slight_loss_is_held_not_rejected() -> None:
     slight = exam("odd", 12, 4, 400)
     assert decide(slight).action == "reject"
@@ -254,7 +261,7 @@ def test_a_verdict_refuses_numbers_that_are_not_finite() -> None:
 # Laws
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(exams(), st.randoms())
 def test_permuting_items_and_exams_changes_nothing(found: list[ExamResult], random: Any) -> None:
     def shuffled(one: Answers | None) -> Answers:
@@ -278,7 +285,7 @@ def test_permuting_items_and_exams_changes_nothing(found: list[ExamResult], rand
     assert set(before.verdicts) == set(after.verdicts)
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(exams(), st.integers(1, 300))
 def test_adding_agreeing_items_never_turns_pass_into_fail(
     found: list[ExamResult], extra: int
@@ -299,7 +306,7 @@ def test_adding_agreeing_items_never_turns_pass_into_fail(
     assert (Outcome.PASS, Outcome.FAIL) not in {(b.outcome, a.outcome) for b, a in pairs}
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(exams(), st.data())
 def test_a_worse_answer_never_gives_a_better_action(
     found: list[ExamResult], data: st.DataObject
@@ -315,7 +322,24 @@ def test_a_worse_answer_never_gives_a_better_action(
     assert GRAVITY[after.action] >= GRAVITY[before.action]
 
 
-@settings(max_examples=30)
+@settings(max_examples=60, deadline=None)
+@given(st.integers(20, 150), st.data(), st.booleans())
+def test_a_worse_answer_to_the_rows_of_the_batch_never_gives_a_better_action(
+    items: int, data: st.DataObject, known: bool
+) -> None:
+    right = data.draw(st.integers(items // 3, items))
+    champion = answers([place < items // 2 for place in range(items)])
+    fewer = data.draw(st.integers(0, right))
+    parts = [
+        NewTask("news", answers([i < count for i in range(items)]), champion, 0.4, known)
+        for count in (right, fewer)
+    ]
+    passed = exam("news", 0, 0, 800)
+    before, after = (decide(passed, parts=(part,)).action for part in parts)
+    assert GRAVITY[after] >= GRAVITY[before]
+
+
+@settings(max_examples=30, deadline=None)
 @given(exams())
 def test_what_passes_one_way_mirrors_what_is_found_the_other_way(found: list[ExamResult]) -> None:
     turned = [replace(e, champion=e.candidate, candidate=e.champion, anchor=None) for e in found]
@@ -327,7 +351,7 @@ def test_what_passes_one_way_mirrors_what_is_found_the_other_way(found: list[Exa
         assert other.right_to_wrong == one.wrong_to_right
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(exams())
 def test_a_verdict_survives_the_way_through_json(found: list[ExamResult]) -> None:
     decision = decide(*found, parts=(learned(90, 200),))
@@ -336,7 +360,7 @@ def test_a_verdict_survives_the_way_through_json(found: list[ExamResult]) -> Non
     assert read == decision.verdicts
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(exams())
 def test_every_verdict_keeps_to_the_rule_that_it_prints(found: list[ExamResult]) -> None:
     for verdict in decide(*found).verdicts:

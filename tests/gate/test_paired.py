@@ -49,6 +49,7 @@ def brute_force_better(seen: Changes, loss: float) -> float:
     return float(found.x)
 
 
+@settings(deadline=None)
 @given(changes(), st.floats(-0.9, 0.9))
 def test_the_closed_form_maximises_the_restricted_likelihood(seen: Changes, loss: float) -> None:
     closed = float(restricted_better(seen.worse, seen.better, seen.items, loss))
@@ -56,7 +57,7 @@ def test_the_closed_form_maximises_the_restricted_likelihood(seen: Changes, loss
     assert log_likelihood(seen, loss, closed) >= best - 1e-6
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(changes(low=EXACT_ITEMS + 1))
 def test_the_bound_of_a_large_exam_is_where_the_brute_force_score_test_turns(seen: Changes) -> None:
     def statistic(loss: float) -> float:
@@ -95,12 +96,14 @@ def test_identical_answers_to_many_items_give_the_score_bound_of_a_share() -> No
     assert upper_bound(Changes(0, 0, 800), 0.05) == pytest.approx(z**2 / (800 + z**2), abs=1e-6)
 
 
+@settings(deadline=None)
 @given(changes())
 def test_swapping_the_models_mirrors_the_bounds(seen: Changes) -> None:
     assert lower_bound(seen, 0.05) == -upper_bound(seen.swapped(), 0.05)
     assert lower_bound(seen, 0.05) <= seen.loss <= upper_bound(seen, 0.05)
 
 
+@settings(deadline=None)
 @given(changes(low=2), st.sampled_from([0.01, 0.05, 0.2]))
 def test_one_more_worse_answer_never_lowers_a_bound(seen: Changes, alpha: float) -> None:
     more = []
@@ -114,6 +117,7 @@ def test_one_more_worse_answer_never_lowers_a_bound(seen: Changes, alpha: float)
         assert loss_p_value(worse) <= loss_p_value(seen) + 1e-9
 
 
+@settings(deadline=None)
 @given(changes(), st.sampled_from([0.01, 0.05, 0.2]))
 def test_the_lower_bound_is_above_zero_exactly_when_the_loss_is_significant(
     seen: Changes, alpha: float
@@ -146,17 +150,20 @@ def test_the_detectable_loss_is_noticed_in_about_four_cases_of_five() -> None:
     assert 0.75 < np.mean(noticed) < 0.85
 
 
+@settings(deadline=None)
 @given(changes(), st.integers(1, 500))
 def test_more_agreeing_items_make_a_smaller_loss_detectable(seen: Changes, extra: int) -> None:
     larger = Changes(seen.worse, seen.better, seen.items + extra)
     assert 0 < detectable_loss(larger, 0.05) <= detectable_loss(seen, 0.05) + 1e-9 <= 1.1
 
 
+@settings(deadline=None)
 @given(changes())
 def test_an_open_verdict_asks_for_more_items_than_it_had(seen: Changes) -> None:
     assert items_to_settle(seen, 0.03, 0.05) > seen.items
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 1), max_size=6))
 def test_holm_is_the_closed_test_of_bonferroni(p_values: list[float]) -> None:
     places = range(len(p_values))
@@ -167,6 +174,7 @@ def test_holm_is_the_closed_test_of_bonferroni(p_values: list[float]) -> None:
         assert adjusted == pytest.approx(closed)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 400), st.data())
 def test_the_bounds_of_a_share_are_those_of_scipy(items: int, data: st.DataObject) -> None:
     right = data.draw(st.integers(0, items))

@@ -75,7 +75,7 @@ def test_watching_honest_champions_for_long_names_almost_nobody() -> None:
     assert alarms <= 12
 
 
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 @given(st.randoms(), st.integers(0, 200))
 def test_the_order_of_the_items_never_matters(random: object, wrong: int) -> None:
     one = answers(wrong, 400)

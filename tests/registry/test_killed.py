@@ -67,9 +67,7 @@ def test_killed_around_any_call_one_version_remains(registry, submission, tmp_pa
 
 
 @pytest.mark.crash
-def test_killed_again_and_again_at_other_places_one_version_remains(
-    registry, submission, tmp_path
-):
+def test_killed_again_and_again_at_other_places_one_version_remains(registry, submission, tmp_path):
     for at in CALLS[:-1]:
         in_a_child_killed(at, "after", lambda: fresh(tmp_path).register(submission()))
 
@@ -98,9 +96,7 @@ def test_killed_around_an_alias_move_it_points_at_the_old_or_the_new(
 @pytest.mark.crash
 @pytest.mark.parametrize("at", ["create_experiment", "create_registered_model"])
 @pytest.mark.parametrize("moment", ["before", "after"])
-def test_killed_in_the_first_preparation_the_next_one_finishes_it(
-    submission, tmp_path, at, moment
-):
+def test_killed_in_the_first_preparation_the_next_one_finishes_it(submission, tmp_path, at, moment):
     in_a_child_killed(at, moment, lambda: fresh(tmp_path).prepare())
 
     registry = fresh(tmp_path)

@@ -90,7 +90,8 @@ def test_names_that_mlflow_refuses_still_have_their_metrics(registry, submission
 def test_hundreds_of_metrics_and_params_all_arrive(registry, submission):
     made = registry.register(
         submission(
-            metrics={f"m{n}": float(n) for n in range(1700)}, params={f"p{n}": n for n in range(150)}
+            metrics={f"m{n}": float(n) for n in range(1700)},
+            params={f"p{n}": n for n in range(150)},
         )
     )
 
@@ -320,9 +321,7 @@ def _shorten_busy_timeout(monkeypatch) -> None:
     import sqlalchemy
 
     honest = sqlalchemy.text
-    monkeypatch.setattr(
-        sqlalchemy.sql, "text", lambda words: honest(words.replace("20000", "100"))
-    )
+    monkeypatch.setattr(sqlalchemy.sql, "text", lambda words: honest(words.replace("20000", "100")))
 
 
 def test_the_database_of_a_copied_root_is_not_shared(registry, submission, tmp_path):

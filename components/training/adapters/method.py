@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from components.digest import canonical_json
 from components.errors import ConfigError
 from components.training.quiet import quiet_transformers
-from components.training.tensors import write_tensors
+from components.training.tensors import read_tensors, write_tensors
 
 if TYPE_CHECKING:
     from torch import nn
@@ -75,12 +75,19 @@ def save_peft(model: Any, base_name: str, folder: Path) -> None:
 
 
 def load_peft(fork: nn.Module, folder: Path, trainable: bool) -> nn.Module:
-    """Attach the adapter saved in `folder` to `fork`."""
-    from peft import PeftModel
+    """Attach the adapter saved in `folder` to `fork`.
 
+    Not by `PeftModel.from_pretrained`, which refuses to train a loaded prompt on.
+    """
+    from peft import PeftConfig, get_peft_model, set_peft_model_state_dict
+
+    config = PeftConfig.from_pretrained(str(folder))
+    config.inference_mode = not trainable
+    config.base_model_name_or_path = None  # checked by digest, not by name
     with quiet_transformers():
-        adapted: nn.Module = PeftModel.from_pretrained(fork, folder, is_trainable=trainable)
-        return adapted
+        adapted: nn.Module = get_peft_model(fork, config)
+    set_peft_model_state_dict(adapted, read_tensors(folder / WEIGHTS))
+    return adapted
 
 
 def target_pattern(model: nn.Module, settings: AdapterSettings) -> str:

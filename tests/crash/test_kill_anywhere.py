@@ -1,0 +1,268 @@
+"""`kill -9` before and after everything that changes the outside world, then the same again.
+
+One warmed process forks a child a case: no server, a tiny base. The child is killed at one
+point of one scenario; a second child reconciles, runs the same command again and says what
+it finds. Two lines of children run side by side, each on a root of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components.errors import ConfigError
+from components.ledger import views
+from components.ledger.book import Ledger
+from components.ledger.verify import verify
+from components.pipeline import arrival, holdouts, reconciliation, rollback
+from components.pipeline.workspace import Workspace, open_workspace
+from flows.retrain import settle_batch
+from tests.stream import batch, make_root
+
+pytestmark = pytest.mark.crash
+
+LINES = 2
+
+
+def run_batch(ws: Workspace) -> None:
+    """Train and promote a second batch, some rows of it broken."""
+    arrived = arrival.arrive(ws, ws.root / "second.jsonl", "mood")
+    settle_batch(ws, arrived.batch)
+
+
+def refuse_batch(ws: Workspace) -> None:
+    """Refuse a batch of one class only."""
+    arrived = arrival.arrive(ws, ws.root / "oneclass.jsonl", "mood")
+    settle_batch(ws, arrived.batch)
+
+
+def go_back(ws: Workspace) -> None:
+    """Go back from version 2 to version 1 by hand."""
+    with ws.ledger.lease(ws.settings.model.name, 60) as lease:
+        reconciliation.reconcile(ws, lease)
+        champion = views.champion(ws.ledger)
+        if champion is not None and champion.version != 1:
+            rollback.roll_back(ws, lease, 1, "by hand")
+
+
+def add_holdout(ws: Workspace) -> None:
+    """Bring a second generation of an exam."""
+    with ws.ledger.lease(ws.settings.model.name, 60) as lease:
+        reconciliation.reconcile(ws, lease)
+        try:
+            holdouts.add(ws, lease, ws.root / "fresh.jsonl", "mood")
+        except Exception as error:
+            if "is new" not in str(error):  # the killed command had finished the work
+                raise
+
+
+SCENARIOS: dict[str, Callable[[Workspace], None]] = {
+    "run": run_batch,
+    "refuse": refuse_batch,
+    "rollback": go_back,
+    "holdout": add_holdout,
+}
+CHAMPIONS = {"run": {1, 2}, "refuse": {1}, "rollback": {1, 2}, "holdout": {1}}
+FINAL = {"run": 2, "refuse": 1, "rollback": 1, "holdout": 1}
+
+
+def mutating() -> list[tuple[Any, str]]:
+    """Return every function through which Ratchet changes ledger, files, MLflow and DVC."""
+    from dvc.repo import Repo
+    from mlflow import MlflowClient
+
+    writes = [
+        "create_run", "log_batch", "log_inputs", "log_artifacts", "set_terminated", "set_tag",
+        "create_model_version", "set_registered_model_alias", "delete_registered_model_alias",
+        "set_model_version_tag", "update_model_version",
+    ]  # fmt: skip
+    return [
+        (Ledger, "append"),
+        (os, "replace"),
+        (Repo, "add"),
+        (Repo, "push"),
+        *((MlflowClient, name) for name in writes),
+    ]
+
+
+def arm(at: int | None, log: Path | None = None) -> None:
+    """Die at point `at` (an even number: before call at / 2, an odd one: right after it)."""
+    count = 0
+
+    def wrapped(name: str, work: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            nonlocal count
+            mine, count = count, count + 2
+            if log is not None:
+                event = args[1] if name == "append" else ""
+                with log.open("a") as file:
+                    file.write(f"{name} {event}\n")
+            if mine == at:
+                os.kill(os.getpid(), signal.SIGKILL)
+            result = work(*args, **kwargs)
+            if mine + 1 == at:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return result
+
+        return call
+
+    for owner, name in mutating():
+        setattr(owner, name, wrapped(name, getattr(owner, name)))
+
+
+def in_child(work: Callable[[], None]) -> int:
+    """Run `work` in a forked child; return its wait status."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            work()
+        except BaseException:
+            traceback.print_exc()
+            sys.stderr.flush()
+            os._exit(1)
+        os._exit(0)
+    return os.waitpid(pid, 0)[1]
+
+
+def prepare(root: Path, promoted: int) -> None:
+    """Make a root with an exam and `promoted` promoted batches."""
+    make_root(root)
+    ws = open_workspace(root)
+    with ws.ledger.lease("tiny", 1) as lease:
+        holdouts.add(ws, lease, batch(root / "exam.jsonl", 900, 200), "mood")
+    for seed in range(1, promoted + 1):
+        arrived = arrival.arrive(ws, batch(root / f"b{seed}.jsonl", seed), "mood")
+        settle_batch(ws, arrived.batch)
+    broken = [{"text": None, "label": "pos"}, {"text": "fine", "label": "\0"}]
+    second = batch(root / "second.jsonl", 2)
+    second.write_text(second.read_text() + "".join(json.dumps(row) + "\n" for row in broken))
+    lines = [line for line in (root / "b1.jsonl").read_text().splitlines() if '"pos"' in line]
+    (root / "oneclass.jsonl").write_text("\n".join(lines).replace("table", "chair") + "\n")
+    batch(root / "fresh.jsonl", 901, 60)
+
+
+def findings(root: Path, scenario: str) -> dict[str, Any]:
+    """Reconcile, run the scenario again, and return what a person would look at."""
+    ws = open_workspace(root)
+    with ws.ledger.lease("tiny", 60) as lease:
+        reconciliation.reconcile(ws, lease)
+    between = _champions(ws)
+    SCENARIOS[scenario](ws)
+    verify(ws.ledger)
+    return {
+        "between": between,
+        "final": _champions(ws),
+        "versions": [
+            [v.version, v.batch, v.bundle, v.status, v.evidence] for v in views.versions(ws.ledger)
+        ],
+        "in_mlflow": sorted(version.version for version in ws.registry.versions()),
+        "inbox": [[a.batch, a.status, a.version] for a in views.arrivals(ws.ledger)],
+        "held": [asdict(item) for item in views.held_items(ws.ledger)],
+        "open": views.open_intents(ws.ledger),
+        "quarantine": [list(row) for row in views.quarantined(ws.ledger)],
+        "parts": [str(path) for path in root.rglob("*.part")],
+    }
+
+
+def _champions(ws: Workspace) -> list[int | None]:
+    champion = views.champion(ws.ledger)
+    return [champion.version if champion else None, ws.registry.alias("champion")]
+
+
+def one_line(folder: Path, scenario: str, line: int, promoted: int) -> None:
+    """Kill at every point of this line's share; write what was found wrong."""
+    root, template = folder / f"root{line}", folder / f"template{line}"
+    in_child(lambda: prepare(root, promoted))
+    shutil.copytree(root, template)
+
+    def fresh() -> None:
+        shutil.rmtree(root)
+        shutil.copytree(template, root)
+
+    def look(path: Path) -> None:
+        path.write_text(json.dumps(findings(root, scenario)))
+
+    calls = folder / f"calls{line}"
+    want = folder / f"want{line}"
+    in_child(lambda: (arm(None, calls), SCENARIOS[scenario](open_workspace(root)))[0])
+    in_child(lambda: look(want))
+    expected = json.loads(want.read_text())
+    points = range(2 * len(calls.read_text().splitlines()))
+    wrong = []
+    for point in points[line::LINES]:
+        fresh()
+        killed = in_child(lambda: (arm(point), SCENARIOS[scenario](open_workspace(root)))[0])
+        got = folder / f"got{line}"
+        got.unlink(missing_ok=True)
+        in_child(lambda: look(got))
+        name = calls.read_text().splitlines()[point // 2]
+        where = f"{scenario}, point {point} ({'after' if point % 2 else 'before'} {name})"
+        if not os.WIFSIGNALED(killed) or os.WTERMSIG(killed) != signal.SIGKILL:
+            wrong.append(f"{where}: was not killed there")
+        elif not got.exists():
+            wrong.append(f"{where}: reconcile or the same command failed")
+        else:
+            wrong += differences(where, json.loads(got.read_text()), expected, scenario)
+    (folder / f"wrong{line}").write_text(json.dumps({"points": len(points), "wrong": wrong}))
+
+
+def differences(
+    where: str, got: dict[str, Any], expected: dict[str, Any], scenario: str
+) -> list[str]:
+    """Return what is not as it must be: one version a batch, nothing lost, both agree."""
+    wrong = []
+    ledger, mlflow = got["between"]
+    if ledger != mlflow or ledger not in CHAMPIONS[scenario]:
+        wrong.append(f"{where}: after reconcile the champion is {ledger}, MLflow says {mlflow}")
+    if got["final"] != [FINAL[scenario]] * 2:
+        wrong.append(f"{where}: in the end the champion is {got['final']}")
+    for name in ("versions", "in_mlflow", "inbox", "held", "open", "quarantine", "parts"):
+        if got[name] != expected[name]:
+            wrong.append(f"{where}: {name} is {got[name]!r}, not {expected[name]!r}"[:600])
+    return wrong
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_killed_at_any_point_the_same_command_ends_as_if_nothing_had_happened(
+    scenario: str, tmp_path: Path
+) -> None:
+    promoted = 2 if scenario == "rollback" else 1
+    warm_up()
+    pids = []
+    for line in range(LINES):
+        pid = os.fork()
+        if pid == 0:
+            try:
+                one_line(tmp_path, scenario, line, promoted)
+            except BaseException:
+                traceback.print_exc()
+                os._exit(1)
+            os._exit(0)
+        pids.append(pid)
+    assert [os.waitpid(pid, 0)[1] for pid in pids] == [0] * LINES
+    results = [json.loads((tmp_path / f"wrong{line}").read_text()) for line in range(LINES)]
+    assert results[0]["points"] == results[1]["points"] > 10
+    assert [wrong for result in results for wrong in result["wrong"]] == []
+
+
+def warm_up() -> None:
+    """Import what the children would import each for itself; start no thread."""
+    import great_expectations
+    import matplotlib.pyplot
+    import mlflow.pyfunc
+    import peft
+    import transformers
+    from dvc.repo import Repo
+
+    assert great_expectations and matplotlib and mlflow and peft and transformers and Repo
+    assert ConfigError

@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import sqlite3
+import threading
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from components.errors import ConfigError, Corrupted, Retryable
+from components.evaluation import scoring
+from components.evaluation.scoring import KEPT_CLASSIFIERS, ScoreStore, predict, score
+from components.items import make_item
+from components.settings import Settings
+from components.training.base import Base, load_base
+from components.training.bundle import Bundle
+from components.training.candidate import Lesson, learn
+from components.training.tiny import write_tiny_base
+
+ITEMS = tuple(
+    make_item(f"it was {word} {'so ' * (place % 9)}{place}", label, "default")
+    for place in range(20)
+    for word, label in (("good", "pos"), ("bad", "neg"))
+)
+TEXTS = [item.text for item in ITEMS]
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    folder = write_tiny_base(tmp_path_factory.mktemp("base") / "tiny", ["it", "was", "good", "bad"])
+    rates = {"learning_rate": 5e-3, "head_learning_rate": 5e-2}
+    training = {"device": "cpu", "threads": 1, "epochs": 10, **rates}
+    return Settings.model_validate({"model": {"base": str(folder)}, "training": training})
+
+
+@pytest.fixture(scope="module")
+def base(settings: Settings) -> Base:
+    return load_base(settings.model, Path())
+
+
+@pytest.fixture(scope="module")
+def bundles(
+    base: Base, settings: Settings, tmp_path_factory: pytest.TempPathFactory
+) -> list[Bundle]:
+    folder = tmp_path_factory.mktemp("bundles")
+    return [
+        learn(base, folder, Lesson(f"{n}" * 64, ITEMS, None, {}, "0" * 64, list), settings)
+        for n in range(KEPT_CLASSIFIERS + 2)
+    ]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ScoreStore:
+    return ScoreStore(tmp_path / "deep" / "scores.db")
+
+
+def test_probabilities_sum_to_one_and_their_maximum_is_the_label(
+    base: Base, bundles: list[Bundle]
+) -> None:
+    found = predict(base, bundles[0], TEXTS, 1, "cpu")
+    assert found.classes == ("neg", "pos")
+    assert found.probabilities.shape == (40, 2)
+    assert found.probabilities.dtype == np.float32
+    np.testing.assert_allclose(found.probabilities.sum(1), 1, rtol=1e-6)
+    assert found.labels == [found.classes[place] for place in found.probabilities.argmax(1)]
+    assert sum(a == item.label for a, item in zip(found.labels, ITEMS, strict=True)) > 36
+
+
+def test_no_texts_give_no_answers(base: Base, bundles: list[Bundle]) -> None:
+    found = predict(base, bundles[0], [], 1, "cpu")
+    assert found.labels == []
+    assert found.probabilities.shape == (0, 2)
+
+
+def test_an_answer_does_not_depend_on_the_company(base: Base, bundles: list[Bundle]) -> None:
+    whole = predict(base, bundles[0], TEXTS, 1, "cpu").probabilities
+    for places in ([7], [39, 0, 7], list(range(40))[::-1]):
+        some = predict(base, bundles[0], [TEXTS[place] for place in places], 1, "cpu")
+        assert (some.probabilities == whole[places]).all()
+
+
+def test_versions_asked_in_turn_keep_their_own_answers_when_evicted_and_loaded_again(
+    base: Base, bundles: list[Bundle]
+) -> None:
+    first = [predict(base, bundle, TEXTS, 1, "cpu").probabilities for bundle in bundles]
+    again = [predict(base, bundle, TEXTS, 1, "cpu").probabilities for bundle in bundles]
+    assert all((one == other).all() for one, other in zip(first, again, strict=True))
+    assert not any((first[0] == other).all() for other in first[1:])
+    assert len(scoring._CLASSIFIERS) <= KEPT_CLASSIFIERS
+
+
+def test_another_base_is_refused(base: Base, bundles: list[Bundle]) -> None:
+    with pytest.raises(ConfigError, match="was trained on tiny"):
+        predict(replace(base, digest="f" * 64), bundles[0], TEXTS, 1, "cpu")
+
+
+def test_only_what_is_missing_is_computed(
+    base: Base, bundles: list[Bundle], store: ScoreStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def counting(base: Base, bundle: Bundle, texts: list[str], *rest: Any) -> Any:
+        asked.append(len(texts))
+        return predict(base, bundle, texts, *rest)
+
+    monkeypatch.setattr(scoring, "predict", counting)
+    some = score(base, bundles[0], ITEMS[:10], store, 1, "cpu")
+    whole = score(base, bundles[0], ITEMS, store, 1, "cpu")
+    assert score(base, bundles[0], ITEMS[::-1], store, 1, "cpu") == whole
+    assert asked == [10, 30]
+    assert some == {item.digest: whole[item.digest] for item in ITEMS[:10]}
+    assert whole.keys() == {item.digest for item in ITEMS}
+    score(base, bundles[1], ITEMS, store, 1, "cpu")
+    assert asked == [10, 30, 40]
+
+
+def test_cached_answers_are_the_computed_ones(
+    base: Base, bundles: list[Bundle], store: ScoreStore
+) -> None:
+    direct = predict(base, bundles[0], TEXTS, 1, "cpu").labels
+    for _ in range(2):
+        found = score(base, bundles[0], ITEMS, store, 1, "cpu")
+        assert [found[item.digest] for item in ITEMS] == direct
+
+
+def test_the_store_keeps_versions_apart_and_the_first_answer(store: ScoreStore) -> None:
+    store.put("one", {"a": "x", "b": "y"})
+    store.put("one", {"a": "z"})
+    store.put("two", {"a": "w"})
+    assert store.labels_for("one", ["a", "b", "c"]) == {"a": "x", "b": "y"}
+    assert store.labels_for("two", ["a"]) == {"a": "w"}
+    assert store.labels_for("one", []) == {}
+
+
+def test_many_writers_do_not_lose_answers(store: ScoreStore) -> None:
+    def write(place: int) -> None:
+        for item in range(20):
+            store.put("one", {f"{place}:{item}": "x"})
+
+    threads = [threading.Thread(target=write, args=(place,)) for place in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    wanted = [f"{place}:{item}" for place in range(4) for item in range(20)]
+    assert len(store.labels_for("one", wanted)) == 80
+
+
+def test_a_damaged_store_says_that_it_can_be_deleted(store: ScoreStore) -> None:
+    store.path.parent.mkdir()
+    store.path.write_bytes(b"no database at all, but long enough to be taken for a header" * 20)
+    with pytest.raises(Corrupted, match="Delete the file"):
+        store.labels_for("one", ["a"])
+
+
+def test_a_locked_store_can_be_tried_again(
+    store: ScoreStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.put("one", {"a": "x"})
+    monkeypatch.setattr(scoring, "LOCK_SECONDS", 0.05)
+    holder = sqlite3.connect(store.path)
+    holder.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(Retryable, match="locked"):
+        store.put("one", {"b": "x"})
+    holder.rollback()
+    holder.close()
+    store.put("one", {"b": "x"})

@@ -1,0 +1,180 @@
+"""What a stranger gets: MLflow, the requirements, the artifacts, and none of Ratchet's code."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas
+import pytest
+from mlflow import MlflowClient, pyfunc
+
+from components.evaluation.scoring import predict
+from components.items import make_item
+from components.registry import Registry, Submission
+from components.settings import parse_settings
+from components.training.base import Base, load_base
+from components.training.bundle import Bundle
+from components.training.candidate import Lesson, learn
+from components.training.tiny import write_tiny_base
+
+GOOD, BAD = ("lovely", "great", "fine"), ("awful", "broken", "late")
+TEXTS = [f"{word} parcel {n}" for n in range(9) for word in (*GOOD, *BAD)]
+ODD = ["", " ", "great " * 200, "emoji 🙂", "great\x00awful", "\ud800 lone", *TEXTS]
+
+STRANGER = """
+import json, sys
+try:
+    import components
+except ImportError:
+    pass
+else:
+    sys.exit("Ratchet's code is within reach: this proves nothing")
+import mlflow
+mlflow.set_tracking_uri(sys.argv[1])
+model = mlflow.pyfunc.load_model("models:/intents@champion")
+texts = json.loads(sys.stdin.read())
+import pandas
+answers = {
+    "list": model.predict(texts),
+    "frame": model.predict(pandas.DataFrame({"label": "?", "text": texts}, dtype=object)),
+    "shares": model.predict(texts, params={"probabilities": True}),
+}
+print(json.dumps(answers))
+"""
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Base, Bundle]:
+    root = tmp_path_factory.mktemp("trained")
+    write_tiny_base(root / "tiny", [*GOOD, *BAD, "parcel"])
+    settings = parse_settings(
+        {
+            "model": {"base": "tiny", "max_tokens": 24},
+            "training": {"threads": 1, "device": "cpu", "epochs": 6},
+        },
+        "test",
+    )
+    items = tuple(
+        make_item(text, "good" if text.split()[0] in GOOD else "bad", "parcels") for text in TEXTS
+    )
+    base = load_base(settings.model, root)
+    lesson = Lesson("b" * 64, items, None, {}, "0" * 64, lambda refs: [])
+    return base, learn(base, root / "bundles", lesson, settings)
+
+
+@pytest.fixture
+def served(registry: Registry, trained: tuple[Base, Bundle]) -> Registry:
+    base, bundle = trained
+    registry.register(
+        Submission(
+            key="1" * 64,
+            bundle=bundle.folder,
+            bundle_digest=bundle.digest,
+            batch="b" * 64,
+            parent_version=None,
+            headline="Promote: learned parcels.",
+            base_name=base.name,
+            base_digest=base.digest,
+            base_folder=base.folder,
+        )
+    )
+    registry.set_alias("champion", 1)
+    return registry
+
+
+def model_folder(registry: Registry) -> str:
+    client = MlflowClient(tracking_uri=registry.uri, registry_uri=registry.uri)
+    return client.get_model_version_by_alias("intents", "champion").source.removeprefix("file://")
+
+
+def test_a_stranger_gets_the_answers_that_the_scoring_gives(served, trained, tmp_path):
+    base, bundle = trained
+    (tmp_path / "elsewhere").mkdir()
+    environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    told = subprocess.run(
+        [sys.executable, "-I", "-c", STRANGER, served.uri],
+        input=json.dumps(ODD),
+        cwd=tmp_path / "elsewhere",
+        env={**environment, "HF_HUB_OFFLINE": "1", "MLFLOW_DISABLE_TELEMETRY": "true"},
+        capture_output=True,
+        text=True,
+    )
+
+    assert told.returncode == 0, told.stderr[-2000:]
+    answers = json.loads(told.stdout)
+    expected = predict(base, bundle, ODD, threads=1, device="cpu")
+    assert set(expected.labels) == {"good", "bad"}
+    assert answers["list"] == answers["frame"] == expected.labels
+    assert [row["label"] for row in answers["shares"]] == expected.labels
+    for row, wanted in zip(answers["shares"], expected.probabilities, strict=True):
+        shares = [row["probabilities"][label] for label in expected.classes]
+        assert shares == pytest.approx(wanted.tolist(), abs=1e-6)
+        assert row["probability"] == max(shares)
+    assert told.stderr == ""
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        ["great parcel 1", "awful parcel 1"],
+        pandas.Series(["great parcel 1", "awful parcel 1"]),
+        pandas.DataFrame({"anything": ["great parcel 1", "awful parcel 1"]}),
+        pandas.DataFrame({"label": ["x", "y"], "text": ["great parcel 1", "awful parcel 1"]}),
+        {"text": ["great parcel 1", "awful parcel 1"]},
+    ],
+    ids=["list", "series", "one column", "text among others", "dict"],
+)
+def test_texts_may_come_in_any_usual_form(served, asked):
+    model = pyfunc.load_model(model_folder(served))
+
+    assert model.predict(asked) == ["good", "bad"]
+    assert model.predict("great parcel 1") == ["good"]
+    assert model.predict([]) == []
+
+
+def test_a_moved_base_is_named_by_the_environment(served, trained, tmp_path, monkeypatch):
+    moved = shutil.copytree(trained[0].folder, tmp_path / "moved")
+    gone = {"base_folder": str(tmp_path / "nowhere"), "base": str(tmp_path / "never")}
+
+    with pytest.raises(RuntimeError, match=r"nowhere \(not found\).*Set RATCHET_BASE"):
+        pyfunc.load_model(model_folder(served), model_config=gone)
+    monkeypatch.setenv("RATCHET_BASE", str(moved))
+    model = pyfunc.load_model(model_folder(served), model_config=gone)
+    assert model.predict(["great parcel 1", "awful parcel 1"]) == ["good", "bad"]
+
+
+def test_a_base_with_other_weights_is_refused(served, tmp_path, monkeypatch):
+    other = write_tiny_base(tmp_path / "other", ["parcel"], seed=5)
+
+    with pytest.raises(RuntimeError, match=r"other \(other weights\)"):
+        pyfunc.load_model(
+            model_folder(served), model_config={"base_folder": str(other), "base": str(other)}
+        )
+
+
+@pytest.mark.parametrize("file", ["labels.json", "manifest.json", "adapter/extra.json"])
+def test_a_changed_bundle_is_refused_by_name(served, file):
+    (bundle,) = Path(model_folder(served)).glob("artifacts/*")
+    target = bundle / file
+    text = target.read_text(encoding="utf-8") if target.exists() else "{}"
+    target.write_text(text + " ", encoding="utf-8")
+
+    with pytest.raises(RuntimeError, match=f"not the one that was registered: {file}"):
+        pyfunc.load_model(model_folder(served))
+
+
+@pytest.mark.parametrize(
+    ("asked", "complaint"),
+    [
+        (["fine", None], "Text 1 is NoneType"),
+        (pandas.DataFrame({"a": ["x"], "b": ["y"]}), "No column 'text'"),
+    ],
+)
+def test_what_is_no_text_is_refused(served, asked, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        pyfunc.load_model(model_folder(served)).predict(asked)

@@ -1,0 +1,56 @@
+"""A tiny stream: made-up sentences of two moods on a tiny random base, learned in a second."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+from components.training.tiny import write_tiny_base
+
+GOOD = "good great fine nice lovely".split()
+BAD = "bad awful poor sad ugly".split()
+FILLER = "table chair river stone cloud alpha beta gamma delta epsilon zeta eta theta iota".split()
+WORDS = [*GOOD, *BAD, *FILLER]
+
+PARAMS = """
+model: {name: tiny, base: base, max_tokens: 16}
+training: {epochs: 4, threads: 1, learning_rate: 0.003, head_learning_rate: 0.03}
+data: {min_rows: 10}
+drift: {permutations: 20}
+"""
+
+
+def make_root(root: Path, params: str = PARAMS) -> Path:
+    """Write settings and a tiny base into `root` and return it."""
+    root.mkdir(parents=True, exist_ok=True)
+    write_tiny_base(root / "base", WORDS, hidden=32)
+    (root / "params.yaml").write_text(params, encoding="utf-8")
+    return root
+
+
+def rows(seed: int, n: int = 120, flip: bool = False) -> list[dict[str, str]]:
+    """Return `n` sentences: two words of a mood, then filler. `flip` turns the labels round."""
+    pick = random.Random(seed)
+    made = []
+    for _ in range(n):
+        label = pick.choice(["pos", "neg"])
+        mood = GOOD if label == "pos" else BAD
+        words = [pick.choice(mood) for _ in range(2)] + [pick.choice(FILLER) for _ in range(5)]
+        if flip:
+            label = "neg" if label == "pos" else "pos"
+        made.append({"text": " ".join(words), "label": label})
+    return made
+
+
+def write_jsonl(path: Path, values: list[dict[str, Any]]) -> Path:
+    """Write rows as JSONL and return the path."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(value) + "\n" for value in values), encoding="utf-8")
+    return path
+
+
+def batch(path: Path, seed: int, n: int = 120, flip: bool = False) -> Path:
+    """Write a batch file and return its path."""
+    return write_jsonl(path, rows(seed, n, flip))

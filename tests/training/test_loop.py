@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from components.errors import NeedsHuman
+from components.training import candidate
+from components.training.loop import bucketed
+from components.training.strategies import STRATEGIES
+from components.training.strategies.strategy import Guard
+
+
+@pytest.fixture
+def guarded(monkeypatch: pytest.MonkeyPatch) -> Callable[[type[Guard]], None]:
+    def install(guard: type[Guard]) -> None:
+        table = {"replay": replace(STRATEGIES["replay"], guard=guard)}
+        monkeypatch.setattr(candidate, "STRATEGIES", table)
+
+    return install
+
+
+@given(
+    lengths=st.lists(st.integers(1, 128), min_size=1, max_size=300),
+    size=st.integers(1, 32),
+    seed=st.text(max_size=3),
+)
+def test_every_row_stands_in_exactly_one_batch(lengths: list[int], size: int, seed: str) -> None:
+    batches = bucketed(lengths, size, seed)
+    assert sorted(row for batch in batches for row in batch) == list(range(len(lengths)))
+    assert all(1 <= len(batch) <= size for batch in batches)
+    assert batches == bucketed(lengths, size, seed)
+
+
+def test_batches_hold_like_lengths_in_an_order_that_is_not_sorted() -> None:
+    lengths = [place % 50 + 1 for place in range(400)]
+    batches = bucketed(lengths, 8, "s")
+    spread = [max(lengths[r] for r in b) - min(lengths[r] for r in b) for b in batches]
+    assert sum(spread) / len(spread) < 10
+    firsts = [lengths[batch[0]] for batch in batches]
+    assert firsts != sorted(firsts)
+    assert batches != bucketed(lengths, 8, "t")
+
+
+def test_progress_counts_every_step(stream: Any, make_rows: Any) -> None:
+    told: list[tuple[int, int]] = []
+    rows = make_rows(["good", "bad"], 75)
+    stream.teach("a", rows, progress=lambda done, total: told.append((done, total)))
+    assert told == [(step, 60) for step in range(1, 61)]
+
+
+def test_a_diverging_loss_stops_and_names_the_learning_rates(
+    stream: Any, make_rows: Any, guarded: Any
+) -> None:
+    class Exploding(Guard):
+        def loss(self, step: Any) -> Any:
+            return super().loss(step) * float("inf")
+
+    guarded(Exploding)
+    with pytest.raises(NeedsHuman, match=r"loss is inf at step 1 of 12.*learning_rate` 0.005"):
+        stream.teach("a", make_rows(["good", "bad"], 16))
+
+
+def test_weights_that_end_as_no_numbers_never_become_a_bundle(
+    stream: Any, make_rows: Any, guarded: Any
+) -> None:
+    class Poisoned(Guard):
+        steps = 0
+
+        def before_update(self) -> None:
+            self.steps += 1
+            if self.steps == 6:
+                bias: Any = self.learner.classifier.head.bias
+                bias.grad.fill_(float("nan"))
+
+    guarded(Poisoned)
+    with pytest.raises(NeedsHuman, match="after the last step"):
+        stream.teach("a", make_rows(["good", "bad"], 8))
+    assert not stream.bundles.exists() or not any(stream.bundles.iterdir())
