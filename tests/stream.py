@@ -16,7 +16,7 @@ WORDS = [*GOOD, *BAD, *FILLER]
 
 PARAMS = """
 model: {name: tiny, base: base, max_tokens: 16}
-training: {epochs: 4, threads: 1, learning_rate: 0.003, head_learning_rate: 0.03}
+training: {epochs: 6, threads: 1, learning_rate: 0.003, head_learning_rate: 0.03}
 data: {min_rows: 10}
 drift: {permutations: 20}
 """
@@ -31,13 +31,13 @@ def make_root(root: Path, params: str = PARAMS) -> Path:
 
 
 def rows(seed: int, n: int = 120, flip: bool = False) -> list[dict[str, str]]:
-    """Return `n` sentences: two words of a mood, then filler. `flip` turns the labels round."""
+    """Return `n` sentences: three words of a mood, then filler. `flip` turns the labels round."""
     pick = random.Random(seed)
     made = []
     for _ in range(n):
         label = pick.choice(["pos", "neg"])
         mood = GOOD if label == "pos" else BAD
-        words = [pick.choice(mood) for _ in range(2)] + [pick.choice(FILLER) for _ in range(5)]
+        words = [pick.choice(mood) for _ in range(3)] + [pick.choice(FILLER) for _ in range(3)]
         if flip:
             label = "neg" if label == "pos" else "pos"
         made.append({"text": " ".join(words), "label": label})

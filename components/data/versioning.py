@@ -184,9 +184,12 @@ class DataStore:
     def _repo(self) -> Iterator[Any]:
         """Open the repository with our own settings over whatever its files say."""
         from dvc.repo import Repo
+        from dvc.ui import ui
 
-        # DVC shows progress bars unless its logger is above ERROR; faults arrive as exceptions.
+        # DVC draws bars unless its logger is above ERROR, and a spinner on a console of its
+        # own. Faults arrive as exceptions, so nothing is lost.
         logging.getLogger("dvc").setLevel(logging.CRITICAL)
+        ui.error_console.quiet = True
         if not (self.root / ".dvc").is_dir():
             self.prepare()  # else DVC would take the repository of a parent folder
         root = self.root.resolve()

@@ -50,6 +50,9 @@ _GROUPS = {
     "examination": ("Not examined", "What could not be examined is never promoted.", ""),
 }
 _FINDING = ("name", "drifted", "effect", "threshold", "p_value", "n", "sentence")
+_APART_PERCENT = 38
+"""Two labels side by side need this much of an axis as wide as a phone."""
+
 _DASH = "\N{EN DASH}"
 _MINUS = "\N{MINUS SIGN}"
 
@@ -145,14 +148,10 @@ def _groups(data: ReportData) -> list[dict[str, Any]]:
             continue
         drawn = [interval(row) for row in rows]
         axis = common_axis(drawn) if any(each.effect is not None for each in drawn) else None
-        groups.append(
-            {
-                "title": title,
-                "question": question,
-                "ticks": [] if axis is None else _ticks(axis, drawn, origin),
-                "rows": [_row(row, each, axis) for row, each in zip(rows, drawn, strict=True)],
-            }
-        )
+        shown = [_row(row, each, axis) for row, each in zip(rows, drawn, strict=True)]
+        for row in [row for row in shown if row["bar"]][:1]:  # one legend is enough
+            row["ticks"] = _ticks(common_axis(drawn), drawn, origin)
+        groups.append({"title": title, "question": question, "rows": shown})
     return groups
 
 
@@ -175,6 +174,7 @@ def _row(verdict: Mapping[str, Any], each: Interval, axis: Axis | None) -> dict[
         "change": points(each.effect),
         "range": f"{points(each.low)} to {points(each.high)}" if each.low is not None else "",
         "detectable": None if _kind(verdict) == "new" else verdict.get("detectable_points"),
+        "ticks": [],
         "bar": None if axis is None or each.effect is None else _bar(each, axis),
     }
 
@@ -196,18 +196,20 @@ def _bar(each: Interval, axis: Axis) -> dict[str, float]:
 
 def _ticks(axis: Axis, drawn: Sequence[Interval], origin: str) -> list[dict[str, Any]]:
     """Return what is written under the axis: the origin, and the margin where all share one."""
-    ticks = [_tick(axis, 0.0, origin)]
+    ticks = [_tick(axis, 0.0, origin, 1)]
     limits = {round(each.limit, 6) for each in drawn if each.limit is not None}
     if len(limits) == 1 and not limits & {0.0}:
         limit = limits.pop()
-        ticks.append(_tick(axis, limit, f"{'margin' if limit < 0 else 'floor'} {points(limit)}"))
+        near = abs(axis.percent(limit) - axis.percent(0.0)) < _APART_PERCENT
+        name = "margin" if limit < 0 else "floor"
+        ticks.append(_tick(axis, limit, f"{name} {points(limit)}", 2 if near else 1))
     return ticks
 
 
-def _tick(axis: Axis, value: float, text: str) -> dict[str, Any]:
+def _tick(axis: Axis, value: float, text: str, line: int) -> dict[str, Any]:
     at = axis.percent(value)
     anchor = "start" if at < 25 else "end" if at > 75 else "middle"
-    return {"at": at, "text": text, "anchor": anchor}
+    return {"at": at, "text": text, "anchor": anchor, "line": line}
 
 
 def _heat(matrix: Matrix) -> list[dict[str, Any]]:

@@ -37,7 +37,7 @@ def accuracy_matrix(matrix: Matrix, path: Path) -> None:
     for step, row in enumerate(percent):
         for task, value in enumerate(row):
             text = "\N{EN DASH}" if isnan(value) else f"{value:.1f}"
-            colour = "white" if value > (low + high) / 2 else _INK
+            colour = "white" if value > low + 0.65 * (high - low) else _INK
             axes.text(task, step, text, ha="center", va="center", color=colour)
     axes.set_xticks(range(len(matrix.tasks)), _plain(matrix.tasks), rotation=30, ha="right")
     axes.set_yticks(range(len(matrix.steps)), _plain(matrix.steps))

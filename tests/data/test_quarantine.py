@@ -80,7 +80,7 @@ def test_an_unfinished_entry_is_not_listed(tmp_path: Path) -> None:
     assert entries(tmp_path) == []
 
 
-@pytest.mark.parametrize("id", [OTHER, "nothing", "", "../" + BATCH])
+@pytest.mark.parametrize("id", [OTHER, "nothing", "", f"../quarantine/{BATCH}"])
 def test_an_unknown_entry_is_named(tmp_path: Path, id: str) -> None:
     write_rows(tmp_path / "quarantine", BATCH, "mail.csv", ROWS)
     with pytest.raises(ConfigError) as caught:

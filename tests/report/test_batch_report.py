@@ -163,8 +163,15 @@ def test_a_loss_is_drawn_to_the_left_of_zero_and_a_gain_to_the_right():
 def test_a_loss_reads_as_a_negative_change_with_its_range():
     text = Page(render(DATA)).text
 
-    assert "films FAIL −6.2 points −8.3 to −4.1" in text
+    assert "−6.2 points −8.3 to −4.1" in text
     assert "margin −3.0" in text
+
+
+def test_the_axis_is_labelled_once_a_group_even_where_its_first_check_is_missing():
+    missing = verdict(outcome="MISSING", effect_points=None)
+    text = Page(render(replace(DATA, verdicts=[missing, verdict(), verdict()]))).text
+
+    assert text.count("no change") == text.count("margin −3.0") == 1
 
 
 def test_everything_drawn_stays_inside_its_axis():

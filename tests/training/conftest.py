@@ -30,7 +30,9 @@ def rows(labels: Sequence[str], count: int, task: str = "default") -> tuple[Item
     for label in labels:
         for place in range(count):
             word = WORDS[label][place % len(WORDS[label])]
-            found.append(make_item(f"it was {word} " + "so " * (place % 7) + str(place), label, task))
+            found.append(
+                make_item(f"it was {word} " + "so " * (place % 7) + str(place), label, task)
+            )
     return tuple(found)
 
 

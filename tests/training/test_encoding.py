@@ -7,7 +7,16 @@ from hypothesis import strategies as st
 from components.training.base import Base
 from components.training.encoding import ROWS, embed, fixed_batches, padded_length, tokenise
 
-TEXTS = ["it was good", "so " * 40, "x", "", "\ud800 lone", "it was bad " * 9, "日本語 🙂", "a b c"] * 3
+TEXTS = [
+    "it was good",
+    "so " * 40,
+    "x",
+    "",
+    "\ud800 lone",
+    "it was bad " * 9,
+    "日本語 🙂",
+    "a b c",
+] * 3
 
 
 def test_vectors_have_length_one_and_follow_the_order_of_the_texts(base: Base) -> None:
