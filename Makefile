@@ -5,10 +5,10 @@ BIN := .venv/bin
 READY := .venv/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench docs clean
+.PHONY: help demo test check reproduce bench docs clean
 
 help: ## show this
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo 'More words for the command go into ARGS: make test ARGS="-m slow -k lora"'
 
 demo: $(READY) ## four real domains, one after the other, through the whole pipeline
@@ -23,6 +23,10 @@ check: $(READY) ## lint, format, types, walls, generated docs
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python docs/reference.py --check
+
+reproduce: $(READY) ## run the frozen reference stream; its numbers must be those of dvc.lock
+	@PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro -f -q
+	@git diff --exit-code dvc.lock data/reference/numbers.json && echo "The numbers reproduce."
 
 bench: $(READY) ## the benchmarks; leave the machine alone meanwhile
 	@$(BIN)/python -m pytest -m bench $(ARGS)

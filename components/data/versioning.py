@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import sqlite3
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -208,6 +209,7 @@ class DataStore:
         from dvc.exceptions import DvcException
         from dvc.lock import LockError
         from dvc.rwlock import RWLockFileCorruptedError, RWLockFileFormatError
+        from dvc_data.hashfile.cache import DiskError
 
         deadline = time.monotonic() + LOCK_WAIT_SECONDS
         while True:
@@ -221,7 +223,7 @@ class DataStore:
                         f"{LOCK_WAIT_SECONDS:g} seconds.",
                         "End the other `dvc` process, then run this again.",
                     ) from None
-            except (DvcException, OSError) as error:
+            except (DvcException, DiskError, sqlite3.Error, OSError) as error:
                 raise Retryable(
                     f"DVC failed in {self.root}: {' '.join(str(error).split())}.",
                     "Check disk space and permissions, then run this again.",

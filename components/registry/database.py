@@ -148,6 +148,7 @@ def connect(uri: str) -> MlflowClient:
 def quiet() -> None:
     """Keep MLflow from calling home and from writing to the terminal."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
     import mlflow  # noqa: F401  (it configures its loggers when imported)
