@@ -288,8 +288,11 @@ def test_nothing_is_printed_and_nothing_is_written_outside(root: Path, tmp_path:
         cwd=elsewhere, env=environment, stdout=terminal, stderr=terminal, check=True,
     )  # fmt: skip
     os.write(terminal, b"end")
+    seen = b""
+    while not seen.endswith(b"end"):
+        seen += os.read(screen, 10_000)
     colours_off = b"\x1b[0m"  # tqdm has colorama send this at exit, whoever imports it
-    assert os.read(screen, 10_000).removeprefix(colours_off) == b"end"
+    assert seen.removeprefix(colours_off) == b"end"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cwd", "remote", "root"]
     assert tree(elsewhere) == {}
     assert (root / ".dvc/tmp/site/repo").is_dir()  # DVC's own state, else in /var/tmp

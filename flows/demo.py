@@ -1,0 +1,128 @@
+"""The whole story on real data, through the very flows that a user runs.
+
+Concept: a folder of its own, made anew each time; the scenes come from `components.demo`.
+Nothing is scripted but which rows arrive when: every outcome is the gate's.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from components.demo.fetch import fetch, read_rated
+from components.demo.stream import Scene, Stream, make_stream, write_scene
+from components.errors import ConfigError
+from components.ledger import views
+from components.pipeline import arrival, holdouts, preparation, reconciliation
+from components.pipeline.founding import found_root
+from components.pipeline.workspace import Progress, Workspace, open_workspace
+from flows import session
+
+MARKER = ".ratchet-demo"
+SETTINGS = Path(session.__file__).parents[1] / "components" / "demo" / "params.yaml"
+
+Say = Callable[[str], None]
+
+
+def run_demo(
+    folder: Path, base: Path | None, seed: int, progress: Progress, say: Say
+) -> dict[str, Any]:
+    """Run the demo in `folder` and return what happened, scene by scene.
+
+    Raises:
+        ConfigError: `folder` holds something that no demo made.
+    """
+    began = time.monotonic()
+    root = _fresh_root(folder)
+    sources = fetch(folder.resolve().parent / ".cache" / "demo", say, base)
+    stream = make_stream({name: read_rated(path) for name, path in sources.ratings.items()}, seed)
+    _write_settings(root, sources.base, seed)
+    found_root(root)
+    ws = open_workspace(root, progress=progress)
+    say(f"The stream: {len(stream.scenes)} scenes of real sentences, in {root}.")
+    with session.showing(progress):
+        told = [
+            row
+            for number, scene in enumerate(stream.scenes, start=1)
+            for row in _play(ws, stream, scene, f"[{number}/{len(stream.scenes)}]", say)
+        ]
+    champion = views.champion(ws.ledger)
+    return {
+        "root": str(root),
+        "champion": champion.version if champion else None,
+        "told": told,
+        "seconds": round(time.monotonic() - began),
+    }
+
+
+def _fresh_root(folder: Path) -> Path:
+    root = folder.resolve()
+    if root.exists() and any(root.iterdir()) and not (root / MARKER).exists():
+        raise ConfigError(
+            f"{root} is not empty, and no demo made it.", "Name another one with --folder."
+        )
+    shutil.rmtree(root, ignore_errors=True)
+    root.mkdir(parents=True)
+    (root / MARKER).write_text("Made by `ratchet demo`, which makes it anew each time.\n")
+    return root
+
+
+def _write_settings(root: Path, base: Path, seed: int) -> None:
+    text = SETTINGS.read_text(encoding="utf-8")
+    text = text.replace("BASE_FOLDER", str(base.resolve())).replace("seed: 0", f"seed: {seed}")
+    (root / "params.yaml").write_text(text, encoding="utf-8")
+
+
+def _play(
+    ws: Workspace, stream: Stream, scene: Scene, place: str, say: Say
+) -> list[dict[str, Any]]:
+    """Play one scene and return a row for each thing that happened."""
+    say(f"\n{place} {scene.title}\n    {scene.why}")
+    path = write_scene(ws.root / "story", scene)
+    began = time.monotonic()
+    if scene.kind == "holdout":
+        rows = [_add_holdout(ws, scene, path)]
+    elif scene.kind == "watch":
+        rows = _watch(ws, scene)
+    else:
+        arrived = arrival.arrive(ws, path, scene.task)
+        session.drain(ws, arrived.batch)
+        rows = [_row(scene.name, scene.task, preparation.settled(ws, arrived.batch))]
+    for row in rows:
+        say(f"    {row['what']}: {row['why']}  ({time.monotonic() - began:.0f} s)")
+    return rows
+
+
+def _add_holdout(ws: Workspace, scene: Scene, path: Path) -> dict[str, Any]:
+    with ws.ledger.lease(ws.settings.model.name, 600) as lease:
+        reconciliation.reconcile(ws, lease)
+        added = holdouts.add(ws, lease, path, scene.task)
+    why = f"exam {added.exam} with {added.items} items"
+    return {"name": scene.name, "task": scene.task, "what": "held out", "why": why}
+
+
+def _watch(ws: Workspace, scene: Scene) -> list[dict[str, Any]]:
+    found = session.watch(str(ws.root))
+    undone = found["rollback"]
+    if undone is None:
+        return [{"name": scene.name, "task": "", "what": "fine", "why": "no task regressed"}]
+    names = {each.batch: each.source for each in views.arrivals(ws.ledger)}
+    what = f"rolled back v{undone['from_version']} to v{undone['to_version']}"
+    guilty = f"{names[undone['guilty']]} is in quarantine"
+    rows = [
+        {"name": scene.name, "task": "", "what": what, "why": f"{undone['reason']} {guilty}."}
+    ]
+    for batch in undone["requeued"]:
+        task = next(each.task for each in views.arrivals(ws.ledger) if each.batch == batch)
+        name = f"{Path(names[batch]).stem}, again"
+        rows.append(_row(name, task, preparation.settled(ws, batch)))
+    return rows
+
+
+def _row(name: str, task: str, settled: preparation.Settled) -> dict[str, Any]:
+    version = f" v{settled.version}" if settled.version else ""
+    what = f"{settled.action}{version}"
+    return {"name": name, "task": task, "what": what, "why": settled.headline}
