@@ -229,6 +229,7 @@ def _held(connection: Connection, seq: int, time: str, payload: Payload) -> None
 def _rejected(connection: Connection, seq: int, time: str, payload: Payload) -> None:
     _version_status(connection, payload["version"], "rejected")
     _status(connection, payload["batch"], "rejected", payload["reason"])
+    _keep(connection, payload["batch"], "batch", payload["rows"], payload["reason"])
 
 
 def _superseded(connection: Connection, seq: int, time: str, payload: Payload) -> None:

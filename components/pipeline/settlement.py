@@ -14,6 +14,7 @@ from components.ledger import views
 from components.ledger.book import Lease
 from components.ledger.projections import Superseded
 from components.pipeline import publication
+from components.pipeline.arrival import set_batch_aside
 from components.pipeline.examination import Examined
 from components.pipeline.preparation import Checked, Divided, Settled
 from components.pipeline.workspace import Workspace
@@ -77,18 +78,28 @@ def settle(
             "Rejected: the batch trains to the very bundle that was rolled back; a version "
             "rolled past is barred for ever."
         )
-        ws.ledger.append("version.rejected", payload, lease)
-        action = "rejected"
+        action = _reject(ws, lease, divided, payload)
     elif decision.action == "promote":
         action = _promote(ws, lease, divided, examined, version, payload)
     elif decision.action == "hold":
         ws.ledger.append("version.held", payload, lease)
         action = "held"
     else:
-        ws.ledger.append("version.rejected", payload, lease)
-        action = "rejected"
+        action = _reject(ws, lease, divided, payload)
     publication.mirror(ws, lease)
     return Settled(divided.batch, action, str(payload["reason"]), version.version)
+
+
+def _reject(
+    ws: Workspace, lease: Lease, divided: Divided, payload: dict[str, object]
+) -> Action:
+    """Refuse the version; its batch goes to quarantine, from where it can be released."""
+    arrival = views.arrival(ws.ledger, divided.batch)
+    assert arrival is not None  # the inbox is where the batch came from
+    set_batch_aside(ws, arrival, str(payload["reason"]))
+    rows = len(divided.split.train) + len(divided.split.holdout)
+    ws.ledger.append("version.rejected", {**payload, "rows": rows}, lease)
+    return "rejected"
 
 
 def _promote(
