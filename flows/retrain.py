@@ -8,7 +8,7 @@ from typing import Any
 
 from prefect import flow
 
-from components.errors import DataRejected, NeedsHuman
+from components.errors import DataRejected, NeedsHuman, RatchetError
 from components.ledger import views
 from components.ledger.book import Lease
 from components.pipeline import examination, learning, preparation, reconciliation, settlement
@@ -40,6 +40,9 @@ def _examine_batch(ws: Workspace, lease: Lease, batch: str, step: Step) -> Settl
         return way_of_a_batch(ws, lease, batch, step)
     except (DataRejected, NeedsHuman) as error:
         return preparation.set_aside(ws, lease, batch, error)
+    except RatchetError as error:
+        preparation.put_back(ws, lease, batch, error)
+        raise
 
 
 def way_of_a_batch(ws: Workspace, lease: Lease, batch: str, step: Step) -> Settled:
@@ -52,10 +55,6 @@ def way_of_a_batch(ws: Workspace, lease: Lease, batch: str, step: Step) -> Settl
     step("store", partial(preparation.keep, ws, lease, checked))
     divided = step("split", partial(preparation.divide, ws, lease, checked))
     bundle = step("train", partial(learning.learn, ws, lease, divided, library))
-    examined = step(
-        "examine", partial(examination.examine, ws, lease, divided, bundle, library)
-    )
-    version = step(
-        "register", partial(settlement.register, ws, lease, checked, divided, examined)
-    )
+    examined = step("examine", partial(examination.examine, ws, lease, divided, bundle, library))
+    version = step("register", partial(settlement.register, ws, lease, checked, divided, examined))
     return step("settle", partial(settlement.settle, ws, lease, divided, examined, version))

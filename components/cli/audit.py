@@ -74,7 +74,9 @@ def list_versions(context: Context, as_json: bool) -> None:
     ]  # fmt: skip
 
     def show() -> None:
-        shown = [(r["version"], r["status"], r["parent"], r["batch"][:12], r["headline"]) for r in rows]
+        shown = [
+            (r["version"], r["status"], r["parent"], r["batch"][:12], r["headline"]) for r in rows
+        ]
         table(["version", "status", "parent", "batch", "why"], shown)
 
     facts(as_json, rows, show)
@@ -93,9 +95,8 @@ def verify(context: Context, as_json: bool) -> None:
 
     Ends with 0 when all holds and with 4 when a single byte was changed.
     """
-    from components.pipeline.explanation import verify_documents
-
     from components.ledger.verify import verify as check
+    from components.pipeline.explanation import verify_documents
 
     ws = context.open()
     verified = check(ws.ledger)
@@ -130,7 +131,9 @@ def _show(value: dict[str, Any]) -> None:
 
 def _row(v: dict[str, Any]) -> list[Any]:
     changed = "" if v["right_to_wrong"] is None else f"{v['right_to_wrong']}/{v['wrong_to_right']}"
-    bounds = "" if v["lower_points"] is None else f"{v['lower_points']:.1f} … {v['upper_points']:.1f}"
+    bounds = (
+        "" if v["lower_points"] is None else f"{v['lower_points']:.1f} … {v['upper_points']:.1f}"
+    )
     return [
         v["check"],
         v["exam"] or v["task"],

@@ -134,8 +134,7 @@ def show_status(context: Context, as_json: bool) -> None:
         exam_list = ", ".join(f"{exam} ({n} items)" for exam, n in exams.items())
         click.echo(f"Exams: {exam_list or 'none yet'}")
         rows = [
-            (a.batch[:12], a.source, a.task, a.status, a.version, _shorten(a.reason))
-            for a in inbox
+            (a.batch[:12], a.source, a.task, a.status, a.version, _shorten(a.reason)) for a in inbox
         ]
         if rows:
             table(["batch", "file", "task", "status", "version", "why"], rows)

@@ -162,5 +162,7 @@ def release_quarantine(context: Context, batch: str, as_json: bool) -> None:
     facts(
         as_json,
         asdict(released),
-        lambda: click.echo(f"Batch {released.batch[:12]} waits in the inbox.\nnext: ratchet intake"),
+        lambda: click.echo(
+            f"Batch {released.batch[:12]} waits in the inbox.\nnext: ratchet intake"
+        ),
     )

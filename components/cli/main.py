@@ -83,7 +83,11 @@ def main() -> None:
         if debug:
             raise
         place = f"{error.filename}: " if error.filename else ""
-        _say("system", f"{place}{error.strerror or error}.", "Nothing half-done is kept; mend it and run again.")
+        _say(
+            "system",
+            f"{place}{error.strerror or error}.",
+            "Nothing half-done is kept; mend it and run again.",
+        )
         sys.exit(EXIT_DEFECT)
 
 

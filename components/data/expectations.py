@@ -67,8 +67,16 @@ def run_checks(columns: Mapping[str, Sequence[Any]], checks: Sequence[Check]) ->
     """
     import great_expectations as gx
     import pandas
+    from great_expectations.data_context.types.base import (
+        DataContextConfig,
+        InMemoryStoreBackendDefaults,
+    )
 
-    context = gx.get_context(mode="ephemeral")
+    # Without this, each context makes a folder for documentation sites, and says so.
+    stores = InMemoryStoreBackendDefaults(init_temp_docs_sites=False)
+    context = gx.get_context(
+        mode="ephemeral", project_config=DataContextConfig(store_backend_defaults=stores)
+    )
     context.variables.progress_bars = {"globally": False}  # type: ignore[assignment]
     table = pandas.DataFrame(dict(columns))
     asset = context.data_sources.add_pandas("batches").add_dataframe_asset("batch")

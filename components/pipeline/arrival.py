@@ -30,32 +30,56 @@ class Arrived:
     is_new: bool
 
 
-def arrive(ws: Workspace, path: Path, task: str | None) -> Arrived:
+def arrive(ws: Workspace, path: Path, task: str | None, name: str | None = None) -> Arrived:
     """Take one file in.
 
     The task of rows without one is `task`, else the folder under `data/incoming` that the
-    file lies in, else `default`.
+    file lies in, else `default`. `name` is what people know the file by, where its own name
+    says nothing.
 
     Raises:
-        ConfigError: there is no such file.
+        ConfigError: there is no such file, or the task's name is not usable.
+        DataRejected: it is no file but a folder, a pipe or the like.
     """
     if not path.exists():
         raise ConfigError(f"There is no file {path}.", "Check the path and run it again.")
-    task = task or _folder_task(ws, path)
     with ws.arrivals_locked():
-        try:
-            reading = read_batch(path, ws.settings.data, task)
-        except DataRejected as error:
-            return _refuse_unreadable(ws, path, task, error)
-        return _take_in(ws, path, task, reading)
+        return _arrive(ws, path, _folder_task(ws, path) if task is None else task, name)
 
 
-def _take_in(ws: Workspace, path: Path, task: str, reading: Reading) -> Arrived:
+def _arrive(ws: Workspace, path: Path, task: str, name: str | None = None) -> Arrived:
+    source = printable(name or path.name)
+    check_task(task)
+    try:
+        reading = read_batch(path, ws.settings.data, task)
+    except DataRejected as error:
+        return _refuse_unreadable(ws, path, source, task, error)
+    return _take_in(ws, path, source, task, reading)
+
+
+def _take_in(ws: Workspace, path: Path, source: str, task: str, reading: Reading) -> Arrived:
     if views.arrival(ws.ledger, reading.digest) is not None:
         return Arrived(reading.digest, is_new=False)
     publish_file(path, raw_path(ws, reading.digest, path.suffix))
-    _record_arrival(ws, reading.digest, path, task)
+    _record_arrival(ws, reading.digest, source, path.suffix, task)
     return Arrived(reading.digest, is_new=True)
+
+
+def check_task(task: str) -> None:
+    """Refuse a name that no task may have: "mood#2" is the second exam of "mood".
+
+    Raises:
+        ConfigError: it is blank, or holds a `#` or a character that cannot be printed.
+    """
+    if not task.strip() or "#" in task or not task.isprintable():
+        raise ConfigError(
+            f"A task can't be called {printable(task)!r}.", "Use a printable name without `#`."
+        )
+
+
+def printable(name: str) -> str:
+    """Return a file's name or an argument as text; bytes that are no UTF-8 become `\\xNN`."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def raw_path(ws: Workspace, batch: str, suffix: str) -> Path:
@@ -94,9 +118,10 @@ def incoming_files(ws: Workspace) -> list[Path]:
 def take_incoming(ws: Workspace) -> list[Arrived]:
     """Take in every waiting file; each leaves `data/incoming` once its arrival is recorded."""
     taken = []
-    for path in incoming_files(ws):
-        taken.append(arrive(ws, path, None))
-        path.unlink()
+    with ws.arrivals_locked():
+        for path in incoming_files(ws):
+            taken.append(_arrive(ws, path, _folder_task(ws, path)))
+            path.unlink()
     return taken
 
 
@@ -109,19 +134,21 @@ def _folder_task(ws: Workspace, path: Path) -> str:
 
 
 def _record_arrival(
-    ws: Workspace, batch: str, path: Path, task: str, refused: str | None = None
+    ws: Workspace, batch: str, source: str, suffix: str, task: str, refused: str | None = None
 ) -> None:
     payload = {
         "batch": batch,
-        "source": path.name,
+        "source": source,
         "task": task,
-        "suffix": path.suffix,
+        "suffix": suffix,
         "refused": refused,
     }
     ws.ledger.append("batch.arrived", payload, None)
 
 
-def _refuse_unreadable(ws: Workspace, path: Path, task: str, error: DataRejected) -> Arrived:
+def _refuse_unreadable(
+    ws: Workspace, path: Path, source: str, task: str, error: DataRejected
+) -> Arrived:
     if not path.is_file():
         raise error
     batch = file_digest(path)
@@ -130,8 +157,8 @@ def _refuse_unreadable(ws: Workspace, path: Path, task: str, error: DataRejected
     kept = ws.quarantine / batch / f"raw{path.suffix}"
     publish_file(path, kept)
     stored = str(kept.relative_to(ws.root))
-    write_batch(ws.quarantine, batch, path.name, str(error), stored)
-    _record_arrival(ws, batch, path, task, str(error))
+    write_batch(ws.quarantine, batch, source, str(error), stored)
+    _record_arrival(ws, batch, source, path.suffix, task, str(error))
     return Arrived(batch, is_new=True)
 
 

@@ -275,9 +275,7 @@ def _evidence(
                 "known": result.known,
                 "in_batch": result.in_batch,
                 "n": len(divided.exams[result.exam]),
-                **{
-                    who: bits(getattr(result, who)) for who in ("champion", "candidate", "anchor")
-                },
+                **{who: bits(getattr(result, who)) for who in ("champion", "candidate", "anchor")},
             }
             for result in examination.exams
         ],

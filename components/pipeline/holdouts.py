@@ -11,10 +11,12 @@ from pathlib import Path
 
 from components.data.readers import read_batch
 from components.data.validation import validate
+from components.digest import batch_digest
 from components.errors import ConfigError, DataRejected
 from components.items import Item, write_items
 from components.ledger import views
 from components.ledger.book import Lease
+from components.pipeline.arrival import check_task, printable
 from components.pipeline.settlement import generation
 from components.pipeline.workspace import Workspace
 
@@ -41,8 +43,7 @@ def add(ws: Workspace, lease: Lease, path: Path, task: str) -> Added:
     """
     if not path.exists():
         raise ConfigError(f"There is no file {path}.", "Check the path and run it again.")
-    if not task.strip() or "#" in task:
-        raise ConfigError(f"A task can't be called {task!r}.", "Use a name without `#`.")
+    check_task(task)
     contract = ws.settings.data.model_copy(update={"min_rows": 1, "min_labels": 1})
     reading = read_batch(path, contract, task)
     checked = validate(reading, contract, frozenset())
@@ -59,7 +60,7 @@ def add(ws: Workspace, lease: Lease, path: Path, task: str) -> Added:
             "Bring items that Ratchet has not seen.",
         )
     exam = _next_exam(ws, task)
-    _keep(ws, lease, reading.digest, path.name, exam, task, fresh)
+    _keep(ws, lease, printable(path.name), exam, task, fresh)
     spent = len(checked.accepted) - known - len(fresh)
     return Added(exam, len(fresh), len(checked.rejected), known, spent)
 
@@ -72,15 +73,13 @@ def _next_exam(ws: Workspace, task: str) -> str:
 
 
 def _keep(
-    ws: Workspace,
-    lease: Lease,
-    source: str,
-    name: str,
-    exam: str,
-    task: str,
-    items: list[Item],
+    ws: Workspace, lease: Lease, name: str, exam: str, task: str, items: list[Item]
 ) -> None:
-    """Store the items by DVC, push them, and only then let them count."""
+    """Store the items by DVC, push them, and only then let them count.
+
+    They are stored under their own digest: the same file may bring other items on another day.
+    """
+    source = batch_digest(item.digest for item in items)
     key = f"holdout:{source}"
     ws.ledger.append("holdout.begun", {"key": key, "name": name, "exam": exam}, lease)
     path = ws.holdouts / f"{source}.jsonl"

@@ -129,6 +129,12 @@ def set_aside(ws: Workspace, lease: Lease, batch: str, error: RatchetError) -> S
     return settled(ws, batch)
 
 
+def put_back(ws: Workspace, lease: Lease, batch: str, error: RatchetError) -> None:
+    """Queue a batch again whose run failed by no fault of its own; it keeps its place."""
+    payload = {"batch": batch, "reason": f"Its last run failed: {error.message}"}
+    ws.ledger.append("batch.requeued", payload, lease)
+
+
 def settled(ws: Workspace, batch: str) -> Settled:
     """Return what became of a batch, as the inbox has it."""
     arrival = views.arrival(ws.ledger, batch)

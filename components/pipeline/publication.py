@@ -102,9 +102,7 @@ def submission(
     )
 
 
-def _metrics(
-    ws: Workspace, divided: Divided, examined: Examined
-) -> dict[str, float | None]:
+def _metrics(ws: Workspace, divided: Divided, examined: Examined) -> dict[str, float | None]:
     evidence = ws.read_document(examined.evidence)
     found: dict[str, float | None] = dict(chronicle.measures(ws, evidence))
     for exam in evidence["exams"]:

@@ -48,7 +48,8 @@ def release(ws: Workspace, lease: Lease, entry: Entry) -> Released:
         ConfigError: it was released before.
     """
     kept = {
-        row.kind for row in views.quarantined(ws.ledger)
+        row.kind
+        for row in views.quarantined(ws.ledger)
         if row.batch == entry.batch and row.status == "kept"
     }
     if entry.kind not in kept:
@@ -68,7 +69,7 @@ def _requeue(ws: Workspace, entry: Entry) -> str:
     assert arrival is not None and entry.stored_path is not None  # both written on arrival
     if raw_path(ws, entry.batch, arrival.suffix).exists():
         return entry.batch
-    again = arrive(ws, ws.root / entry.stored_path, arrival.task)
+    again = arrive(ws, ws.root / entry.stored_path, arrival.task, arrival.source)
     if again.batch == entry.batch:
         raise ConfigError(
             f"{arrival.source} still can't be read: {entry.reason}",
@@ -80,4 +81,4 @@ def _requeue(ws: Workspace, entry: Entry) -> str:
 def _rows_as_batch(ws: Workspace, entry: Entry) -> str:
     target = entry.folder / "released.jsonl"
     rows_to_batch_file(entry, target)
-    return arrive(ws, target, None).batch
+    return arrive(ws, target, None, f"released rows of {entry.source}").batch

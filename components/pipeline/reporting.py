@@ -14,15 +14,12 @@ if TYPE_CHECKING:
     from components.report.batch_report import Matrix
 
 
-
 def report_path(ws: Workspace, batch: str, bundle: str) -> Path:
     """Return where the page of one examination lies."""
     return ws.mlruns / "reports" / f"{batch[:12]}-{bundle[:12]}.html"
 
 
-def write_report(
-    ws: Workspace, checked: Checked, divided: Divided, examined: Examined
-) -> Path:
+def write_report(ws: Workspace, checked: Checked, divided: Divided, examined: Examined) -> Path:
     """Write the batch report and return its path."""
     from dataclasses import asdict
 

@@ -142,6 +142,11 @@ def roll_back(
 
 
 def _goal(lineage: list[views.Version], target: int | None) -> views.Version:
+    if lineage and target == lineage[0].version:
+        raise ConfigError(
+            f"Version {target} is champion already; nothing was changed.",
+            "Name an earlier version (`ratchet history`), or none to go back by one.",
+        )
     if len(lineage) < 2:
         raise ConfigError(
             "There is no earlier version to go back to.",

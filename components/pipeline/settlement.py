@@ -43,9 +43,7 @@ def register(
         "headline": examined.decision.headline,
     }
     ws.ledger.append("registration.begun", intent, lease)
-    registered = ws.registry.register(
-        publication.submission(ws, key, checked, divided, examined)
-    )
+    registered = ws.registry.register(publication.submission(ws, key, checked, divided, examined))
     return record_registration(ws, lease, intent, registered)
 
 
@@ -90,9 +88,7 @@ def settle(
     return Settled(divided.batch, action, str(payload["reason"]), version.version)
 
 
-def _reject(
-    ws: Workspace, lease: Lease, divided: Divided, payload: dict[str, object]
-) -> Action:
+def _reject(ws: Workspace, lease: Lease, divided: Divided, payload: dict[str, object]) -> Action:
     """Refuse the version; its batch goes to quarantine, from where it can be released."""
     arrival = views.arrival(ws.ledger, divided.batch)
     assert arrival is not None  # the inbox is where the batch came from
@@ -125,9 +121,7 @@ def _promote(
     return "promoted"
 
 
-def _anchors(
-    ws: Workspace, divided: Divided, examined: Examined, version: int
-) -> dict[str, int]:
+def _anchors(ws: Workspace, divided: Divided, examined: Examined, version: int) -> dict[str, int]:
     """Return the anchors once `version` is champion.
 
     A new task is anchored at the version that learned it. An anchor moves only to a version

@@ -77,8 +77,19 @@ class Workspace:
 
     @cached_property
     def ledger(self) -> Ledger:
-        """The ledger, `mlruns/ratchet.db`."""
-        return Ledger(self.mlruns / "ratchet.db", self.clock)
+        """The ledger, `mlruns/ratchet.db`.
+
+        Raises:
+            Corrupted: it is gone, though what only a ledger leads to is still there.
+        """
+        path = self.mlruns / "ratchet.db"
+        absent = not path.exists() or path.stat().st_size == 0
+        if absent and any((self.mlruns / name).exists() for name in ("documents", "bundles")):
+            raise Corrupted(
+                f"The ledger {path} is gone, but {self.mlruns} holds what it recorded.",
+                "Restore it from a backup; to begin anew, choose another root.",
+            )
+        return Ledger(path, self.clock)
 
     @cached_property
     def store(self) -> DataStore:
@@ -93,7 +104,8 @@ class Workspace:
     def registry(self) -> Registry:
         """The model registry, made on first use.
 
-        Once the ledger knows versions, a missing registry is damage, and none is made anew.
+        Once the ledger knows versions, a missing registry is damage, and none is made anew;
+        one that was moved with its root gets its addresses put right.
         """
         from components.registry.store import Registry
 
@@ -103,8 +115,7 @@ class Workspace:
             self.settings.model.name,
             self.settings.registry.experiment,
         )
-        if not views.versions(self.ledger):
-            registry.prepare()
+        registry.prepare(anew=not views.versions(self.ledger))
         return registry
 
     @cached_property

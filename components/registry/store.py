@@ -55,14 +55,18 @@ class Registry:
         self._owns_database = self._file == self._folder / "mlflow.db"
         self.uri = given if self._file is None else f"sqlite:///{self._file}"
 
-    def prepare(self) -> None:
+    def prepare(self, anew: bool = True) -> None:
         """Make database, experiment and registered model, once; safe in many processes.
 
+        Args:
+            anew: whether a missing database is made; else that is damage.
+
         Raises:
+            Corrupted: the database is gone, and may not be made anew.
             NeedsHuman: the experiment was deleted in MLflow.
         """
         with self._locked():
-            if self._file is not None and not database.is_present(self._file):
+            if anew and self._file is not None and not database.is_present(self._file):
                 database.create(self._file, self._artifacts)
                 self._connected = None
             with self._client() as client:

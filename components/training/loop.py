@@ -49,13 +49,22 @@ def descend(learner: Learner, guard: Guard, progress: Progress) -> None:
     for epoch in range(settings.epochs):
         for rows in bucketed(lengths, settings.batch_size, f"{learner.seed}:{epoch}"):
             for group, rate in zip(optimizer.param_groups, rates, strict=True):
-                group["lr"] = rate * min(1.0, (done + 1) / warmup)
+                group["lr"] = rate * _pace(done, warmup, steps)
             _update(learner, guard, optimizer, rows, f"step {done + 1} of {steps}")
             done += 1
             progress(done, steps)
     trained = [weight for group in optimizer.param_groups for weight in group["params"]]
     if not all(bool(weight.isfinite().all()) for weight in trained):
         raise _diverged(settings, "a weight is not a finite number after the last step")
+
+
+def _pace(done: int, warmup: int, steps: int) -> float:
+    """Return the share of the learning rate at a step: up in `warmup` steps, then down to 0.
+
+    The slow end averages out the noise of the last steps, so small batches change little
+    that they need not change.
+    """
+    return min((done + 1) / warmup, (steps - done) / max(1, steps - warmup), 1.0)
 
 
 def bucketed(lengths: Sequence[int], size: int, seed: str) -> list[list[int]]:
