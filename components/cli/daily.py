@@ -147,54 +147,6 @@ def show_status(context: Context, as_json: bool) -> None:
 
 
 @click.command()
-@json_option
-@pass_root
-def watch(context: Context, as_json: bool) -> None:
-    """Examine the champion again on today's holdouts; go back if an earlier task regressed.
-
-    Batches that came after the guilty one are queued again and run. Ends with 0 when the
-    champion is fine, and with 1 when it was rolled back.
-    """
-    with progress_bar() as progress:
-        ws = context.open(progress)
-        result = _with_prefect(progress, lambda flows: flows.watch(str(ws.root)))
-
-    def show() -> None:
-        if result["champion"] is None:
-            click.echo("There is no champion to watch yet.")
-        elif result["rollback"] is None:
-            click.echo(f"Version {result['champion']} is fine on {result['exams']} exams.")
-        else:
-            _show_rollback(result["rollback"])
-            for outcome in result["settled"]:
-                _show_settled(outcome)
-
-    facts(as_json, result, show)
-    sys.exit(1 if result["rollback"] else 0)
-
-
-@click.command()
-@click.option("--to", "target", type=int, help="Version to go back to.  [default: the parent]")
-@click.option("--reason", required=True, help="Why; it is kept in the ledger.")
-@json_option
-@pass_root
-def rollback(context: Context, target: int | None, reason: str, as_json: bool) -> None:
-    """Make an ancestor champion again.
-
-    The batch that came right after it goes to quarantine; later ones are queued again
-    (`ratchet intake` runs them).
-    """
-    from components.pipeline import reconciliation
-    from components.pipeline.rollback import roll_back
-
-    ws = context.open()
-    with ws.ledger.lease(ws.settings.model.name, 600, waiting) as lease:
-        reconciliation.reconcile(ws, lease)
-        undone = roll_back(ws, lease, target, reason)
-    facts(as_json, asdict(undone), lambda: _show_rollback(asdict(undone)))
-
-
-@click.command()
 @click.argument("texts", nargs=-1)
 @click.option("--proba", is_flag=True, help="Show the probability of each label.")
 @json_option
@@ -233,22 +185,6 @@ def predict(context: Context, texts: tuple[str, ...], proba: bool, as_json: bool
 
 
 @click.command()
-@click.option("--rebuild", is_flag=True, help="Also fill the projections anew from the events.")
-@json_option
-@pass_root
-def reconcile(context: Context, rebuild: bool, as_json: bool) -> None:
-    """After a crash: finish or undo what was begun, and make MLflow show what the ledger says."""
-    from components.ledger.verify import rebuild as fill_again
-    from components.pipeline import reconciliation
-
-    ws = context.open()
-    with ws.ledger.lease(ws.settings.model.name, 600, waiting) as lease:
-        done = [f"rebuilt from {fill_again(ws.ledger)} events"] if rebuild else []
-        done += reconciliation.reconcile(ws, lease)
-    facts(as_json, {"done": done}, lambda: click.echo("\n".join(done) or "All is in order."))
-
-
-@click.command()
 @click.option(
     "--folder",
     type=click.Path(file_okay=False, path_type=Path),
@@ -268,52 +204,12 @@ def demo(folder: Path, base: Path | None, seed: int, as_json: bool) -> None:
     facts(as_json, result, lambda: None)
 
 
-def _with_prefect(progress: Any, act: Any) -> Any:
-    """Import the flows (and Prefect) only now, and let them show progress here."""
-    from flows import session
-
-    with session.showing(progress):
-        return act(session)
-
-
 def _report(ws: Any, version: int | None) -> str | None:
     from components.ledger import views
     from components.pipeline.reporting import report_path
 
     found = views.version(ws.ledger, version) if version else None
     return str(report_path(ws, found.batch, found.bundle)) if found else None
-
-
-def _show_settled(outcome: dict[str, Any]) -> None:
-    version = f", version {outcome['version']}" if outcome["version"] else ""
-    again = " (seen before, nothing was trained)" if outcome.get("seen_before") else ""
-    click.echo(f"{status(outcome['action'])} batch {outcome['batch'][:12]}{version}{again}")
-    click.echo(f"  {outcome['headline']}")
-    if outcome.get("report"):
-        click.echo(f"  report: {outcome['report']}")
-    if outcome["version"]:
-        click.echo(f"  next: ratchet version explain {outcome['version']}")
-    elif outcome["action"] == "refused":
-        click.echo(f"  next: ratchet quarantine show {outcome['batch'][:12]}")
-
-
-def _show_rollback(undone: dict[str, Any]) -> None:
-    click.echo(
-        f"{status('barred')} version {undone['from_version']}; "
-        f"version {undone['to_version']} is champion again.\n  {undone['reason']}"
-    )
-    cost = undone["cost"]
-    lost = [f"versions {cost['versions']}"]
-    lost += [f"tasks {cost['tasks']}"] if cost["tasks"] else []
-    lost += [f"labels {cost['labels']}"] if cost["labels"] else []
-    click.echo(f"  cost: {', '.join(lost)}; batch {undone['guilty'][:12]} is in quarantine")
-    if undone["requeued"]:
-        again = ", ".join(batch[:12] for batch in undone["requeued"])
-        click.echo(f"  queued again: {again} (`ratchet intake` runs them)")
-
-
-def waiting(holder: str) -> None:
-    click.echo(f"Waiting for {holder} to finish ...", err=True)
 
 
 def _shorten(text: str, length: int = 60) -> str:

@@ -78,8 +78,8 @@ def check_task(task: str) -> None:
 
 
 def printable(name: str) -> str:
-    """Return a file's name or an argument as text; bytes that are no UTF-8 become `\\xNN`."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    """Return text that UTF-8 can hold: what it cannot (lone surrogates) is written out."""
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def raw_path(ws: Workspace, batch: str, suffix: str) -> Path:
@@ -157,8 +157,9 @@ def _refuse_unreadable(
     kept = ws.quarantine / batch / f"raw{path.suffix}"
     publish_file(path, kept)
     stored = str(kept.relative_to(ws.root))
-    write_batch(ws.quarantine, batch, source, str(error), stored)
-    _record_arrival(ws, batch, source, path.suffix, task, str(error))
+    reason = printable(str(error))
+    write_batch(ws.quarantine, batch, source, reason, stored)
+    _record_arrival(ws, batch, source, path.suffix, task, reason)
     return Arrived(batch, is_new=True)
 
 

@@ -19,7 +19,7 @@ from components.errors import Corrupted, RatchetError
 from components.items import Item, write_items
 from components.ledger import views
 from components.ledger.book import Lease
-from components.pipeline.arrival import items_path, raw_path, set_batch_aside
+from components.pipeline.arrival import items_path, printable, raw_path, set_batch_aside
 from components.pipeline.workspace import Workspace
 
 
@@ -131,7 +131,7 @@ def set_aside(ws: Workspace, lease: Lease, batch: str, error: RatchetError) -> S
 
 def put_back(ws: Workspace, lease: Lease, batch: str, error: RatchetError) -> None:
     """Queue a batch again whose run failed by no fault of its own; it keeps its place."""
-    payload = {"batch": batch, "reason": f"Its last run failed: {error.message}"}
+    payload = {"batch": batch, "reason": printable(f"Its last run failed: {error.message}")}
     ws.ledger.append("batch.requeued", payload, lease)
 
 
