@@ -112,9 +112,7 @@ def _watch(ws: Workspace, scene: Scene) -> list[dict[str, Any]]:
     names = {each.batch: each.source for each in views.arrivals(ws.ledger)}
     what = f"rolled back v{undone['from_version']} to v{undone['to_version']}"
     guilty = f"{names[undone['guilty']]} is in quarantine"
-    rows = [
-        {"name": scene.name, "task": "", "what": what, "why": f"{undone['reason']} {guilty}."}
-    ]
+    rows = [{"name": scene.name, "task": "", "what": what, "why": f"{undone['reason']} {guilty}."}]
     for batch in undone["requeued"]:
         task = next(each.task for each in views.arrivals(ws.ledger) if each.batch == batch)
         name = f"{Path(names[batch]).stem}, again"

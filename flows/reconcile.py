@@ -7,13 +7,12 @@ from functools import partial
 from prefect import flow
 
 from components.pipeline import reconciliation
-from flows.retrain import LEASE_WAIT_SECONDS
-from flows.steps import as_task, workspace
+from flows.steps import as_task, leased, workspace
 
 
 @flow(name="reconcile", validate_parameters=False)
 def reconcile(root: str) -> list[str]:
     """Make the root whole again and return what had to be done."""
     ws = workspace(root)
-    with ws.ledger.lease(ws.settings.model.name, LEASE_WAIT_SECONDS) as lease:
+    with leased(ws) as lease:
         return as_task("reconcile", partial(reconciliation.reconcile, ws, lease))

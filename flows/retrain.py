@@ -15,9 +15,7 @@ from components.pipeline import examination, learning, preparation, reconciliati
 from components.pipeline.library import Library
 from components.pipeline.preparation import Settled
 from components.pipeline.workspace import Workspace
-from flows.steps import Step, as_task, directly, workspace
-
-LEASE_WAIT_SECONDS = 24 * 3600.0
+from flows.steps import Step, as_task, directly, leased, workspace
 
 
 @flow(name="retrain", flow_run_name="retrain-{batch}", validate_parameters=False)
@@ -28,7 +26,7 @@ def retrain(root: str, batch: str) -> dict[str, Any]:
 
 def settle_batch(ws: Workspace, batch: str, step: Step = directly) -> Settled:
     """Run one batch, unless another process settled it while this one waited."""
-    with ws.ledger.lease(ws.settings.model.name, LEASE_WAIT_SECONDS) as lease:
+    with leased(ws) as lease:
         step("reconcile", partial(reconciliation.reconcile, ws, lease))
         if batch not in {arrival.batch for arrival in views.waiting(ws.ledger)}:
             return preparation.settled(ws, batch)

@@ -7,8 +7,10 @@ that the same body runs where no server may be started.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -16,10 +18,12 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from components.errors import Retryable
+from components.ledger.book import Lease
 from components.pipeline.workspace import Progress, Workspace, no_progress, open_workspace
 
 T = TypeVar("T")
 
+LEASE_WAIT_SECONDS = 24 * 3600.0
 RETRIES = 2
 RETRY_DELAY_SECONDS = 5
 
@@ -41,16 +45,24 @@ def directly(name: str, work: Callable[[], T]) -> T:
 
 def as_task(name: str, work: Callable[[], T]) -> T:
     """Run the step as a Prefect task; a `Retryable` fault is tried again."""
-    step: Any = task(
-        lambda: work(),
+    step = task(
         name=name,
         retries=RETRIES,
         retry_delay_seconds=RETRY_DELAY_SECONDS,
         retry_condition_fn=_is_passing,
         cache_policy=NO_CACHE,
-    )
-    result: T = step()
-    return result
+    )(lambda: work())
+    return step()
+
+
+@contextmanager
+def leased(ws: Workspace) -> Iterator[Lease]:
+    """Hold the model's lease; the progress shows that another process is waited for."""
+    show = partial(ws.progress, "waiting")
+    name = ws.settings.model.name
+    with ws.ledger.lease(name, LEASE_WAIT_SECONDS, lambda holder: show(0, 1)) as lease:
+        show(1, 1)
+        yield lease
 
 
 def workspace(root: str) -> Workspace:

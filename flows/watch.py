@@ -12,8 +12,7 @@ from components.pipeline import reconciliation, rollback
 from components.pipeline.rollback import RolledBack, Watched
 from components.pipeline.workspace import Workspace
 from flows.intake import drain
-from flows.retrain import LEASE_WAIT_SECONDS
-from flows.steps import Step, as_task, directly, workspace
+from flows.steps import Step, as_task, directly, leased, workspace
 
 
 @flow(name="watch", validate_parameters=False)
@@ -33,7 +32,7 @@ def watch(root: str) -> dict[str, Any]:
 
 def look_and_go_back(ws: Workspace, step: Step = directly) -> tuple[Watched, RolledBack | None]:
     """One look under the model's lease, and the rollback that it asks for."""
-    with ws.ledger.lease(ws.settings.model.name, LEASE_WAIT_SECONDS) as lease:
+    with leased(ws) as lease:
         step("reconcile", partial(reconciliation.reconcile, ws, lease))
         watched = step("look", partial(rollback.look, ws, lease))
         if not watched.regressions:

@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from components.cli.daily import json_option, pass_root
 from components.cli.main import Context
+from components.cli.options import json_option, pass_root
 from components.cli.output import facts, status, table
 
 
@@ -67,7 +67,7 @@ def list_versions(context: Context, as_json: bool) -> None:
     from components.ledger import views
 
     ws = context.open()
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"version": v.version, "status": v.status, "parent": v.parent, "batch": v.batch,
          "headline": v.headline}
         for v in views.versions(ws.ledger)

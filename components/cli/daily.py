@@ -1,4 +1,4 @@
-"""The daily commands: init, run, intake, status, watch, rollback, predict, reconcile, demo."""
+"""The daily commands: init, run, intake, status, predict and demo."""
 
 from __future__ import annotations
 
@@ -11,20 +11,17 @@ from typing import Any
 import click
 
 from components.cli.main import Context
-from components.cli.output import facts, progress_bar, status, table
+from components.cli.options import json_option, pass_root, with_prefect
+from components.cli.outcomes import show_settled
+from components.cli.output import facts, progress_bar, table
 
 EXIT_CODES = {"promoted": 0, "held": 3, "queued": 3, "running": 3}
 """Exit code by what became of a batch; whatever is not here ends with 1."""
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print facts as JSON.")
-pass_root = click.pass_obj
-
 
 def register(group: click.Group) -> None:
     """Add this module's commands."""
-    for command in (
-        init, run, intake, show_status, watch, rollback, predict, reconcile, demo
-    ):  # fmt: skip
+    for command in (init, run, intake, show_status, predict, demo):
         group.add_command(command)
 
 
@@ -63,15 +60,15 @@ def run(context: Context, batch: Path, task: str | None, as_json: bool) -> None:
         earlier = preparation.settled(ws, arrived.batch)
         outcomes = []
         if earlier.action in ("queued", "running"):
-            outcomes = _with_prefect(progress, lambda flows: flows.drain(ws, arrived.batch))
+            outcomes = with_prefect(progress, lambda flows: flows.drain(ws, arrived.batch))
     result = asdict(preparation.settled(ws, arrived.batch)) | {"seen_before": not arrived.is_new}
     result["report"] = _report(ws, result["version"])
 
     def show() -> None:
         for other in outcomes:
             if other["batch"] != arrived.batch:
-                _show_settled(other)
-        _show_settled(result)
+                show_settled(other)
+        show_settled(result)
 
     facts(as_json, result, show)
     sys.exit(EXIT_CODES.get(result["action"], 1))
@@ -86,23 +83,22 @@ def intake(context: Context, as_json: bool) -> None:
     A folder in data/incoming names the task. Ends with 0; a refused or held batch does not
     stop the ones behind it (see `ratchet status`).
     """
+    from components.ledger import views
     from components.pipeline import arrival
 
     with progress_bar() as progress:
         ws = context.open(progress)
-        from components.ledger import views
-
         outcomes: list[dict[str, Any]] = []
         arrived = arrival.take_incoming(ws)
         if views.waiting(ws.ledger):
-            outcomes = _with_prefect(progress, lambda flows: flows.drain(ws))
+            outcomes = with_prefect(progress, lambda flows: flows.drain(ws))
     result = {"arrived": [asdict(each) for each in arrived], "settled": outcomes}
 
     def show() -> None:
         new = sum(each.is_new for each in arrived)
         click.echo(f"{len(arrived)} files arrived, {new} of them new.")
         for outcome in outcomes:
-            _show_settled(outcome)
+            show_settled(outcome)
 
     facts(as_json, result, show)
 
@@ -117,7 +113,7 @@ def show_status(context: Context, as_json: bool) -> None:
     ws = context.open()
     champion, inbox = views.champion(ws.ledger), views.arrivals(ws.ledger)
     exams = Counter(item.exam for item in views.held_items(ws.ledger))
-    value = {
+    value: dict[str, Any] = {
         "root": str(ws.root),
         "model": ws.settings.model.name,
         "champion": asdict(champion) if champion else None,
@@ -155,6 +151,7 @@ def predict(context: Context, texts: tuple[str, ...], proba: bool, as_json: bool
     """Answer TEXTS (or the lines of standard input) with the champion."""
     from components.errors import ConfigError
     from components.ledger import views
+    from components.pipeline.arrival import printable
 
     ws = context.open()
     champion = views.champion(ws.ledger)
@@ -163,11 +160,14 @@ def predict(context: Context, texts: tuple[str, ...], proba: bool, as_json: bool
     from components.evaluation.scoring import predict as answer
     from components.training.bundle import open_bundle
 
-    asked = list(texts) or [line.rstrip("\n") for line in sys.stdin if line.strip()]
+    lines = texts or [line.rstrip("\n") for line in sys.stdin if line.strip()]
+    asked = [printable(line) for line in lines]
+    if not asked:
+        raise ConfigError("There is nothing to answer.", "Give texts, or lines on standard input.")
     bundle = open_bundle(ws.bundles, champion.bundle)
     training = ws.settings.training
     found = answer(ws.base, bundle, asked, training.threads, training.device)
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "text": text,
             "label": label,

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
-from components.cli.daily import json_option, pass_root, waiting
 from components.cli.main import Context
+from components.cli.options import changing, json_option, pass_root
 from components.cli.output import facts, table
 
 
@@ -35,11 +35,10 @@ def add(context: Context, file: Path, task: str, as_json: bool) -> None:
     A second file for the same task opens the next generation ("tweets#2"), examined by
     itself. Afterwards `ratchet watch` looks at the champion with the new items.
     """
-    from components.pipeline import holdouts, reconciliation
+    from components.pipeline import holdouts
 
     ws = context.open()
-    with ws.ledger.lease(ws.settings.model.name, 600, waiting) as lease:
-        reconciliation.reconcile(ws, lease)
+    with changing(ws) as lease:
         added = holdouts.add(ws, lease, file, task)
 
     def show() -> None:
@@ -157,7 +156,7 @@ def release_quarantine(context: Context, batch: str, as_json: bool) -> None:
     from components.pipeline.release import find_entry, release
 
     ws = context.open()
-    with ws.ledger.lease(ws.settings.model.name, 600, waiting) as lease:
+    with changing(ws) as lease:
         released = release(ws, lease, find_entry(ws, batch))
     facts(
         as_json,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from dataclasses import dataclass
@@ -61,10 +62,12 @@ def cli(context: click.Context, root: Path, debug: bool) -> None:
 
 def main() -> None:
     """Run the command; end with the exit code that the outcome has."""
-    from components.cli import audit, daily, data
+    from components.cli import audit, daily, data, upkeep
 
-    for module in (daily, data, audit):
+    for module in (daily, upkeep, data, audit):
         module.register(cli)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # texts may hold what no terminal can
     debug = "--debug" in sys.argv
     try:
         sys.exit(cli.main(standalone_mode=False) or 0)
@@ -79,6 +82,9 @@ def main() -> None:
             raise
         _say(error.code, error.message, error.remedy)
         sys.exit(error.exit_code)
+    except BrokenPipeError:
+        sys.stdout = None  # whoever read it has gone, as `head` does
+        sys.exit(EXIT_DEFECT)
     except OSError as error:
         if debug:
             raise
@@ -87,6 +93,15 @@ def main() -> None:
             "system",
             f"{place}{error.strerror or error}.",
             "Nothing half-done is kept; mend it and run again.",
+        )
+        sys.exit(EXIT_DEFECT)
+    except Exception as error:
+        if debug:
+            raise
+        _say(
+            "defect",
+            f"{type(error).__name__}: {' '.join(str(error).split())[:500]}",
+            "This is a defect of Ratchet: please report it with what `ratchet --debug` shows.",
         )
         sys.exit(EXIT_DEFECT)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -10,6 +11,9 @@ from typing import Any
 import click
 
 from components.pipeline.workspace import Progress, no_progress
+
+PIPE_COLUMNS = 118
+"""How wide tables are where no terminal says."""
 
 COLOURS = {
     "promoted": "green",
@@ -26,9 +30,9 @@ COLOURS = {
 
 
 def facts(as_json: bool, value: Any, show: Callable[[], None]) -> None:
-    """Print `value` as JSON, or let `show` print it for people."""
+    """Print `value` as JSON (pure ASCII, so any pipe takes it), or let `show` print it."""
     if as_json:
-        click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+        click.echo(json.dumps(value, indent=2, allow_nan=False, default=str))
     else:
         show()
 
@@ -43,9 +47,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | No
     for row in rows:
         cells = ["" if cell is None else str(cell) for cell in row]
         drawn.add_row(*(Text(cell, style=COLOURS.get(cell, "")) for cell in cells))
-    Console(soft_wrap=False, width=None if click.get_text_stream("stdout").isatty() else 118).print(
-        drawn
-    )
+    Console(width=None if sys.stdout.isatty() else PIPE_COLUMNS).print(drawn)
 
 
 def status(word: str) -> str:
@@ -56,7 +58,7 @@ def status(word: str) -> str:
 @contextmanager
 def progress_bar() -> Iterator[Progress]:
     """Yield a callback that draws one bar per kind of long work; silent without a terminal."""
-    if not click.get_text_stream("stderr").isatty():
+    if not sys.stderr.isatty():
         yield no_progress
         return
     from rich.console import Console

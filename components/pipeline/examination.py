@@ -164,27 +164,39 @@ def _learned(
 ) -> list[NewTask]:
     """Return what held-out rows say of the batch, a part per task and per new label.
 
-    These are the batch's own rows; for a task that is new, the items of its exams as well.
+    These are the batch's own rows; for what is new, the items of the task's exams as well.
+    Law 5: what is new and has no held-out row becomes a part without items, which is MISSING.
     """
     known = views.known_tasks(ws.ledger)
-    rows: dict[str, list[Item]] = {item.task: [] for item in divided.split.train}
-    for item in divided.split.holdout:
-        rows.setdefault(item.task, []).append(item)
-    for exam, items in divided.exams.items():
-        task = divided.tasks[exam]
-        if task in rows.keys() - known:
-            rows[task] += examiner.items(items)
-    parts = [
-        _part(task, None, items, task in known, bundle, champion, examiner)
-        for task, items in sorted(rows.items())
-        if items or task not in known
-    ]
-    new_labels = set(bundle.labels) - set(champion.labels) if champion else set()
-    for task, items in sorted(rows.items()):
-        for label in sorted(new_labels & {item.label for item in items} if task in known else ()):
-            own = [item for item in items if item.label == label]
-            parts.append(_part(task, label, own, False, bundle, champion, examiner))
+    rows = _by_task(divided.split.train + divided.split.holdout)
+    own, sat = _by_task(divided.split.holdout), _exam_items(divided, examiner)
+    parts = []
+    for task in sorted(rows):
+        items = own.get(task, []) + (sat.get(task, []) if task not in known else [])
+        if items or task not in known:
+            parts.append(_part(task, None, items, task in known, bundle, champion, examiner))
+    new = frozenset(bundle.labels) - frozenset(champion.labels if champion else bundle.labels)
+    for task in sorted(rows.keys() & known):
+        seen = own.get(task, []) + sat.get(task, [])
+        for label in sorted(new & {item.label for item in rows[task]}):
+            items = [item for item in seen if item.label == label]
+            parts.append(_part(task, label, items, False, bundle, champion, examiner))
     return parts
+
+
+def _by_task(items: Sequence[Item]) -> dict[str, list[Item]]:
+    found: dict[str, list[Item]] = {}
+    for item in items:
+        found.setdefault(item.task, []).append(item)
+    return found
+
+
+def _exam_items(divided: Divided, examiner: Examiner) -> dict[str, list[Item]]:
+    """Return the items of the snapshot by task."""
+    found: dict[str, list[Item]] = {}
+    for exam, digests in divided.exams.items():
+        found.setdefault(divided.tasks[exam], []).extend(examiner.items(digests))
+    return found
 
 
 def _part(
@@ -222,19 +234,18 @@ def _drift(
 
     size = settings.drift.sample_items
     past, now = library.replay(champion.memory), list(divided.split.train)
-    texts = [_sample(items, size) for items in (past, now)]
-    vectors = [
+    before, after = (
         embed(
             ws.base,
-            [item.text for item in items],
+            [item.text for item in _sample(items, size)],
             settings.model.max_tokens,
             settings.training.threads,
             partial(ws.progress, "embedding"),
         )
-        for items in texts
-    ]
-    labels = [[item.label for item in items] for items in (past, now)]
-    return examine_drift(*vectors, *labels, settings.drift, settings.seed)
+        for items in (past, now)
+    )
+    labels, now_labels = ([item.label for item in items] for items in (past, now))
+    return examine_drift(before, after, labels, now_labels, settings.drift, settings.seed)
 
 
 def _sample(items: list[Item], size: int) -> list[Item]:

@@ -23,8 +23,10 @@ from components.pipeline.workspace import Workspace
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """What became of a holdout file: `rejected` rows broke the contract, `known` ones were
-    held out before, `trained` ones were trained on and are no exam any more.
+    """What became of a holdout file.
+
+    `rejected` rows broke the contract, `known` ones were held out before, `trained` ones
+    were trained on and are no exam any more.
     """
 
     exam: str
@@ -72,9 +74,7 @@ def _next_exam(ws: Workspace, task: str) -> str:
     return f"{task}#{max(generations) + 1}" if generations else task
 
 
-def _keep(
-    ws: Workspace, lease: Lease, name: str, exam: str, task: str, items: list[Item]
-) -> None:
+def _keep(ws: Workspace, lease: Lease, name: str, exam: str, task: str, items: list[Item]) -> None:
     """Store the items by DVC, push them, and only then let them count.
 
     They are stored under their own digest: the same file may bring other items on another day.

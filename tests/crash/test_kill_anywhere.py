@@ -20,7 +20,6 @@ from typing import Any
 
 import pytest
 
-from components.errors import ConfigError
 from components.ledger import views
 from components.ledger.book import Ledger
 from components.ledger.verify import verify
@@ -102,6 +101,8 @@ def arm(at: int | None, log: Path | None = None) -> None:
     def wrapped(name: str, work: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any, **kwargs: Any) -> Any:
             nonlocal count
+            if name == "replace" and not _called_by_us():
+                return work(*args, **kwargs)
             mine, count = count, count + 2
             if log is not None:
                 event = args[1] if name == "append" else ""
@@ -118,6 +119,11 @@ def arm(at: int | None, log: Path | None = None) -> None:
 
     for owner, name in mutating():
         setattr(owner, name, wrapped(name, getattr(owner, name)))
+
+
+def _called_by_us() -> bool:
+    """Tell our own renames from those inside a DVC or MLflow call, which is a point itself."""
+    return str(sys._getframe(2).f_globals["__name__"]).startswith("components.")
 
 
 def in_child(work: Callable[[], None]) -> int:
@@ -232,12 +238,21 @@ def differences(
     return wrong
 
 
+@pytest.fixture(scope="module", autouse=True)
+def warm(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Import here what every child would import, by running a batch: on one thread, so that
+    no thread pool is there when the children are forked.
+    """
+    root = tmp_path_factory.mktemp("warm")
+    prepare(root, 1)
+    run_batch(open_workspace(root))
+
+
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_killed_at_any_point_the_same_command_ends_as_if_nothing_had_happened(
     scenario: str, tmp_path: Path
 ) -> None:
     promoted = 2 if scenario == "rollback" else 1
-    warm_up()
     pids = []
     for line in range(LINES):
         pid = os.fork()
@@ -253,16 +268,3 @@ def test_killed_at_any_point_the_same_command_ends_as_if_nothing_had_happened(
     results = [json.loads((tmp_path / f"wrong{line}").read_text()) for line in range(LINES)]
     assert results[0]["points"] == results[1]["points"] > 10
     assert [wrong for result in results for wrong in result["wrong"]] == []
-
-
-def warm_up() -> None:
-    """Import what the children would import each for itself; start no thread."""
-    import great_expectations
-    import matplotlib.pyplot
-    import mlflow.pyfunc
-    import peft
-    import transformers
-    from dvc.repo import Repo
-
-    assert great_expectations and matplotlib and mlflow and peft and transformers and Repo
-    assert ConfigError

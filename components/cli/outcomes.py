@@ -1,4 +1,16 @@
-def _show_settled(outcome: dict[str, Any]) -> None:
+"""What became of a batch, or of a champion, as people read it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from components.cli.output import status
+
+
+def show_settled(outcome: dict[str, Any]) -> None:
+    """Print a settled batch: what, why, and what to type next."""
     version = f", version {outcome['version']}" if outcome["version"] else ""
     again = " (seen before, nothing was trained)" if outcome.get("seen_before") else ""
     click.echo(f"{status(outcome['action'])} batch {outcome['batch'][:12]}{version}{again}")
@@ -11,18 +23,19 @@ def _show_settled(outcome: dict[str, Any]) -> None:
         click.echo(f"  next: ratchet quarantine show {outcome['batch'][:12]}")
 
 
-def _show_rollback(undone: dict[str, Any]) -> None:
+def show_rollback(undone: dict[str, Any]) -> None:
+    """Print a rollback and its cost."""
     click.echo(
         f"{status('barred')} version {undone['from_version']}; "
         f"version {undone['to_version']} is champion again.\n  {undone['reason']}"
     )
     cost = undone["cost"]
-    lost = [f"versions {cost['versions']}"]
-    lost += [f"tasks {cost['tasks']}"] if cost["tasks"] else []
-    lost += [f"labels {cost['labels']}"] if cost["labels"] else []
-    click.echo(f"  cost: {', '.join(lost)}; batch {undone['guilty'][:12]} is in quarantine")
-    if undone["requeued"]:
-        again = ", ".join(batch[:12] for batch in undone["requeued"])
-        click.echo(f"  queued again: {again} (`ratchet intake` runs them)")
+    lost = [
+        f"{what} {_listed(cost[what])}" for what in ("versions", "tasks", "labels") if cost[what]
+    ]
+    click.echo(f"  cost: {'; '.join(lost)}")
+    click.echo(f"  batch {undone['guilty'][:12]} is in quarantine")
 
 
+def _listed(values: list[Any]) -> str:
+    return ", ".join(str(value) for value in values)

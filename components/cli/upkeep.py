@@ -1,3 +1,24 @@
+"""Commands that keep a model well: `watch`, `rollback` and `reconcile`."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+
+import click
+
+from components.cli.main import Context
+from components.cli.options import changing, json_option, leased, pass_root, with_prefect
+from components.cli.outcomes import show_rollback, show_settled
+from components.cli.output import facts, progress_bar
+
+
+def register(group: click.Group) -> None:
+    """Add this module's commands."""
+    for command in (watch, rollback, reconcile):
+        group.add_command(command)
+
+
 @click.command()
 @json_option
 @pass_root
@@ -9,7 +30,7 @@ def watch(context: Context, as_json: bool) -> None:
     """
     with progress_bar() as progress:
         ws = context.open(progress)
-        result = _with_prefect(progress, lambda flows: flows.watch(str(ws.root)))
+        result = with_prefect(progress, lambda flows: flows.watch(str(ws.root)))
 
     def show() -> None:
         if result["champion"] is None:
@@ -17,9 +38,9 @@ def watch(context: Context, as_json: bool) -> None:
         elif result["rollback"] is None:
             click.echo(f"Version {result['champion']} is fine on {result['exams']} exams.")
         else:
-            _show_rollback(result["rollback"])
+            show_rollback(result["rollback"])
             for outcome in result["settled"]:
-                _show_settled(outcome)
+                show_settled(outcome)
 
     facts(as_json, result, show)
     sys.exit(1 if result["rollback"] else 0)
@@ -36,14 +57,19 @@ def rollback(context: Context, target: int | None, reason: str, as_json: bool) -
     The batch that came right after it goes to quarantine; later ones are queued again
     (`ratchet intake` runs them).
     """
-    from components.pipeline import reconciliation
     from components.pipeline.rollback import roll_back
 
     ws = context.open()
-    with ws.ledger.lease(ws.settings.model.name, 600, waiting) as lease:
-        reconciliation.reconcile(ws, lease)
-        undone = roll_back(ws, lease, target, reason)
-    facts(as_json, asdict(undone), lambda: _show_rollback(asdict(undone)))
+    with changing(ws) as lease:
+        undone = asdict(roll_back(ws, lease, target, reason))
+
+    def show() -> None:
+        show_rollback(undone)
+        if undone["requeued"]:
+            again = ", ".join(batch[:12] for batch in undone["requeued"])
+            click.echo(f"  queued again: {again}\nnext: ratchet intake")
+
+    facts(as_json, undone, show)
 
 
 @click.command()
@@ -56,9 +82,7 @@ def reconcile(context: Context, rebuild: bool, as_json: bool) -> None:
     from components.pipeline import reconciliation
 
     ws = context.open()
-    with ws.ledger.lease(ws.settings.model.name, 600, waiting) as lease:
+    with leased(ws) as lease:
         done = [f"rebuilt from {fill_again(ws.ledger)} events"] if rebuild else []
         done += reconciliation.reconcile(ws, lease)
     facts(as_json, {"done": done}, lambda: click.echo("\n".join(done) or "All is in order."))
-
-

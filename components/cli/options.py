@@ -1,0 +1,47 @@
+"""What commands share: the `--json` flag, the context, the model's lease, and Prefect."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from components.ledger.book import Lease
+    from components.pipeline.workspace import Progress, Workspace
+
+LEASE_WAIT_SECONDS = 600.0
+
+T = TypeVar("T")
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print facts as JSON.")
+pass_root = click.pass_obj
+
+
+def leased(ws: Workspace) -> AbstractContextManager[Lease]:
+    """Hold the model's lease; say so where another process has it."""
+    return ws.ledger.lease(ws.settings.model.name, LEASE_WAIT_SECONDS, _say_whom)
+
+
+@contextmanager
+def changing(ws: Workspace) -> Iterator[Lease]:
+    """Hold the model's lease, with whatever a crash left behind put right first."""
+    from components.pipeline import reconciliation
+
+    with leased(ws) as lease:
+        reconciliation.reconcile(ws, lease)
+        yield lease
+
+
+def with_prefect(progress: Progress, act: Callable[[Any], T]) -> T:
+    """Import the flows (and Prefect) only now, and let them show progress here."""
+    from flows import session
+
+    with session.showing(progress):
+        return act(session)
+
+
+def _say_whom(holder: str) -> None:
+    click.echo(f"Waiting for {holder} to finish ...", err=True)
