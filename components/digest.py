@@ -11,10 +11,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+_VARIATIONS = re.compile("[\u034f\u180b-\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+"""Characters of category Mn that choose a glyph and are not seen themselves."""
 
 
 def canonical_json(value: Any) -> str:
@@ -65,12 +69,27 @@ def batch_digest(item_digests: Iterable[str]) -> str:
 def normalised_text(text: str) -> str:
     """Return the form in which two texts count as near-duplicates.
 
-    NFKC, case folded, everything but letters and digits made one space. Two texts of
+    Invisible characters dropped, NFKC, case folded, everything but letters, digits and the
+    marks on them (the vowels of Hindi or Thai are marks) made one space. Two texts of
     punctuation or symbols alone keep their characters, so they do not all collapse into one.
+
+    Law: idempotent; case, width and Unicode form of the text do not count.
     """
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    words = "".join(c if c.isalnum() else " " for c in folded).split()
-    return " ".join(words) if words else "".join(folded.split())
+    folded = _folded(text)
+    words, in_word = [], False
+    for character in folded:
+        in_word = character.isalnum() or (
+            in_word and unicodedata.category(character) in ("Mn", "Mc")
+        )
+        words.append(character if in_word else " ")
+    return " ".join("".join(words).split()) or "".join(folded.split())
+
+
+def _folded(text: str) -> str:
+    if not text.isascii():
+        text = "".join(c for c in text if unicodedata.category(c) != "Cf")
+        text = unicodedata.normalize("NFKC", _VARIATIONS.sub("", text))
+    return unicodedata.normalize("NFKC", text.casefold())
 
 
 def text_digest(text: str) -> str:

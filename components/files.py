@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from components.digest import canonical_json
@@ -21,17 +24,8 @@ def write_bytes(path: Path, data: bytes) -> None:
     Raises:
         OSError: nothing was changed at `path`; the partial file is removed.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}{PART_SUFFIX}")
-    try:
-        with part.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-        _sync_folder(path.parent)
-    finally:
-        part.unlink(missing_ok=True)
+    with _replacing(path) as part:
+        part.write_bytes(data)
 
 
 def write_json(path: Path, value: object) -> None:
@@ -40,38 +34,53 @@ def write_json(path: Path, value: object) -> None:
 
 
 def publish_file(source: Path, target: Path) -> None:
-    """Copy a file of any size to `target` in one step."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f"{target.name}.{os.getpid()}{PART_SUFFIX}")
-    try:
+    """Copy a file of any size to `target` in one step.
+
+    Raises:
+        OSError: nothing was changed at `target`; the partial file is removed.
+    """
+    with _replacing(target) as part:
         shutil.copyfile(source, part)
-        with part.open("rb") as file:
-            os.fsync(file.fileno())
-        os.replace(part, target)
-        _sync_folder(target.parent)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def publish_folder(part: Path, target: Path) -> None:
     """Rename the finished folder `part` to `target`; keep `target` where it exists already.
 
-    Law: `target` names its content (a digest), so an existing one is the same one.
+    Law: `target` names its content (a digest), so an existing one is the same one, whether it
+    was there before or another process was faster.
     """
-    if target.exists():
+    if not target.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        for path in (*part.rglob("*"), part):
+            _sync(path)
+        try:
+            os.replace(part, target)
+        except OSError:
+            if not target.exists():
+                raise
+        _sync(target.parent)
+    if part.exists():
         shutil.rmtree(part)
-        return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    for file in part.rglob("*"):
-        if file.is_file():
-            with file.open("rb") as opened:
-                os.fsync(opened.fileno())
-    os.replace(part, target)
-    _sync_folder(target.parent)
 
 
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """Give the place of a new file that takes the place of `path` once the block is through."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    writer = f"{os.getpid()}-{threading.get_ident()}"
+    part = path.with_name(f"{path.name}.{writer}{PART_SUFFIX}")
+    try:
+        yield part
+        _sync(part)
+        os.replace(part, path)
+        _sync(path.parent)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    """Flush a file, or the names in a folder, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from components.digest import canonical_json, item_digest, text_digest
+from components.errors import Corrupted
 from components.files import write_bytes
 
 
@@ -35,13 +36,25 @@ def write_items(path: Path, items: Iterable[Item]) -> None:
     """Write items as JSONL in the order of their digests, in one step."""
     lines = [
         canonical_json({"text": item.text, "label": item.label, "task": item.task})
-        for item in sorted(items, key=lambda item: item.digest)
+        for item in sorted(items, key=lambda item: (item.digest, item.task))
     ]
-    write_bytes(path, "".join(line + "\n" for line in lines).encode("utf-8"))
+    write_bytes(path, "".join(line + "\n" for line in lines).encode("utf-8", "surrogatepass"))
 
 
 def read_items(path: Path) -> list[Item]:
-    """Read what `write_items` wrote."""
-    with path.open(encoding="utf-8") as file:
-        rows = [json.loads(line) for line in file]
-    return [make_item(row["text"], row["label"], row["task"]) for row in rows]
+    """Read what `write_items` wrote.
+
+    Raises:
+        Corrupted: a line is not an item; names the file and the line.
+    """
+    items = []
+    for number, line in enumerate(path.read_bytes().splitlines(), start=1):
+        try:
+            row = json.loads(line)
+            items.append(make_item(row["text"], row["label"], row["task"]))
+        except (ValueError, LookupError, TypeError):
+            raise Corrupted(
+                f"{path}, line {number}: not an item any more.",
+                "Restore the file (`dvc checkout`), then run the same command again.",
+            ) from None
+    return items

@@ -13,7 +13,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from components.digest import json_digest
 from components.errors import ConfigError
@@ -21,13 +28,24 @@ from components.errors import ConfigError
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Probability = Annotated[float, Field(gt=0.0, lt=1.0)]
 Positive = Annotated[int, Field(ge=1)]
+Name = Annotated[str, Field(min_length=1)]
 Policy = Literal["ignore", "note", "hold", "reject"]
 
 
 class Section(BaseModel):
-    """A part of the settings: frozen, and closed against unknown keys."""
+    """A part of the settings: frozen, and closed against unknown keys.
+
+    Numbers may be written as text, because YAML reads `1e-4` as text; `yes` is no number.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=False, protected_namespaces=())
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_values(cls, value: Any) -> Any:
+        if isinstance(value, bool):
+            raise ValueError("no setting is true or false (YAML reads yes, no, on, off so)")
+        return value
 
 
 class ModelSettings(Section):
@@ -38,7 +56,7 @@ class ModelSettings(Section):
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,200}$")] = "ratchet"
-    base: str = "sentence-transformers/all-MiniLM-L6-v2"
+    base: Name = "sentence-transformers/all-MiniLM-L6-v2"
     base_digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     max_tokens: Annotated[int, Field(ge=4, le=8192)] = 128
 
@@ -50,7 +68,9 @@ class AdapterSettings(Section):
     rank: Positive = 8
     alpha: Positive = 16
     dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
-    target_modules: Literal["all-linear"] | list[str] = "all-linear"
+    target_modules: (
+        Literal["all-linear"] | Annotated[list[Name], Field(min_length=1)]
+    ) = "all-linear"
     layers: Literal["all"] | Positive = 2
 
 
@@ -86,10 +106,10 @@ class DataSettings(Section):
     the head). `max_bad_share`: a batch with a larger share of broken rows is refused whole.
     """
 
-    text_column: str = "text"
-    label_column: str = "label"
-    task_column: str = "task"
-    labels: Literal["open"] | Annotated[list[str], Field(min_length=2)] = "open"
+    text_column: Name = "text"
+    label_column: Name = "label"
+    task_column: Name = "task"
+    labels: Literal["open"] | Annotated[list[Name], Field(min_length=2)] = "open"
     min_rows: Positive = 20
     max_rows: Positive = 1_000_000
     min_text_chars: Positive = 1
@@ -97,14 +117,23 @@ class DataSettings(Section):
     max_line_bytes: Positive = 10_000_000
     max_bad_share: Share = 0.2
     min_labels: Positive = 2
-    remote: str = "data/remote"
+    remote: Name = "data/remote"
 
     @model_validator(mode="after")
     def _consistent(self) -> DataSettings:
-        if self.min_rows > self.max_rows:
-            raise ValueError("min_rows is above max_rows")
-        if self.min_text_chars > self.max_text_chars:
-            raise ValueError("min_text_chars is above max_text_chars")
+        _ordered(self, "min_rows", "max_rows")
+        _ordered(self, "min_text_chars", "max_text_chars")
+        columns = [self.text_column, self.label_column, self.task_column]
+        if len(set(columns)) < len(columns):
+            raise ValueError(f"text, label and task can't share a column: {columns}")
+        if self.labels != "open":
+            if len(set(self.labels)) < len(self.labels):
+                raise ValueError(f"labels names one twice: {self.labels}")
+            if self.min_labels > len(self.labels):
+                raise ValueError(
+                    f"min_labels ({self.min_labels}) is above the number of labels "
+                    f"({len(self.labels)})"
+                )
         return self
 
 
@@ -128,6 +157,11 @@ class GateSettings(Section):
     alpha: Probability = 0.05
     watch_alpha: Probability = 0.05
     approval: Literal["auto", "always"] = "auto"
+
+    @model_validator(mode="after")
+    def _consistent(self) -> GateSettings:
+        _ordered(self, "margin_points", "anchor_margin_points")
+        return self
 
 
 class DriftSettings(Section):
@@ -162,6 +196,14 @@ class Settings(Section):
     drift: DriftSettings = DriftSettings()
     registry: RegistrySettings = RegistrySettings()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty_sections(cls, values: Any) -> Any:
+        """Let a section whose every line is a comment be one of defaults."""
+        if not isinstance(values, dict):
+            return values
+        return {key: value for key, value in values.items() if value is not None or key == "seed"}
+
     def training_digest(self) -> str:
         """Return the digest of every setting that can change a bundle's bytes (law 7)."""
         parts = self.model_dump(
@@ -171,20 +213,42 @@ class Settings(Section):
         return json_digest(parts)
 
 
+def _ordered(section: Section, lower: str, upper: str) -> None:
+    low, high = getattr(section, lower), getattr(section, upper)
+    if low > high:
+        raise ValueError(f"{lower} ({low}) is above {upper} ({high})")
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads YAML, but refuses a key that stands twice; YAML would keep the last one."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key `{key.value}` stands twice", key.start_mark
+                )
+            if isinstance(key, yaml.ScalarNode):
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
 def load_settings(path: Path) -> Settings:
     """Read and check `params.yaml`.
 
     Raises:
-        ConfigError: the file is missing, is not YAML, or a field is unknown or illegal.
+        ConfigError: the file is missing, is not YAML, names a key twice, or a field is
+            unknown or illegal.
     """
     try:
-        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
+        loaded = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a SafeLoader
     except FileNotFoundError:
         raise ConfigError(
             f"No settings at {path}.", "Run `ratchet init` there, or pass --root."
         ) from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        detail = " ".join(str(error).split())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+        detail = " ".join(str(error).split()).replace("<unicode string>", path.name)
         raise ConfigError(
             f"{path} cannot be read: {detail}.", "Mend the file; it must be UTF-8 YAML."
         ) from None
@@ -205,23 +269,25 @@ def parse_settings(values: Any, place: str) -> Settings:
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
-        problems = "; ".join(dict.fromkeys(_problem(detail) for detail in error.errors()))
+        problems = "; ".join(_problems(error))
         raise ConfigError(f"{place}: {problems}.", "Mend these fields and run it again.") from None
 
 
-def _problem(detail: Any) -> str:
-    location = [str(part) for part in detail["loc"]]
-    if detail["type"] == "extra_forbidden":
-        legal = ", ".join(_fields_at(location[:-1]))
-        return f"unknown setting `{'.'.join(location)}` (legal here: {legal})"
-    message = detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    return f"`{'.'.join(location)}` is {detail['input']!r}: {message}"
-
-
-def _fields_at(location: list[str]) -> list[str]:
-    model: type[BaseModel] = Settings
-    for name in location:
-        nested = model.model_fields[name].annotation
-        if isinstance(nested, type) and issubclass(nested, BaseModel):
-            model = nested
-    return list(model.model_fields)
+def _problems(error: ValidationError) -> list[str]:
+    """Return one sentence a field, all that would be legal there joined by "or"."""
+    found: dict[str, list[str]] = {}
+    for detail in error.errors():
+        section, name, rest = _field(detail["loc"])
+        if detail["type"] == "extra_forbidden":
+            legal = ", ".join(section.model_fields)
+            found[f"unknown setting `{name}`: {detail['input']!r}"] = [f"legal here: {legal}"]
+            continue
+        message = detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
+        message = message[0].lower() + message[1:]
+        value = detail["input"]
+        if rest and isinstance(rest[-1], int):
+            message = f"item {rest[-1] + 1} {message}"
+        if detail["type"] == "string_type" and isinstance(value, bool | int | float):
+            message = f"{message}, in quotes: '{value}'"
+        found.setdefault(f"`{name}` is {value!r}", []).append(message)
+    return [f"{place}: {' or '.join(dict.fromkeys(said))}" for place, said in found.items()]

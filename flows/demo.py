@@ -18,6 +18,7 @@ from components.errors import ConfigError
 from components.ledger import views
 from components.pipeline import arrival, holdouts, preparation, reconciliation
 from components.pipeline.founding import found_root
+from components.pipeline.reporting import report_path
 from components.pipeline.workspace import Progress, Workspace, open_workspace
 from flows import session
 
@@ -54,6 +55,8 @@ def run_demo(
         "root": str(root),
         "champion": champion.version if champion else None,
         "told": told,
+        "rejected": next((row["version"] for row in told if row["action"] == "rejected"), None),
+        "reports": {row["name"]: row["report"] for row in told if row["report"]},
         "seconds": round(time.monotonic() - began),
     }
 
@@ -90,7 +93,7 @@ def _play(
     else:
         arrived = arrival.arrive(ws, path, scene.task)
         session.drain(ws, arrived.batch)
-        rows = [_row(scene.name, scene.task, preparation.settled(ws, arrived.batch))]
+        rows = [_outcome(ws, scene.name, scene.task, arrived.batch)]
     for row in rows:
         say(f"    {row['what']}: {row['why']}  ({time.monotonic() - began:.0f} s)")
     return rows
@@ -100,27 +103,40 @@ def _add_holdout(ws: Workspace, scene: Scene, path: Path) -> dict[str, Any]:
     with ws.ledger.lease(ws.settings.model.name, 600) as lease:
         reconciliation.reconcile(ws, lease)
         added = holdouts.add(ws, lease, path, scene.task)
-    why = f"exam {added.exam} with {added.items} items"
-    return {"name": scene.name, "task": scene.task, "what": "held out", "why": why}
+    return _told(scene.name, scene.task, "held out", f"exam {added.exam}: {added.items} items")
 
 
 def _watch(ws: Workspace, scene: Scene) -> list[dict[str, Any]]:
     found = session.watch(str(ws.root))
     undone = found["rollback"]
     if undone is None:
-        return [{"name": scene.name, "task": "", "what": "fine", "why": "no task regressed"}]
-    names = {each.batch: each.source for each in views.arrivals(ws.ledger)}
+        return [_told(scene.name, "", "fine", "no task regressed")]
+    inbox = {each.batch: each for each in views.arrivals(ws.ledger)}
     what = f"rolled back v{undone['from_version']} to v{undone['to_version']}"
-    guilty = f"{names[undone['guilty']]} is in quarantine"
-    rows = [{"name": scene.name, "task": "", "what": what, "why": f"{undone['reason']} {guilty}."}]
+    why = f"{undone['reason']} {inbox[undone['guilty']].source} is in quarantine."
+    rows = [_told(scene.name, "", what, why)]
     for batch in undone["requeued"]:
-        task = next(each.task for each in views.arrivals(ws.ledger) if each.batch == batch)
-        name = f"{Path(names[batch]).stem}, again"
-        rows.append(_row(name, task, preparation.settled(ws, batch)))
+        name = f"{Path(inbox[batch].source).stem}, again"
+        rows.append(_outcome(ws, name, inbox[batch].task, batch))
     return rows
 
 
-def _row(name: str, task: str, settled: preparation.Settled) -> dict[str, Any]:
-    version = f" v{settled.version}" if settled.version else ""
-    what = f"{settled.action}{version}"
-    return {"name": name, "task": task, "what": what, "why": settled.headline}
+def _outcome(ws: Workspace, name: str, task: str, batch: str) -> dict[str, Any]:
+    """Return what became of a batch, with the rows that went to quarantine."""
+    settled = preparation.settled(ws, batch)
+    row = _told(name, task, settled.action, settled.headline)
+    kept = [each for each in views.quarantined(ws.ledger) if each.batch == batch]
+    broken = sum(each.rows for each in kept if each.kind == "rows")
+    if broken and settled.action == "promoted":
+        row["why"] += f" {broken} broken rows are in quarantine."
+    version = views.version(ws.ledger, settled.version) if settled.version else None
+    if version is not None:
+        row["what"] += f" v{version.version}"
+        row["version"] = version.version
+        row["report"] = str(report_path(ws, batch, version.bundle))
+    return row
+
+
+def _told(name: str, task: str, action: str, why: str) -> dict[str, Any]:
+    told = {"name": name, "task": task, "action": action, "what": action, "why": why}
+    return {**told, "version": None, "report": None}

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.stream import make_root
+from tests.server import Server, serve
+from tests.stream import add_exam, batch, make_root, settle
+
+ISOLATED = ("MLFLOW_", "PREFECT_", "DVC_", "GIT_", "RATCHET_")
 
 
-@pytest.fixture(scope="session", autouse=True)
-def isolated_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Give the whole session an empty home; subprocesses inherit it."""
-    home = tmp_path_factory.mktemp("home")
+def pytest_configure(config: pytest.Config) -> None:
+    """Give the whole session an empty home before any library looks; subprocesses inherit it."""
+    home = tempfile.mkdtemp(prefix="ratchet-home-")
     patch = pytest.MonkeyPatch()
     for name in list(os.environ):
-        if name.startswith(("MLFLOW_", "PREFECT_", "DVC_", "GIT_", "RATCHET_")):
+        if name.startswith(ISOLATED):
             patch.delenv(name)
     for name, value in {
-        "HOME": str(home),
-        "PREFECT_HOME": str(home / ".prefect"),
+        "HOME": home,
+        "PREFECT_HOME": f"{home}/.prefect",
         "GIT_CONFIG_NOSYSTEM": "1",
         "HF_HUB_OFFLINE": "1",
         "DO_NOT_TRACK": "1",
@@ -31,11 +35,51 @@ def isolated_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         "TOKENIZERS_PARALLELISM": "false",
     }.items():
         patch.setenv(name, value)
-    yield home
-    patch.undo()
+    config.add_cleanup(lambda: shutil.rmtree(home, ignore_errors=True))
+    config.add_cleanup(patch.undo)
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """A fresh root with a tiny random base."""
     return make_root(tmp_path / "root")
+
+
+@pytest.fixture(scope="session")
+def grown_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A root with an exam of 200 items and two promoted versions. Copy it, never write to it."""
+    made = make_root(tmp_path_factory.mktemp("grown") / "root")
+    add_exam(made, batch(made / "exam.jsonl", 900, 200))
+    for seed in (1, 2):
+        assert settle(made, batch(made / f"b{seed}.jsonl", seed)).action == "promoted"
+    return made
+
+
+@pytest.fixture
+def grown(grown_once: Path, tmp_path: Path) -> Path:
+    """A copy of the root with an exam of `mood` and two promoted versions."""
+    return Path(shutil.copytree(grown_once, tmp_path / "root"))
+
+
+@pytest.fixture(scope="session")
+def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A real Prefect server with a home of its own, one for the whole session."""
+    with serve(tmp_path_factory.mktemp("prefect")) as server:
+        yield server
+
+
+@pytest.fixture
+def prefect_here(prefect_server: Server) -> Iterator[Server]:
+    """Let flows of this very process run against the server of the session."""
+    from prefect.settings import (
+        PREFECT_API_URL,
+        PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+        temporary_settings,
+    )
+
+    settings: dict[object, object] = {
+        PREFECT_API_URL: prefect_server.url,
+        PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,  # joining its thread takes a second a flow
+    }
+    with temporary_settings(settings):  # type: ignore[arg-type]
+        yield prefect_server

@@ -7,6 +7,9 @@ import random
 from pathlib import Path
 from typing import Any
 
+from components.pipeline import arrival, holdouts
+from components.pipeline.preparation import Settled
+from components.pipeline.workspace import open_workspace
 from components.training.tiny import write_tiny_base
 
 GOOD = "good great fine nice lovely".split()
@@ -54,3 +57,18 @@ def write_jsonl(path: Path, values: list[dict[str, Any]]) -> Path:
 def batch(path: Path, seed: int, n: int = 120, flip: bool = False) -> Path:
     """Write a batch file and return its path."""
     return write_jsonl(path, rows(seed, n, flip))
+
+
+def settle(root: Path, file: Path, task: str = "mood") -> Settled:
+    """Take a file in and run it through the flow's body, without Prefect."""
+    from flows.retrain import settle_batch
+
+    ws = open_workspace(root)
+    return settle_batch(ws, arrival.arrive(ws, file, task).batch)
+
+
+def add_exam(root: Path, file: Path, task: str = "mood") -> holdouts.Added:
+    """Make a file's items an exam."""
+    ws = open_workspace(root)
+    with ws.ledger.lease(ws.settings.model.name, 60) as lease:
+        return holdouts.add(ws, lease, file, task)

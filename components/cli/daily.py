@@ -1,4 +1,4 @@
-"""The daily commands: init, run, intake, status, predict and demo."""
+"""The daily commands: init, run, intake, status and predict."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ EXIT_CODES = {"promoted": 0, "held": 3, "queued": 3, "running": 3}
 
 def register(group: click.Group) -> None:
     """Add this module's commands."""
-    for command in (init, run, intake, show_status, predict, demo):
+    for command in (init, run, intake, show_status, predict):
         group.add_command(command)
 
 
@@ -182,26 +182,6 @@ def predict(context: Context, texts: tuple[str, ...], proba: bool, as_json: bool
             click.echo(f"{row['label']}\t{row['text']}" + (f"\t{chances}" if proba else ""))
 
     facts(as_json, {"version": champion.version, "answers": rows}, show)
-
-
-@click.command()
-@click.option(
-    "--folder",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("demo"),
-    show_default=True,
-    help="The demo's own root; made anew each time.",
-)
-@click.option("--base", type=click.Path(exists=True, path_type=Path), help="A local MiniLM folder.")
-@click.option("--seed", default=0, show_default=True, help="Decides which rows go where.")
-@json_option
-def demo(folder: Path, base: Path | None, seed: int, as_json: bool) -> None:
-    """Run the whole story on real data: promotions, refusals, poison, a late regression."""
-    from flows.demo import run_demo
-
-    with progress_bar() as progress:
-        result = run_demo(folder, base, seed, progress, click.echo)
-    facts(as_json, result, lambda: None)
 
 
 def _report(ws: Any, version: int | None) -> str | None:

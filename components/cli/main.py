@@ -62,9 +62,9 @@ def cli(context: click.Context, root: Path, debug: bool) -> None:
 
 def main() -> None:
     """Run the command; end with the exit code that the outcome has."""
-    from components.cli import audit, daily, data, upkeep
+    from components.cli import audit, daily, data, story, upkeep
 
-    for module in (daily, upkeep, data, audit):
+    for module in (daily, upkeep, data, audit, story):
         module.register(cli)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # texts may hold what no terminal can

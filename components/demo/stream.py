@@ -119,3 +119,90 @@ def make_stream(ratings: dict[str, Sequence[Rated]], seed: int) -> Stream:
         "editorials": dealer.clear("editorials", EXAM_ITEMS, 1.0, balanced=True),
     }
     return Stream((*_first_tasks(dealer, exams), *_trouble(dealer, exams, fresh)))
+
+
+def _first_tasks(dealer: Dealer, exams: dict[str, list[Row]]) -> list[Scene]:
+    """Three domains, one after the other, each with its exam first."""
+    more = dealer.batch("tweets", 200, 0.33)
+    return [
+        _exam("tweets", exams, "Clear sentiments only: what is missing in it will matter later."),
+        _batch("tweets-1", "tweets", dealer.batch("tweets", 1100, 0.33), "The first batch."),
+        _batch(
+            "tweets-2",
+            "tweets",
+            dealer.shuffled(more + _broken(more)),
+            "Some rows are broken: no text, an unknown label, control characters, copies.",
+        ),
+        _exam("products", exams),
+        _batch("products-1", "products", dealer.batch("products", 200, 0.33), "A new domain."),
+        _batch(
+            "products-junk",
+            "products",
+            _junk(dealer.batch("products", 100, 0.2)),
+            "An export went wrong: most rows have no usable label.",
+        ),
+        _exam("editorials", exams),
+        _batch(
+            "editorials-1", "editorials", dealer.batch("editorials", 200, 0.38), "A third domain."
+        ),
+    ]
+
+
+def _trouble(
+    dealer: Dealer, exams: dict[str, list[Row]], fresh: list[Row]
+) -> list[Scene]:
+    """Poison, a batch whose harm shows only later, and the way back."""
+    return [
+        _batch(
+            "tweets-poisoned",
+            "tweets",
+            [
+                {"text": row["text"], "label": TURNED[row["label"]]}
+                for row in dealer.clear("tweets", 300, 0.5, balanced=False)
+            ],
+            "Somebody turned the labels round. Every row is well-formed.",
+        ),
+        _exam("films", exams),
+        _batch(
+            "films-backlog",
+            "films",
+            dealer.clear("films", 1500, 0.5, balanced=False),
+            "A large backlog without a single neutral sentence.",
+        ),
+        _batch("products-2", "products", dealer.batch("products", 80, 0.25), "All is well?"),
+        Scene(
+            "tweets-fresh",
+            "holdout",
+            "tweets",
+            f"ratchet holdout add tweets-fresh.jsonl ({len(fresh)} items)",
+            "Fresh tweets, half of them neutral: the first exam had none.",
+            tuple(fresh),
+        ),
+        Scene("watch", "watch", "", "ratchet watch", "Is the champion still as good as it was?"),
+        _batch("editorials-2", "editorials", dealer.batch("editorials", 120, 0.38), "Life goes on."),
+    ]
+
+
+def _exam(task: str, exams: dict[str, list[Row]], why: str = "") -> Scene:
+    rows = tuple(exams[task])
+    name = f"{task}-exam"
+    title = f"ratchet holdout add {name}.jsonl ({len(rows)} items)"
+    return Scene(name, "holdout", task, title, why or "Never trained on.", rows)
+
+
+def _batch(name: str, task: str, rows: list[Row], why: str) -> Scene:
+    return Scene(name, "batch", task, f"ratchet run {name}.jsonl ({len(rows)} rows)", why, tuple(rows))
+
+
+def _broken(sound: list[Row]) -> list[Row]:
+    """Return rows as exports break them."""
+    return [
+        *({"text": None, "label": "positive"} for _ in range(3)),
+        *({"text": row["text"] + "!!!", "label": "meh"} for row in sound[:4]),
+        *({"text": "\x00\x07 " + row["text"], "label": row["label"]} for row in sound[4:6]),
+        *sound[6:10],
+    ]
+
+
+def _junk(rows: list[Row]) -> list[Row]:
+    return [row if i % 4 == 0 else {**row, "label": "n/a"} for i, row in enumerate(rows)]

@@ -4,12 +4,12 @@ Concept: `apply` is the only writer of the projections. It runs inside the trans
 `append`, and again, event by event, when they are rebuilt; so both ways give the same rows.
 
 Promise: a promotion is fast-forward only (law 2): `version.promoted` raises `Superseded`
-unless its parent is the champion at that instant.
+unless its parent is the champion at that instant; at most one version is champion; what is
+barred stays barred.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -17,11 +17,14 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from components.digest import canonical_json
-from components.errors import RatchetError
+from components.errors import ConfigError, RatchetError
 from components.ledger import schema
 
 LINEAGE = ("champion", "former")
 """Statuses of the versions that led to the champion, itself included."""
+
+SETTLED = (*LINEAGE, "barred")
+"""Statuses that no decision changes: only a promotion or a rollback moves the lineage."""
 
 Payload = dict[str, Any]
 
@@ -89,6 +92,16 @@ def _version_status(connection: Connection, version: int, status: str) -> None:
     connection.execute(
         schema.versions.update()
         .where(schema.versions.c.version == version)
+        .values(status=status)
+    )
+
+
+def _decide(connection: Connection, version: int, status: str) -> None:
+    """Give a version its decision. Law: the lineage keeps its place, barred stays barred."""
+    table = schema.versions
+    connection.execute(
+        table.update()
+        .where(table.c.version == version, table.c.status.not_in(SETTLED))
         .values(status=status)
     )
 
@@ -169,10 +182,19 @@ def _registered(connection: Connection, seq: int, time: str, payload: Payload) -
 
 
 def _promoted(connection: Connection, seq: int, time: str, payload: Payload) -> None:
+    table = schema.versions
     champion = connection.execute(
-        sa.select(schema.versions.c.version).where(schema.versions.c.status == "champion")
+        sa.select(table.c.version).where(table.c.status == "champion")
     ).scalar_one_or_none()
-    if champion != payload["parent"]:
+    candidate = connection.execute(
+        sa.select(table).where(table.c.version == payload["version"])
+    ).one()
+    if candidate.status in SETTLED:
+        raise ConfigError(
+            f"Version {candidate.version} is {candidate.status}; it can't be promoted again.",
+            "A version of the lineage comes back by a rollback, a barred one never.",
+        )
+    if {champion} != {payload["parent"], candidate.parent}:
         raise Superseded(
             f"Version {payload['version']} was examined against version {payload['parent']}, "
             f"but version {champion} is champion now.",
@@ -181,8 +203,8 @@ def _promoted(connection: Connection, seq: int, time: str, payload: Payload) -> 
     if champion is not None:
         _version_status(connection, champion, "former")
     connection.execute(
-        schema.versions.update()
-        .where(schema.versions.c.version == payload["version"])
+        table.update()
+        .where(table.c.version == payload["version"])
         .values(status="champion", anchors=canonical_json(payload["anchors"]))
     )
     _status(connection, payload["batch"], "promoted")
@@ -191,10 +213,11 @@ def _promoted(connection: Connection, seq: int, time: str, payload: Payload) -> 
 
 
 def _join_holdout(connection: Connection, payload: Payload) -> None:
+    """Hold out the batch's own side of the wall, but for what an exam has meanwhile."""
+    splits, batch = schema.splits.c, payload["batch"]
+    known = {row.near for row in connection.execute(sa.select(schema.holdout.c.near))}
     held = connection.execute(
-        sa.select(schema.splits).where(
-            schema.splits.c.batch == payload["batch"], schema.splits.c.side == "holdout"
-        )
+        sa.select(schema.splits).where(splits.batch == batch, splits.side == "holdout")
     ).all()
     rows = [
         {
@@ -202,10 +225,11 @@ def _join_holdout(connection: Connection, payload: Payload) -> None:
             "item": row.item,
             "near": row.near,
             "task": row.task,
-            "source": payload["batch"],
+            "source": batch,
             "version": payload["version"],
         }
         for row in held
+        if row.near not in known
     ]
     if rows:
         connection.execute(schema.holdout.insert(), rows)
@@ -222,23 +246,24 @@ def _point(
 
 
 def _held(connection: Connection, seq: int, time: str, payload: Payload) -> None:
-    _version_status(connection, payload["version"], "held")
+    _decide(connection, payload["version"], "held")
     _status(connection, payload["batch"], "held", payload["reason"])
 
 
 def _rejected(connection: Connection, seq: int, time: str, payload: Payload) -> None:
-    _version_status(connection, payload["version"], "rejected")
+    _decide(connection, payload["version"], "rejected")
     _status(connection, payload["batch"], "rejected", payload["reason"])
     _keep(connection, payload["batch"], "batch", payload["rows"], payload["reason"])
 
 
 def _superseded(connection: Connection, seq: int, time: str, payload: Payload) -> None:
-    _version_status(connection, payload["version"], "superseded")
+    _decide(connection, payload["version"], "superseded")
     if payload["requeue"]:
         _status(connection, payload["batch"], "queued", payload["reason"])
 
 
 def _rolled_back(connection: Connection, seq: int, time: str, payload: Payload) -> None:
+    _check_rollback(connection, payload)
     for version in payload["barred"]:
         _version_status(connection, version, "barred")
     connection.execute(
@@ -253,6 +278,20 @@ def _rolled_back(connection: Connection, seq: int, time: str, payload: Payload) 
             connection, payload["guilty"], "batch", payload["guilty_rows"], payload["reason"]
         )
     _point(connection, seq, time, payload["to"], "rollback", payload["reason"])
+
+
+def _check_rollback(connection: Connection, payload: Payload) -> None:
+    """Let pass a rollback to an ancestor that bars exactly what came after it."""
+    table, goal = schema.versions.c, payload["to"]
+    lineage = connection.execute(
+        sa.select(table.version).where(table.status.in_(LINEAGE)).order_by(table.version)
+    )
+    later = [version for version in lineage.scalars() if version >= goal]
+    if later[:1] != [goal] or later[1:] != sorted(payload["barred"]) or len(later) < 2:
+        raise Superseded(
+            f"The lineage moved on since the rollback to version {payload['to']} was planned.",
+            "Run the same command again.",
+        )
 
 
 def _holdout_added(connection: Connection, seq: int, time: str, payload: Payload) -> None:
@@ -298,9 +337,3 @@ RULES: dict[str, Rule] = {
     "champion.rolled-back": _rolled_back,
     "holdout.done": _holdout_added,
 }
-
-
-def anchors_of(row: Any) -> dict[str, int]:
-    """Return the anchors of a `versions` row: task -> version number."""
-    loaded: dict[str, int] = json.loads(row.anchors)
-    return loaded

@@ -1,7 +1,7 @@
-"""Tables of the ledger, and the numbered steps that made them.
+"""Tables of the ledger.
 
-Concept: `events` is only ever inserted into. Every other table but `leases` is a
-projection and carries no fact of its own.
+Concept: `events` is only ever inserted into; `head` names its last one. Every other table but
+`leases` is a projection and carries no fact of its own.
 """
 
 from __future__ import annotations
@@ -18,6 +18,13 @@ events = Table(
     Column("kind", String(60), nullable=False),
     Column("payload", Text, nullable=False),
     Column("previous", String(64), nullable=False),
+    Column("hash", String(64), nullable=False),
+)
+
+head = Table(
+    "head",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=False),
     Column("hash", String(64), nullable=False),
 )
 
@@ -114,6 +121,3 @@ open_intents = Table(
 )
 
 projections = (inbox, versions, pointer, splits, holdout, quarantine, trained, open_intents)
-
-MIGRATIONS: tuple[tuple[int, str], ...] = ((1, "the first layout"),)
-"""Append only: (number, why). The highest number is kept in SQLite's `user_version`."""

@@ -1,12 +1,12 @@
 """Proving the ledger: the chain of hashes, and the projections rebuilt from the events.
 
-Concept: an event's hash covers every stored byte of it and the hash before it. Values are
-compared as bytes, so a changed letter case, type or encoding is found as well.
+Concept: everything is read in one transaction, so a ledger that is written to meanwhile
+verifies as well. Then tables and rows are compared with those of a fresh ledger in memory
+that was fed the same events.
 """
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,11 +14,12 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from components.errors import Corrupted
-from components.ledger import schema
-from components.ledger.book import GENESIS, Ledger, event_hash
-from components.ledger.projections import apply
+from components.ledger import layout, schema
+from components.ledger.book import Ledger
+from components.ledger.chain import GENESIS, REMEDY, read_chain
+from components.ledger.database import as_stored
 
-REMEDY = "Restore the ledger from a backup; do not promote anything before it verifies."
+REBUILD = "Run `ratchet reconcile --rebuild` to fill the projections again from the events."
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,67 +31,68 @@ class Verified:
 
 
 def verify(ledger: Ledger) -> Verified:
-    """Check the whole chain, then that the projections are what the events say.
+    """Check the file, the tables, the whole chain, and that the projections follow from it.
 
     Raises:
-        Corrupted: names the first event, or the projection, that does not hold.
+        Corrupted: names the first event, table or projection that does not hold.
     """
-    rows = _raw_events(ledger)
-    head = _check_chain(rows, ledger.place)
-    _check_projections(ledger, rows)
-    return Verified(len(rows), head)
-
-
-def rebuild(ledger: Ledger) -> int:
-    """Empty every projection and fill it again from the verified events; return their count."""
-    rows = _raw_events(ledger)
-    _check_chain(rows, ledger.place)
-    with ledger.writing() as connection:
-        schema.metadata.create_all(connection)
+    with layout.scratch() as fresh:
+        with ledger.reading() as connection:
+            as_stored(connection)
+            _check_file(connection, ledger.place)
+            _check_tables(_objects(connection), _objects(fresh), ledger.place)
+            events = read_chain(connection, ledger.place)
+            found = {table: _rows(connection, table) for table in schema.projections}
+        layout.refill(fresh, events, ledger.place)
         for table in schema.projections:
-            connection.execute(table.delete())
-        _replay(connection, rows)
-    return len(rows)
-
-
-def _raw_events(ledger: Ledger) -> list[Any]:
-    columns = [
-        sa.cast(column, sa.LargeBinary).label(column.name) for column in schema.events.columns
-    ]
-    return ledger.query(sa.select(*columns).order_by(schema.events.c.seq))
-
-
-def _check_chain(rows: list[Any], place: str) -> str:
-    previous = GENESIS
-    for number, row in enumerate(rows, start=1):
-        where = f"Event {number} of the ledger {place}"
-        try:
-            seq, time, kind, payload, before, digest = (bytes(part).decode() for part in row)
-        except UnicodeDecodeError:
-            raise Corrupted(f"{where} is not UTF-8 any more.", REMEDY) from None
-        expected = event_hash(number, time, kind, payload, previous)
-        if seq != str(number) or before != previous or digest != expected:
-            raise Corrupted(f"{where} does not fit its hash or its predecessor.", REMEDY)
-        previous = digest
-    return previous
-
-
-def _replay(connection: Connection, rows: list[Any]) -> None:
-    for row in rows:
-        seq, time, kind, payload = (bytes(part).decode() for part in row[:4])
-        apply(connection, int(seq), time, kind, json.loads(payload))
-
-
-def _check_projections(ledger: Ledger, rows: list[Any]) -> None:
-    scratch = sa.create_engine("sqlite://")
-    with scratch.begin() as connection:
-        schema.metadata.create_all(connection)
-        _replay(connection, rows)
-        for table in schema.projections:
-            statement = sa.select(table).order_by(*table.primary_key.columns)
-            if list(connection.execute(statement).all()) != ledger.query(statement):
+            if found[table] != _rows(fresh, table):
                 raise Corrupted(
                     f"The projection `{table.name}` of the ledger {ledger.place} is not what "
                     "the events say.",
-                    "Run `ratchet reconcile --rebuild` to fill it again from the events.",
+                    REBUILD,
                 )
+    return Verified(len(events), events[-1].hash if events else GENESIS)
+
+
+def rebuild(ledger: Ledger) -> int:
+    """Make every projection anew from the verified events; return their count.
+
+    Raises:
+        Corrupted: the events themselves do not hold; nothing was changed.
+    """
+    with ledger.writing() as connection:
+        events = read_chain(as_stored(connection), ledger.place)
+        layout.refill(connection, events, ledger.place)
+    return len(events)
+
+
+def _check_file(connection: Connection, place: str) -> None:
+    said = connection.exec_driver_sql("PRAGMA integrity_check").scalars().all()
+    if said != ["ok"]:
+        raise Corrupted(f"The file of the ledger {place} is damaged: {said[0]}.", REMEDY)
+
+
+def _objects(connection: Connection) -> dict[str, tuple[Any, ...]]:
+    """Return what the file defines: name -> (type, table, definition)."""
+    rows = connection.exec_driver_sql("SELECT name, type, tbl_name, sql FROM sqlite_master")
+    return {row[0]: tuple(row[1:]) for row in rows}
+
+
+def _check_tables(
+    found: dict[str, tuple[Any, ...]], expected: dict[str, tuple[Any, ...]], place: str
+) -> None:
+    """Let pass the tables and indexes that Ratchet made, besides what only reads them."""
+    projections = {table.name for table in schema.projections}
+    triggers = {name: each for name, each in found.items() if each[0] == "trigger"}
+    for name, (_, table, _) in (expected | triggers).items():
+        if found.get(name) != expected.get(name):
+            raise Corrupted(
+                f"`{name}` of the ledger {place} is missing, or not as Ratchet made it.",
+                REBUILD if table in projections else REMEDY,
+            )
+
+
+def _rows(connection: Connection, table: sa.Table) -> list[list[tuple[type, Any]]]:
+    """Return all rows, each value with its type: 1 and 1.0 are not the same bytes."""
+    statement = sa.select(table).order_by(*table.primary_key.columns)
+    return [[(type(value), value) for value in row] for row in connection.execute(statement)]

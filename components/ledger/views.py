@@ -13,7 +13,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from components.ledger import schema
-from components.ledger.book import Event, Ledger
+from components.ledger.book import Ledger
+from components.ledger.chain import Event
 from components.ledger.projections import LINEAGE
 
 

@@ -1,0 +1,67 @@
+"""The command `ratchet demo`: the whole story on real data, told while it happens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from components.cli.options import json_option
+from components.cli.output import facts, progress_bar, table
+
+
+def register(group: click.Group) -> None:
+    """Add this module's command."""
+    group.add_command(demo)
+
+
+@click.command()
+@click.option(
+    "--folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("demo"),
+    show_default=True,
+    help="The demo's own root; made anew each time.",
+)
+@click.option("--base", type=click.Path(exists=True, path_type=Path), help="A local MiniLM folder.")
+@click.option("--seed", default=0, show_default=True, help="Decides which sentence goes where.")
+@json_option
+def demo(folder: Path, base: Path | None, seed: int, as_json: bool) -> None:
+    """Tell the whole story on real data: promotions, refusals, poison, a late regression.
+
+    Four domains of rated sentences arrive one after the other. Which sentences come when is
+    set; everything that follows is decided by the gate. Takes some minutes on two cores.
+    """
+    from flows.demo import run_demo
+
+    with progress_bar() as progress:
+        result = run_demo(folder, base, seed, progress, lambda line: click.echo(line, err=as_json))
+    facts(as_json, result, lambda: _show(result))
+
+
+def _show(result: dict[str, Any]) -> None:
+    click.echo("")
+    table(
+        ["batch", "task", "what happened", "why"],
+        [(row["name"], row["task"], row["what"], row["why"]) for row in result["told"]],
+        title=f"The story, in {result['seconds']} seconds",
+    )
+    root = Path(result["root"])
+    shown = root.relative_to(Path.cwd()) if root.is_relative_to(Path.cwd()) else root
+    click.echo(f"Version {result['champion']} is champion.\n")
+    click.echo(f"Reports, one page a batch:  {shown / 'mlruns' / 'reports'}")
+    for name, page in result["reports"].items():
+        click.echo(f"  {name:<26}{Path(page).name}")
+    command = f"ratchet --root {shown}"
+    click.echo(
+        "\nLook around (after `source .venv/bin/activate`):\n"
+        f"  {command} status\n"
+        f"  {command} version explain {result['rejected'] or 1}    # why the poison was refused\n"
+        f"  {command} history\n"
+        f"  {command} audit verify\n"
+        f'  {command} predict "what a lovely day"\n'
+        f"  mlflow ui --backend-store-uri sqlite:///{shown / 'mlruns' / 'mlflow.db'}"
+        "    # versions, runs, reports\n"
+        "  prefect server start    # the flow runs of this demo, at http://127.0.0.1:4200"
+    )

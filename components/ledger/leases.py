@@ -1,0 +1,158 @@
+"""The lease that fences writers: one holder a model, each with a higher token than the last.
+
+Concept: the token decides, time only says when a lease may be taken. A holder that stalled
+and was overtaken notices at its next append, in the append's own transaction.
+
+Promise: a lease whose holder died on this machine is free at once; one of another machine
+when its time runs out.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from components.errors import RatchetError, Retryable
+from components.ledger import schema
+
+LEASE_SECONDS = 60.0
+RENEWALS = 4
+"""How often a lease is renewed before it would run out."""
+
+_TABLE = schema.leases
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to change one model, as the holder of the newest fencing token."""
+
+    name: str
+    token: int
+
+
+def take(connection: Connection, name: str, now: datetime) -> Lease | str:
+    """Take the lease where it is free, with the next token; else return who holds it."""
+    row = _row(connection, name)
+    if row is not None and row.holder and not _ran_out(row.expires, now):
+        if not is_dead(row.holder):
+            return str(row.holder)
+    values = {"holder": myself(), "expires": _expiry(now)}
+    if row is None:
+        connection.execute(_TABLE.insert().values(name=name, token=1, **values))
+        return Lease(name, 1)
+    lease = Lease(name, row.token + 1)
+    connection.execute(_TABLE.update().filter_by(name=name).values(token=lease.token, **values))
+    return lease
+
+
+def check(connection: Connection, lease: Lease) -> None:
+    """Let pass only who holds the newest token.
+
+    Raises:
+        Retryable: the lease was taken over or given back.
+    """
+    row = _row(connection, lease.name)
+    if row is None or row.token != lease.token or not row.holder:
+        raise Retryable(
+            f"The lease on `{lease.name}` is no longer this process's: "
+            f"{(row.holder if row else '') or 'nobody'} holds it.",
+            "Run the same command again; nothing was written under the old lease.",
+        )
+
+
+def renew(connection: Connection, lease: Lease, now: datetime) -> None:
+    """Push the lease's end out; a lease that was taken over stays with its new holder."""
+    _update(connection, lease, expires=_expiry(now))
+
+
+def give_back(connection: Connection, lease: Lease) -> None:
+    """Free the lease; one that was taken over stays with its new holder."""
+    _update(connection, lease, holder="", expires="")
+
+
+def _update(connection: Connection, lease: Lease, **values: str) -> None:
+    mine = _TABLE.update().filter_by(name=lease.name, token=lease.token)
+    connection.execute(mine.values(**values))
+
+
+def _row(connection: Connection, name: str) -> Any:
+    return connection.execute(sa.select(_TABLE).filter_by(name=name)).one_or_none()
+
+
+def _expiry(now: datetime) -> str:
+    return (now + timedelta(seconds=LEASE_SECONDS)).isoformat()
+
+
+def _ran_out(expires: str, now: datetime) -> bool:
+    return datetime.fromisoformat(expires) < now
+
+
+class Renewal:
+    """Calls `renewed` from a thread of its own, a few times a lease, until left."""
+
+    def __init__(self, renewed: Callable[[], None]) -> None:
+        self._renewed = renewed
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def _run(self) -> None:
+        while not self._stop.wait(LEASE_SECONDS / RENEWALS):
+            try:
+                self._renewed()
+            except RatchetError:
+                continue  # a lost renewal is not a lost lease: the token decides
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+
+
+def myself() -> str:
+    """Return the name under which this process holds leases: host, pid and when it began."""
+    return f"{socket.gethostname()}:{os.getpid()}:{_began(os.getpid())}"
+
+
+def is_dead(holder: str) -> bool:
+    """Tell whether a holder is a process of this machine that no longer runs."""
+    host, _, rest = holder.partition(":")
+    pid, _, began = rest.partition(":")
+    if host != socket.gethostname() or not pid.isdecimal():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except (ProcessLookupError, OverflowError):
+        return True
+    except PermissionError:
+        pass  # it runs, as another user
+    return bool(began) and _began(int(pid)) not in (began, "")
+
+
+def _began(pid: int) -> str:
+    """Return when a process began, in clock ticks since boot, so that a reused pid is told apart.
+
+    "ended" for a zombie, which still has its pid; "" where the system does not say.
+    """
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    fields = stat.rpartition(")")[2].split()  # the name before it may hold anything
+    return "ended" if fields[0] in "ZX" else fields[19]

@@ -1,0 +1,94 @@
+"""The command `ratchet` as a person meets it: what it prints and the code it ends with."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import logging
+import os
+import subprocess
+import sys
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from components.cli.main import main
+
+REPOSITORY = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A command that ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def facts(self) -> Any:
+        """What `--json` printed; NaN and infinity are no JSON."""
+        return json.loads(self.out, parse_constant=_no_json)
+
+
+def ratchet(root: Path, *arguments: str | Path, stdin: str = "") -> Ran:
+    """Run the command's own `main` in this process, which has its libraries loaded already."""
+    argv = ["ratchet", "--root", str(root), *map(str, arguments)]
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
+    level = logging.getLogger().level
+    with (
+        mock.patch.object(sys, "argv", argv),
+        mock.patch.object(sys, "stdin", io.StringIO(stdin)),
+        mock.patch.dict(os.environ),
+        warnings.catch_warnings(),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        try:
+            main()
+        except SystemExit as end:
+            code = int(end.code or 0)
+        finally:
+            logging.getLogger().setLevel(level)
+    return Ran(code, _text(out), _text(err))
+
+
+def start(root: Path, *arguments: str | Path, **environment: str) -> subprocess.Popen[str]:
+    """Start the command as a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "components.cli.main", "--root", str(root), *map(str, arguments)],
+        cwd=REPOSITORY,
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(process: subprocess.Popen[str], seconds: float = 300) -> Ran:
+    """Wait until the process ends, and return what came of it."""
+    out, err = process.communicate(timeout=seconds)
+    return Ran(process.returncode, out, err)
+
+
+def assert_one_paragraph(ran: Ran) -> None:
+    """An error is told in a line that says what, and a line that says what to do next."""
+    assert "Traceback" not in ran.err + ran.out, ran.err
+    lines = ran.err.splitlines()
+    assert len(lines) == 2, ran.err
+    assert lines[0].startswith("error (") and "defect" not in lines[0], ran.err
+    assert all(line.rstrip().endswith((".", ")")) for line in lines), ran.err
+
+
+def _text(stream: io.TextIOWrapper) -> str:
+    stream.flush()
+    raw = stream.buffer
+    assert isinstance(raw, io.BytesIO)
+    return raw.getvalue().decode("utf-8")
+
+
+def _no_json(literal: str) -> Any:
+    raise AssertionError(f"{literal} in JSON")
