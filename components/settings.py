@@ -47,6 +47,11 @@ class Section(BaseModel):
             raise ValueError("no setting is true or false (YAML reads yes, no, on, off so)")
         return value
 
+    def _ordered(self, lower: str, upper: str) -> None:
+        low, high = getattr(self, lower), getattr(self, upper)
+        if low > high:
+            raise ValueError(f"{lower} ({low}) is above {upper} ({high})")
+
 
 class ModelSettings(Section):
     """The model that is kept current.
@@ -68,9 +73,9 @@ class AdapterSettings(Section):
     rank: Positive = 8
     alpha: Positive = 16
     dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
-    target_modules: (
-        Literal["all-linear"] | Annotated[list[Name], Field(min_length=1)]
-    ) = "all-linear"
+    target_modules: Literal["all-linear"] | Annotated[list[Name], Field(min_length=1)] = (
+        "all-linear"
+    )
     layers: Literal["all"] | Positive = 2
 
 
@@ -121,8 +126,8 @@ class DataSettings(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> DataSettings:
-        _ordered(self, "min_rows", "max_rows")
-        _ordered(self, "min_text_chars", "max_text_chars")
+        self._ordered("min_rows", "max_rows")
+        self._ordered("min_text_chars", "max_text_chars")
         columns = [self.text_column, self.label_column, self.task_column]
         if len(set(columns)) < len(columns):
             raise ValueError(f"text, label and task can't share a column: {columns}")
@@ -160,7 +165,7 @@ class GateSettings(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> GateSettings:
-        _ordered(self, "margin_points", "anchor_margin_points")
+        self._ordered("margin_points", "anchor_margin_points")
         return self
 
 
@@ -213,25 +218,19 @@ class Settings(Section):
         return json_digest(parts)
 
 
-def _ordered(section: Section, lower: str, upper: str) -> None:
-    low, high = getattr(section, lower), getattr(section, upper)
-    if low > high:
-        raise ValueError(f"{lower} ({low}) is above {upper} ({high})")
-
-
 class _Loader(yaml.SafeLoader):
     """Reads YAML, but refuses a key that stands twice; YAML would keep the last one."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
-        for key, _ in node.value:
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
             if key.value in seen:
                 raise yaml.constructor.ConstructorError(
                     None, None, f"the key `{key.value}` stands twice", key.start_mark
                 )
-            if isinstance(key, yaml.ScalarNode):
-                seen.add(key.value)
-        return super().construct_mapping(node, deep)
+            seen.add(key.value)
+        mapping: dict[Any, Any] = super().construct_mapping(node, deep)
+        return mapping
 
 
 def load_settings(path: Path) -> Settings:
@@ -274,20 +273,37 @@ def parse_settings(values: Any, place: str) -> Settings:
 
 
 def _problems(error: ValidationError) -> list[str]:
-    """Return one sentence a field, all that would be legal there joined by "or"."""
+    """Return one sentence a field, with all that would be legal there."""
     found: dict[str, list[str]] = {}
     for detail in error.errors():
-        section, name, rest = _field(detail["loc"])
+        section, name, within = _field(detail["loc"])
+        value, message = detail["input"], detail["msg"]
         if detail["type"] == "extra_forbidden":
-            legal = ", ".join(section.model_fields)
-            found[f"unknown setting `{name}`: {detail['input']!r}"] = [f"legal here: {legal}"]
+            found[f"unknown setting `{name}` ({value!r})"] = _legal(section)
             continue
-        message = detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
-        message = message[0].lower() + message[1:]
-        value = detail["input"]
-        if rest and isinstance(rest[-1], int):
-            message = f"item {rest[-1] + 1} {message}"
-        if detail["type"] == "string_type" and isinstance(value, bool | int | float):
-            message = f"{message}, in quotes: '{value}'"
-        found.setdefault(f"`{name}` is {value!r}", []).append(message)
-    return [f"{place}: {' or '.join(dict.fromkeys(said))}" for place, said in found.items()]
+        if detail["type"] == "model_type":
+            found[f"`{name}` is {value!r}"] = _legal(section)
+            continue
+        index = within[-1] if within and isinstance(within[-1], int) else None
+        item = "" if index is None else f"item {index + 1}, {value!r}, "
+        message = message.removeprefix("Value error, ").removeprefix("Input ")
+        quoted = " (put it in quotes)" if detail["type"] == "string_type" else ""
+        shown = f"`{name}`" if item or isinstance(value, dict) else f"`{name}` is {value!r}"
+        found.setdefault(shown, []).append(f"{item}{message[0].lower()}{message[1:]}{quoted}")
+    return [f"{shown}: {', or '.join(dict.fromkeys(said))}" for shown, said in found.items()]
+
+
+def _legal(section: type[BaseModel]) -> list[str]:
+    return [f"legal here: {', '.join(section.model_fields)}"]
+
+
+def _field(place: tuple[int | str, ...]) -> tuple[type[BaseModel], str, tuple[int | str, ...]]:
+    """Split pydantic's place into the section, the field's full name, and what is within it."""
+    section: type[BaseModel] = Settings
+    for depth, part in enumerate(place, start=1):
+        field = section.model_fields.get(str(part))
+        nested = field.annotation if field else None
+        if not (isinstance(nested, type) and issubclass(nested, BaseModel)):
+            return section, ".".join(map(str, place[:depth])), place[depth:]
+        section = nested
+    return section, ".".join(map(str, place)), ()

@@ -46,9 +46,7 @@ class Database:
 
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
-        self._engine = sa.create_engine(
-            "sqlite://", creator=self._connect, poolclass=sa.NullPool
-        )
+        self._engine = sa.create_engine("sqlite://", creator=self._connect, poolclass=sa.NullPool)
         self._writer = self._engine.execution_options(write=True)
         sa.event.listen(self._engine, "begin", _begin)
         self._make()

@@ -90,9 +90,7 @@ def _status(connection: Connection, batch: str, status: str, reason: str = "") -
 
 def _version_status(connection: Connection, version: int, status: str) -> None:
     connection.execute(
-        schema.versions.update()
-        .where(schema.versions.c.version == version)
-        .values(status=status)
+        schema.versions.update().where(schema.versions.c.version == version).values(status=status)
     )
 
 
@@ -130,9 +128,7 @@ def _requeued(connection: Connection, seq: int, time: str, payload: Payload) -> 
 
 
 def _split(connection: Connection, seq: int, time: str, payload: Payload) -> None:
-    connection.execute(
-        sa.delete(schema.splits).where(schema.splits.c.batch == payload["batch"])
-    )
+    connection.execute(sa.delete(schema.splits).where(schema.splits.c.batch == payload["batch"]))
     rows = [
         {"batch": payload["batch"], "item": item, "near": near, "task": task, "side": side}
         for side in ("train", "holdout")
@@ -239,9 +235,7 @@ def _point(
     connection: Connection, seq: int, time: str, version: int, how: str, reason: str
 ) -> None:
     connection.execute(
-        schema.pointer.insert().values(
-            seq=seq, version=version, how=how, reason=reason, time=time
-        )
+        schema.pointer.insert().values(seq=seq, version=version, how=how, reason=reason, time=time)
     )
 
 
@@ -274,9 +268,7 @@ def _rolled_back(connection: Connection, seq: int, time: str, payload: Payload) 
         _status(connection, batch, "queued", f"queued again: {payload['reason']}")
     if payload["guilty"] is not None:
         _status(connection, payload["guilty"], "quarantined", payload["reason"])
-        _keep(
-            connection, payload["guilty"], "batch", payload["guilty_rows"], payload["reason"]
-        )
+        _keep(connection, payload["guilty"], "batch", payload["guilty_rows"], payload["reason"])
     _point(connection, seq, time, payload["to"], "rollback", payload["reason"])
 
 
@@ -312,9 +304,7 @@ def _holdout_added(connection: Connection, seq: int, time: str, payload: Payload
 
 def _trained(connection: Connection, seq: int, time: str, payload: Payload) -> None:
     connection.execute(sa.delete(schema.trained).filter_by(key=payload["key"]))
-    connection.execute(
-        schema.trained.insert().values(key=payload["key"], bundle=payload["bundle"])
-    )
+    connection.execute(schema.trained.insert().values(key=payload["key"], bundle=payload["bundle"]))
 
 
 Rule = Callable[[Connection, int, str, Payload], None]

@@ -27,6 +27,8 @@ def matrix(ws: Workspace, last: dict[str, Any] | None = None) -> tuple[AccuracyM
         documents.append(("candidate", last))
     exams = sorted({exam["exam"] for _, document in documents for exam in document["exams"]})
     rows = [_accuracies(document, exams) for _, document in documents]
+    for step, (_, document) in enumerate(documents[1:]):
+        rows[step] = _filled(rows[step], document, exams)
     learned = tuple(
         next((i for i, (_, doc) in enumerate(documents) if _brings(doc, exam)), len(rows))
         for exam in exams
@@ -35,13 +37,19 @@ def matrix(ws: Workspace, last: dict[str, Any] | None = None) -> tuple[AccuracyM
 
 
 def measures(ws: Workspace, last: dict[str, Any]) -> dict[str, float | None]:
-    """Return the stream's measures with a candidate as its last step."""
+    """Return the stream's measures with a candidate as its last step.
+
+    Forward transfer is held against chance, 1 / labels: what a head that has learned nothing
+    answers is arbitrary.
+    """
     table, _ = matrix(ws, last)
+    chance = 1 / len(last["labels"])
     return {
         "average_accuracy": metrics.average_accuracy(table),
         "average_incremental_accuracy": metrics.average_incremental_accuracy(table),
         "forgetting": metrics.forgetting(table),
         "backward_transfer": metrics.backward_transfer(table),
+        "forward_transfer": metrics.forward_transfer(table, [chance] * len(table.tasks)),
     }
 
 
@@ -53,6 +61,16 @@ def accuracy(bits: str | None) -> float | None:
 def _accuracies(document: dict[str, Any], exams: list[str]) -> tuple[float | None, ...]:
     given = {exam["exam"]: accuracy(exam["candidate"]) for exam in document["exams"]}
     return tuple(given.get(exam) for exam in exams)
+
+
+def _filled(
+    row: tuple[float | None, ...], later: dict[str, Any], exams: list[str]
+) -> tuple[float | None, ...]:
+    """Fill a version's gaps with what it answered as champion, when the next one was examined."""
+    given = {exam["exam"]: accuracy(exam["champion"]) for exam in later["exams"]}
+    return tuple(
+        given.get(exam) if cell is None else cell for cell, exam in zip(row, exams, strict=True)
+    )
 
 
 def _brings(document: dict[str, Any], exam: str) -> bool:

@@ -276,6 +276,7 @@ def _evidence(
         "batch": divided.batch,
         "bundle": bundle.digest,
         "parent": divided.parent.bundle if divided.parent else None,
+        "labels": list(bundle.labels),
         "snapshot": divided.snapshot,
         "wall": divided.wall,
         "rules": gate,

@@ -1,0 +1,273 @@
+"""From arrival to decision: what is decided, on what evidence, and what never trains."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components.errors import ConfigError, Corrupted
+from components.items import Item, make_item
+from components.ledger import views
+from components.pipeline import examination, learning, preparation, reconciliation, settlement
+from components.pipeline.arrival import arrive
+from components.pipeline.explanation import explain
+from components.pipeline.library import Library
+from components.pipeline.preparation import Settled
+from components.pipeline.rollback import roll_back
+from components.pipeline.workspace import Workspace, open_workspace
+from components.training.bundle import Bundle, open_bundle
+from flows.retrain import settle_batch
+from tests.stream import FILLER, GOOD, PARAMS, add_exam, batch, make_root, rows, settle, write_jsonl
+
+
+def bundle_of(ws: Workspace, settled: Settled) -> Bundle:
+    assert settled.version is not None
+    version = views.version(ws.ledger, settled.version)
+    assert version is not None
+    return open_bundle(ws.bundles, version.bundle)
+
+
+def evidence_of(ws: Workspace, settled: Settled) -> dict[str, Any]:
+    assert settled.version is not None
+    version = views.version(ws.ledger, settled.version)
+    assert version is not None
+    return dict(ws.read_document(version.evidence))
+
+
+def sides(ws: Workspace, batch: str) -> tuple[set[str], set[str]]:
+    train, held = (set(views.split_side(ws.ledger, batch, side)) for side in ("train", "holdout"))
+    return train, held
+
+
+def set_params(root: Path, extra: str) -> None:
+    (root / "params.yaml").write_text(f"{PARAMS}\n{extra}\n", encoding="utf-8")
+
+
+def test_the_same_seed_batch_and_state_give_the_same_bundle_and_evidence(tmp_path: Path) -> None:
+    found = []
+    for name in ("one", "two"):
+        root = make_root(tmp_path / name)
+        add_exam(root, batch(tmp_path / "exam.jsonl", 900, 60))
+        settled = [settle(root, batch(tmp_path / f"b{seed}.jsonl", seed, 60)) for seed in (1, 2)]
+        versions = views.versions(open_workspace(root).ledger)
+        found.append((settled, [(v.bundle, v.evidence, v.headline) for v in versions]))
+    assert found[0] == found[1]
+    first, second = (tmp_path / name / "mlruns" for name in ("one", "two"))
+    for bundle, evidence, _ in found[0][1]:
+        for file in (first / "bundles" / bundle).rglob("*"):
+            twin = second / file.relative_to(first)
+            assert file.is_dir() or file.read_bytes() == twin.read_bytes()
+        document = first / "documents" / f"{evidence}.json"
+        assert document.read_bytes() == (second / document.relative_to(first)).read_bytes()
+
+
+def test_another_seed_gives_another_bundle(grown: Path) -> None:
+    file = batch(grown / "b3.jsonl", 3)
+    other = Path(shutil.copytree(grown, grown.parent / "other"))
+    set_params(other, "seed: 7")
+    ours, theirs = settle(grown, file), settle(other, file)
+    assert (
+        bundle_of(open_workspace(grown), ours).digest
+        != bundle_of(open_workspace(other), theirs).digest
+    )
+
+
+def test_a_poisoned_batch_is_rejected_by_name_and_number_and_blocks_nobody(grown: Path) -> None:
+    poisoned = settle(grown, batch(grown / "poison.jsonl", 3, flip=True))
+    assert poisoned.action == "rejected" and "mood" in poisoned.headline
+    ws = open_workspace(grown)
+    assert poisoned.version is not None
+    facts = explain(ws, poisoned.version)
+    [failed] = [v for v in facts["verdicts"] if v["check"] == "forgetting"]
+    assert failed["outcome"] == "FAIL" and failed["effect_points"] > failed["margin_points"]
+    assert failed["n"] > 200 and failed["lower_points"] > 0
+    _, held = sides(ws, poisoned.batch)
+    assert held and held.isdisjoint(item.item for item in views.held_items(ws.ledger))
+    good = settle(grown, batch(grown / "good.jsonl", 4))
+    assert (good.action, good.version) == ("promoted", 4)
+    version = views.version(ws.ledger, 4)
+    assert version is not None and version.parent == 2
+
+
+def test_nothing_held_out_is_trained_on_replayed_or_remembered(grown: Path) -> None:
+    ws = open_workspace(grown)
+    held = [item for item in views.held_items(ws.ledger) if item.source != "batch"]
+    library = Library(ws)
+    texts = [item.text for item in library.held(held[:30]).values()]
+    values = rows(3) + [{"text": f"  {text.upper()}!! ", "label": "pos"} for text in texts]
+    settled = settle(grown, write_jsonl(grown / "b3.jsonl", values))
+    assert settled.action == "promoted"
+    bundle = bundle_of(ws, settled)
+    held_near = {item.near for item in views.held_items(ws.ledger)}
+    train, mine = sides(ws, settled.batch)
+    assert len(train) + len(mine) < len(values) - 29
+    remembered = Library(ws).replay(bundle.memory)
+    assert len(remembered) > len(train)
+    assert held_near.isdisjoint(item.near for item in remembered)
+    assert {ref.item for ref in bundle.memory}.isdisjoint(i.item for i in views.held_items(ws.ledger))
+    assert {item.near for item in remembered} <= views.trained_near(ws.ledger)
+
+
+def test_training_on_a_held_out_row_is_stopped_even_if_the_split_were_wrong(
+    grown: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ws = open_workspace(grown)
+    [held, *_] = Library(ws).held(views.held_items(ws.ledger)).values()
+    made = preparation.split_items
+
+    def leaking(*arguments: Any) -> Any:
+        split = made(*arguments)
+        return type(split)((*split.train, held), split.holdout, split.blocked)
+
+    monkeypatch.setattr(preparation, "split_items", leaking)
+    with pytest.raises(Corrupted, match="held out were about to be trained on"):
+        settle(grown, batch(grown / "b3.jsonl", 3))
+    assert len(views.versions(ws.ledger)) == 2
+
+
+def test_an_exam_too_small_to_tell_holds_the_batch_and_the_queue_goes_on(root: Path) -> None:
+    make_root(root, PARAMS.replace("threads: 1", "threads: 1") + "gate: {margin_points: 0.1}")
+    first = settle(root, batch(root / "b1.jsonl", 1))
+    second = settle(root, batch(root / "b2.jsonl", 2, 60))
+    assert (first.action, second.action) == ("promoted", "held")
+    ws = open_workspace(root)
+    assert ws.registry.aliases() == {"champion": 1, "candidate": 2}
+    third = settle(root, batch(root / "b3.jsonl", 3, 60))
+    version = views.version(ws.ledger, 3)
+    assert third.version == 3 and version is not None and version.parent == 1
+
+
+def test_with_approval_always_a_pass_waits_and_stays_waiting(grown: Path) -> None:
+    set_params(grown, "gate: {approval: always}")
+    held = settle(grown, batch(grown / "b3.jsonl", 3))
+    assert held.action == "held" and held.headline.startswith("Hold for approval")
+    set_params(grown, "")
+    following = settle(grown, batch(grown / "b4.jsonl", 4))
+    assert (following.action, following.version) == ("promoted", 4)
+    ws = open_workspace(grown)
+    assert settle(grown, grown / "b3.jsonl") == held
+    with ws.ledger.lease("tiny", 10) as lease:
+        reconciliation.reconcile(ws, lease)
+    assert {v.version: v.status for v in views.versions(ws.ledger)}[3] == "held"
+    assert ws.registry.aliases() == {"champion": 4}, "its parent is no longer champion"
+
+
+def test_a_batch_may_hold_several_tasks_with_names_of_any_script(grown: Path) -> None:
+    names = ["käse & brot/süß", "映画", "mood"]
+    values = [
+        {**row, "task": name} for seed, name in enumerate(names) for row in rows(50 + seed, 60)
+    ]
+    settled = settle(grown, write_jsonl(grown / "three.jsonl", values), "unused")
+    assert settled.action == "promoted", settled.headline
+    ws = open_workspace(grown)
+    assert views.known_tasks(ws.ledger) == set(names)
+    assert {item.exam for item in views.held_items(ws.ledger)} == set(names)
+    champion = views.champion(ws.ledger)
+    assert champion is not None and champion.anchors == {names[0]: 3, "mood": 1, names[1]: 3}
+    learned = {part["task"]: part["known"] for part in evidence_of(ws, settled)["learned"]}
+    assert learned == {names[0]: False, names[1]: False, "mood": True}
+    [version] = [v for v in ws.registry.versions() if v.version == 3]
+    assert version.tags["ratchet.status"] == "champion"
+
+
+def third_label(seed: int, n: int) -> list[dict[str, str]]:
+    """Return sentences of filler alone: neither good nor bad."""
+    pick = random.Random(seed)
+    texts = {" ".join(pick.choices(FILLER, k=6)) for _ in range(n)}
+    return [{"text": text, "label": "none"} for text in sorted(texts)]
+
+
+def test_a_new_label_grows_the_head_and_is_checked(grown: Path) -> None:
+    values = rows(3, 60) + third_label(3, 60)
+    settled = settle(grown, write_jsonl(grown / "b3.jsonl", values))
+    ws = open_workspace(grown)
+    assert settled.action == "promoted", settled.headline
+    assert bundle_of(ws, settled).labels == ("neg", "pos", "none")
+    [part] = [each for each in evidence_of(ws, settled)["learned"] if each["label"]]
+    assert (part["label"], part["known"]) == ("none", False)
+    assert part["candidate"].count("1") > 5
+
+
+def test_a_new_label_without_a_held_out_row_is_missing_evidence(grown: Path) -> None:
+    """Law 5: what could not be examined is never promoted."""
+    [typo] = [
+        row
+        for row in ({"text": f"good {word}", "label": "poss"} for word in FILLER)
+        if not _is_held_out(make_item(row["text"], row["label"], "mood"))
+    ][:1]
+    settled = settle(grown, write_jsonl(grown / "typo.jsonl", [*rows(3), typo]))
+    assert settled.action == "rejected" and "poss" in settled.headline
+    learned = evidence_of(open_workspace(grown), settled)["learned"]
+    assert [part["items"] for part in learned if part["label"] == "poss"] == [[]]
+
+
+def _is_held_out(item: Item) -> bool:
+    from components.data.split import split_items
+
+    return bool(split_items([item], 0.2, 0, frozenset(), frozenset()).holdout)
+
+
+def test_an_anchor_moves_only_to_a_version_shown_better(root: Path) -> None:
+    add_exam(root, batch(root / "exam.jsonl", 900, 200))
+    few = [row for row in rows(1, 60) if not set(row["text"].split()) & {"fine", "nice", "poor"}]
+    noisy = [
+        {**row, "label": "pos" if "sad" in row["text"] else row["label"]} for row in few
+    ]
+    assert settle(root, write_jsonl(root / "b1.jsonl", noisy)).action == "promoted"
+    for seed in (2, 3, 4):
+        assert settle(root, batch(root / f"b{seed}.jsonl", seed, 200)).action == "promoted"
+    ws = open_workspace(root)
+    anchors = [v.anchors["mood"] for v in views.versions(ws.ledger)]
+    assert anchors[0] == 1 and anchors[1] == 2, "the second version is far better"
+    assert anchors[2] == anchors[3] == 2, "later ones are as good, and noise moves nothing"
+    settled = preparation.settled(ws, views.arrivals(ws.ledger)[3].batch)
+    [exam] = evidence_of(ws, settled)["exams"]
+    assert exam["anchor"] is not None and len(exam["anchor"]) == exam["n"] == len(exam["champion"])
+
+
+def test_a_candidate_whose_parent_is_no_longer_champion_is_superseded(grown: Path) -> None:
+    ws = open_workspace(grown)
+    arrived = arrive(ws, batch(grown / "b3.jsonl", 3), "mood")
+    library = Library(ws)
+    with ws.ledger.lease("tiny", 10) as lease:
+        checked = preparation.check(ws, lease, preparation.begin(ws, lease, arrived.batch))
+        preparation.keep(ws, lease, checked)
+        divided = preparation.divide(ws, lease, checked)
+        bundle = learning.learn(ws, lease, divided, library)
+        examined = examination.examine(ws, lease, divided, bundle, library)
+        version = settlement.register(ws, lease, checked, divided, examined)
+        roll_back(ws, lease, 1, "meanwhile")
+        outcome = settlement.settle(ws, lease, divided, examined, version)
+    assert outcome.action == "superseded"
+    again = settle_batch(ws, arrived.batch)
+    assert (again.action, again.version) == ("promoted", 4)
+    made = views.version(ws.ledger, 4)
+    assert made is not None and made.parent == 1
+
+
+def test_a_run_that_fails_puts_its_batch_back_with_the_reason(grown: Path) -> None:
+    (grown / "base").rename(grown / "gone")
+    with pytest.raises(ConfigError):
+        settle(grown, batch(grown / "b3.jsonl", 3))
+    ws = open_workspace(grown)
+    [waiting] = views.waiting(ws.ledger)
+    assert waiting.status == "queued" and "base" in waiting.reason
+    (grown / "gone").rename(grown / "base")
+    assert settle(grown, grown / "b3.jsonl").action == "promoted"
+    assert views.arrivals(ws.ledger)[-1].reason == ""
+
+
+def test_the_evidence_is_plain_finite_json(grown: Path) -> None:
+    settled = settle(grown, batch(grown / "b3.jsonl", 3))
+    ws = open_workspace(grown)
+    json.dumps(evidence_of(ws, settled), allow_nan=False)
+    assert settled.version is not None
+    json.dumps(explain(ws, settled.version), allow_nan=False)
+    report = Path(explain(ws, settled.version)["report"])
+    assert "promote" in report.read_text(encoding="utf-8").lower()
+    assert GOOD[0] not in json.dumps(evidence_of(ws, settled)), "evidence holds no texts"
