@@ -134,7 +134,7 @@ def _first_tasks(dealer: Dealer, exams: dict[str, list[Row]]) -> list[Scene]:
             "Some rows are broken: no text, an unknown label, control characters, copies.",
         ),
         _exam("products", exams),
-        _batch("products-1", "products", dealer.batch("products", 200, 0.33), "A new domain."),
+        _batch("products-1", "products", dealer.batch("products", 150, 0.33), "A new domain."),
         _batch(
             "products-junk",
             "products",
@@ -143,7 +143,7 @@ def _first_tasks(dealer: Dealer, exams: dict[str, list[Row]]) -> list[Scene]:
         ),
         _exam("editorials", exams),
         _batch(
-            "editorials-1", "editorials", dealer.batch("editorials", 200, 0.38), "A third domain."
+            "editorials-1", "editorials", dealer.batch("editorials", 120, 0.38), "A third domain."
         ),
     ]
 
@@ -169,7 +169,7 @@ def _trouble(
             dealer.clear("films", 1500, 0.5, balanced=False),
             "A large backlog without a single neutral sentence.",
         ),
-        _batch("products-2", "products", dealer.batch("products", 80, 0.25), "All is well?"),
+        _batch("products-2", "products", dealer.batch("products", 60, 0.25), "All is well?"),
         Scene(
             "tweets-fresh",
             "holdout",
@@ -179,7 +179,7 @@ def _trouble(
             tuple(fresh),
         ),
         Scene("watch", "watch", "", "ratchet watch", "Is the champion still as good as it was?"),
-        _batch("editorials-2", "editorials", dealer.batch("editorials", 120, 0.38), "Life goes on."),
+        _batch("editorials-2", "editorials", dealer.batch("editorials", 60, 0.33), "Life goes on."),
     ]
 
 

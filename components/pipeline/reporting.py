@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from components.files import write_bytes
 from components.pipeline import chronicle
 from components.pipeline.examination import Examined
 from components.pipeline.preparation import Checked, Divided, reason_counts
@@ -14,6 +16,13 @@ if TYPE_CHECKING:
     from components.report.batch_report import Matrix
 
 
+NEXT = {
+    "promote": "status",
+    "hold": "holdout add FILE --task NAME",
+    "reject": "quarantine list",
+}
+
+
 def report_path(ws: Workspace, batch: str, bundle: str) -> Path:
     """Return where the page of one examination lies."""
     return ws.mlruns / "reports" / f"{batch[:12]}-{bundle[:12]}.html"
@@ -21,9 +30,6 @@ def report_path(ws: Workspace, batch: str, bundle: str) -> Path:
 
 def write_report(ws: Workspace, checked: Checked, divided: Divided, examined: Examined) -> Path:
     """Write the batch report and return its path."""
-    from dataclasses import asdict
-
-    from components.files import write_bytes
     from components.report.batch_report import ReportData, render
 
     decision, state = examined.decision, examined.bundle.state
@@ -59,7 +65,7 @@ def write_report(ws: Workspace, checked: Checked, divided: Divided, examined: Ex
             "base": f"{state['base']['name']} {state['base']['digest']}",
             "settings": state["settings"],
         },
-        next_command=f"ratchet --root {ws.root.name} status",
+        next_command=f"ratchet --root {ws.root.name} {NEXT[decision.action]}",
     )
     path = report_path(ws, divided.batch, examined.bundle.digest)
     write_bytes(path, render(data).encode("utf-8", "replace"))

@@ -14,7 +14,7 @@ from typing import Any
 
 from components.errors import ConfigError
 from components.gate.verdicts import Answers, Verdict
-from components.gate.watching import Regression, regressions
+from components.gate.watching import Regression, regressions, task_of
 from components.ledger import views
 from components.ledger.book import Lease
 from components.pipeline import publication
@@ -61,8 +61,6 @@ class Watched:
 
 def look(ws: Workspace, lease: Lease) -> Watched:
     """Examine the champion and its ancestors on the holdouts as they stand now."""
-    from components.training.bundle import open_bundle
-
     lineage = views.lineage(ws.ledger)[: WATCH_DEPTH + 1]
     if not lineage:
         return Watched(None, 0, ())
@@ -71,16 +69,7 @@ def look(ws: Workspace, lease: Lease) -> Watched:
     exams = bounded_exams(
         [item for item in held if item.task in known], ws.settings.holdout.max_items
     )
-    examiner = Examiner(ws, Library(ws))
-    sat: list[tuple[str, dict[str, Answers]]] = []
-    for version in lineage:
-        bundle = open_bundle(ws.bundles, version.bundle)
-        sat.append(
-            (
-                str(version.version),
-                {exam: examiner.sit(bundle, items) for exam, items in exams.items()},
-            )
-        )
+    sat = _sit(ws, lineage, exams)
     found = tuple(regressions(sat, rules(ws), ws.settings.gate.watch_alpha))
     ws.ledger.append(
         "champion.watched",
@@ -92,6 +81,23 @@ def look(ws: Workspace, lease: Lease) -> Watched:
         lease,
     )
     return Watched(lineage[0].version, len(exams), found)
+
+
+def _sit(
+    ws: Workspace, lineage: list[views.Version], exams: dict[str, list[str]]
+) -> list[tuple[str, dict[str, Answers]]]:
+    """Let each version answer the exams of the tasks that it had learned by then."""
+    from components.training.bundle import open_bundle
+
+    examiner = Examiner(ws, Library(ws))
+    sat = []
+    for version in lineage:
+        bundle = open_bundle(ws.bundles, version.bundle)
+        own = {exam: items for exam, items in exams.items() if task_of(exam) in version.anchors}
+        sat.append(
+            (str(version.version), {exam: examiner.sit(bundle, own[exam]) for exam in own})
+        )
+    return sat
 
 
 def roll_back_regression(ws: Workspace, lease: Lease, watched: Watched) -> RolledBack:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import random
 import sqlite3
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,8 +20,16 @@ from components.ledger.book import Ledger, Lease
 
 TEXT = st.text(max_size=12) | st.sampled_from(["", "café", "'; --", "\0", "\ud800", "1e5", "７"])
 STORIES = st.lists(st.tuples(st.integers(0, 99), st.integers(0, 99), TEXT), max_size=30)
-FULL = [(n * 7, n, f"reason {n}") for n in range(40)]
-"""A story long enough to bring every kind of event."""
+
+
+def drawn(seed: int, length: int) -> list[tuple[int, int, str]]:
+    """Return a story that does not change from run to run."""
+    pick = random.Random(seed)
+    return [(pick.randrange(100), pick.randrange(100), f"reason {n}") for n in range(length)]
+
+
+FULL = drawn(21, 70)
+"""A story long enough to bring every kind of event and every status of a version."""
 
 
 class Ticking:
@@ -86,10 +95,11 @@ def _of_batch(ledger: Ledger, batch: str, n: int, pick: int, text: str) -> Acts:
     reasons = {text: 1} if pick % 2 else {}
     yield "batch.validated", {"batch": batch, "rejected": len(reasons), "reasons": reasons}
     yield "batch.refused", {"batch": batch, "reason": text, "rows": pick}
+    yield "batch.failed", {"batch": batch, "reason": text}
     yield "batch.requeued", {"batch": batch, "reason": text}
     yield "quarantine.released", {"batch": batch, "kind": "batch", "as": batch}
     sides = {
-        side: [(digest(batch, side, k), digest(side, k, pick), "mood") for k in range(pick % 4)]
+        side: [(digest(batch, side, k), digest(side, k % 2), "mood") for k in range(pick % 4)]
         for side in ("train", "holdout")
     }
     yield "split.made", {"batch": batch, **sides}
@@ -109,7 +119,7 @@ def _of_versions(ledger: Ledger, n: int, pick: int, text: str) -> Acts:
         version = versions[pick % len(versions)]
         decision = {"version": version.version, "batch": version.batch, "reason": text}
         yield "version.held", decision
-        yield "version.rejected", decision
+        yield "version.rejected", {**decision, "rows": pick}
         yield "version.superseded", {**decision, "requeue": bool(pick % 2)}
         if version.parent == parent:
             anchors = {"anchors": {"mood": version.version}, "exams": {"mood": "mood"}}
@@ -178,6 +188,3 @@ def contents(path: Path) -> dict[str, list[Any]]:
 def _typed(connection: sqlite3.Connection, name: str) -> list[Any]:
     rows = connection.execute(f'SELECT * FROM "{name}"').fetchall()
     return sorted([[(type(value).__name__, value) for value in row] for row in rows], key=repr)
-
-
-Change = Callable[[sqlite3.Connection], object]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import shutil
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,9 @@ from hypothesis import strategies as st
 from components.errors import Corrupted, RatchetError
 from components.ledger import schema, views
 from components.ledger.book import Ledger
+from components.ledger.projections import RULES, SETTLED
 from components.ledger.verify import rebuild, verify
-from tests.ledger.story import FULL, STORIES, Change, Ticking, contents, fast_folder, raw, tell
+from tests.ledger.story import FULL, STORIES, Ticking, contents, fast_folder, raw, tell
 
 COLUMNS = [column.name for column in schema.events.columns]
 PROJECTIONS = [table.name for table in schema.projections]
@@ -44,6 +46,8 @@ def opened(path: Path) -> Ledger:
 def test_the_long_story_fills_every_projection_and_verifies(copy: Path) -> None:
     found = contents(copy)
     assert {name: bool(found[name]) for name in PROJECTIONS} == dict.fromkeys(PROJECTIONS, True)
+    assert {event.kind for event in views.events(opened(copy))} > set(RULES)
+    assert {version.status for version in views.versions(opened(copy))} >= {*SETTLED, "held"}
     verified = verify(opened(copy))
     assert verified.events == len(FULL) == len(found["events"])
     assert verified.head == views.events(opened(copy))[-1].hash
@@ -101,6 +105,8 @@ def test_a_single_changed_byte_of_any_value_of_any_event_is_found(
             rebuild(opened(path))
 
 
+Change = Callable[[sqlite3.Connection], object]
+
 DAMAGES: dict[str, Change] = {
     "text turned into a BLOB of the same bytes": lambda db: db.execute(
         "UPDATE events SET kind = CAST(kind AS BLOB) WHERE seq = 3"
@@ -151,9 +157,9 @@ TAMPERED = {
     "a number as text": "UPDATE quarantine SET rows = 'x' || rows",
     "text as a BLOB": "UPDATE inbox SET source = CAST(source AS BLOB)",
     "no UTF-8": "UPDATE inbox SET source = CAST(x'ff' AS TEXT)",
+    "former made champion": "UPDATE versions SET status = 'champion' WHERE status = 'former'",
     "a table renamed": "ALTER TABLE splits RENAME TO splitz",
     "a table dropped": "DROP TABLE pointer",
-    "an index dropped": "DROP INDEX ix_versions_batch",
     "a column more": "ALTER TABLE inbox ADD COLUMN more TEXT",
     "a trigger": "CREATE TRIGGER t AFTER INSERT ON inbox BEGIN DELETE FROM versions; END",
 }
@@ -168,7 +174,7 @@ def test_tampered_projections_are_found_and_rebuilt(change: str, copy: Path) -> 
         verify(opened(copy))
     assert "--rebuild" in caught.value.remedy
     assert rebuild(opened(copy)) == len(FULL)
-    assert contents(copy) == before
+    assert {name: rows for name, rows in contents(copy).items() if name in before} == before
     verify(opened(copy))
 
 
@@ -192,7 +198,7 @@ def damaged_or_unchanged(path: Path, whole: dict[str, object]) -> bool:
 def test_a_flipped_byte_of_the_file_is_found_or_changes_nothing(told: Path, path: Path) -> None:
     whole, data = told.read_bytes(), bytearray(told.read_bytes())
     expected, pick = contents(told), random.Random(0)
-    places = [*range(100), *(pick.randrange(len(data)) for _ in range(300))]
+    places = [*range(100), *(pick.randrange(len(data)) for _ in range(150))]
     found = 0
     for place in places:
         data[place] ^= 1 << pick.randrange(8)

@@ -76,25 +76,25 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     folder = tmp_path_factory.mktemp("late")
     first = folder / "first"
     make_root(first, SETTINGS)
-    fresh = write_jsonl(folder / "fresh.jsonl", sentences(901, 60, RARE))
+    fresh = write_jsonl(folder / "fresh.jsonl", sentences(901, 100, RARE))
     innocent = write_jsonl(folder / "innocent.jsonl", sentences(3, 80, PLAIN))
     following = write_jsonl(folder / "following.jsonl", sentences(5, 80, PLAIN))
     add_exam(first, write_jsonl(folder / "exam.jsonl", sentences(900, 200, PLAIN)))
-    begun = sentences(1, 120, PLAIN) + sentences(11, 30, RARE)
+    begun = sentences(1, 120, PLAIN) + sentences(11, 24, RARE)
     assert settle(first, write_jsonl(folder / "begun.jsonl", begun)).action == "promoted"
     never = Path(shutil.copytree(first, folder / "never"))
 
-    spoiling = sentences(2, 60, PLAIN) + sentences(12, 60, TURNED)
+    spoiling = sentences(2, 120, PLAIN) + sentences(12, 45, TURNED)
     guilty = settle(first, write_jsonl(folder / "guilty.jsonl", spoiling))
     innocent_then = settle(first, innocent)
-    assert add_exam(first, fresh).items == 60
+    assert add_exam(first, fresh).items == 100
     ws = open_workspace(first)
     watched, undone = look_and_go_back(ws)
     assert undone is not None
     again = drain(ws, run=lambda _, batch: vars_of(settle_batch(ws, batch)))
     after = settle(first, following)
 
-    assert add_exam(never, fresh).items == 60
+    assert add_exam(never, fresh).items == 100
     return Story(
         ws, guilty, innocent_then, watched, undone, again, after,
         open_workspace(never), settle(never, innocent), settle(never, following),
@@ -115,9 +115,9 @@ def test_the_fresh_exam_shows_the_regression_with_its_numbers(story: Story) -> N
     verdict = found.verdict
     assert (found.task, found.exam, found.target) == ("mood", "mood#2", "1")
     assert verdict.outcome is Outcome.FAIL
-    assert verdict.effect_points is not None and verdict.effect_points > 20 > 2 * 9
+    assert verdict.effect_points is not None and verdict.effect_points > 2 * 10
     assert verdict.lower_points is not None and verdict.lower_points > 0
-    assert (verdict.margin_points, verdict.n) == (10, 60)
+    assert (verdict.margin_points, verdict.n) == (10, 100)
 
 
 def test_the_rollback_names_its_target_its_cost_and_the_guilty_batch(story: Story) -> None:
@@ -168,9 +168,9 @@ def test_explain_tells_the_story_of_the_barred_version_in_numbers(story: Story) 
     assert {"task", "exam", "effect_points", "lower_points", "upper_points", "margin_points", "n"} <= (
         found.keys()
     )
-    assert (found["task"], found["margin_points"], found["n"]) == ("mood", 10, 60)
+    assert (found["task"], found["margin_points"], found["n"]) == ("mood", 10, 100)
     said = ratchet(story.ws.root, "version", "explain", "2").out
-    assert "rolled back to version 1" in said and "margin 10.0, n 60" in said
+    assert "rolled back to version 1" in said and "margin 10.0, n 100" in said
 
 
 def test_looking_again_finds_nothing_more(story: Story) -> None:

@@ -96,7 +96,7 @@ def test_a_poisoned_batch_is_rejected_by_name_and_number_and_blocks_nobody(grown
 
 def test_nothing_held_out_is_trained_on_replayed_or_remembered(grown: Path) -> None:
     ws = open_workspace(grown)
-    held = [item for item in views.held_items(ws.ledger) if item.source != "batch"]
+    held = [item for item in views.held_items(ws.ledger)]
     library = Library(ws)
     texts = [item.text for item in library.held(held[:30]).values()]
     values = rows(3) + [{"text": f"  {text.upper()}!! ", "label": "pos"} for text in texts]
@@ -131,7 +131,7 @@ def test_training_on_a_held_out_row_is_stopped_even_if_the_split_were_wrong(
 
 
 def test_an_exam_too_small_to_tell_holds_the_batch_and_the_queue_goes_on(root: Path) -> None:
-    make_root(root, PARAMS.replace("threads: 1", "threads: 1") + "gate: {margin_points: 0.1}")
+    set_params(root, "gate: {margin_points: 0.1}")
     first = settle(root, batch(root / "b1.jsonl", 1))
     second = settle(root, batch(root / "b2.jsonl", 2, 60))
     assert (first.action, second.action) == ("promoted", "held")
@@ -168,7 +168,7 @@ def test_a_batch_may_hold_several_tasks_with_names_of_any_script(grown: Path) ->
     assert views.known_tasks(ws.ledger) == set(names)
     assert {item.exam for item in views.held_items(ws.ledger)} == set(names)
     champion = views.champion(ws.ledger)
-    assert champion is not None and champion.anchors == {names[0]: 3, "mood": 1, names[1]: 3}
+    assert champion is not None and champion.anchors == {names[0]: 3, "mood": 2, names[1]: 3}
     learned = {part["task"]: part["known"] for part in evidence_of(ws, settled)["learned"]}
     assert learned == {names[0]: False, names[1]: False, "mood": True}
     [version] = [v for v in ws.registry.versions() if v.version == 3]
@@ -212,22 +212,19 @@ def _is_held_out(item: Item) -> bool:
     return bool(split_items([item], 0.2, 0, frozenset(), frozenset()).holdout)
 
 
-def test_an_anchor_moves_only_to_a_version_shown_better(root: Path) -> None:
-    add_exam(root, batch(root / "exam.jsonl", 900, 200))
-    few = [row for row in rows(1, 60) if not set(row["text"].split()) & {"fine", "nice", "poor"}]
-    noisy = [
-        {**row, "label": "pos" if "sad" in row["text"] else row["label"]} for row in few
-    ]
-    assert settle(root, write_jsonl(root / "b1.jsonl", noisy)).action == "promoted"
-    for seed in (2, 3, 4):
-        assert settle(root, batch(root / f"b{seed}.jsonl", seed, 200)).action == "promoted"
-    ws = open_workspace(root)
+def test_an_anchor_moves_only_to_a_version_shown_better(grown: Path) -> None:
+    settled = [settle(grown, batch(grown / f"b{seed}.jsonl", seed)) for seed in (2, 3)]
+    ws = open_workspace(grown)
     anchors = [v.anchors["mood"] for v in views.versions(ws.ledger)]
-    assert anchors[0] == 1 and anchors[1] == 2, "the second version is far better"
-    assert anchors[2] == anchors[3] == 2, "later ones are as good, and noise moves nothing"
-    settled = preparation.settled(ws, views.arrivals(ws.ledger)[3].batch)
-    [exam] = evidence_of(ws, settled)["exams"]
-    assert exam["anchor"] is not None and len(exam["anchor"]) == exam["n"] == len(exam["champion"])
+    assert anchors == [1, 2, 2], "the third is no better than the second, whatever the noise"
+    better, same = (evidence_of(ws, each)["exams"][0] for each in settled)
+    assert _gains(better) >= 5 and _gains(same) < 5
+    assert len(same["anchor"]) == same["n"] == len(same["champion"]) > 200
+
+
+def _gains(exam: dict[str, Any]) -> int:
+    pairs = list(zip(exam["anchor"], exam["candidate"], strict=True))
+    return pairs.count(("0", "1")) - pairs.count(("1", "0"))
 
 
 def test_a_candidate_whose_parent_is_no_longer_champion_is_superseded(grown: Path) -> None:
