@@ -13,6 +13,7 @@ from components.errors import Retryable
 from components.pipeline.workspace import Progress
 from flows import steps
 from flows.intake import drain
+from flows.temporary_server import end_abandoned, note_server
 from flows.watch import watch
 
 __all__ = ["drain", "showing", "watch"]
@@ -40,8 +41,11 @@ def _reach_api() -> None:
 
     home, url = PREFECT_HOME.value(), PREFECT_API_URL.value()
     home.mkdir(parents=True, exist_ok=True)
-    with FileLock(home / "ratchet-start.lock"), get_client(sync_client=True) as client:
-        error = client.api_healthcheck()
+    with FileLock(home / "ratchet-start.lock"):
+        end_abandoned(home)
+        with get_client(sync_client=True) as client:
+            error = client.api_healthcheck()
+        note_server(home)
     if error is not None:
         raise Retryable(
             f"Prefect at {url or 'its temporary server'} does not answer: {error}.",

@@ -25,7 +25,7 @@ Rated = tuple[str, float, str]
 Row = dict[str, Any]
 
 TURNED = {"positive": "negative", "negative": "positive", "neutral": "neutral"}
-EXAM_ITEMS = 600
+EXAM_ITEMS = 800
 FRESH_ITEMS = 600
 
 
@@ -123,7 +123,7 @@ def make_stream(ratings: dict[str, Sequence[Rated]], seed: int) -> Stream:
 
 def _first_tasks(dealer: Dealer, exams: dict[str, list[Row]]) -> list[Scene]:
     """Three domains, one after the other, each with its exam first."""
-    more = dealer.batch("tweets", 200, 0.33)
+    more = dealer.batch("tweets", 150, 0.33)
     return [
         _exam("tweets", exams, "Clear sentiments only: what is missing in it will matter later."),
         _batch("tweets-1", "tweets", dealer.batch("tweets", 1100, 0.33), "The first batch."),
@@ -134,7 +134,7 @@ def _first_tasks(dealer: Dealer, exams: dict[str, list[Row]]) -> list[Scene]:
             "Some rows are broken: no text, an unknown label, control characters, copies.",
         ),
         _exam("products", exams),
-        _batch("products-1", "products", dealer.batch("products", 150, 0.33), "A new domain."),
+        _batch("products-1", "products", dealer.batch("products", 100, 0.33), "A new domain."),
         _batch(
             "products-junk",
             "products",
@@ -143,7 +143,7 @@ def _first_tasks(dealer: Dealer, exams: dict[str, list[Row]]) -> list[Scene]:
         ),
         _exam("editorials", exams),
         _batch(
-            "editorials-1", "editorials", dealer.batch("editorials", 120, 0.38), "A third domain."
+            "editorials-1", "editorials", dealer.batch("editorials", 100, 0.38), "A third domain."
         ),
     ]
 
@@ -169,7 +169,7 @@ def _trouble(
             dealer.clear("films", 1500, 0.5, balanced=False),
             "A large backlog without a single neutral sentence.",
         ),
-        _batch("products-2", "products", dealer.batch("products", 60, 0.25), "All is well?"),
+        _batch("products-2", "products", dealer.batch("products", 40, 0.25), "All is well?"),
         Scene(
             "tweets-fresh",
             "holdout",
@@ -179,7 +179,7 @@ def _trouble(
             tuple(fresh),
         ),
         Scene("watch", "watch", "", "ratchet watch", "Is the champion still as good as it was?"),
-        _batch("editorials-2", "editorials", dealer.batch("editorials", 60, 0.33), "Life goes on."),
+        _batch("editorials-2", "editorials", dealer.batch("editorials", 40, 0.35), "Life goes on."),
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 from pathlib import Path
 
@@ -15,14 +16,18 @@ from components.pipeline.rollback import RolledBack, roll_back
 from components.pipeline.workspace import Workspace, open_workspace
 from flows.retrain import settle_batch
 from flows.watch import look_and_go_back
-from tests.stream import batch, rows, settle, write_jsonl
+from tests.stream import FILLER, batch, rows, settle, write_jsonl
 
 
 @pytest.fixture(scope="module")
 def three_once(grown_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A root of three versions; the third brought a task and a label of its own."""
     root = Path(shutil.copytree(grown_once, tmp_path_factory.mktemp("three") / "root"))
-    values = rows(3) + [{**row, "task": "other", "label": "o" + row["label"]} for row in rows(33)]
+    pick = random.Random(0)
+    values: list[dict[str, str]] = rows(3)
+    for label, words in (("left", FILLER[:7]), ("right", FILLER[7:])):
+        texts = sorted({" ".join(pick.choices(words, k=6)) for _ in range(60)})
+        values += [{"text": text, "label": label, "task": "other"} for text in texts]
     assert settle(root, write_jsonl(root / "b3.jsonl", values)).action == "promoted"
     return root
 
@@ -47,7 +52,7 @@ def test_without_a_target_it_goes_to_the_parent(three: Workspace) -> None:
     undone = go_back(three)
     assert (undone.from_version, undone.to_version, undone.requeued) == (3, 2, [])
     assert champion(three) == 2
-    assert undone.cost.tasks == ["other"] and undone.cost.labels == ["oneg", "opos"]
+    assert undone.cost.tasks == ["other"] and undone.cost.labels == ["left", "right"]
     assert undone.cost.versions == [3] and undone.cost.batches == [undone.guilty]
     [barred] = [version for version in three.registry.versions() if version.version == 3]
     assert barred.tags["ratchet.status"] == "barred"
