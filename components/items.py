@@ -52,7 +52,7 @@ def read_items(path: Path) -> list[Item]:
         try:
             row = json.loads(line)
             items.append(make_item(row["text"], row["label"], row["task"]))
-        except (ValueError, LookupError, TypeError):
+        except (ValueError, LookupError, TypeError, AttributeError):
             raise Corrupted(
                 f"{path}, line {number}: not an item any more.",
                 "Restore the file (`dvc checkout`), then run the same command again.",

@@ -48,6 +48,12 @@ def add(ws: Workspace, lease: Lease, path: Path, task: str) -> Added:
     check_task(task)
     contract = ws.settings.data.model_copy(update={"min_rows": 1, "min_labels": 1})
     reading = read_batch(path, contract, task)
+    for row in reading.rows:
+        if row.task != task:
+            raise DataRejected(
+                f"{path}, line {row.place}: the row names task {row.task!r}, not {task!r}.",
+                "Add each task's rows from a file of their own, or drop the column.",
+            )
     checked = validate(reading, contract, frozenset())
     if checked.refused is not None:
         raise DataRejected(f"{path}: {checked.refused}", "Mend the rows and add it again.")

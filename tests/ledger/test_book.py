@@ -66,7 +66,8 @@ def test_a_writer_that_was_overtaken_fails_and_writes_nothing(
     with ledger.lease("model", 0) as stale:
         promote(ledger, stale, 1, None)
         with raw(path) as connection:  # the holder is another machine's, and its time ran out
-            connection.execute("UPDATE leases SET holder = 'elsewhere:1:1', expires = '2020-01-01T00:00:00+00:00'")
+            past = "2020-01-01T00:00:00+00:00"
+            connection.execute("UPDATE leases SET holder = 'elsewhere:1:1', expires = ?", [past])
         with Ledger(path, clock).lease("model", 0) as fresh:
             assert fresh.token == stale.token + 1
             before = contents(path)
@@ -211,8 +212,7 @@ def fill_the_disk(path: Path) -> None:
         for number in range(100):
             ledger.append("batch.arrived", arrival(number, "x" * 1000), None)
     except Retryable as error:
-        assert "can't be used" in error.message or "damaged" in error.message
-        raise SystemExit(7) from None
+        raise SystemExit(7 if "can't be used" in error.message else 1) from None
 
 
 def test_a_full_disk_is_a_passing_fault_and_the_ledger_still_verifies(path: Path) -> None:

@@ -74,17 +74,20 @@ def test_a_lease_is_given_back_when_the_work_fails(ledger: Ledger) -> None:
         assert lease.token == 2
 
 
-def test_who_waits_is_told_once_who_holds_the_lease(ledger: Ledger, path: Path) -> None:
+def test_who_waits_is_told_once_who_holds_the_lease(
+    ledger: Ledger, path: Path, clock: Ticking
+) -> None:
     told: list[str] = []
     with ledger.lease("model", 0):
-        second = Ledger(path, system_clock)
+        second = Ledger(path, clock)
         with pytest.raises(Retryable, match="is changing `model`"):
             with second.lease("model", 0.5, told.append):
                 pass
     assert told == [myself()]
 
 
-def test_who_waits_long_enough_gets_it(ledger: Ledger, path: Path) -> None:
+def test_who_waits_long_enough_gets_it(path: Path) -> None:
+    ledger = Ledger(path, system_clock)
     release = threading.Event()
 
     def work() -> None:

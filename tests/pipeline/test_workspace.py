@@ -1,0 +1,79 @@
+"""A root: what it holds, and what its absence or damage means."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from components.errors import ConfigError, Corrupted
+from components.ledger import views
+from components.pipeline import reconciliation
+from components.pipeline.explanation import verify_documents
+from components.pipeline.founding import found_root
+from components.pipeline.workspace import open_workspace
+from tests.stream import batch, settle
+
+
+def test_founding_twice_changes_nothing(tmp_path: Path) -> None:
+    made = found_root(tmp_path / "root")
+    assert "params.yaml" in made and "mlruns/ratchet.db" in made
+    (tmp_path / "root" / "params.yaml").write_text("seed: 3\n")
+    assert found_root(tmp_path / "root") == []
+    assert open_workspace(tmp_path / "root").settings.seed == 3
+
+
+def test_a_root_cannot_be_founded_inside_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match="cannot be made"):
+        found_root(tmp_path / "file" / "root")
+
+
+def test_a_folder_that_is_no_root_is_said_to_be_none(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"params\.yaml"):
+        open_workspace(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("emptied", [True, False])
+def test_a_ledger_that_is_gone_is_never_begun_anew_beside_its_versions(
+    grown: Path, emptied: bool
+) -> None:
+    ledger = grown / "mlruns" / "ratchet.db"
+    ledger.write_bytes(b"") if emptied else ledger.unlink()
+    with pytest.raises(Corrupted, match="ledger .* is gone"):
+        settle(grown, batch(grown / "b3.jsonl", 3))
+    assert emptied or not ledger.exists()
+
+
+def test_a_registry_that_is_gone_is_never_begun_anew_beside_its_versions(grown: Path) -> None:
+    (grown / "mlruns" / "mlflow.db").unlink()
+    with pytest.raises(Corrupted, match="database"):
+        settle(grown, batch(grown / "b3.jsonl", 3))
+    assert not (grown / "mlruns" / "mlflow.db").exists()
+    assert len(views.versions(open_workspace(grown).ledger)) == 2
+
+
+def test_a_root_that_was_moved_goes_on_where_it_is(grown: Path, tmp_path: Path) -> None:
+    moved = tmp_path / "moved"
+    shutil.copytree(grown, moved)
+    shutil.rmtree(grown)
+    assert settle(moved, batch(moved / "b3.jsonl", 3)).action == "promoted"
+    assert not grown.exists(), "nothing was written where the root had been"
+    ws = open_workspace(moved)
+    with ws.ledger.lease("tiny", 10) as lease:
+        assert reconciliation.reconcile(ws, lease) == []
+    assert len(list((moved / "mlruns" / "artifacts").iterdir())) == 3
+
+
+def test_a_changed_document_is_found(grown: Path) -> None:
+    ws = open_workspace(grown)
+    assert verify_documents(ws) > 3
+    version = views.versions(ws.ledger)[0]
+    path = ws.document_path(version.evidence)
+    path.write_bytes(path.read_bytes().replace(b'"promote"', b'"rejects"'))
+    with pytest.raises(Corrupted, match="was changed"):
+        verify_documents(ws)
+    path.unlink()
+    with pytest.raises(Corrupted, match="is missing"):
+        verify_documents(ws)
