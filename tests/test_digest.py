@@ -87,8 +87,8 @@ def test_an_item_is_its_text_and_label_in_any_unicode_form(text: str, label: str
 def test_what_looks_alike_is_not_the_same_item() -> None:
     different = [
         item_digest("a", "b"), item_digest("b", "a"), item_digest("ab", ""), item_digest("", "ab"),
-        item_digest(None, "b"), item_digest("None", "b"), item_digest("1", "b"), item_digest(1, "b"),
-        item_digest("A", "b"), item_digest("a ", "b"), item_digest(True, "b"),
+        item_digest(None, "b"), item_digest("None", "b"), item_digest("1", "b"),
+        item_digest(1, "b"), item_digest("A", "b"), item_digest("a ", "b"), item_digest(True, "b"),
     ]  # fmt: skip
     assert len(set(different)) == len(different)
     assert make_item("a", "b", "one").digest == make_item("a", "b", "two").digest

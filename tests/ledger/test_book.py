@@ -14,7 +14,7 @@ import pytest
 from components.clock import system_clock
 from components.errors import ConfigError, Corrupted, Retryable
 from components.ledger import layout, schema, views
-from components.ledger.book import Ledger, Lease
+from components.ledger.book import Lease, Ledger
 from components.ledger.projections import Superseded
 from components.ledger.verify import verify
 from tests.ledger.story import Ticking, contents, digest, promote, promotion, raw, register

@@ -224,7 +224,7 @@ def test_every_event_that_lies_in_the_file_is_guarded_byte_by_byte(told: Path, p
 def test_a_file_cut_off_is_damage_and_never_a_new_ledger(share: float, copy: Path) -> None:
     data = copy.read_bytes()
     copy.write_bytes(data[: int(len(data) * share)])
-    with pytest.raises(Corrupted, match="backup|verify"):
+    with pytest.raises(Corrupted, match=r"backup|verify"):
         verify(opened(copy))
 
 
