@@ -99,7 +99,7 @@ class TrainingSettings(Section):
     learning_rate: Annotated[float, Field(gt=0.0, le=1.0)] = 3e-4
     head_learning_rate: Annotated[float, Field(gt=0.0, le=1.0)] = 3e-3
     weight_decay: Annotated[float, Field(ge=0.0, le=1.0)] = 0.01
-    warmup_share: Share = 0.1
+    warmup_steps: Annotated[int, Field(ge=0)] = 10
     threads: Positive = 2
     device: Literal["auto", "cpu", "cuda"] = "auto"
 

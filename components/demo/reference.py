@@ -34,7 +34,13 @@ TASK = "mood"
 FOLDER = Path("data/reference")
 BATCHES = ("first", "second", "flipped", "third")
 TINY_MODEL = {"base": "base", "base_digest": None, "max_tokens": 16}
-TINY_TRAINING = {"epochs": 6, "learning_rate": 0.003, "head_learning_rate": 0.03, "threads": 1}
+TINY_TRAINING = {
+    "epochs": 6,
+    "learning_rate": 0.003,
+    "head_learning_rate": 0.03,
+    "warmup_steps": 2,
+    "threads": 1,
+}
 
 
 def main() -> None:

@@ -42,14 +42,13 @@ def descend(learner: Learner, guard: Guard, progress: Progress) -> None:
     settings = learner.settings.training
     lengths = [len(tokens) for tokens in learner.tokens]
     steps = settings.epochs * math.ceil(len(lengths) / settings.batch_size)
-    warmup = max(1, round(settings.warmup_share * steps))
     optimizer = _optimizer(learner, settings)
     rates = [group["lr"] for group in optimizer.param_groups]
     done = 0
     for epoch in range(settings.epochs):
         for rows in bucketed(lengths, settings.batch_size, f"{learner.seed}:{epoch}"):
             for group, rate in zip(optimizer.param_groups, rates, strict=True):
-                group["lr"] = rate * _pace(done, warmup, steps)
+                group["lr"] = rate * _pace(done, settings.warmup_steps, steps)
             _update(learner, guard, optimizer, rows, f"step {done + 1} of {steps}")
             done += 1
             progress(done, steps)
@@ -61,10 +60,11 @@ def descend(learner: Learner, guard: Guard, progress: Progress) -> None:
 def _pace(done: int, warmup: int, steps: int) -> float:
     """Return the share of the learning rate at a step: up in `warmup` steps, then down to 0.
 
-    The slow end averages out the noise of the last steps, so small batches change little
-    that they need not change.
+    The rise counts steps, so a batch of few steps never reaches the full rate: a small batch
+    changes little. The slow end averages out the noise of the last rows.
     """
-    return min((done + 1) / warmup, (steps - done) / max(1, steps - warmup), 1.0)
+    rise = (done + 1) / warmup if warmup else 1.0
+    return min(rise, (steps - done) / max(1, steps - warmup), 1.0)
 
 
 def bucketed(lengths: Sequence[int], size: int, seed: str) -> list[list[int]]:
