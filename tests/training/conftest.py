@@ -59,6 +59,7 @@ def settings(tiny: Path) -> Settings:
                 "batch_size": 16,
                 "learning_rate": 5e-3,
                 "head_learning_rate": 5e-2,
+                "warmup_steps": 1,
             },
         }
     )
