@@ -121,6 +121,7 @@ def test_case_spaces_and_punctuation_between_words_do_not_count(
 ALIKE = [
     ("Straße", "STRASSE"), ("Ｆｕｌｌ　１", "full 1"), ("co\u00adoperate", "cooperate"),
     ("go\u200bod", "good"), ("so ❤\ufe0f it", "so ❤ it"), ("café", "CAFE\u0301!"), ("½", "1⁄2"),
+    ("1\ufe0f\u20e3", "1"), ("a\U000e0100b", "ab"),
 ]  # fmt: skip
 UNLIKE = [
     ("कि", "का"), ("ดี", "ดู"), (":)", ":("), ("!", "!!"), ("ab", "a b"), ("e\u0301", "e"),

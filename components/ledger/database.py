@@ -76,14 +76,11 @@ class Database:
                 with FileLock(f"{self.path}.lock"):
                     if not self.path.exists():
                         write_bytes(self.path, _empty_ledger())
-            size = self.path.stat().st_size
         except OSError as error:
             raise Retryable(
                 f"The ledger {self.path} can't be made: {error}.",
                 "Check the folder's rights and free space, then run the same command again.",
             ) from None
-        if size == 0:
-            raise Corrupted(f"The ledger {self.path} is empty: it was cut off.", REMEDY)
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(

@@ -74,7 +74,7 @@ def is_current(connection: Connection, place: str) -> bool:
             "Use the Ratchet that wrote it, or a newer one.",
         )
     if number < 1:
-        raise Corrupted(f"{place} is a database, but not a ledger.", REMEDY)
+        raise Corrupted(f"{place} is no ledger: it was cut off, or is another database.", REMEDY)
     return number == newest()
 
 

@@ -92,7 +92,6 @@ def _check_tables(
             )
 
 
-def _rows(connection: Connection, table: sa.Table) -> list[list[tuple[type, Any]]]:
-    """Return all rows, each value with its type: 1 and 1.0 are not the same bytes."""
+def _rows(connection: Connection, table: sa.Table) -> list[tuple[Any, ...]]:
     statement = sa.select(table).order_by(*table.primary_key.columns)
-    return [[(type(value), value) for value in row] for row in connection.execute(statement)]
+    return [tuple(row) for row in connection.execute(statement)]

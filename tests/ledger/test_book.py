@@ -73,8 +73,10 @@ def test_a_writer_that_was_overtaken_fails_and_writes_nothing(
             before = contents(path)
             with pytest.raises(Retryable, match="no longer"):
                 ledger.append("version.held", {"version": 1, "batch": "b", "reason": ""}, stale)
+            held = ledger.query(schema.leases.select())
             ledger.renew(stale)
             assert contents(path) == before
+            assert ledger.query(schema.leases.select()) == held
             ledger.append("alias.mirrored", {"alias": "champion", "version": 1}, fresh)
 
 
@@ -203,6 +205,14 @@ def test_a_locked_ledger_is_a_passing_fault(
     ledger.append("batch.arrived", arrival(1), None)
 
 
+def test_a_second_writer_waits_before_it_reads_anything(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("components.ledger.database.BUSY_SECONDS", 0.1)
+    with ledger.writing(), pytest.raises(Retryable, match="locked"), ledger.writing():
+        pass
+
+
 def fill_the_disk(path: Path) -> None:
     ledger = Ledger(path, system_clock)
     size = path.stat().st_size
@@ -255,7 +265,7 @@ def test_what_is_no_ledger_is_refused_by_name(path: Path) -> None:
         Ledger(path, system_clock)
     path.unlink()
     sqlite3.connect(path).execute("CREATE TABLE theirs (x)")
-    with pytest.raises(Corrupted, match="not a ledger"):
+    with pytest.raises(Corrupted, match="no ledger"):
         Ledger(path, system_clock)
     path.unlink()
     path.mkdir()

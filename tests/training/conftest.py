@@ -55,7 +55,7 @@ def settings(tiny: Path) -> Settings:
             "training": {
                 "device": "cpu",
                 "threads": 1,
-                "epochs": 6,
+                "epochs": 12,
                 "batch_size": 16,
                 "learning_rate": 5e-3,
                 "head_learning_rate": 5e-2,

@@ -50,7 +50,7 @@ def test_progress_counts_every_step(stream: Any, make_rows: Any) -> None:
     told: list[tuple[int, int]] = []
     rows = make_rows(["good", "bad"], 75)
     stream.teach("a", rows, progress=lambda done, total: told.append((done, total)))
-    assert told == [(step, 60) for step in range(1, 61)]
+    assert told == [(step, 120) for step in range(1, 121)]
 
 
 def test_a_diverging_loss_stops_and_names_the_learning_rates(
@@ -61,7 +61,7 @@ def test_a_diverging_loss_stops_and_names_the_learning_rates(
             return super().loss(step) * float("inf")
 
     guarded(Exploding)
-    with pytest.raises(NeedsHuman, match=r"loss is inf at step 1 of 12.*learning_rate` 0.005"):
+    with pytest.raises(NeedsHuman, match=r"loss is inf at step 1 of 24.*learning_rate` 0.005"):
         stream.teach("a", make_rows(["good", "bad"], 16))
 
 
@@ -73,7 +73,7 @@ def test_weights_that_end_as_no_numbers_never_become_a_bundle(
 
         def before_update(self) -> None:
             self.steps += 1
-            if self.steps == 6:
+            if self.steps == 12:
                 bias: Any = self.learner.classifier.head.bias
                 bias.grad.fill_(float("nan"))
 
