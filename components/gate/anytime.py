@@ -30,6 +30,24 @@ def log_evidence_against(changes: Changes, loss: float) -> float:
     return _log_mixture(changes) - _log_restricted(changes, loss)
 
 
+def shows_loss(changes: Changes, alpha: float) -> bool:
+    """Return whether a loss above zero is shown, at all looks together at level `alpha`.
+
+    Only changed answers speak: without a loss each falls to either side with chance 1/2 at
+    most for the worse. Their chance under a uniform mixture of larger chances, divided by that
+    under 1/2, is an e-process; it pays for one unknown rate where the bounds pay for two, so
+    it sees a loss sooner. Source: Ville 1939 (the sequential sign test).
+    """
+    from scipy.special import betainc, betaln
+
+    worse, better = changes.worse, changes.better
+    tail = float(betainc(better + 1, worse + 1, 0.5))  # P(Beta(worse + 1, better + 1) > 1/2)
+    if tail <= 0:
+        return False
+    mixture = log(2) + float(betaln(worse + 1, better + 1)) + log(tail)
+    return mixture + (worse + better) * log(2) >= -log(alpha)
+
+
 def upper_bound(changes: Changes, alpha: float) -> float:
     """Return the upper bound of the loss that holds at all looks together, 1 - `alpha`."""
     limit = -log(alpha)

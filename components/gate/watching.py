@@ -66,7 +66,11 @@ def _looks(
 def look(
     exam: str, ancestor: str, before: Answers, after: Answers, rules: Rules, alpha: float
 ) -> Verdict:
-    """Return the verdict of one look; FAIL needs the loss above zero and not within the margin."""
+    """Return the verdict of one look; FAIL needs the loss above zero and not within the margin.
+
+    That a loss is shown is decided by the sharper sign test alone, at level `alpha`; the bounds
+    that are printed hold at that level too.
+    """
     comparison = Comparison(
         "forgetting", task_of(exam), exam, exam, f"version {ancestor}", before, after,
         rules.margin_points, "the champion",
@@ -74,8 +78,11 @@ def look(
     changes = count_changes(comparison)
     if not isinstance(changes, Changes):
         return missing(comparison, changes)
-    bounds = (anytime.lower_bound(changes, alpha), anytime.upper_bound(changes, alpha))
-    return paired_verdict(comparison, changes, bounds, bounds[0] > 0, alpha)
+    lower, upper = anytime.lower_bound(changes, alpha), anytime.upper_bound(changes, alpha)
+    real = anytime.shows_loss(changes, alpha)
+    return paired_verdict(
+        comparison, changes, (max(lower, 0.0) if real else lower, upper), real, alpha
+    )
 
 
 def task_of(exam: str) -> str:

@@ -30,6 +30,23 @@ def test_looking_at_every_tenth_item_errs_less_often_than_alpha(loss: float) -> 
     assert peeked / 200 > 0.2, "ordinary bounds must fail here, or the test shows nothing"
 
 
+def test_a_fair_coin_is_called_a_loss_less_often_than_alpha_over_all_looks() -> None:
+    rng = np.random.default_rng(12)
+    alarms = 0
+    for _ in range(300):
+        worse = np.cumsum(rng.random(400) < 0.5)
+        looks = (Changes(int(w), n - int(w), 2000) for n, w in enumerate(worse, start=1))
+        alarms += any(anytime.shows_loss(seen, 0.1) for seen in looks)
+    assert alarms / 300 <= 0.1
+
+
+def test_a_loss_is_shown_sooner_by_the_sign_test_than_by_the_bounds() -> None:
+    seen = Changes(86, 36, 600)
+    assert anytime.shows_loss(seen, 0.002)
+    assert anytime.lower_bound(seen, 0.002) < 0
+    assert not anytime.shows_loss(seen.swapped(), 0.5)
+
+
 def test_one_look_at_a_clear_regression_is_enough() -> None:
     assert anytime.lower_bound(Changes(60, 12, 800), 0.01) > 0
 
