@@ -71,15 +71,5 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]
 @pytest.fixture
 def prefect_here(prefect_server: Server) -> Iterator[Server]:
     """Let flows of this very process run against the server of the session."""
-    from prefect.settings import (
-        PREFECT_API_URL,
-        PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
-        temporary_settings,
-    )
-
-    settings: dict[object, object] = {
-        PREFECT_API_URL: prefect_server.url,
-        PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,  # joining its thread takes a second a flow
-    }
-    with temporary_settings(settings):  # type: ignore[arg-type]
+    with prefect_server.here():
         yield prefect_server

@@ -25,6 +25,22 @@ class Server:
     url: str
     environment: dict[str, str]
 
+    @contextmanager
+    def here(self) -> Iterator[None]:
+        """Let flows of this very process run against it."""
+        from prefect.settings import (
+            PREFECT_API_URL,
+            PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+            temporary_settings,
+        )
+
+        settings = {
+            PREFECT_API_URL: self.url,
+            PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,  # joining its thread takes a second a flow
+        }
+        with temporary_settings(settings):
+            yield
+
 
 @contextmanager
 def serve(home: Path) -> Iterator[Server]:

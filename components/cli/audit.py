@@ -44,7 +44,7 @@ def history(context: Context, as_json: bool) -> None:
 
 @click.group()
 def version() -> None:
-    """Registered versions."""
+    """Registered versions: what each one is, and why."""
 
 
 @version.command()

@@ -47,10 +47,11 @@ def init(context: Context, folder: Path | None) -> None:
 @json_option
 @pass_root
 def run(context: Context, batch: Path, task: str | None, as_json: bool) -> None:
-    """Take BATCH in and run it: validate, train, examine, register, promote or not.
+    """Take BATCH in and run it, from validation to promotion.
 
-    What waits in the inbox before it is run first. Ends with 0 when promoted, 1 when refused
-    or rejected, 3 when held.
+    It is validated, trained on, examined and registered; then it is promoted, held or
+    refused. What waits in the inbox before it is run first. Ends with 0 when promoted, 1
+    when refused or rejected, 3 when held.
     """
     from components.pipeline import arrival, preparation
 
@@ -78,10 +79,10 @@ def run(context: Context, batch: Path, task: str | None, as_json: bool) -> None:
 @json_option
 @pass_root
 def intake(context: Context, as_json: bool) -> None:
-    """Take in everything under data/incoming and run the whole inbox, oldest first.
+    """Take in everything under data/incoming and run the inbox.
 
-    A folder in data/incoming names the task. Ends with 0; a refused or held batch does not
-    stop the ones behind it (see `ratchet status`).
+    The oldest comes first. A folder in data/incoming names the task. Ends with 0; a refused
+    or held batch does not stop the ones behind it (see `ratchet status`).
     """
     from components.ledger import views
     from components.pipeline import arrival
@@ -148,7 +149,7 @@ def show_status(context: Context, as_json: bool) -> None:
 @json_option
 @pass_root
 def predict(context: Context, texts: tuple[str, ...], proba: bool, as_json: bool) -> None:
-    """Answer TEXTS (or the lines of standard input) with the champion."""
+    """Answer TEXTS, or lines of standard input, with the champion."""
     from components.errors import ConfigError
     from components.ledger import views
     from components.pipeline.arrival import printable

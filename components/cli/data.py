@@ -21,7 +21,10 @@ def register(group: click.Group) -> None:
 
 @click.group()
 def holdout() -> None:
-    """Items that are never trained on, and that every candidate must keep getting right."""
+    """Items that are never trained on: the exams.
+
+    Every candidate must keep getting them right.
+    """
 
 
 @holdout.command("add")

@@ -72,7 +72,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # clean up first
     debug = "--debug" in sys.argv
     try:
-        sys.exit(cli.main(standalone_mode=False) or 0)
+        sys.exit(cli.main(prog_name="ratchet", standalone_mode=False) or 0)
     except click.exceptions.Abort:
         click.echo("Stopped. Run the same command again to go on.", err=True)
         sys.exit(130)

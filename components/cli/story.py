@@ -28,10 +28,11 @@ def register(group: click.Group) -> None:
 @click.option("--seed", default=0, show_default=True, help="Decides which sentence goes where.")
 @json_option
 def demo(folder: Path, base: Path | None, seed: int, as_json: bool) -> None:
-    """Tell the whole story on real data: promotions, refusals, poison, a late regression.
+    """Tell the whole story on real data, in a root of its own.
 
-    Four domains of rated sentences arrive one after the other. Which sentences come when is
-    set; everything that follows is decided by the gate. Takes some minutes on two cores.
+    Promotions, refusals, poison and a late regression: four domains of rated sentences
+    arrive one after the other. Which sentences come when is set; everything that follows is
+    decided by the gate. Takes some minutes on two cores.
     """
     from flows.demo import run_demo
 

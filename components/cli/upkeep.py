@@ -23,10 +23,10 @@ def register(group: click.Group) -> None:
 @json_option
 @pass_root
 def watch(context: Context, as_json: bool) -> None:
-    """Examine the champion again on today's holdouts; go back if an earlier task regressed.
+    """Examine the champion again; go back if a task regressed.
 
-    Batches that came after the guilty one are queued again and run. Ends with 0 when the
-    champion is fine, and with 1 when it was rolled back.
+    The exams are today's holdouts. Batches that came after the guilty one are queued again
+    and run. Ends with 0 when the champion is fine, and with 1 when it was rolled back.
     """
     with progress_bar() as progress:
         ws = context.open(progress)
@@ -36,7 +36,7 @@ def watch(context: Context, as_json: bool) -> None:
         if result["champion"] is None:
             click.echo("There is no champion to watch yet.")
         elif result["rollback"] is None:
-            click.echo(f"Version {result['champion']} is fine on {result['exams']} exams.")
+            click.echo(f"Version {result['champion']} is fine on {result['exams']} exam(s).")
         else:
             show_rollback(result["rollback"])
             for outcome in result["settled"]:
@@ -77,7 +77,10 @@ def rollback(context: Context, target: int | None, reason: str, as_json: bool) -
 @json_option
 @pass_root
 def reconcile(context: Context, rebuild: bool, as_json: bool) -> None:
-    """After a crash: finish or undo what was begun, and make MLflow show what the ledger says."""
+    """Put right what a crash left behind, in MLflow as well.
+
+    What was begun is finished or undone; afterwards MLflow shows what the ledger says.
+    """
     from components.ledger.verify import rebuild as fill_again
     from components.pipeline import reconciliation
 

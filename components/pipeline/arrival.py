@@ -157,7 +157,7 @@ def _refuse_unreadable(
     kept = ws.quarantine / batch / f"raw{path.suffix}"
     publish_file(path, kept)
     stored = str(kept.relative_to(ws.root))
-    reason = printable(str(error))
+    reason = printable(str(error).replace(str(path), source))
     write_batch(ws.quarantine, batch, source, reason, stored)
     _record_arrival(ws, batch, source, path.suffix, task, reason)
     return Arrived(batch, is_new=True)

@@ -29,6 +29,7 @@ from components.gate.verdicts import (
 from components.items import Item
 from components.ledger import views
 from components.ledger.book import Lease
+from components.pipeline.examiner import Examiner
 from components.pipeline.library import Library
 from components.pipeline.preparation import Divided
 from components.pipeline.workspace import Workspace
@@ -47,44 +48,6 @@ class Examined:
     evidence: str
     exams: tuple[ExamResult, ...]
     drift: Drift | None
-
-
-class Examiner:
-    """Lets versions answer exams, reading and keeping every answer by (bundle, item)."""
-
-    def __init__(self, ws: Workspace, library: Library) -> None:
-        self._ws = ws
-        self._library = library
-        self._held = {item.item: item for item in views.held_items(ws.ledger)}
-
-    def items(self, exam: Sequence[str]) -> list[Item]:
-        """Return the items of one exam, in the order given."""
-        items = self._library.held(self._held[digest] for digest in exam)
-        return [items[digest] for digest in exam]
-
-    def sit(self, bundle: Bundle, exam: Sequence[str]) -> Answers:
-        """Return the answers of one bundle to the items of one exam."""
-        return self.answer(bundle, self.items(exam))
-
-    def answer(self, bundle: Bundle, items: Sequence[Item]) -> Answers:
-        """Return the answers of one bundle to these items, in their order."""
-        from components.evaluation.scoring import score
-
-        ws = self._ws
-        training = ws.settings.training
-        given = score(
-            ws.base,
-            bundle,
-            items,
-            ws.scores,
-            training.threads,
-            training.device,
-            partial(ws.progress, "scoring"),
-        )
-        correct = [
-            given[item.digest] == item.label if item.digest in given else None for item in items
-        ]
-        return Answers([item.digest for item in items], correct)
 
 
 def examine(

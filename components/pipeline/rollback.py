@@ -19,7 +19,8 @@ from components.ledger import views
 from components.ledger.book import Lease
 from components.pipeline import publication
 from components.pipeline.arrival import set_batch_aside
-from components.pipeline.examination import Examiner, rules
+from components.pipeline.examination import rules
+from components.pipeline.examiner import Examiner
 from components.pipeline.library import Library
 from components.pipeline.preparation import bounded_exams
 from components.pipeline.workspace import Workspace
@@ -94,9 +95,7 @@ def _sit(
     for version in lineage:
         bundle = open_bundle(ws.bundles, version.bundle)
         own = {exam: items for exam, items in exams.items() if task_of(exam) in version.anchors}
-        sat.append(
-            (str(version.version), {exam: examiner.sit(bundle, own[exam]) for exam in own})
-        )
+        sat.append((str(version.version), {exam: examiner.sit(bundle, own[exam]) for exam in own}))
     return sat
 
 

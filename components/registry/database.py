@@ -35,7 +35,7 @@ _FAULTS: tuple[tuple[str, type[RatchetError], str], ...] = (
         "Run it again; nothing is registered twice.",
     ),
     (
-        r"disk is full|disk i/o error|no space left",
+        r"disk is full|disk i/o error|no space left|file too large|quota exceeded|failed to copy",
         Retryable,
         "Free space on the disk and run it again.",
     ),

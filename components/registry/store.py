@@ -257,7 +257,7 @@ class Registry:
     def _gone(self, what: str) -> Corrupted:
         return Corrupted(
             f"{self.uri}: {what} is not there.",
-            "Restore MLflow's database from a backup, or run `ratchet reconcile`.",
+            "Restore MLflow's database from a backup.",
         )
 
     @contextmanager

@@ -93,12 +93,10 @@ def tried(
     grown_once: Path, tmp_path_factory: pytest.TempPathFactory, prefect_server: Server
 ) -> tuple[Path, dict[str, Trial]]:
     """Every bad batch after the other on one root."""
-    from prefect.settings import PREFECT_API_URL, temporary_settings
-
     root = Path(shutil.copytree(grown_once, tmp_path_factory.mktemp("bad") / "root"))
     (root / "params.yaml").write_text(CLOSED)
     trials = {}
-    with temporary_settings({PREFECT_API_URL: prefect_server.url}):
+    with prefect_server.here():
         for name, (make, _) in REFUSED.items():
             file = root / f"{name}.jsonl"
             make(file)

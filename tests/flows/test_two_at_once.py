@@ -18,8 +18,13 @@ from tests.stream import batch
 
 def run_two(root: Path, **environment: str) -> None:
     """Run two batches at once and look at what is left."""
+    temporary = root.with_name("temporary")
+    temporary.mkdir()
+    environment["TMPDIR"] = str(temporary)
     files = [batch(root / f"b{seed}.jsonl", seed) for seed in (3, 4)]
-    running = [start(root, "run", file, "--task", "mood", "--json", **environment) for file in files]
+    running = [
+        start(root, "run", file, "--task", "mood", "--json", **environment) for file in files
+    ]
     ended = [finish(process) for process in running]
     assert [(ran.code, ran.err) for ran in ended] == [(0, ""), (0, "")]
     assert {ran.facts["version"] for ran in ended} == {3, 4}
@@ -28,7 +33,7 @@ def run_two(root: Path, **environment: str) -> None:
     assert [v.parent for v in views.versions(ws.ledger)] == [None, 1, 2, 3]
     assert [a.status for a in views.arrivals(ws.ledger)] == ["promoted"] * 4
     assert ws.registry.aliases() == {"champion": 4} and not views.open_intents(ws.ledger)
-    assert not list(root.rglob("*.part"))
+    assert not list(root.rglob("*.part")) and not list(temporary.iterdir())
 
 
 def test_two_runs_at_once_with_a_server_end_well_one_after_the_other(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from components.errors import ConfigError, DataRejected
 from components.ledger import views
-from components.pipeline.examination import Examiner
+from components.pipeline.examiner import Examiner
 from components.pipeline.library import Library
 from components.pipeline.rollback import roll_back
 from components.pipeline.workspace import open_workspace
@@ -87,7 +88,11 @@ def test_what_is_held_out_blocks_later_batches(grown: Path) -> None:
 
 
 def test_broken_rows_of_an_exam_are_counted_not_examined(grown: Path) -> None:
-    values = [*rows(916, 30), {"text": None, "label": "pos"}, {"text": "fine", "label": ""}]
+    values: list[dict[str, Any]] = [
+        *rows(916, 30),
+        {"text": None, "label": "pos"},
+        {"text": "fine", "label": ""},
+    ]
     added = add_exam(grown, write_jsonl(grown / "e.jsonl", values))
     assert (added.items, added.rejected) == (30, 2)
 
@@ -107,5 +112,5 @@ def test_rows_that_name_another_task_are_not_taken_for_this_one(grown: Path) -> 
 
 
 def test_a_missing_file_is_named(grown: Path) -> None:
-    with pytest.raises(ConfigError, match="nowhere.jsonl"):
+    with pytest.raises(ConfigError, match=r"nowhere\.jsonl"):
         add_exam(grown, grown / "nowhere.jsonl")

@@ -135,5 +135,8 @@ def test_a_file_name_that_is_no_utf8_arrives_all_the_same(root: Path, tmp_path: 
     broken.write_bytes(b"")
     ws = open_workspace(root)
     assert arrive(ws, odd, "mood").is_new and arrive(ws, broken, "mood").is_new
-    assert [a.source for a in views.arrivals(ws.ledger)] == [r"caf\udce9.jsonl", r"kaputt\udcff.jsonl"]
+    assert [a.source for a in views.arrivals(ws.ledger)] == [
+        r"caf\udce9.jsonl",
+        r"kaputt\udcff.jsonl",
+    ]
     json.dumps([a.reason for a in views.arrivals(ws.ledger)]).encode()

@@ -165,9 +165,15 @@ def test_explain_tells_the_story_of_the_barred_version_in_numbers(story: Story) 
     assert facts["status"] == "barred"
     [later] = facts["later"]
     [found] = later["verdicts"]
-    assert {"task", "exam", "effect_points", "lower_points", "upper_points", "margin_points", "n"} <= (
-        found.keys()
-    )
+    assert {
+        "task",
+        "exam",
+        "effect_points",
+        "lower_points",
+        "upper_points",
+        "margin_points",
+        "n",
+    } <= (found.keys())
     assert (found["task"], found["margin_points"], found["n"]) == ("mood", 10, 100)
     said = ratchet(story.ws.root, "version", "explain", "2").out
     assert "rolled back to version 1" in said and "margin 10.0, n 100" in said

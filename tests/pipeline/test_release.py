@@ -22,7 +22,6 @@ def let_go(root: Path, prefix: str) -> Released:
         return release(ws, lease, find_entry(ws, prefix))
 
 
-
 def test_a_refused_batch_is_released_to_its_old_place_under_todays_settings(grown: Path) -> None:
     (grown / "params.yaml").write_text(PARAMS.replace("min_rows: 10", "min_rows: 200"))
     refused = settle(grown, batch(grown / "small.jsonl", 3))
