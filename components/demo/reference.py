@@ -79,9 +79,7 @@ def run_stream(folder: Path, scratch: Path, settings: Settings) -> dict[str, Any
 class _Stream:
     """A champion that moves along, kept in memory."""
 
-    def __init__(
-        self, base: Base, bundles: Path, settings: Settings, exam: Sequence[Item]
-    ) -> None:
+    def __init__(self, base: Base, bundles: Path, settings: Settings, exam: Sequence[Item]) -> None:
         self._base, self._bundles, self._settings, self._exam = base, bundles, settings, exam
         self._champion: Bundle | None = None
         self._learned: dict[str, Item] = {}

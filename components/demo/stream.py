@@ -148,9 +148,7 @@ def _first_tasks(dealer: Dealer, exams: dict[str, list[Row]]) -> list[Scene]:
     ]
 
 
-def _trouble(
-    dealer: Dealer, exams: dict[str, list[Row]], fresh: list[Row]
-) -> list[Scene]:
+def _trouble(dealer: Dealer, exams: dict[str, list[Row]], fresh: list[Row]) -> list[Scene]:
     """Poison, a batch whose harm shows only later, and the way back."""
     return [
         _batch(
@@ -191,7 +189,8 @@ def _exam(task: str, exams: dict[str, list[Row]], why: str = "") -> Scene:
 
 
 def _batch(name: str, task: str, rows: list[Row], why: str) -> Scene:
-    return Scene(name, "batch", task, f"ratchet run {name}.jsonl ({len(rows)} rows)", why, tuple(rows))
+    title = f"ratchet run {name}.jsonl ({len(rows)} rows)"
+    return Scene(name, "batch", task, title, why, tuple(rows))
 
 
 def _broken(sound: list[Row]) -> list[Row]:

@@ -119,10 +119,6 @@ def _validated(connection: Connection, seq: int, time: str, payload: Payload) ->
         _keep(connection, payload["batch"], "rows", payload["rejected"], reason)
 
 
-def _failed(connection: Connection, seq: int, time: str, payload: Payload) -> None:
-    _status(connection, payload["batch"], "failed", payload["reason"])
-
-
 def _requeued(connection: Connection, seq: int, time: str, payload: Payload) -> None:
     _status(connection, payload["batch"], "queued", payload["reason"])
 
@@ -314,7 +310,6 @@ RULES: dict[str, Rule] = {
     "batch.started": _started,
     "batch.validated": _validated,
     "batch.refused": _refused,
-    "batch.failed": _failed,
     "batch.requeued": _requeued,
     "split.made": _split,
     "quarantine.released": _released,

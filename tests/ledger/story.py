@@ -95,7 +95,7 @@ def _of_batch(ledger: Ledger, batch: str, n: int, pick: int, text: str) -> Acts:
     reasons = {text: 1} if pick % 2 else {}
     yield "batch.validated", {"batch": batch, "rejected": len(reasons), "reasons": reasons}
     yield "batch.refused", {"batch": batch, "reason": text, "rows": pick}
-    yield "batch.failed", {"batch": batch, "reason": text}
+    yield "batch.requeued", {"batch": batch, "reason": text}
     yield "batch.requeued", {"batch": batch, "reason": text}
     yield "quarantine.released", {"batch": batch, "kind": "batch", "as": batch}
     sides = {
