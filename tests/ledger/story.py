@@ -96,7 +96,6 @@ def _of_batch(ledger: Ledger, batch: str, n: int, pick: int, text: str) -> Acts:
     yield "batch.validated", {"batch": batch, "rejected": len(reasons), "reasons": reasons}
     yield "batch.refused", {"batch": batch, "reason": text, "rows": pick}
     yield "batch.requeued", {"batch": batch, "reason": text}
-    yield "batch.requeued", {"batch": batch, "reason": text}
     yield "quarantine.released", {"batch": batch, "kind": "batch", "as": batch}
     sides = {
         side: [(digest(batch, side, k), digest(side, k % 2), "mood") for k in range(pick % 4)]
