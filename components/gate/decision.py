@@ -30,12 +30,18 @@ def judge(examination: Examination, rules: Rules) -> Decision:
     examined = {exam.task for exam in examination.exams if exam.known}
     verdicts += check_learned(examination.learned, examined, rules)
     verdicts += check_drift(examination.drift)
-    ordered = sorted(verdicts, key=lambda verdict: -_GRAVITY[verdict.consequence])
+    ordered = sorted(verdicts, key=_gravest_first)
     action, headline = _act(ordered, rules)
     reasons = tuple(v.sentence for v in ordered if v.consequence != "promote")
     return Decision(
         action, headline, reasons or tuple(v.sentence for v in verdicts), tuple(verdicts)
     )
+
+
+def _gravest_first(verdict: Verdict) -> tuple[int, bool, float]:
+    """Order by consequence, a failure before what is missing, the largest sure loss first."""
+    failed = verdict.outcome is Outcome.FAIL
+    return -_GRAVITY[verdict.consequence], not failed, -(verdict.lower_points or 0.0)
 
 
 def _act(ordered: list[Verdict], rules: Rules) -> tuple[Action, str]:
@@ -69,8 +75,7 @@ def _completeness(examination: Examination) -> list[Verdict]:
 
 def _headline_reject(ordered: list[Verdict]) -> str:
     grave = [verdict for verdict in ordered if verdict.consequence == "reject"]
-    failed = [verdict for verdict in grave if verdict.outcome is Outcome.FAIL] or grave
-    return f"Reject: {failed[0].sentence}{_more(len(grave) - 1)}"
+    return f"Reject: {grave[0].sentence}{_more(len(grave) - 1)}"
 
 
 def _headline_hold(ordered: list[Verdict]) -> str:

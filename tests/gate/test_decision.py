@@ -378,3 +378,17 @@ def test_an_anchor_moves_only_to_a_champion_shown_better() -> None:
     assert not shown_better(old, answers([i >= 59 for i in range(800)]), 0.05)
     assert not shown_better(old, old, 0.05)
     assert not shown_better(old, answers([True] * 700), 0.05)
+
+
+def test_the_headline_names_the_task_that_lost_most() -> None:
+    items = [f"{i:04d}" for i in range(400)]
+    champion = Answers(items, [True] * 400)
+    exams = [
+        ExamResult(
+            name, name, champion, Answers(items, [i >= lost for i in range(400)]), champion, True
+        )
+        for name, lost in (("editorials", 40), ("tweets", 200))
+    ]
+    decision = judge(Examination(exams, []), Rules(3, 6))
+    assert decision.action == "reject"
+    assert decision.headline.startswith("Reject: tweets: ")
