@@ -18,6 +18,7 @@ from components.errors import Corrupted
 from components.items import read_items
 
 FORK = multiprocessing.get_context("fork")
+SPAWN = multiprocessing.get_context("spawn")
 
 
 def left_in(folder: Path) -> dict[str, bytes]:
@@ -153,7 +154,7 @@ def publish_many(folder: Path, name: str) -> None:
 
 
 def test_two_processes_that_publish_the_same_folders_both_succeed(tmp_path: Path) -> None:
-    children = [FORK.Process(target=publish_many, args=(tmp_path, name)) for name in "ab"]
+    children = [SPAWN.Process(target=publish_many, args=(tmp_path, name)) for name in "ab"]
     for child in children:
         child.start()
     for child in children:

@@ -291,7 +291,7 @@ def _prepare(folder: Path, barrier) -> None:
 
 
 def test_many_first_starts_at_once_leave_one_whole_database(tmp_path):
-    context = multiprocessing.get_context("fork")
+    context = multiprocessing.get_context("spawn")
     barrier = context.Barrier(4)
     folder = tmp_path / "mlruns"
     starts = [context.Process(target=_prepare, args=(folder, barrier)) for _ in range(4)]
