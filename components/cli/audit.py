@@ -6,8 +6,7 @@ from typing import Any
 
 import click
 
-from components.cli.main import Context
-from components.cli.options import json_option, pass_root
+from components.cli.options import Context, json_option, pass_root
 from components.cli.output import facts, status, table
 
 

@@ -10,8 +10,7 @@ from typing import Any
 
 import click
 
-from components.cli.main import Context
-from components.cli.options import json_option, pass_root, with_prefect
+from components.cli.options import Context, json_option, pass_root, with_prefect
 from components.cli.outcomes import show_settled
 from components.cli.output import facts, progress_bar, table
 

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import click
 
-from components.cli.main import Context
-from components.cli.options import changing, json_option, pass_root
+from components.cli.options import Context, changing, json_option, pass_root
 from components.cli.output import facts, table
 
 

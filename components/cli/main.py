@@ -6,32 +6,15 @@ import io
 import os
 import signal
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
+from components.cli import audit, daily, data, story, upkeep
+from components.cli.options import Context
 from components.errors import RatchetError
 
-if TYPE_CHECKING:
-    from components.pipeline.workspace import Progress, Workspace
-
 EXIT_DEFECT = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """What every command gets: the root folder, and whether tracebacks are wanted."""
-
-    root: Path
-    debug: bool
-
-    def open(self, progress: Progress | None = None) -> Workspace:
-        """Open the root as a workspace."""
-        from components.pipeline.workspace import no_progress, open_workspace
-
-        return open_workspace(self.root, progress=progress or no_progress)
 
 
 @click.group(
@@ -61,12 +44,12 @@ def cli(context: click.Context, root: Path, debug: bool) -> None:
     context.obj = Context(root, debug)
 
 
+for module in (daily, upkeep, data, audit, story):
+    module.register(cli)
+
+
 def main() -> None:
     """Run the command; end with the exit code that the outcome has."""
-    from components.cli import audit, daily, data, story, upkeep
-
-    for module in (daily, upkeep, data, audit, story):
-        module.register(cli)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # texts may hold what no terminal can
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # clean up first

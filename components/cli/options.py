@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -15,6 +17,21 @@ if TYPE_CHECKING:
 LEASE_WAIT_SECONDS = 600.0
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What every command gets: the root folder, and whether tracebacks are wanted."""
+
+    root: Path
+    debug: bool
+
+    def open(self, progress: Progress | None = None) -> Workspace:
+        """Open the root as a workspace."""
+        from components.pipeline.workspace import no_progress, open_workspace
+
+        return open_workspace(self.root, progress=progress or no_progress)
+
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print facts as JSON.")
 pass_root = click.pass_obj

@@ -7,8 +7,7 @@ from dataclasses import asdict
 
 import click
 
-from components.cli.main import Context
-from components.cli.options import changing, json_option, leased, pass_root, with_prefect
+from components.cli.options import Context, changing, json_option, leased, pass_root, with_prefect
 from components.cli.outcomes import show_rollback, show_settled
 from components.cli.output import facts, progress_bar
 
