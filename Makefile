@@ -45,8 +45,8 @@ $(READY): requirements.lock pyproject.toml
 	  echo 'Ratchet needs Python 3.11 or later. Name one: make PYTHON=python3.11 ...' >&2; exit 1; }
 	@echo 'Installing requirements.lock into .venv (once, some minutes; log: .venv/install.log)'
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check --log .venv/install.log \
+	@$(BIN)/python -m pip install -qq --progress-bar off --disable-pip-version-check --log .venv/install.log \
 	  -r requirements.lock
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check --log .venv/install.log \
+	@$(BIN)/python -m pip install -qq --progress-bar off --disable-pip-version-check --log .venv/install.log \
 	  --no-deps --no-build-isolation -e .
 	@touch $@

@@ -147,6 +147,7 @@ class HoldoutSettings(Section):
 
     fraction: Annotated[float, Field(ge=0.0, le=0.9)] = 0.2
     max_items: Positive = 2000
+    min_items: Positive = 100
 
 
 class GateSettings(Section):

@@ -29,6 +29,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "GIT_CONFIG_NOSYSTEM": "1",
         "HF_HUB_OFFLINE": "1",
         "DO_NOT_TRACK": "1",
+        "DVC_NO_ANALYTICS": "1",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_LOGGING_LEVEL": "CRITICAL",
         "MLFLOW_DISABLE_TELEMETRY": "true",

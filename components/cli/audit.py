@@ -90,18 +90,28 @@ def audit() -> None:
 @json_option
 @pass_root
 def verify(context: Context, as_json: bool) -> None:
-    """Prove the ledger: every event's hash, the projections, and every document it names.
+    """Prove the ledger: every event, the projections, and what they name.
 
+    Checks the hash of every event, the projections, every document, and the bundles of the
+    champion and its ancestors.
     Ends with 0 when all holds and with 4 when a single byte was changed.
     """
     from components.ledger.verify import verify as check
     from components.pipeline.explanation import verify_documents
+    from components.pipeline.restoration import verify_bundles
 
     ws = context.open()
     verified = check(ws.ledger)
     documents = verify_documents(ws)
-    value = {"events": verified.events, "head": verified.head, "documents": documents}
-    said = f"{verified.events} events and {documents} documents hold. Head: {verified.head}"
+    bundles = verify_bundles(ws)
+    value = {
+        "events": verified.events,
+        "head": verified.head,
+        "documents": documents,
+        "bundles": bundles,
+    }
+    said = f"{verified.events} events, {documents} documents and {bundles} bundles hold."
+    said += f" Head: {verified.head}"
     facts(as_json, value, lambda: click.echo(said))
 
 

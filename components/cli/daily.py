@@ -42,7 +42,10 @@ def init(context: Context, folder: Path | None) -> None:
 
 @click.command()
 @click.argument("batch", type=click.Path(path_type=Path))
-@click.option("--task", help="Task of rows that name none.  [default: the folder's name]")
+@click.option(
+    "--task",
+    help="Task of rows that name none.  [default: its folder in data/incoming, or `default`]",
+)
 @json_option
 @pass_root
 def run(context: Context, batch: Path, task: str | None, as_json: bool) -> None:
@@ -61,7 +64,8 @@ def run(context: Context, batch: Path, task: str | None, as_json: bool) -> None:
         outcomes = []
         if earlier.action in ("queued", "running"):
             outcomes = with_prefect(progress, lambda flows: flows.drain(ws, arrived.batch))
-    result = asdict(preparation.settled(ws, arrived.batch)) | {"seen_before": not arrived.is_new}
+    seen = earlier.action not in ("queued", "running") and not arrived.is_new
+    result = asdict(preparation.settled(ws, arrived.batch)) | {"seen_before": seen}
     result["report"] = _report(ws, result["version"])
 
     def show() -> None:
@@ -96,7 +100,7 @@ def intake(context: Context, as_json: bool) -> None:
 
     def show() -> None:
         new = sum(each.is_new for each in arrived)
-        click.echo(f"{len(arrived)} files arrived, {new} of them new.")
+        click.echo(f"Files that arrived: {len(arrived)}, new ones: {new}.")
         for outcome in outcomes:
             show_settled(outcome)
 

@@ -154,12 +154,16 @@ def show_quarantine(context: Context, batch: str, as_json: bool) -> None:
 @json_option
 @pass_root
 def release_quarantine(context: Context, batch: str, as_json: bool) -> None:
-    """Queue an entry again, under today's settings and through the whole gate."""
-    from components.pipeline.release import find_entry, release
+    """Queue an entry, or a held batch, again: under today's settings, through the whole gate.
+
+    A held batch is worth examining again after `ratchet holdout add` brought more items. One
+    that was rolled back trains to the same barred bundle unless holdouts or champion changed.
+    """
+    from components.pipeline.release import release_any
 
     ws = context.open()
     with changing(ws) as lease:
-        released = release(ws, lease, find_entry(ws, batch))
+        released = release_any(ws, lease, batch)
     facts(
         as_json,
         asdict(released),

@@ -19,6 +19,11 @@ def show_settled(outcome: dict[str, Any]) -> None:
         click.echo(f"  report: {outcome['report']}")
     if outcome["version"]:
         click.echo(f"  next: ratchet version explain {outcome['version']}")
+        if outcome["action"] == "held":
+            click.echo(
+                "        or bring items (`ratchet holdout add FILE --task NAME`), then"
+                f" `ratchet quarantine release {outcome['batch'][:12]}` and `ratchet intake`"
+            )
     elif outcome["action"] == "refused":
         click.echo(f"  next: ratchet quarantine show {outcome['batch'][:12]}")
 

@@ -78,13 +78,16 @@ def rollback(context: Context, target: int | None, reason: str, as_json: bool) -
 def reconcile(context: Context, rebuild: bool, as_json: bool) -> None:
     """Put right what a crash left behind, in MLflow as well.
 
-    What was begun is finished or undone; afterwards MLflow shows what the ledger says.
+    What was begun is finished or undone; afterwards MLflow shows what the ledger says. A
+    damaged bundle is restored from its copy in MLflow.
     """
     from components.ledger.verify import rebuild as fill_again
     from components.pipeline import reconciliation
+    from components.pipeline.restoration import restore_bundles
 
     ws = context.open()
     with leased(ws) as lease:
         done = [f"rebuilt from {fill_again(ws.ledger)} events"] if rebuild else []
+        done += restore_bundles(ws)
         done += reconciliation.reconcile(ws, lease)
     facts(as_json, {"done": done}, lambda: click.echo("\n".join(done) or "All is in order."))

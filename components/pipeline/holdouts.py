@@ -6,6 +6,7 @@ the next generation, examined by itself. An item whose text was trained on can't
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,10 +75,15 @@ def add(ws: Workspace, lease: Lease, path: Path, task: str) -> Added:
 
 
 def _next_exam(ws: Workspace, task: str) -> str:
-    generations = [
-        generation(item.exam) for item in views.held_items(ws.ledger) if item.task == task
-    ]
-    return f"{task}#{max(generations) + 1}" if generations else task
+    """Return the exam that new items join: the next generation, or one that is still too small.
+
+    An exam of a few items can never show that nothing was lost, so it is filled up first.
+    """
+    sizes = Counter(item.exam for item in views.held_items(ws.ledger) if item.task == task)
+    newest = max(sizes, key=generation, default=None)
+    if newest is None or sizes[newest] < ws.settings.holdout.min_items:
+        return newest or task
+    return f"{task}#{generation(newest) + 1}"
 
 
 def _keep(ws: Workspace, lease: Lease, name: str, exam: str, task: str, items: list[Item]) -> None:

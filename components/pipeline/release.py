@@ -25,6 +25,25 @@ class Released:
     rows: int
 
 
+def release_any(ws: Workspace, lease: Lease, prefix: str) -> Released:
+    """Release the held or quarantined batch whose digest begins with `prefix`.
+
+    Raises:
+        ConfigError: there is none, there are several, or it was released before.
+    """
+    held = [
+        arrival
+        for arrival in views.arrivals(ws.ledger)
+        if arrival.status == "held" and arrival.batch.startswith(prefix)
+    ]
+    if len(held) != 1:
+        return release(ws, lease, find_entry(ws, prefix))
+    payload = {"batch": held[0].batch, "version": held[0].version, "requeue": True}
+    payload["reason"] = "queued to be examined again"
+    ws.ledger.append("version.superseded", payload, lease)
+    return Released(held[0].batch, "held", 0)
+
+
 def find_entry(ws: Workspace, prefix: str) -> Entry:
     """Return the one quarantined batch whose digest begins with `prefix`.
 
@@ -34,9 +53,9 @@ def find_entry(ws: Workspace, prefix: str) -> Entry:
     found = [entry.id for entry in entries(ws.quarantine) if entry.id.startswith(prefix)]
     if len(found) == 1:
         return read_entry(ws.quarantine, found[0])
-    problem = "Nothing" if not found else f"{len(found)} entries"
+    problem = "Nothing" if not found else f"More than one entry ({len(found)})"
     raise ConfigError(
-        f"{problem} in quarantine begin with {prefix!r}.",
+        f"{problem} in quarantine begins with {prefix!r}.",
         "`ratchet quarantine list` shows what is there.",
     )
 

@@ -177,6 +177,11 @@ class Registry:
             stage_files(staging, files)
             client.log_artifacts(run_id, str(staging))
 
+    def copy_of(self, bundle_digest: str) -> Path | None:
+        """Return the folder of a bundle's copy among the artifacts of this root, unverified."""
+        copies = self._artifacts.glob(f"*/artifacts/{MODEL}/artifacts/{bundle_digest}")
+        return next(copies, None)
+
     def _create(self, client: MlflowClient, submission: Submission) -> Registered:
         """Write the run, then the version. Law: the version is created last."""
         tags = submission.all_tags()

@@ -39,10 +39,7 @@ FORMAT = 1
 """Raised whenever the same lesson would give other bytes: part of every lesson's key."""
 
 MANIFEST = "manifest.json"
-_REMEDY = (
-    "Restore the folder from a copy, or delete it and run its batch again: the same lesson"
-    " gives the same bytes."
-)
+_REMEDY = "Run `ratchet reconcile`: it restores the folder from the copy in MLflow."
 
 
 @dataclass(frozen=True, slots=True)
