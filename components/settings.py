@@ -212,11 +212,9 @@ class Settings(Section):
 
     def training_digest(self) -> str:
         """Return the digest of every setting that can change a bundle's bytes (law 7)."""
-        parts = self.model_dump(
-            include={"seed", "model", "adapter", "strategy", "training", "holdout"}
-        )
+        parts = self.model_dump(include={"seed", "model", "adapter", "strategy", "training"})
         parts["model"].pop("name")
-        return json_digest(parts)
+        return json_digest({**parts, "holdout_fraction": self.holdout.fraction})
 
 
 class _Loader(yaml.SafeLoader):

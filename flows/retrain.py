@@ -12,7 +12,7 @@ from components.errors import DataRejected, NeedsHuman, RatchetError
 from components.ledger import views
 from components.ledger.book import Lease
 from components.pipeline import examination, learning, preparation, reconciliation, settlement
-from components.pipeline.library import Library
+from components.pipeline.lookup import Library
 from components.pipeline.preparation import Settled
 from components.pipeline.workspace import Workspace
 from flows.steps import Step, as_task, directly, leased, workspace

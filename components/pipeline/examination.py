@@ -30,7 +30,7 @@ from components.items import Item
 from components.ledger import views
 from components.ledger.book import Lease
 from components.pipeline.examiner import Examiner
-from components.pipeline.library import Library
+from components.pipeline.lookup import Library
 from components.pipeline.preparation import Divided
 from components.pipeline.workspace import Workspace
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from components.gate.verdicts import Answers
 from components.items import Item
 from components.ledger import views
-from components.pipeline.library import Library
+from components.pipeline.lookup import Library
 from components.pipeline.workspace import Workspace
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from components.errors import Corrupted
 from components.items import Item
 from components.ledger import views
 from components.ledger.book import Lease
-from components.pipeline.library import Library
+from components.pipeline.lookup import Library
 from components.pipeline.preparation import Divided
 from components.pipeline.workspace import Workspace
 

@@ -21,7 +21,7 @@ from components.pipeline import publication
 from components.pipeline.arrival import set_batch_aside
 from components.pipeline.examination import rules
 from components.pipeline.examiner import Examiner
-from components.pipeline.library import Library
+from components.pipeline.lookup import Library
 from components.pipeline.preparation import bounded_exams
 from components.pipeline.workspace import Workspace
 

@@ -110,7 +110,7 @@ def test_json_has_these_shapes(grown: Path) -> None:
     [exam] = ratchet(grown, "holdout", "list", "--json").facts
     assert keys(exam) == {"exam", "task", "items", "used", "blocking"} and exam["blocking"]
     audit = ratchet(grown, "audit", "verify", "--json").facts
-    assert keys(audit) == {"events", "head", "documents"} and len(audit["head"]) == 64
+    assert keys(audit) == {"events", "head", "documents", "bundles"} and len(audit["head"]) == 64
     answered = ratchet(grown, "predict", "good fine", "--json").facts
     [answer] = answered["answers"]
     assert answered["version"] == 2 and answer["label"] == "pos"

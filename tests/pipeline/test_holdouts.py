@@ -10,15 +10,15 @@ import pytest
 from components.errors import ConfigError, DataRejected
 from components.ledger import views
 from components.pipeline.examiner import Examiner
-from components.pipeline.library import Library
+from components.pipeline.lookup import Library
 from components.pipeline.rollback import roll_back
 from components.pipeline.workspace import open_workspace
 from tests.stream import PARAMS, add_exam, batch, rows, settle, write_jsonl
 
 
 def allow_small_exams(root: Path) -> None:
-    gate = "gate: {margin_points: 40, anchor_margin_points: 40}"
-    (root / "params.yaml").write_text(f"{PARAMS}\n{gate}\n", encoding="utf-8")
+    more = "gate: {margin_points: 40, anchor_margin_points: 40}\nholdout: {min_items: 1}"
+    (root / "params.yaml").write_text(f"{PARAMS}\n{more}\n", encoding="utf-8")
 
 
 def test_each_file_for_a_task_opens_the_next_generation(grown: Path) -> None:
@@ -59,6 +59,7 @@ def test_a_file_brought_again_after_a_rollback_adds_what_was_trained_on_before(
     grown: Path,
 ) -> None:
     """The first exam keeps its items: a second one never overwrites the file of the first."""
+    allow_small_exams(grown)
     values = rows(2, 8) + rows(914, 8)
     file = write_jsonl(grown / "e.jsonl", values)
     first = add_exam(grown, file)

@@ -17,7 +17,7 @@ from components.ledger import views
 from components.pipeline import examination, learning, preparation, reconciliation, settlement
 from components.pipeline.arrival import arrive
 from components.pipeline.explanation import explain
-from components.pipeline.library import Library
+from components.pipeline.lookup import Library
 from components.pipeline.preparation import Settled
 from components.pipeline.rollback import roll_back
 from components.pipeline.workspace import Workspace, open_workspace
