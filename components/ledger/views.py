@@ -80,12 +80,6 @@ def lineage(ledger: Ledger) -> list[Version]:
     return _versions(ledger, schema.versions.c.status.in_(LINEAGE))[::-1]
 
 
-def version_of_bundle(ledger: Ledger, bundle: str) -> Version | None:
-    """Return the newest version that was registered for a bundle."""
-    found = _versions(ledger, schema.versions.c.bundle == bundle)
-    return found[-1] if found else None
-
-
 def _versions(ledger: Ledger, condition: Any) -> list[Version]:
     table = schema.versions
     rows = ledger.query(sa.select(table).where(condition).order_by(table.c.version))

@@ -20,7 +20,7 @@ from components.pipeline.preparation import Checked, Divided, Settled
 from components.pipeline.workspace import Workspace
 from components.registry.submission import Registered
 
-Action = Literal["promoted", "held", "rejected", "refused", "superseded"]
+Action = Literal["promoted", "held", "rejected", "superseded"]
 
 
 def register(
