@@ -9,6 +9,7 @@ Promise: below this module nothing reads the environment. A wrong value raises o
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -67,16 +68,22 @@ class ModelSettings(Section):
 
 
 class AdapterSettings(Section):
-    """The PEFT method. `layers` adapts that many top layers; `all` adapts every one."""
+    """The PEFT method.
+
+    `target_modules`: `feed-forward` takes the widening linear modules of the feed-forward
+    blocks, `all-linear` every linear module, a list those whose names end so.
+    `layers` adapts that many top layers, `all` (or more than there are) every one; `auto`
+    tries on the first batch how few do as well, and records it.
+    """
 
     method: Literal["lora"] = "lora"
     rank: Positive = 8
     alpha: Positive = 16
     dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
-    target_modules: Literal["all-linear"] | Annotated[list[Name], Field(min_length=1)] = (
-        "all-linear"
-    )
-    layers: Literal["all"] | Positive = 2
+    target_modules: (
+        Literal["feed-forward", "all-linear"] | Annotated[list[Name], Field(min_length=1)]
+    ) = "feed-forward"
+    layers: Literal["all", "auto"] | Positive = 3
 
 
 class StrategySettings(Section):
@@ -92,16 +99,29 @@ class StrategySettings(Section):
 
 
 class TrainingSettings(Section):
-    """The loop. `threads` fixes the order of floating-point sums: law 7 needs it."""
+    """The loop.
+
+    `threads` fixes the order of floating-point sums: law 7 needs it. `precision: auto` is
+    decided by a probe on the first batch, and recorded. `patience`: epochs without gain on a
+    tenth of the rows after which training ends early; 0 runs every epoch on every row.
+    """
 
     epochs: Positive = 3
     batch_size: Positive = 32
-    learning_rate: Annotated[float, Field(gt=0.0, le=1.0)] = 3e-4
+    learning_rate: Annotated[float, Field(gt=0.0, le=1.0)] = 2e-3
     head_learning_rate: Annotated[float, Field(gt=0.0, le=1.0)] = 3e-3
     weight_decay: Annotated[float, Field(ge=0.0, le=1.0)] = 0.01
-    warmup_steps: Annotated[int, Field(ge=0)] = 10
+    warmup_steps: Annotated[int, Field(ge=0)] = 60
+    patience: Annotated[int, Field(ge=0)] = 0
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
     threads: Positive = 2
     device: Literal["auto", "cpu", "cuda"] = "auto"
+
+
+class CacheSettings(Section):
+    """What the frozen layers computed, kept on disk; 0 keeps nothing. No result depends on it."""
+
+    max_megabytes: Annotated[int, Field(ge=0)] = 2000
 
 
 class DataSettings(Section):
@@ -196,6 +216,7 @@ class Settings(Section):
     adapter: AdapterSettings = AdapterSettings()
     strategy: StrategySettings = StrategySettings()
     training: TrainingSettings = TrainingSettings()
+    cache: CacheSettings = CacheSettings()
     data: DataSettings = DataSettings()
     holdout: HoldoutSettings = HoldoutSettings()
     gate: GateSettings = GateSettings()
@@ -209,6 +230,15 @@ class Settings(Section):
         if not isinstance(values, dict):
             return values
         return {key: value for key, value in values.items() if value is not None or key == "seed"}
+
+    def resolved(self, choices: Mapping[str, Any]) -> Settings:
+        """Return the settings with `choices` (full name -> value) where they say `auto`."""
+        values = self.model_dump()
+        for name, value in choices.items():
+            section, field = name.split(".")
+            if values[section][field] == "auto":
+                values[section][field] = value
+        return Settings.model_validate(values)
 
     def training_digest(self) -> str:
         """Return the digest of every setting that can change a bundle's bytes (law 7)."""

@@ -47,7 +47,11 @@ ILLEGAL = {
     "training: {epochs: yes}": ["`training.epochs` is True", "YAML reads yes"],
     "training: {device: gpu}": ["`training.device` is 'gpu'", "'auto', 'cpu' or 'cuda'"],
     "drift: {policy: maybe}": ["`drift.policy` is 'maybe'", "'ignore', 'note', 'hold' or 'reject'"],
-    "adapter: {layers: some}": ["`adapter.layers` is 'some'", "'all', or", "valid integer"],
+    "adapter: {layers: some}": [
+        "`adapter.layers` is 'some'",
+        "'all' or 'auto', or",
+        "valid integer",
+    ],
     "adapter: {target_modules: []}": [
         "`adapter.target_modules` is []",
         "'all-linear', or",

@@ -136,8 +136,10 @@ class _Stream:
 
     def _answers(self, bundle: Bundle, items: Sequence[Item]) -> Answers:
         from components.evaluation.scoring import predict
+        from components.training.placement import placement_of
 
-        given = predict(self._base, bundle, [item.text for item in items], threads=1).labels
+        placement = placement_of(self._settings)
+        given = predict(self._base, bundle, [item.text for item in items], placement).labels
         right = [label == item.label for label, item in zip(given, items, strict=True)]
         return Answers([item.digest for item in items], right)
 

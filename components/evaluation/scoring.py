@@ -14,21 +14,24 @@ import sqlite3
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from components.digest import json_digest
 from components.errors import Corrupted, Retryable
 from components.training.classifier import Classifier, check_base, load_classifier
-from components.training.determinism import Device, fixed_threads, resolve_device
+from components.training.determinism import fixed_threads
 from components.training.progress import Progress, silent
 
 if TYPE_CHECKING:
     import numpy as np
 
     from components.items import Item
+    from components.training.activation_cache import ActivationCache
     from components.training.base import Base
     from components.training.bundle import Bundle
+    from components.training.placement import Placement
 
 KEPT_CLASSIFIERS = 4
 """Champion, candidate, anchor and one to spare; each adds its adapter alone to the memory."""
@@ -36,7 +39,7 @@ KEPT_CLASSIFIERS = 4
 LOCK_SECONDS = 30.0
 """How long a call waits for another process that writes scores."""
 
-_CLASSIFIERS: OrderedDict[tuple[str, str], Classifier] = OrderedDict()
+_CLASSIFIERS: OrderedDict[tuple[str, Placement, ActivationCache | None], Classifier] = OrderedDict()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +59,8 @@ def predict(
     base: Base,
     bundle: Bundle,
     texts: Sequence[str],
-    threads: int = 2,
-    device: Device = "auto",
+    placement: Placement,
+    cache: ActivationCache | None = None,
     progress: Progress = silent,
 ) -> Prediction:
     """Answer `texts` with the version that `bundle` holds.
@@ -66,20 +69,22 @@ def predict(
         base: the base that the bundle was trained on.
         bundle: the version.
         texts: any strings; an empty one is answered as well.
-        threads: CPU threads; the last bits of a probability can depend on it.
-        device: where to compute.
+        placement: how to compute; `max_tokens` is the bundle's own. The last bits of a
+            probability can depend on it.
+        cache: where the frozen layers' states are kept.
         progress: told (texts done, texts).
 
     Raises:
-        ConfigError: the bundle was trained on another base, or there is no such device.
+        ConfigError: the bundle was trained on another base.
     """
     import numpy as np
 
     classes = bundle.labels
     if not texts:
         return Prediction([], np.zeros((0, len(classes)), np.float32), classes)
-    with fixed_threads(threads):
-        logits = _classifier(base, bundle, resolve_device(device)).logits(texts, progress)
+    placement = replace(placement, max_tokens=bundle.max_tokens)
+    with fixed_threads(placement.threads):
+        logits = _classifier(base, bundle, placement, cache).logits(texts, progress)
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     probabilities = (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
     return Prediction([classes[place] for place in logits.argmax(axis=1)], probabilities, classes)
@@ -90,8 +95,8 @@ def score(
     bundle: Bundle,
     items: Sequence[Item],
     store: ScoreStore,
-    threads: int = 2,
-    device: Device = "auto",
+    placement: Placement,
+    cache: ActivationCache | None = None,
     progress: Progress = silent,
 ) -> dict[str, str]:
     """Return item digest -> predicted label for all `items`, computing only what is missing.
@@ -102,20 +107,42 @@ def score(
         Corrupted: the store is no database.
     """
     texts = {item.digest: item.text for item in items}
-    known = store.labels_for(bundle.digest, texts)
+    key = answers_key(bundle, placement)
+    known = store.labels_for(key, texts)
     missing = sorted(texts.keys() - known.keys())
     if missing:
         wanted = [texts[digest] for digest in missing]
-        answers = predict(base, bundle, wanted, threads, device, progress).labels
+        answers = predict(base, bundle, wanted, placement, cache, progress).labels
         fresh = dict(zip(missing, answers, strict=True))
-        store.put(bundle.digest, fresh)
+        store.put(key, fresh)
         known |= fresh
     return known
 
 
+def answers_key(bundle: Bundle, placement: Placement) -> str:
+    """Return the digest of all that decides a version's answers.
+
+    Law: versions that differ in memory or strategy alone have one key, so the second of them
+    is not scored again.
+    """
+    deciding = {
+        name: digest
+        for name, digest in bundle.files.items()
+        if name.startswith("adapter/") or name in ("head.safetensors", "labels.json")
+    }
+    return json_digest(
+        {
+            "files": deciding,
+            "base": bundle.state["base"]["digest"],
+            "precision": placement.precision,
+            "max_tokens": bundle.max_tokens,
+        }
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class ScoreStore:
-    """Predicted labels by (bundle digest, item digest), in one SQLite file."""
+    """Predicted labels by (`answers_key`, item digest), in one SQLite file."""
 
     path: Path
 
@@ -154,12 +181,14 @@ class ScoreStore:
             ) from error
 
 
-def _classifier(base: Base, bundle: Bundle, device: str) -> Classifier:
+def _classifier(
+    base: Base, bundle: Bundle, placement: Placement, cache: ActivationCache | None
+) -> Classifier:
     """Keep the last few loaded, because an exam asks champion and candidate in turn."""
     check_base(base, bundle)
-    key = (bundle.digest, device)
+    key = (bundle.digest, placement, cache)
     if key not in _CLASSIFIERS:
-        _CLASSIFIERS[key] = load_classifier(base, bundle, device)
+        _CLASSIFIERS[key] = load_classifier(base, bundle, placement, cache)
     _CLASSIFIERS.move_to_end(key)
     while len(_CLASSIFIERS) > KEPT_CLASSIFIERS:
         _CLASSIFIERS.popitem(last=False)

@@ -11,7 +11,7 @@ the same bytes.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -101,13 +101,21 @@ def _exams(
     """Sit every exam of a task that is known or in the batch."""
     known = views.known_tasks(ws.ledger)
     in_batch = {item.task for item in divided.split.train + divided.split.holdout}
-    anchors = divided.parent.anchors if divided.parent else {}
+    sat = {
+        exam: items
+        for exam, items in divided.exams.items()
+        if divided.tasks[exam] in known | in_batch
+    }
+    anchors = {
+        task: _open(ws, views.version(ws.ledger, number))
+        for task, number in (divided.parent.anchors if divided.parent else {}).items()
+        if task in {divided.tasks[exam] for exam in sat}
+    }
+    examiner.prepare(filter(None, (champion, bundle)), sat.values())
     results = []
-    for exam, items in divided.exams.items():
+    for exam, items in sat.items():
         task = divided.tasks[exam]
-        if task not in known | in_batch:
-            continue
-        anchor = _open(ws, views.version(ws.ledger, anchors[task])) if task in anchors else None
+        anchor = anchors.get(task)
         results.append(
             ExamResult(
                 exam,
@@ -132,7 +140,7 @@ def _learned(
     """
     known = views.known_tasks(ws.ledger)
     rows = _by_task(divided.split.train + divided.split.holdout)
-    own, sat = _by_task(divided.split.holdout), _exam_items(divided, examiner)
+    own, sat = _by_task(divided.split.holdout), _exam_items(divided, examiner, rows)
     parts = []
     for task in sorted(rows):
         items = own.get(task, []) + (sat.get(task, []) if task not in known else [])
@@ -154,11 +162,14 @@ def _by_task(items: Sequence[Item]) -> dict[str, list[Item]]:
     return found
 
 
-def _exam_items(divided: Divided, examiner: Examiner) -> dict[str, list[Item]]:
-    """Return the items of the snapshot by task."""
+def _exam_items(
+    divided: Divided, examiner: Examiner, tasks: Collection[str]
+) -> dict[str, list[Item]]:
+    """Return the items of the snapshot by task, for these tasks."""
     found: dict[str, list[Item]] = {}
     for exam, digests in divided.exams.items():
-        found.setdefault(divided.tasks[exam], []).extend(examiner.items(digests))
+        if divided.tasks[exam] in tasks:
+            found.setdefault(divided.tasks[exam], []).extend(examiner.items(digests))
     return found
 
 
@@ -193,21 +204,22 @@ def _drift(
     if champion is None or not champion.memory or settings.drift.policy == "ignore":
         return None
     from components.evaluation.drift import examine as examine_drift
-    from components.training.encoding import embed
+    from components.training.frozen import embed
+    from components.training.placement import placement_of
 
-    size = settings.drift.sample_items
-    past, now = library.replay(champion.memory), list(divided.split.train)
+    size, now = settings.drift.sample_items, list(divided.split.train)
+    past = sorted(champion.memory, key=lambda reference: reference.item)[:size]
     before, after = (
         embed(
             ws.base,
-            [item.text for item in _sample(items, size)],
-            settings.model.max_tokens,
-            settings.training.threads,
+            [item.text for item in items],
+            placement_of(ws.in_force()),
+            ws.activations,
             partial(ws.progress, "embedding"),
         )
-        for items in (past, now)
+        for items in (library.replay(past), _sample(now, size))
     )
-    labels, now_labels = ([item.label for item in items] for items in (past, now))
+    labels, now_labels = ([each.label for each in rows] for rows in (champion.memory, now))
     return examine_drift(before, after, labels, now_labels, settings.drift, settings.seed)
 
 

@@ -39,8 +39,23 @@ def explain(ws: Workspace, number: int) -> dict[str, Any]:
         "evidence": version.evidence,
         "bundle": version.bundle,
         "run": version.run,
+        "frozen": _frozen(ws, version.bundle),
         "report": str(report_path(ws, version.batch, version.bundle)),
     }
+
+
+def _frozen(ws: Workspace, digest: str) -> str:
+    """Say which layers were computed once, or why none were."""
+    from components.errors import Corrupted
+    from components.training.bundle import open_bundle
+
+    try:
+        state = open_bundle(ws.bundles, digest).state
+    except Corrupted as damage:
+        return f"unknown: {damage.message}"
+    if state.get("boundary"):
+        return f"the lowest {state['boundary']} layers were computed once for each text"
+    return f"every layer was computed each time: {state.get('uncut') or 'an earlier format'}"
 
 
 def verify_documents(ws: Workspace) -> int:

@@ -15,6 +15,7 @@ from components.errors import Corrupted
 from components.items import Item
 from components.ledger import views
 from components.ledger.book import Lease
+from components.pipeline.choosing import choose
 from components.pipeline.lookup import Library
 from components.pipeline.preparation import Divided
 from components.pipeline.workspace import Workspace
@@ -37,16 +38,25 @@ def learn(ws: Workspace, lease: Lease, divided: Divided, library: Library) -> Bu
         parent=open_bundle(ws.bundles, parent.bundle) if parent else None,
         anchors=_anchor_bundles(ws, parent),
         wall=divided.wall,
-        replay=partial(_replay, library, frozenset(i.near for i in views.held_items(ws.ledger))),
+        replay=partial(_replay, ws, library),
     )
-    _check_wall(lesson.items, frozenset(i.near for i in views.held_items(ws.ledger)))
-    key = lesson_key(ws.base, lesson, ws.settings)
+    _check_wall(ws, lesson.items)
+    settings = choose(ws, lease, lesson)
+    key = lesson_key(ws.base, lesson, settings)
     known = views.trained_bundle(ws.ledger, key)
     if known is not None and (ws.bundles / known).exists():
         return open_bundle(ws.bundles, known)
     ws.ledger.append("training.begun", {"key": key, "batch": divided.batch}, lease)
     began = time.perf_counter()
-    bundle = train(ws.base, ws.bundles, lesson, ws.settings, partial(ws.progress, "training"))
+    bundle = train(
+        ws.base,
+        ws.bundles,
+        lesson,
+        settings,
+        partial(ws.progress, "training"),
+        ws.activations,
+        partial(ws.progress, "frozen layers"),
+    )
     ws.ledger.append(
         "training.done",
         {
@@ -63,17 +73,19 @@ def learn(ws: Workspace, lease: Lease, divided: Divided, library: Library) -> Bu
 def _anchor_bundles(ws: Workspace, parent: views.Version | None) -> dict[str, str]:
     if parent is None:
         return {}
-    bundles = {version.version: version.bundle for version in views.lineage(ws.ledger)}
+    found = {number: views.version(ws.ledger, number) for number in set(parent.anchors.values())}
+    bundles = {number: version.bundle for number, version in found.items() if version is not None}
     return {task: bundles[number] for task, number in sorted(parent.anchors.items())}
 
 
-def _replay(library: Library, held: frozenset[str], refs: Sequence[MemoryRef]) -> list[Item]:
+def _replay(ws: Workspace, library: Library, refs: Sequence[MemoryRef]) -> list[Item]:
     items = library.replay(refs)
-    _check_wall(items, held)
+    _check_wall(ws, items)
     return items
 
 
-def _check_wall(items: Sequence[Item], held: frozenset[str]) -> None:
+def _check_wall(ws: Workspace, items: Sequence[Item]) -> None:
+    held = views.held_among(ws.ledger, [item.near for item in items])
     leaked = sum(item.near in held for item in items)
     if leaked:
         raise Corrupted(

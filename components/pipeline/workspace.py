@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from components.data.versioning import DataStore
     from components.evaluation.scoring import ScoreStore
     from components.registry.store import Registry
+    from components.training.activation_cache import ActivationCache
     from components.training.base import Base
 
 Progress = Callable[[str, int, int], None]
@@ -52,7 +53,7 @@ class Workspace:
 
     @property
     def batches(self) -> Path:
-        """The stored batches, tracked by DVC: `<batch>/raw.*` and `<batch>/items.jsonl`."""
+        """The stored batches, tracked by DVC: `<2 hex>/<batch>/raw.*` and `items.jsonl` beside."""
         return self.root / "data" / "batches"
 
     @property
@@ -124,6 +125,19 @@ class Workspace:
         from components.evaluation.scoring import ScoreStore
 
         return ScoreStore(self.mlruns / "scores.db")
+
+    @cached_property
+    def activations(self) -> ActivationCache | None:
+        """What the frozen layers computed; None where the settings keep nothing."""
+        from components.training.activation_cache import ActivationCache
+
+        size = self.settings.cache.max_megabytes * 1_000_000
+        return ActivationCache(self.mlruns / "activations", size) if size else None
+
+    def in_force(self) -> Settings:
+        """Return the settings with what was chosen in place of `auto`."""
+        chosen = views.choices(self.ledger)
+        return self.settings.resolved({name: each.value for name, each in chosen.items()})
 
     @cached_property
     def base(self) -> Base:

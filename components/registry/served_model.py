@@ -6,8 +6,9 @@ by every version and often there already.
 
 Promise: nothing but the bundle's own bytes and the pinned base answers: every file of both
 is checked against its digest before it is opened, and none of them is a pickle. It needs
-`requirements.txt` beside it and nothing of Ratchet's, and gives the labels that Ratchet's
-own scoring gives: same tokens, same padding, same batch shapes, same pooling.
+`requirements.txt` beside it and nothing of Ratchet's. It computes in float32, each text by
+itself, so an answer depends on its text alone; the gate scores in the format that
+`training.precision` names, and gives the same labels but for near ties (docs/speed.md).
 
 Use:
     model = mlflow.pyfunc.load_model("models:/ratchet@champion")
@@ -35,7 +36,6 @@ import numpy as np
 import pandas as pd
 from mlflow.pyfunc.model import PythonModel
 
-ROWS = 16
 WANTED = ["*.json", "*.safetensors", "*.txt"]
 
 
@@ -97,27 +97,22 @@ class RatchetModel(PythonModel):
                 folder, dtype=torch.float32, use_safetensors=True, local_files_only=True
             )
             self.tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-            self.model = PeftModel.from_pretrained(base, str(bundle / "adapter")).eval()
+            model: Any = PeftModel.from_pretrained(base, str(bundle / "adapter"))
+        if hasattr(model.base_model, "merge_and_unload"):  # the adapter costs nothing then
+            model = model.merge_and_unload()
+        self.model = model.eval()
         head = load_file(bundle / "head.safetensors")
         self.weight, self.bias = head["weight"], head["bias"]
         pads = (self.tokenizer.pad_token_id, self.tokenizer.eos_token_id, 0)
         self.pad_id = next(pad for pad in pads if pad is not None)
 
     def _logits(self, texts: list[str]) -> np.ndarray:
-        """Return float32 logits, (n_texts, n_labels), in batches of one fixed shape each."""
+        """Return float32 logits, (n_texts, n_labels), each text by itself, without padding."""
         import torch
 
-        rows = self._tokens(texts)
-        found = np.zeros((len(rows), len(self.labels)), np.float32)
-        by_length: dict[int, list[int]] = {}
-        for place, row in enumerate(rows):
-            by_length.setdefault(padded_length(len(row), self.max_tokens), []).append(place)
         with torch.inference_mode():
-            for length, places in sorted(by_length.items()):
-                for start in range(0, len(places), ROWS):
-                    chosen = places[start : start + ROWS]
-                    found[chosen] = self._answer([rows[place] for place in chosen], length)
-        return found
+            found = [self._answer(row) for row in self._tokens(texts)]
+        return np.stack(found) if found else np.zeros((0, len(self.labels)), np.float32)
 
     def _tokens(self, texts: list[str]) -> list[list[int]]:
         if not texts:
@@ -128,21 +123,14 @@ class RatchetModel(PythonModel):
         )
         return [list(ids) or [self.pad_id] for ids in encoded["input_ids"]]
 
-    def _answer(self, rows: list[list[int]], length: int) -> np.ndarray:
-        """Return logits of at most ROWS rows; filler rows keep the shape the same."""
+    def _answer(self, row: list[int]) -> np.ndarray:
+        """Return the logits of one text, (n_labels,)."""
         import torch
 
-        ids = torch.full((ROWS, length), self.pad_id)
-        mask = torch.zeros((ROWS, length), dtype=torch.int64)
-        for place, row in enumerate(rows + [[self.pad_id]] * (ROWS - len(rows))):
-            ids[place, : len(row)] = torch.tensor(row)
-            mask[place, : len(row)] = 1
-        hidden = self.model(input_ids=ids, attention_mask=mask).last_hidden_state
-        own = hidden[:, -length:]
-        weights = mask.unsqueeze(-1).to(own.dtype)
-        pooled = (own * weights).sum(1) / weights.sum(1)
-        logits = torch.nn.functional.linear(pooled, self.weight, self.bias)
-        return logits[: len(rows)].float().numpy()
+        ids = torch.tensor([row])
+        hidden = self.model(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state
+        pooled = hidden[0, -len(row) :].mean(0)  # behind the virtual tokens of a prompt
+        return torch.nn.functional.linear(pooled, self.weight, self.bias).float().numpy()
 
 
 @contextmanager
@@ -176,12 +164,6 @@ def texts_of(asked: Any) -> list[str]:
         if not isinstance(text, str):
             raise ValueError(f"Text {place} is {type(text).__name__}, not a string.")
     return texts
-
-
-def padded_length(tokens: int, max_tokens: int) -> int:
-    """Return the padded length of a text of `tokens` tokens, as in Ratchet's scoring."""
-    step = 8 if tokens <= 64 else 16 if tokens <= 128 else 32 if tokens <= 256 else 64
-    return min(-(-tokens // step) * step, max_tokens)
 
 
 def check_bundle(bundle: Path, digest: str | None) -> None:

@@ -11,6 +11,7 @@ and its digest recorded; one that differs from the pin is refused.
 from __future__ import annotations
 
 import copy
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -25,9 +26,11 @@ if TYPE_CHECKING:
     from torch import nn
 
     from components.settings import ModelSettings
+    from components.training.placement import Placement
 
 _DESCRIBING = ("config.json", "tokenizer.json")
 _WANTED = ["*.json", "*.safetensors", "*.txt"]
+_AS_LOADED = ("cpu", "float32", "sdpa")
 _LOADED: dict[tuple[str, str], Base] = {}
 
 
@@ -48,20 +51,34 @@ class Base:
     hidden_size: int
     max_tokens: int
     pad_id: int
-    _placed: dict[str, nn.Module] = field(init=False, repr=False)
+    _placed: dict[tuple[str, str, str], nn.Module] = field(
+        init=False, repr=False, default_factory=dict
+    )
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_placed", {"cpu": self.model})
+    def placed(self, placement: Placement) -> nn.Module:
+        """Return this base as `placement` wants it; one copy of the weights for each.
 
-    def fork(self, device: str = "cpu") -> nn.Module:
+        Buffers keep their format: rounded rotary frequencies would turn far positions wrong.
+        """
+        key = (placement.device, placement.precision, placement.attention)
+        if key not in self._placed:
+            model = self.model
+            if key != _AS_LOADED:
+                model = copy.deepcopy(model)
+                for weight in model.parameters():
+                    weight.data = weight.data.to(placement.dtype)
+                model = model.to(placement.device)
+                with suppress(ValueError):  # an architecture with one attention only
+                    model.set_attn_implementation(placement.attention)  # type: ignore[operator]
+            self._placed[key] = model
+        return self._placed[key]
+
+    def fork(self, placement: Placement) -> nn.Module:
         """Return a model with modules of its own over this base's weights.
 
-        One copy of the weights lies on each device in use. An adapter method replaces a
-        parameter that it changes; it never writes into one.
+        An adapter method replaces a parameter that it changes; it never writes into one.
         """
-        if device not in self._placed:
-            self._placed[device] = copy.deepcopy(self.model).to(device)
-        whole = self._placed[device]
+        whole = self.placed(placement)
         shared = {id(tensor): tensor for tensor in chain(whole.parameters(), whole.buffers())}
         twin: nn.Module = copy.deepcopy(whole, shared)
         return twin

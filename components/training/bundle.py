@@ -35,8 +35,10 @@ from components.training.tensors import read_tensors, write_tensors
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-FORMAT = 1
+FORMAT = 2
 """Raised whenever the same lesson would give other bytes: part of every lesson's key."""
+
+READABLE = (1, 2)
 
 MANIFEST = "manifest.json"
 _REMEDY = "Run `ratchet reconcile`: it restores the folder from the copy in MLflow."
@@ -44,13 +46,17 @@ _REMEDY = "Run `ratchet reconcile`: it restores the folder from the copy in MLfl
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A verified bundle. `state` is `state.json`; tensors are read when asked for."""
+    """A verified bundle. `state` is `state.json`; tensors are read when asked for.
+
+    `files`: the SHA-256 of each file but the manifest.
+    """
 
     digest: str
     folder: Path
     labels: tuple[str, ...]
     memory: tuple[MemoryRef, ...]
     state: dict[str, Any]
+    files: dict[str, str]
 
     @property
     def adapter(self) -> Path:
@@ -109,11 +115,11 @@ def open_bundle(bundles: Path, digest: str) -> Bundle:
         Corrupted: it is missing, or a file in it is changed, missing or not listed.
     """
     folder = bundles / digest
-    _verify(folder, digest)
+    files = _verified_files(folder, digest)
     state = _read_json(folder / "state.json")
-    if state["format"] != FORMAT:
+    if state["format"] not in READABLE:
         raise Corrupted(
-            f"Bundle {folder} has format {state['format']}; this Ratchet reads {FORMAT}.",
+            f"Bundle {folder} has format {state['format']}; this Ratchet reads {READABLE}.",
             "Use the Ratchet that wrote it, or run its batch again.",
         )
     return Bundle(
@@ -122,6 +128,7 @@ def open_bundle(bundles: Path, digest: str) -> Bundle:
         labels=tuple(_read_json(folder / "labels.json")),
         memory=tuple(MemoryRef(**ref) for ref in _read_json(folder / "memory.json")),
         state=state,
+        files=files,
     )
 
 
@@ -142,7 +149,8 @@ def _seal(folder: Path) -> str:
     return file_digest(folder / MANIFEST)
 
 
-def _verify(folder: Path, digest: str) -> None:
+def _verified_files(folder: Path, digest: str) -> dict[str, str]:
+    """Return the files of the manifest, each as its digest says."""
     try:
         manifest = (folder / MANIFEST).read_bytes()
     except OSError:
@@ -157,6 +165,7 @@ def _verify(folder: Path, digest: str) -> None:
     for name, wanted in listed.items():
         if file_digest(folder / name) != wanted:
             raise Corrupted(f"Bundle {folder}: {name} was changed.", _REMEDY)
+    return listed
 
 
 def _listing(folder: Path) -> list[str]:

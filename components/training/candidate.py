@@ -23,19 +23,23 @@ from components.errors import ConfigError, DataRejected
 from components.items import Item
 from components.training.adapters import METHODS
 from components.training.bundle import FORMAT, Bundle, Contents, write_bundle
-from components.training.classifier import Classifier, check_base
+from components.training.classifier import Body, Classifier, check_base, make_body
 from components.training.determinism import derived_seed, reproducible, resolve_device
 from components.training.encoding import tokenise
 from components.training.heads import HEADS
 from components.training.heads.linear import grown_labels
 from components.training.learner import Learner
 from components.training.memory import MemoryRef, references
+from components.training.placement import placement_of
 from components.training.progress import Progress, silent
 from components.training.strategies import STRATEGIES
 from components.training.strategies.strategy import Situation, Strategy
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from components.settings import Settings
+    from components.training.activation_cache import ActivationCache
     from components.training.base import Base
 
 LIBRARIES = ("torch", "transformers", "tokenizers", "peft", "safetensors")
@@ -89,6 +93,8 @@ def learn(
     lesson: Lesson,
     settings: Settings,
     progress: Progress = silent,
+    cache: ActivationCache | None = None,
+    preparing: Progress = silent,
 ) -> Bundle:
     """Train on the lesson and write the new bundle under `bundles`.
 
@@ -96,8 +102,10 @@ def learn(
         base: the frozen model; is not changed.
         bundles: folder of all bundles.
         lesson: rows, parent and wall.
-        settings: of the root.
+        settings: of the root, nothing left on `auto` but the device.
         progress: told (steps done, steps).
+        cache: where the frozen layers' states are kept; no byte depends on it.
+        preparing: told (rows done, rows) while they are computed.
 
     Raises:
         DataRejected: no rows are left to train on.
@@ -110,17 +118,18 @@ def learn(
     replayed = tuple(lesson.replay(strategy.replay(situation)))
     seed = derived_seed(settings.seed, lesson.batch)
     with reproducible(seed, settings.training.threads):
-        learner = _learner(base, lesson, settings, strategy, replayed, seed)
+        learner = _learner(base, lesson, settings, strategy, replayed, seed, cache)
+        learner.classifier.prepare(learner.tokens, preparing)
         guard = strategy.guard(learner)
         strategy.fit(learner, guard, progress)
         method, own = METHODS[settings.adapter.method], learner.classifier
         contents = Contents(
-            save_adapter=partial(method.save, own.model, base.name),
+            save_adapter=partial(method.save, own.body.model, base.name),
             head=own.head,
             labels=own.labels,
             strategy=guard.finish(),
             memory=strategy.remember(situation),
-            state=_state(base, lesson, settings, strategy, replayed),
+            state=_state(base, lesson, settings, strategy, replayed, own.body),
         )
         return write_bundle(bundles, contents)
 
@@ -161,21 +170,22 @@ def _learner(
     strategy: Strategy,
     replayed: tuple[Item, ...],
     seed: int,
+    cache: ActivationCache | None,
 ) -> Learner:
     import torch
 
-    parent, device = lesson.parent, resolve_device(settings.training.device)
+    parent, placement = lesson.parent, placement_of(settings)
     rows = {item.digest: item for item in (*replayed, *lesson.items)}
     items = tuple(rows[digest] for digest in sorted(rows))
     labels = grown_labels(parent.labels if parent else (), {item.label for item in items})
-    model = _trainable(base, parent, settings, device)
+    body = make_body(base, placement, partial(_trainable, parent, settings), cache)
     tensors = parent.head_tensors() if parent else None
-    head = HEADS[strategy.head](tensors, base.hidden_size, len(labels)).to(device)
+    head = HEADS[strategy.head](tensors, base.hidden_size, len(labels)).to(placement.device)
     places = {label: place for place, label in enumerate(labels)}
     return Learner(
-        classifier=Classifier(base, model, head, labels, settings.model.max_tokens, device),
+        classifier=Classifier(base, body, head, labels, placement),
         items=items,
-        tokens=tokenise(base, [item.text for item in items], settings.model.max_tokens),
+        tokens=tokenise(base, [item.text for item in items], placement.max_tokens),
         targets=torch.tensor([places[item.label] for item in items]),
         settings=settings,
         seed=seed,
@@ -183,9 +193,9 @@ def _learner(
     )
 
 
-def _trainable(base: Base, parent: Bundle | None, settings: Settings, device: str) -> Any:
+def _trainable(parent: Bundle | None, settings: Settings, fork: nn.Module) -> nn.Module:
     """The base's own modules stay in eval mode; what the method added is set to train."""
-    method, fork = METHODS[settings.adapter.method], base.fork(device)
+    method = METHODS[settings.adapter.method]
     frozen = {id(module) for module in fork.modules()}
     if parent is None:
         model = method.attach(fork, settings.adapter)
@@ -193,7 +203,7 @@ def _trainable(base: Base, parent: Bundle | None, settings: Settings, device: st
         model = method.load(fork, parent.adapter, True)
     for module in model.modules():
         module.training = id(module) not in frozen
-    return model.to(device)
+    return model
 
 
 def _state(
@@ -202,17 +212,20 @@ def _state(
     settings: Settings,
     strategy: Strategy,
     replayed: tuple[Item, ...],
+    body: Body,
 ) -> dict[str, Any]:
     return {
         "adapter": settings.adapter.model_dump(),
         "anchors": lesson.anchors,
         "base": {"digest": base.digest, "name": base.name},
         "batch": lesson.batch,
+        "boundary": body.lower.view if body.lower else 0,
         "device": resolve_device(settings.training.device),
         "head": strategy.head,
         "key": lesson_key(base, lesson, settings),
         "libraries": library_versions(),
         "parent": lesson.parent.digest if lesson.parent else None,
+        "precision": settings.training.precision,
         "seed": settings.seed,
         "serving": {"max_tokens": settings.model.max_tokens},
         "settings": settings.training_digest(),
@@ -221,5 +234,6 @@ def _state(
             "new": dict(Counter(item.task for item in lesson.items)),
             "replayed": dict(Counter(item.task for item in replayed)),
         },
+        "uncut": body.uncut,
         "wall": lesson.wall,
     }

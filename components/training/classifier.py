@@ -1,59 +1,132 @@
 """An adapted model that answers: base, adapter and head put together.
 
 Concept: training and scoring see a model only through `features` and `head`, so neither
-knows which adapter method is inside.
+knows which adapter method is inside, nor whether the lower layers were computed just now,
+an hour ago, or for another version.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from components.errors import ConfigError
 from components.training.adapters import METHODS
-from components.training.encoding import infer, pooled, tokenise
+from components.training.encoding import infer, pad, pooled, tokenise
+from components.training.frozen import Frozen
 from components.training.heads import HEADS
+from components.training.progress import Progress, silent
 
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor, nn
 
+    from components.training.activation_cache import ActivationCache
     from components.training.base import Base
     from components.training.bundle import Bundle
-    from components.training.progress import Progress
+    from components.training.layers import Upper
+    from components.training.placement import Placement
+
+
+_WIDENS = "cast_input_dtype_enabled"
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """An adapted model below its head.
+
+    model: maps ids and mask to hidden states. lower, upper: where both are there, the frozen
+    layers' states come from `lower` and the model starts behind them. uncut: why they are
+    not there.
+    """
+
+    model: nn.Module
+    lower: Frozen | None
+    upper: Upper | None
+    uncut: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Classifier:
-    """An adapted model with its head on one device.
+    """An adapted model with its head.
 
-    `model` maps ids and mask to hidden states; `head` maps (n, hidden_size) features to
-    (n, n_labels) logits; `labels` names the columns.
+    `head` maps (n, hidden_size) features to (n, n_labels) logits; `labels` names the columns.
     """
 
     base: Base
-    model: nn.Module
+    body: Body
     head: nn.Module
     labels: tuple[str, ...]
-    max_tokens: int
-    device: str
+    placement: Placement
 
-    def features(self, ids: Tensor, mask: Tensor) -> Tensor:
-        """Return the pooled features, (n_rows, hidden_size)."""
-        return pooled(self.model, ids, mask)
+    @property
+    def device(self) -> str:
+        """Where it computes."""
+        return self.placement.device
+
+    def prepare(self, rows: Sequence[list[int]], progress: Progress = silent) -> None:
+        """Find or compute what the frozen layers make of these rows, so that it is at hand."""
+        if self.body.lower is not None:
+            self.body.lower.prepare(rows, progress)
+
+    def features(self, rows: Sequence[list[int]], length: int) -> Tensor:
+        """Return the pooled features of token rows padded to `length`, (n_rows, hidden_size)."""
+        ids, mask = (
+            each.to(self.device, non_blocking=True) for each in pad(rows, length, self.base.pad_id)
+        )
+        body = self.body
+        start: AbstractContextManager[None] = nullcontext()
+        if body.lower is not None and body.upper is not None:
+            start = body.upper.starting_from(body.lower.states(rows, length))
+        with start, self.placement.mixed():
+            return pooled(body.model, ids, mask)
 
     def logits(self, texts: Sequence[str], progress: Progress) -> np.ndarray:
         """Return float32 logits, (n_texts, n_labels), without gradients; texts is not empty."""
-        rows = tokenise(self.base, texts, self.max_tokens)
-        return infer(self._answer, rows, self.base.pad_id, self.max_tokens, self.device, progress)
+        limit = self.placement.max_tokens
+        rows = tokenise(self.base, texts, limit)
+        self.prepare(rows)
+        return infer(self._answer, rows, limit, progress)
 
-    def _answer(self, ids: Tensor, mask: Tensor) -> Tensor:
-        logits: Tensor = self.head(self.features(ids, mask))
+    def _answer(self, rows: list[list[int]], length: int) -> Tensor:
+        logits: Tensor = self.head(self.features(rows, length))
         return logits
 
 
-def load_classifier(base: Base, bundle: Bundle, device: str) -> Classifier:
+def make_body(
+    base: Base,
+    placement: Placement,
+    attach: Callable[[nn.Module], nn.Module],
+    cache: ActivationCache | None,
+) -> Body:
+    """Return a fork of the base with an adapter, cut at the boundary where that can be.
+
+    Args:
+        base: the frozen model.
+        placement: how it computes.
+        attach: puts the adapter into a fork, in place, and returns the adapted model.
+        cache: where the frozen layers' states are kept.
+    """
+    from components.training.layers import Upper, boundary_of, layers_give_tuples, split_fault
+
+    fork = base.fork(placement)
+    model = attach(fork).to(placement.device)
+    for module in model.modules():  # peft would widen bfloat16 states to float32 and back
+        if hasattr(module, _WIDENS):
+            setattr(module, _WIDENS, False)
+    boundary = boundary_of(model, fork, base.placed(placement))
+    fault = split_fault(base, boundary)
+    if fault is not None:
+        return Body(model, None, None, fault)
+    upper = Upper(fork, boundary, layers_give_tuples(base))
+    return Body(model, Frozen(base, placement, boundary, cache), upper, None)
+
+
+def load_classifier(
+    base: Base, bundle: Bundle, placement: Placement, cache: ActivationCache | None = None
+) -> Classifier:
     """Return the version that `bundle` holds, ready to answer; its own modules throughout.
 
     Raises:
@@ -61,12 +134,12 @@ def load_classifier(base: Base, bundle: Bundle, device: str) -> Classifier:
     """
     check_base(base, bundle)
     method = METHODS[bundle.state["adapter"]["method"]]
-    model = method.load(base.fork(device), bundle.adapter, False).to(device)
+    body = make_body(base, placement, lambda fork: method.load(fork, bundle.adapter, False), cache)
     grow = HEADS[bundle.state["head"]]
-    head = grow(bundle.head_tensors(), base.hidden_size, len(bundle.labels)).to(device)
-    model.eval().requires_grad_(False)
+    head = grow(bundle.head_tensors(), base.hidden_size, len(bundle.labels)).to(placement.device)
+    body.model.eval().requires_grad_(False)
     head.eval().requires_grad_(False)
-    return Classifier(base, model, head, bundle.labels, bundle.max_tokens, device)
+    return Classifier(base, body, head, bundle.labels, placement)
 
 
 def check_base(base: Base, bundle: Bundle) -> None:

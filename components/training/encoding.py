@@ -1,22 +1,20 @@
 """From texts to vectors: tokens, padding, mean pooling.
 
 Concept: a vector is the mean of the last hidden states over a text's own tokens, which
-works for encoders and decoders alike. Inference runs on batches of one fixed shape (`ROWS`
-rows, a padded length that only the text's own length decides), so a text meets the same
-kernels whatever company it arrives in.
+works for encoders and decoders alike. Inference runs in passes of one fixed shape for each
+padded length, which the text's own length alone decides, so a text meets the same kernels
+whatever company it arrives in.
 
 Promise: permuting or thinning out the texts leaves each text's vector as it was. It is
-bit-equal wherever a kernel treats all rows of one shape alike, as those we measured do;
-a kernel that does not can differ by float noise (about 1e-6).
+bit-equal wherever a kernel treats all rows of one shape alike, as those we measured do, in
+float32 and in bfloat16; one that does not can differ by the format's noise.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from typing import TYPE_CHECKING
 
-from components.training.determinism import fixed_threads
 from components.training.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -25,8 +23,8 @@ if TYPE_CHECKING:
 
     from components.training.base import Base
 
-ROWS = 8
-"""Rows of every inference batch: on MiniLM 8 are as fast a token as 64, and 1 is half as fast."""
+PASS_TOKENS, PASS_ROWS = 512, 8
+"""Padded tokens of an inference pass, and its rows at least: more are hardly faster a token."""
 
 
 def tokenise(base: Base, texts: Sequence[str], max_tokens: int) -> list[list[int]]:
@@ -69,38 +67,42 @@ def pooled(model: nn.Module, ids: Tensor, mask: Tensor) -> Tensor:
 
     Prompt methods put virtual tokens in front; only the text's own are averaged.
     """
-    hidden = model(input_ids=ids, attention_mask=mask).last_hidden_state
-    weights = mask.unsqueeze(-1).to(hidden.dtype)
+    hidden = model(input_ids=ids, attention_mask=mask).last_hidden_state.float()
+    weights = mask.unsqueeze(-1).float()
     own = hidden[:, -mask.shape[1] :]
     return (own * weights).sum(1) / weights.sum(1)  # type: ignore[no-any-return]
 
 
-def fixed_batches(rows: Sequence[list[int]], max_tokens: int) -> Iterator[tuple[list[int], int]]:
-    """Yield (places, length): at most `ROWS` rows that share one padded length, short first."""
+def rows_a_pass(length: int) -> int:
+    """Return how many rows an inference pass of this padded length has."""
+    return max(PASS_ROWS, PASS_TOKENS // length)
+
+
+def fixed_batches(
+    rows: Sequence[list[int]], max_tokens: int, size: Callable[[int], int] = rows_a_pass
+) -> Iterator[tuple[list[int], int]]:
+    """Yield (places, length): at most `size(length)` rows of one padded length, short first."""
     by_length: dict[int, list[int]] = {}
     for place, row in enumerate(rows):
         by_length.setdefault(padded_length(len(row), max_tokens), []).append(place)
     for length, places in sorted(by_length.items()):
-        for start in range(0, len(places), ROWS):
-            yield places[start : start + ROWS], length
+        for start in range(0, len(places), size(length)):
+            yield places[start : start + size(length)], length
 
 
 def infer(
-    compute: Callable[[Tensor, Tensor], Tensor],
+    compute: Callable[[list[list[int]], int], Tensor],
     rows: Sequence[list[int]],
-    pad_id: int,
     max_tokens: int,
-    device: str = "cpu",
     progress: Progress = silent,
 ) -> np.ndarray:
-    """Return `compute(ids, mask)` for every row, float32 of shape (n_rows, width).
+    """Return `compute(rows, padded length)` for every row, float32 of shape (n_rows, width).
 
     Args:
-        compute: maps ids and mask, (ROWS, length), to (ROWS, width); runs without gradients.
+        compute: maps a pass's rows to (n_rows, width); runs without gradients. A pass that
+            is not full has its last row repeated.
         rows: token ids, at least one row, none of them empty.
-        pad_id: fills the rest of a row.
         max_tokens: no row is longer, and none is padded beyond.
-        device: where ids and mask are put.
         progress: told (rows done, rows).
     """
     import numpy as np
@@ -110,43 +112,11 @@ def infer(
     done = 0
     with torch.inference_mode():
         for places, length in fixed_batches(rows, max_tokens):
-            filler = [[pad_id]] * (ROWS - len(places))
-            ids, mask = pad([rows[place] for place in places] + filler, length, pad_id)
-            values = compute(ids.to(device), mask.to(device)).float().cpu().numpy()
+            chosen = [rows[place] for place in places]
+            full = chosen + chosen[-1:] * (rows_a_pass(length) - len(chosen))
+            values = compute(full, length).float().cpu().numpy()
             for place, value in zip(places, values, strict=False):
                 found[place] = value
             done += len(places)
             progress(done, len(rows))
     return np.stack(found)
-
-
-def embed(
-    base: Base,
-    texts: Sequence[str],
-    max_tokens: int,
-    threads: int,
-    progress: Progress = silent,
-) -> np.ndarray:
-    """Return the frozen base's view of the texts, computed on the CPU.
-
-    Args:
-        base: the frozen model.
-        texts: any strings.
-        max_tokens: a text is cut there.
-        threads: CPU threads.
-        progress: told (texts done, texts).
-
-    Returns:
-        float32, shape (n_texts, hidden_size), each row of length 1.
-    """
-    import numpy as np
-
-    if not texts:
-        return np.zeros((0, base.hidden_size), np.float32)
-    rows = tokenise(base, texts, max_tokens)
-    forward = partial(pooled, base.model)
-    with fixed_threads(threads):
-        vectors = infer(forward, rows, base.pad_id, max_tokens, progress=progress)
-    lengths: np.ndarray = np.linalg.norm(vectors, axis=1, keepdims=True)
-    unit: np.ndarray = (vectors / np.maximum(lengths, 1e-12)).astype(np.float32)
-    return unit

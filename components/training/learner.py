@@ -10,8 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from components.training.encoding import pad, padded_length
-
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -19,6 +17,10 @@ if TYPE_CHECKING:
     from components.settings import Settings
     from components.training.bundle import Bundle
     from components.training.classifier import Classifier
+
+
+TOKEN_BUDGET = {"cpu": 8192, "cuda": 65536}
+"""Padded tokens that one forward pass takes at most: about 100 MB a layer at 384 wide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +55,31 @@ class Learner:
 
         own = self.classifier
         chosen = [self.tokens[row] for row in rows]
-        length = padded_length(max(map(len, chosen)), own.max_tokens)
-        ids, mask = pad(chosen, length, own.base.pad_id)
-        features = own.features(ids.to(own.device), mask.to(own.device))
+        features = own.features(chosen, self.length(rows))
         places = torch.tensor(rows)
         return Step(places, features, own.head(features), self.targets[places].to(own.device))
+
+    def length(self, rows: Sequence[int]) -> int:
+        """Return the length that a batch of these rows is padded to: its longest row's."""
+        return max(len(self.tokens[row]) for row in rows)
+
+    def parts(self, rows: Sequence[int]) -> list[list[int]]:
+        """Return rows, short first, in parts whose padded tokens fit into memory at once.
+
+        The parts' gradients add up to the whole's, so the budget decides speed and memory alone.
+        """
+        budget = TOKEN_BUDGET[self.classifier.device]
+        parts: list[list[int]] = [[]]
+        for row in sorted(rows, key=lambda row: len(self.tokens[row])):
+            if (len(parts[-1]) + 1) * self.length([row]) > budget and parts[-1]:
+                parts.append([])
+            parts[-1].append(row)
+        return parts
+
+    def adapter_weights(self) -> list[Tensor]:
+        """Return the weights of the adapter that are trained."""
+        return [w for w in self.classifier.body.model.parameters() if w.requires_grad]
+
+    def head_weights(self) -> list[Tensor]:
+        """Return the weights of the head."""
+        return list(self.classifier.head.parameters())

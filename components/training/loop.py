@@ -1,8 +1,8 @@
 """Gradient descent over a lesson: AdamW, two learning rates, batches of like lengths.
 
-Concept: rows of like length share a batch (half the work of random ones, facts: section E),
-and the batches come in a shuffled order. Layers below the first adapter hold nothing
-trainable, so PyTorch records no graph for them.
+Concept: rows of like length share a batch (half the work of random ones), and the batches
+come in a shuffled order. The loop starts where the learner's rows enter the lowest adapted
+layer; what lies below was computed once (`frozen`).
 
 Promise: order of batches and weights depend on the learner's seed alone.
 """
@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from components.errors import NeedsHuman
+from components.training import stopping
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer
@@ -40,18 +41,28 @@ def descend(learner: Learner, guard: Guard, progress: Progress) -> None:
         NeedsHuman: the loss is no longer a finite number.
     """
     settings = learner.settings.training
-    lengths = [len(tokens) for tokens in learner.tokens]
-    steps = settings.epochs * math.ceil(len(lengths) / settings.batch_size)
+    rows, judge = stopping.divided(learner)
+    lengths = [len(learner.tokens[row]) for row in rows]
+    steps = settings.epochs * math.ceil(len(rows) / settings.batch_size)
     optimizer = _optimizer(learner, settings)
     rates = [group["lr"] for group in optimizer.param_groups]
+    warmup = settings.warmup_steps
+    if learner.parent is None:  # nothing is there yet that a small batch could spoil
+        warmup = min(warmup, steps // 2)
     done = 0
     for epoch in range(settings.epochs):
-        for rows in bucketed(lengths, settings.batch_size, f"{learner.seed}:{epoch}"):
+        for batch in bucketed(lengths, settings.batch_size, f"{learner.seed}:{epoch}"):
             for group, rate in zip(optimizer.param_groups, rates, strict=True):
-                group["lr"] = rate * _pace(done, settings.warmup_steps, steps)
-            _update(learner, guard, optimizer, rows, f"step {done + 1} of {steps}")
+                group["lr"] = rate * _pace(done, warmup, steps)
+            place = f"step {done + 1} of {steps}"
+            _update(learner, guard, optimizer, [rows[each] for each in batch], place)
             done += 1
             progress(done, steps)
+        if judge is not None and judge.has_seen_enough():
+            progress(steps, steps)
+            break
+    if judge is not None:
+        judge.restore_best()
     trained = [weight for group in optimizer.param_groups for weight in group["params"]]
     if not all(bool(weight.isfinite().all()) for weight in trained):
         raise _diverged(settings, "a weight is not a finite number after the last step")
@@ -61,7 +72,7 @@ def _pace(done: int, warmup: int, steps: int) -> float:
     """Return the share of the learning rate at a step: up in `warmup` steps, then down to 0.
 
     The rise counts steps, so a batch of few steps never reaches the full rate: a small batch
-    changes little. The slow end averages out the noise of the last rows.
+    changes little of what is there. The slow end averages out the noise of the last rows.
     """
     rise = (done + 1) / warmup if warmup else 1.0
     return min(rise, (steps - done) / max(1, steps - warmup), 1.0)
@@ -87,11 +98,9 @@ def bucketed(lengths: Sequence[int], size: int, seed: str) -> list[list[int]]:
 def _optimizer(learner: Learner, settings: TrainingSettings) -> Optimizer:
     import torch
 
-    own = learner.classifier
-    adapter = [weight for weight in own.model.parameters() if weight.requires_grad]
     groups = [
-        {"params": adapter, "lr": settings.learning_rate},
-        {"params": list(own.head.parameters()), "lr": settings.head_learning_rate},
+        {"params": learner.adapter_weights(), "lr": settings.learning_rate},
+        {"params": learner.head_weights(), "lr": settings.head_learning_rate},
     ]
     return torch.optim.AdamW(groups, weight_decay=settings.weight_decay)
 
@@ -99,12 +108,13 @@ def _optimizer(learner: Learner, settings: TrainingSettings) -> Optimizer:
 def _update(
     learner: Learner, guard: Guard, optimizer: Optimizer, rows: list[int], place: str
 ) -> None:
-    loss = guard.loss(learner.step(rows))
-    value = float(loss.detach())
-    if not math.isfinite(value):
-        raise _diverged(learner.settings.training, f"the loss is {value} at {place}")
     optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
+    for part in learner.parts(rows):
+        loss = guard.loss(learner.step(part)) * (len(part) / len(rows))
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            raise _diverged(learner.settings.training, f"the loss is {value} at {place}")
+        loss.backward()  # type: ignore[no-untyped-call]
     guard.before_update()
     optimizer.step()
 

@@ -17,6 +17,7 @@ from components.settings import Settings
 from components.training.base import Base, load_base
 from components.training.bundle import Bundle
 from components.training.candidate import Lesson, learn
+from components.training.placement import Placement
 from components.training.tiny import write_tiny_base
 
 ITEMS = tuple(
@@ -24,6 +25,7 @@ ITEMS = tuple(
     for place in range(20)
     for word, label in (("good", "pos"), ("bad", "neg"))
 )
+PLAIN = Placement("cpu", "float32", 128, 1)
 TEXTS = [item.text for item in ITEMS]
 
 
@@ -59,7 +61,7 @@ def store(tmp_path: Path) -> ScoreStore:
 def test_probabilities_sum_to_one_and_their_maximum_is_the_label(
     base: Base, bundles: list[Bundle]
 ) -> None:
-    found = predict(base, bundles[0], TEXTS, 1, "cpu")
+    found = predict(base, bundles[0], TEXTS, PLAIN)
     assert found.classes == ("neg", "pos")
     assert found.probabilities.shape == (40, 2)
     assert found.probabilities.dtype == np.float32
@@ -69,23 +71,23 @@ def test_probabilities_sum_to_one_and_their_maximum_is_the_label(
 
 
 def test_no_texts_give_no_answers(base: Base, bundles: list[Bundle]) -> None:
-    found = predict(base, bundles[0], [], 1, "cpu")
+    found = predict(base, bundles[0], [], PLAIN)
     assert found.labels == []
     assert found.probabilities.shape == (0, 2)
 
 
 def test_an_answer_does_not_depend_on_the_company(base: Base, bundles: list[Bundle]) -> None:
-    whole = predict(base, bundles[0], TEXTS, 1, "cpu").probabilities
+    whole = predict(base, bundles[0], TEXTS, PLAIN).probabilities
     for places in ([7], [39, 0, 7], list(range(40))[::-1]):
-        some = predict(base, bundles[0], [TEXTS[place] for place in places], 1, "cpu")
+        some = predict(base, bundles[0], [TEXTS[place] for place in places], PLAIN)
         assert (some.probabilities == whole[places]).all()
 
 
 def test_versions_asked_in_turn_keep_their_own_answers_when_evicted_and_loaded_again(
     base: Base, bundles: list[Bundle]
 ) -> None:
-    first = [predict(base, bundle, TEXTS, 1, "cpu").probabilities for bundle in bundles]
-    again = [predict(base, bundle, TEXTS, 1, "cpu").probabilities for bundle in bundles]
+    first = [predict(base, bundle, TEXTS, PLAIN).probabilities for bundle in bundles]
+    again = [predict(base, bundle, TEXTS, PLAIN).probabilities for bundle in bundles]
     assert all((one == other).all() for one, other in zip(first, again, strict=True))
     assert not any((first[0] == other).all() for other in first[1:])
     assert len(scoring._CLASSIFIERS) <= KEPT_CLASSIFIERS
@@ -93,7 +95,7 @@ def test_versions_asked_in_turn_keep_their_own_answers_when_evicted_and_loaded_a
 
 def test_another_base_is_refused(base: Base, bundles: list[Bundle]) -> None:
     with pytest.raises(ConfigError, match="was trained on tiny"):
-        predict(replace(base, digest="f" * 64), bundles[0], TEXTS, 1, "cpu")
+        predict(replace(base, digest="f" * 64), bundles[0], TEXTS, PLAIN)
 
 
 def test_only_what_is_missing_is_computed(
@@ -106,22 +108,22 @@ def test_only_what_is_missing_is_computed(
         return predict(base, bundle, texts, *rest)
 
     monkeypatch.setattr(scoring, "predict", counting)
-    some = score(base, bundles[0], ITEMS[:10], store, 1, "cpu")
-    whole = score(base, bundles[0], ITEMS, store, 1, "cpu")
-    assert score(base, bundles[0], ITEMS[::-1], store, 1, "cpu") == whole
+    some = score(base, bundles[0], ITEMS[:10], store, PLAIN)
+    whole = score(base, bundles[0], ITEMS, store, PLAIN)
+    assert score(base, bundles[0], ITEMS[::-1], store, PLAIN) == whole
     assert asked == [10, 30]
     assert some == {item.digest: whole[item.digest] for item in ITEMS[:10]}
     assert whole.keys() == {item.digest for item in ITEMS}
-    score(base, bundles[1], ITEMS, store, 1, "cpu")
+    score(base, bundles[1], ITEMS, store, PLAIN)
     assert asked == [10, 30, 40]
 
 
 def test_cached_answers_are_the_computed_ones(
     base: Base, bundles: list[Bundle], store: ScoreStore
 ) -> None:
-    direct = predict(base, bundles[0], TEXTS, 1, "cpu").labels
+    direct = predict(base, bundles[0], TEXTS, PLAIN).labels
     for _ in range(2):
-        found = score(base, bundles[0], ITEMS, store, 1, "cpu")
+        found = score(base, bundles[0], ITEMS, store, PLAIN)
         assert [found[item.digest] for item in ITEMS] == direct
 
 

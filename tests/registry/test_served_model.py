@@ -20,6 +20,7 @@ from components.settings import parse_settings
 from components.training.base import Base, load_base
 from components.training.bundle import Bundle
 from components.training.candidate import Lesson, learn
+from components.training.placement import Placement
 from components.training.tiny import write_tiny_base
 
 GOOD, BAD = ("lovely", "great", "fine"), ("awful", "broken", "late")
@@ -56,7 +57,12 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Base, Bundle]:
     settings = parse_settings(
         {
             "model": {"base": "tiny", "max_tokens": 24},
-            "training": {"threads": 1, "device": "cpu", "epochs": 6},
+            "training": {
+                "threads": 1,
+                "device": "cpu",
+                "epochs": 6,
+                "head_learning_rate": 0.03,
+            },
         },
         "test",
     )
@@ -108,7 +114,7 @@ def test_a_stranger_gets_the_answers_that_the_scoring_gives(served, trained, tmp
 
     assert told.returncode == 0, told.stderr[-2000:]
     answers = json.loads(told.stdout)
-    expected = predict(base, bundle, ODD, threads=1, device="cpu")
+    expected = predict(base, bundle, ODD, Placement("cpu", "float32", 128, 1))
     assert set(expected.labels) == {"good", "bad"}
     assert answers["list"] == answers["frame"] == expected.labels
     assert [row["label"] for row in answers["shares"]] == expected.labels

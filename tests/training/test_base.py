@@ -12,7 +12,10 @@ from components.digest import file_digest, json_digest
 from components.errors import ConfigError
 from components.settings import ModelSettings
 from components.training.base import Base, base_digest, load_base
+from components.training.placement import Placement
 from components.training.tiny import write_tiny_base
+
+PLAIN = Placement("cpu", "float32", 64, 1)
 
 
 @pytest.fixture
@@ -97,7 +100,7 @@ def test_more_tokens_than_the_base_takes_are_refused(copy: Path) -> None:
 
 
 def test_the_base_is_frozen_and_forks_share_its_weights(base: Base) -> None:
-    fork = base.fork()
+    fork = base.fork(PLAIN)
     assert not base.model.training
     assert not any(weight.requires_grad for weight in base.model.parameters())
     pairs = list(zip(base.model.parameters(), fork.parameters(), strict=True))
@@ -121,7 +124,7 @@ def test_the_tiny_base_knows_its_words_and_spells_the_others(base: Base) -> None
 def test_a_decoder_without_a_pad_token_works(tiny: Path, tmp_path: Path) -> None:
     from transformers import LlamaConfig, LlamaModel
 
-    from components.training.encoding import embed
+    from components.training.frozen import embed
 
     folder = tmp_path / "llama"
     torch.manual_seed(0)
@@ -142,5 +145,5 @@ def test_a_decoder_without_a_pad_token_works(tiny: Path, tmp_path: Path) -> None
     base = load_base(at(folder, max_tokens=64), folder)
     assert base.tokenizer.pad_token_id is None
     texts = ["it was good", "it was " + "so " * 30]
-    together = embed(base, texts, 64, 1)
-    assert (together[1] == embed(base, texts[1:], 64, 1)[0]).all()
+    together = embed(base, texts, PLAIN)
+    assert (together[1] == embed(base, texts[1:], PLAIN)[0]).all()

@@ -20,15 +20,17 @@ from components.training.adapters.method import peft_method
 from components.training.bundle import open_bundle
 from components.training.candidate import lesson_key
 from components.training.classifier import load_classifier
+from components.training.placement import Placement
 from components.training.progress import silent
 from components.training.strategies import STRATEGIES
 from components.training.strategies.strategy import Guard, State, Strategy
 
 Rows = Callable[..., tuple[Item, ...]]
+PLAIN = Placement("cpu", "float32", 128, 1)
 
 
 def answers(base: Any, bundle: Any, items: tuple[Item, ...]) -> list[str]:
-    found = load_classifier(base, bundle, "cpu").logits([item.text for item in items], silent)
+    found = load_classifier(base, bundle, PLAIN).logits([item.text for item in items], silent)
     return [bundle.labels[place] for place in found.argmax(axis=1)]
 
 
@@ -79,6 +81,7 @@ from components.training.base import load_base
 from components.training.bundle import open_bundle
 from components.training.candidate import Lesson, learn
 from components.evaluation.scoring import predict
+from components.training.placement import placement_of
 
 folder = Path(sys.argv[1])
 items = read_items(folder / "items.jsonl")
@@ -91,7 +94,7 @@ for values in json.loads(sys.argv[2]):
     for batch, rows in (("a", items[:30]), ("b", items[30:])):
         lesson = Lesson(batch * 64, tuple(rows), parent, {}, "0" * 64, replay)
         parent = learn(base, folder / sys.argv[3], lesson, settings)
-    found = predict(base, parent, [item.text for item in items], 2, "cpu")
+    found = predict(base, parent, [item.text for item in items], placement_of(settings))
     print(parent.digest, found.probabilities.tobytes().hex())
 """
 
@@ -132,13 +135,14 @@ def test_a_forked_process_answers_the_same_and_refuses_to_train_on_threads(
     items = make_rows(["good", "bad"], 12)
     bundle = stream.teach("a", items)
     texts = [item.text for item in items]
-    expected = predict(base, bundle, texts, 2, "cpu").probabilities.tobytes()
+    both = replace(PLAIN, threads=2)
+    expected = predict(base, bundle, texts, both).probabilities.tobytes()
     two = stream.settings.training.model_copy(update={"threads": 2})
     child = os.fork()
     if child == 0:
         status = 1
         try:
-            same = predict(base, bundle, texts, 2, "cpu").probabilities.tobytes() == expected
+            same = predict(base, bundle, texts, both).probabilities.tobytes() == expected
             stream.teach("b", items, settings=stream.settings.model_copy(update={"training": two}))
         except ConfigError:
             status = 0 if same else 2
@@ -153,10 +157,10 @@ def test_two_bundles_over_one_base_do_not_touch_each_other(
     items = make_rows(["good", "bad"], 12)
     weights = {name: weight.clone() for name, weight in base.model.state_dict().items()}
     champion = stream.teach("a", items)
-    model = load_classifier(base, champion, "cpu")
+    model = load_classifier(base, champion, PLAIN)
     before = model.logits([item.text for item in items], silent)
     candidate = stream.teach("b", make_rows(["cat", "dog"], 12), champion)
-    load_classifier(base, candidate, "cpu")
+    load_classifier(base, candidate, PLAIN)
     assert (model.logits([item.text for item in items], silent) == before).all()
     after = base.model.state_dict()
     assert weights.keys() == after.keys()
@@ -245,7 +249,7 @@ class Penalty(Guard):
     def __init__(self, learner: Any) -> None:
         super().__init__(learner)
         own = learner.classifier
-        named = [*own.model.named_parameters(), *own.head.named_parameters()]
+        named = [*own.body.model.named_parameters(), *own.head.named_parameters()]
         self.weights = {name: weight for name, weight in named if weight.requires_grad}
         parent = learner.parent
         self.before = parent.strategy_state() if parent else State({"lessons": 0})

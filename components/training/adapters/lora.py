@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from components.training.adapters.method import peft_method
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from components.settings import AdapterSettings
 
 
@@ -26,4 +28,11 @@ def config(settings: AdapterSettings, targets: str) -> Any:
     )
 
 
-METHOD = peft_method(config)
+def finish(model: nn.Module) -> None:
+    """Let plain LoRA modules compute the fused way."""
+    from components.training.adapters.fused_lora import fuse
+
+    fuse(model)
+
+
+METHOD = peft_method(config, finish)

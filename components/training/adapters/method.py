@@ -44,8 +44,17 @@ class Method:
     load: Callable[[nn.Module, Path, bool], nn.Module]
 
 
-def peft_method(config: Callable[[AdapterSettings, str], Any]) -> Method:
-    """Return the method whose `peft` config `config(settings, target pattern)` makes."""
+def untouched(model: nn.Module) -> None:
+    """Leave an adapted model as `peft` made it."""
+
+
+def peft_method(
+    config: Callable[[AdapterSettings, str], Any], finish: Callable[[nn.Module], None] = untouched
+) -> Method:
+    """Return the method whose `peft` config `config(settings, target pattern)` makes.
+
+    `finish` may replace how modules compute, never what they are or are called.
+    """
 
     def attach(fork: nn.Module, settings: AdapterSettings) -> nn.Module:
         from peft import get_peft_model
@@ -53,9 +62,15 @@ def peft_method(config: Callable[[AdapterSettings, str], Any]) -> Method:
         targets = target_pattern(fork, settings)
         with quiet_transformers():
             adapted: nn.Module = get_peft_model(fork, config(settings, targets))
-            return adapted
+        finish(adapted)
+        return adapted
 
-    return Method(attach, save_peft, load_peft)
+    def load(fork: nn.Module, folder: Path, trainable: bool) -> nn.Module:
+        adapted = load_peft(fork, folder, trainable)
+        finish(adapted)
+        return adapted
+
+    return Method(attach, save_peft, load)
 
 
 def save_peft(model: Any, base_name: str, folder: Path) -> None:
@@ -93,15 +108,18 @@ def load_peft(fork: nn.Module, folder: Path, trainable: bool) -> nn.Module:
 def target_pattern(model: nn.Module, settings: AdapterSettings) -> str:
     """Return a pattern that matches exactly the full names of the modules to adapt.
 
-    `layers: N` keeps the top N transformer layers; `all-linear` takes every linear module
-    in them, a list takes those whose name ends in one of its words.
+    `layers: N` keeps the top N transformer layers, of a shallower model all. In them,
+    `all-linear` takes every linear module, `feed-forward` those that widen their input
+    outside of attention, a list those whose name ends in one of its words.
 
     Raises:
-        ConfigError: `layers` is above the number there is, or a target fits no module.
+        ConfigError: a target fits no module.
     """
     linear = _linear_modules(model, settings.layers)
     if settings.target_modules == "all-linear":
         return "|".join(map(re.escape, linear))
+    if settings.target_modules == "feed-forward":
+        return "|".join(map(re.escape, _feed_forward(model, linear)))
     endings = sorted({_ending(name) for name in linear})
     chosen: set[str] = set()
     for target in settings.target_modules:
@@ -120,13 +138,11 @@ def _linear_modules(model: nn.Module, layers: str | int) -> list[str]:
     from torch import nn
     from transformers.pytorch_utils import Conv1D
 
-    stack, count = _layer_stack(model)
-    if layers != "all" and int(layers) > count:
-        raise ConfigError(
-            f"`adapter.layers` is {layers}, but the base has {count} layers.",
-            f"Use all, or a number from 1 to {count}.",
-        )
-    first = 0 if layers == "all" else count - int(layers)
+    from components.training.layers import layer_stack
+
+    stack, layers_there = layer_stack(model)
+    count = len(layers_there)
+    first = 0 if layers == "all" else max(0, count - int(layers))
     wanted = tuple(f"{stack}.{place}." for place in range(first, count))
     return [
         name
@@ -135,17 +151,25 @@ def _linear_modules(model: nn.Module, layers: str | int) -> list[str]:
     ]
 
 
-def _layer_stack(model: nn.Module) -> tuple[str, int]:
-    from torch import nn
+def _feed_forward(model: nn.Module, linear: list[str]) -> list[str]:
+    """Return the linear modules that widen, no part of whose name tells of attention."""
+    chosen = []
+    for name in linear:
+        weight: Any = model.get_submodule(name).weight
+        narrow, wide = weight.shape if _is_transposed(model, name) else weight.shape[::-1]
+        if wide > narrow and "att" not in name.lower():
+            chosen.append(name)
+    if not chosen:
+        raise ConfigError(
+            f"{type(model).__name__} has no feed-forward module that Ratchet can find.",
+            f"Set `adapter.target_modules` to all-linear, or some of: {', '.join(linear[-6:])}.",
+        )
+    return chosen
 
-    count = int(getattr(model.config, "num_hidden_layers", 0))
-    for name, module in model.named_modules():
-        if isinstance(module, nn.ModuleList) and len(module) == count:
-            return name, count
-    raise ConfigError(
-        f"{type(model).__name__} has no stack of transformer layers that Ratchet can find.",
-        "Use a base with a list of layers (BERT, RoBERTa, ModernBERT, Llama, GPT-2 and their kin).",
-    )
+
+def _is_transposed(model: nn.Module, name: str) -> bool:
+    """GPT-2's Conv1D keeps its weight as (in, out)."""
+    return type(model.get_submodule(name)).__name__ == "Conv1D"
 
 
 def _ending(name: str) -> str:
