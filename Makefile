@@ -5,16 +5,16 @@ BIN := .venv/bin
 READY := .venv/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check reproduce bench docs clean
+.PHONY: help demo test check reproduce bench-speed docs clean
 
 help: ## show this
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo 'More words for the command go into ARGS: make test ARGS="-m slow -k lora"'
 
 demo: $(READY) ## four real domains, one after the other, through the whole pipeline
 	@$(BIN)/ratchet demo $(ARGS)
 
-test: $(READY) ## every test but the slow ones and the benchmarks
+test: $(READY) ## every test but the slow ones
 	@$(BIN)/python -m pytest $(ARGS)
 
 check: $(READY) ## lint, format, types, walls, generated docs
@@ -28,8 +28,8 @@ reproduce: $(READY) ## run the frozen reference stream; its numbers must be thos
 	@PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro -f -q
 	@git diff --exit-code dvc.lock data/reference/numbers.json && echo "The numbers reproduce."
 
-bench: $(READY) ## the benchmarks; leave the machine alone meanwhile
-	@$(BIN)/python -m pytest -m bench $(ARGS)
+bench-speed: $(READY) ## measure what docs/speed.md says; leave the machine alone for an hour
+	@$(BIN)/python -m tests.speed $(ARGS)
 
 docs: $(READY) ## write docs/cli.md from the command line's own help
 	@$(BIN)/python docs/reference.py

@@ -15,4 +15,4 @@ def reconcile(root: str) -> list[str]:
     """Make the root whole again and return what had to be done."""
     ws = workspace(root)
     with leased(ws) as lease:
-        return as_task("reconcile", partial(reconciliation.reconcile, ws, lease))
+        return as_task("reconcile", partial(reconciliation.reconcile, ws, lease, whole=True))

@@ -31,6 +31,10 @@ progress: ContextVar[Progress] = ContextVar("progress", default=no_progress)
 """Where flows of this process show their progress; flow parameters must stay plain JSON."""
 
 
+kept: ContextVar[dict[Path, Workspace] | None] = ContextVar("kept", default=None)
+"""The workspaces that stay open from flow to flow, where a session keeps them."""
+
+
 class Step(Protocol):
     """Runs one named piece of work and returns what it returns."""
 
@@ -66,8 +70,18 @@ def leased(ws: Workspace) -> Iterator[Lease]:
 
 
 def workspace(root: str) -> Workspace:
-    """Open the root that a flow was given as a plain string."""
-    return open_workspace(Path(root), progress=progress.get())
+    """Open the root that a flow was given as a plain string.
+
+    A session opens it once, and again when its settings were changed meanwhile.
+    """
+    found = open_workspace(Path(root), progress=progress.get())
+    opened = kept.get()
+    if opened is None:
+        return found
+    before = opened.get(found.root)
+    if before is None or before.settings != found.settings:
+        opened[found.root] = found
+    return opened[found.root]
 
 
 def _is_passing(_task: Any, _run: Any, state: Any) -> bool:

@@ -16,11 +16,14 @@ from flows.steps import Step, as_task, directly, leased, workspace
 
 
 @flow(name="watch", validate_parameters=False)
-def watch(root: str) -> dict[str, Any]:
-    """Examine the champion on today's holdouts, roll back if need be, run what that requeued."""
+def watch(root: str, drained: bool = True) -> dict[str, Any]:
+    """Examine the champion on today's holdouts, roll back if need be, run what that requeued.
+
+    With `drained` False what was queued again stays in the queue.
+    """
     ws = workspace(root)
     watched, undone = look_and_go_back(ws, as_task)
-    settled = drain(ws) if undone else []
+    settled = drain(ws) if undone and drained else []
     return {
         "champion": watched.champion,
         "exams": watched.exams,

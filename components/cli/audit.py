@@ -135,6 +135,7 @@ def _show(value: dict[str, Any]) -> None:
         [_row(verdict) for verdict in value["verdicts"]],
     )
     click.echo(f"evidence {value['evidence']}\nbundle   {value['bundle']}")
+    click.echo(f"frozen   {value['frozen']}")
     click.echo(f"report   {value['report']}")
 
 

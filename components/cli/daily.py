@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from components.cli.options import Context, json_option, pass_root, with_prefect
 from components.cli.outcomes import show_settled
 from components.cli.output import facts, progress_bar, table
+
+if TYPE_CHECKING:
+    from components.ledger.views import Arrival
+
+NEWEST = 25
+"""How many batches `ratchet status` shows unasked."""
 
 EXIT_CODES = {"promoted": 0, "held": 3, "queued": 3, "running": 3}
 """Exit code by what became of a batch; whatever is not here ends with 1."""
@@ -108,21 +113,26 @@ def intake(context: Context, as_json: bool) -> None:
 
 
 @click.command("status")
+@click.option("--all", "show_all", is_flag=True, help="Show every batch ever seen.")
 @json_option
 @pass_root
-def show_status(context: Context, as_json: bool) -> None:
-    """Show the champion, the inbox and what waits for a person."""
+def show_status(context: Context, show_all: bool, as_json: bool) -> None:
+    """Show the champion, the inbox and what waits for a person.
+
+    Of many batches the last ones are shown, and the last that wait; --json lists all.
+    """
     from components.ledger import views
 
     ws = context.open()
     champion, inbox = views.champion(ws.ledger), views.arrivals(ws.ledger)
-    exams = Counter(item.exam for item in views.held_items(ws.ledger))
+    exams = {exam: count for exam, (_, count) in views.exam_sizes(ws.ledger).items()}
     value: dict[str, Any] = {
         "root": str(ws.root),
         "model": ws.settings.model.name,
         "champion": asdict(champion) if champion else None,
         "inbox": [asdict(arrival) for arrival in inbox],
-        "exams": dict(exams),
+        "exams": exams,
+        "chosen": {name: asdict(each) for name, each in views.choices(ws.ledger).items()},
         "interrupted": len(views.open_intents(ws.ledger)),
     }
 
@@ -133,11 +143,16 @@ def show_status(context: Context, as_json: bool) -> None:
             click.echo(f"{ws.settings.model.name}: version {champion.version} is champion.")
         exam_list = ", ".join(f"{exam} ({n} items)" for exam, n in exams.items())
         click.echo(f"Exams: {exam_list or 'none yet'}")
+        for name, each in value["chosen"].items():
+            click.echo(f"{name}: auto, found to be {each['value']}: {each['why']}.")
+        shown = inbox if show_all else _worth_showing(inbox)
         rows = [
-            (a.batch[:12], a.source, a.task, a.status, a.version, _shorten(a.reason)) for a in inbox
+            (a.batch[:12], a.source, a.task, a.status, a.version, _shorten(a.reason)) for a in shown
         ]
         if rows:
             table(["batch", "file", "task", "status", "version", "why"], rows)
+            if len(shown) < len(inbox):
+                click.echo(f"{len(inbox) - len(shown)} earlier ones: `ratchet status --all`.")
         else:
             click.echo("The inbox is empty: `ratchet run batch.jsonl --task NAME`.")
         if value["interrupted"]:
@@ -163,14 +178,14 @@ def predict(context: Context, texts: tuple[str, ...], proba: bool, as_json: bool
         raise ConfigError("There is no champion yet.", "Run a batch first: `ratchet run FILE`.")
     from components.evaluation.scoring import predict as answer
     from components.training.bundle import open_bundle
+    from components.training.placement import placement_of
 
     lines = texts or [line.rstrip("\n") for line in sys.stdin if line.strip()]
     asked = [printable(line) for line in lines]
     if not asked:
         raise ConfigError("There is nothing to answer.", "Give texts, or lines on standard input.")
     bundle = open_bundle(ws.bundles, champion.bundle)
-    training = ws.settings.training
-    found = answer(ws.base, bundle, asked, training.threads, training.device)
+    found = answer(ws.base, bundle, asked, placement_of(ws.settings))
     rows: list[dict[str, Any]] = [
         {
             "text": text,
@@ -186,6 +201,13 @@ def predict(context: Context, texts: tuple[str, ...], proba: bool, as_json: bool
             click.echo(f"{row['label']}\t{row['text']}" + (f"\t{chances}" if proba else ""))
 
     facts(as_json, {"version": champion.version, "answers": rows}, show)
+
+
+def _worth_showing(inbox: list[Arrival]) -> list[Arrival]:
+    """Return what waits and what arrived last, oldest first; not too many of either."""
+    waiting = [arrival for arrival in inbox if arrival.status in ("queued", "running", "held")]
+    shown = {arrival.batch for arrival in inbox[-NEWEST:] + waiting[-NEWEST:]}
+    return [arrival for arrival in inbox if arrival.batch in shown]
 
 
 def _report(ws: Any, version: int | None) -> str | None:

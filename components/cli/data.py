@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 
@@ -62,8 +61,6 @@ def list_exams(context: Context, as_json: bool) -> None:
     from components.ledger import views
 
     ws = context.open()
-    held = views.held_items(ws.ledger)
-    counts = Counter((item.exam, item.task) for item in held)
     known = views.known_tasks(ws.ledger)
     limit = ws.settings.holdout.max_items
     rows = [
@@ -74,7 +71,7 @@ def list_exams(context: Context, as_json: bool) -> None:
             "used": min(count, limit),
             "blocking": task in known,
         }
-        for (exam, task), count in sorted(counts.items())
+        for exam, (task, count) in views.exam_sizes(ws.ledger).items()
     ]
 
     def show() -> None:

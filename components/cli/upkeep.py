@@ -89,5 +89,5 @@ def reconcile(context: Context, rebuild: bool, as_json: bool) -> None:
     with leased(ws) as lease:
         done = [f"rebuilt from {fill_again(ws.ledger)} events"] if rebuild else []
         done += restore_bundles(ws)
-        done += reconciliation.reconcile(ws, lease)
+        done += reconciliation.reconcile(ws, lease, whole=True)
     facts(as_json, {"done": done}, lambda: click.echo("\n".join(done) or "All is in order."))

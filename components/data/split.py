@@ -45,8 +45,10 @@ def split_items(
         items: the accepted items, in any order.
         fraction: expected share of the holdout, 0 to 1; each text is drawn by itself.
         seed: of the draw.
-        held: near digests of every item ever held out; these are blocked.
-        trained: near digests of every item ever trained on; these can only train again.
+        held: near digests of items that are held out, at least all that `items` share;
+            these are blocked.
+        trained: near digests of items that were trained on, likewise; these can only train
+            again.
     """
     train: list[Item] = []
     holdout: list[Item] = []

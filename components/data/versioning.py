@@ -1,8 +1,8 @@
 """The bytes of the data, kept by DVC: added one file at a time, pushed, fetched back.
 
-Concept: `data/batches` and `data/holdout` are one tracked directory each, because DVC's cost
-grows with the number of `.dvc` files and not with the files inside. A stored file is named
-by its MD5, DVC's own key; the ledger remembers it, so the `.dvc` files are only a hint.
+Concept: a stored file is named by its MD5, DVC's own key; the ledger remembers it, so the
+`.dvc` files (`tracked.py`) are only a hint. Files are entered one by one: asking DVC to add a
+path would have it read every `.dvc` file and walk the whole root.
 
 Promise: git is never touched, nothing is written outside the root and the remote, nothing
 is printed, and a lock that another process holds is waited for.
@@ -10,7 +10,6 @@ is printed, and a lock that another process holds is waited for.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import sqlite3
@@ -20,11 +19,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from components.data.dvc_locks import clear_dead_locks
+from components.data.tracked import file_md5, holds, listing_of, track
 from components.errors import ConfigError, Corrupted, DataRejected, Retryable
 from components.files import write_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
 TRACKED = ("data/batches", "data/holdout")
@@ -63,6 +63,23 @@ class DataStore:
             _write_missing(folder / "config", self._config_text())
         clear_dead_locks(folder / "tmp")
 
+    def keep(self, paths: Sequence[str | Path]) -> list[Stored]:
+        """Add files and push them, in one go; idempotent.
+
+        Raises:
+            As `add` and `push`.
+        """
+        found = [self._stored(path) for path in paths]
+
+        def act(repo: Any) -> None:
+            for stored in found:
+                self._track(repo, stored)
+            for stored in found:
+                self._copy(repo, stored)
+
+        self._locked(act)
+        return found
+
     def add(self, path: str | Path) -> Stored:
         """Track one file and copy it to the cache.
 
@@ -76,26 +93,8 @@ class DataStore:
             Retryable: a lock stayed taken, or the disk failed.
             Corrupted: the file changed while it was added.
         """
-        name, folder = self._place(path)
-        file = self.root.resolve() / name
-        if not file.is_file():
-            raise DataRejected(f"There is no file {file}.", "Restore it, then run this again.")
-        stored = Stored(name, _md5(file), file.stat().st_size)
-        hint = self.root.resolve() / f"{folder}.dvc"
-
-        def track(repo: Any) -> None:
-            listing = _folder_md5(hint)
-            if listing and any(_holds(copies, listing) for copies in self._copies(repo)):
-                repo.add(str(file))
-            else:  # the first file, or the listing is lost: track the folder as it stands
-                hint.unlink(missing_ok=True)
-                repo.add(str(hint.with_suffix("")))
-            if not _holds(repo.cache.local, stored.md5):
-                raise Corrupted(
-                    f"{file} changed while it was stored.", "Restore the file and add it again."
-                )
-
-        self._locked(track)
+        stored = self._stored(path)
+        self._locked(lambda repo: self._track(repo, stored))
         return stored
 
     def push(self, stored: Stored) -> None:
@@ -104,28 +103,11 @@ class DataStore:
         Raises:
             Retryable: the remote does not hold the bytes afterwards.
         """
-        from dvc_data.hashfile.hash_info import HashInfo
-
-        def copy(repo: Any) -> None:
-            cache, remote = self._copies(repo)
-            if remote.exists(stored.md5) and not _holds(remote, stored.md5):
-                remote.delete(stored.md5)
-            folder = _folder_md5(self.root / f"{self._place(stored.path)[1]}.dvc")
-            wanted = [md5 for md5 in (stored.md5, folder) if md5 and cache.exists(md5)]
-            infos = {HashInfo("md5", md5) for md5 in wanted}
-            # Shallow: the folder's listing goes along (for `dvc pull`), not its other files.
-            repo.cloud.transfer(cache, remote, infos, shallow=True)
-
-        self._locked(copy)
-        if not self.is_pushed(stored.md5):
-            raise Retryable(
-                f"The remote {self.remote} did not take {stored.path} (md5 {stored.md5}).",
-                "Check the remote's disk and that the file is added, then push it again.",
-            )
+        self._locked(lambda repo: self._copy(repo, stored))
 
     def is_pushed(self, md5: str) -> bool:
         """Return whether the remote holds exactly the bytes with this MD5; reads them."""
-        return bool(self._locked(lambda repo: _holds(self._copies(repo)[1], md5)))
+        return bool(self._locked(lambda repo: holds(self._copies(repo)[1], md5)))
 
     def fetch(self, stored: Stored) -> Path:
         """Return the stored file in the root, restored from cache or remote where it is lost.
@@ -135,7 +117,7 @@ class DataStore:
         """
         target = self.root / stored.path
         if target.exists():
-            if _md5(target) != stored.md5:
+            if file_md5(target) != stored.md5:
                 raise Corrupted(
                     f"{target} is not what was stored (md5 {stored.md5}).",
                     "Move the changed file away; the stored one is then restored.",
@@ -144,7 +126,7 @@ class DataStore:
 
         def restore(repo: Any) -> None:
             for copies in self._copies(repo):
-                if _holds(copies, stored.md5):
+                if holds(copies, stored.md5):
                     with copies.fs.open(copies.oid_to_path(stored.md5), "rb") as file:
                         write_bytes(target, file.read())
                     return
@@ -155,6 +137,47 @@ class DataStore:
 
         self._locked(restore)
         return target
+
+    def _stored(self, path: str | Path) -> Stored:
+        name, _ = self._place(path)
+        file = self.root.resolve() / name
+        if not file.is_file():
+            raise DataRejected(f"There is no file {file}.", "Restore it, then run this again.")
+        return Stored(name, file_md5(file), file.stat().st_size)
+
+    def _track(self, repo: Any, stored: Stored) -> None:
+        """Copy the file to the cache and enter it in its folder's listing."""
+        from dvc.rwlock import rwlock
+
+        file, cache = self.root.resolve() / stored.path, self._copies(repo)[0]
+        hardlink = repo.config["core"].get("hardlink_lock", False)
+        with repo.lock, rwlock(repo.tmp_dir, repo.fs, "ratchet", [], [str(file)], hardlink):
+            if cache.exists(stored.md5) and not holds(cache, stored.md5):
+                cache.delete(stored.md5)
+            cache.add(str(file), repo.fs, stored.md5)
+            if not holds(cache, stored.md5):
+                raise Corrupted(
+                    f"{file} changed while it was stored.", "Restore the file and add it again."
+                )
+            track(self._hint(stored), file, stored.md5, self._copies(repo))
+
+    def _copy(self, repo: Any, stored: Stored) -> None:
+        """Copy the file, and its folder's listing for `dvc pull`, to the remote."""
+        cache, remote = self._copies(repo)
+        if remote.exists(stored.md5) and not holds(remote, stored.md5):
+            remote.delete(stored.md5)
+        listing = listing_of(self._hint(stored), self.root.resolve() / stored.path)
+        for md5 in (stored.md5, listing):
+            if md5 and cache.exists(md5):
+                remote.add(cache.oid_to_path(md5), cache.fs, md5)
+        if not holds(remote, stored.md5):
+            raise Retryable(
+                f"The remote {self.remote} did not take {stored.path} (md5 {stored.md5}).",
+                "Check the remote's disk and that the file is added, then push it again.",
+            )
+
+    def _hint(self, stored: Stored) -> Path:
+        return self.root.resolve() / f"{self._place(stored.path)[1]}.dvc"
 
     def _copies(self, repo: Any) -> tuple[Any, Any]:
         """Return DVC's object stores: the cache and the remote."""
@@ -232,36 +255,6 @@ class DataStore:
             time.sleep(LOCK_POLL_SECONDS)
 
 
-def _holds(copies: Any, md5: str) -> bool:
-    """Return whether an object store of DVC holds the bytes with this MD5, by reading them."""
-    path = copies.oid_to_path(md5)
-    if not copies.fs.exists(path):
-        return False
-    with copies.fs.open(path, "rb") as file:
-        digest = hashlib.file_digest(file, _new_md5).hexdigest()
-    return bool(digest == md5.removesuffix(".dir"))
-
-
-def _folder_md5(file: Path) -> str | None:
-    """Return the MD5 (`….dir`) of the listing in a `.dvc` file; None without a sound one."""
-    import yaml
-
-    try:
-        [out] = yaml.safe_load(file.read_text(encoding="utf-8"))["outs"]
-        return str(out["md5"])
-    except (FileNotFoundError, yaml.YAMLError, LookupError, TypeError, ValueError):
-        return None
-
-
 def _write_missing(path: Path, text: str) -> None:
     if not path.exists():
         write_bytes(path, text.encode())
-
-
-def _md5(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, _new_md5).hexdigest()
-
-
-def _new_md5() -> Any:
-    return hashlib.md5(usedforsecurity=False)

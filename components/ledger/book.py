@@ -97,18 +97,24 @@ class Ledger:
         Raises:
             Retryable: it was still held after `wait_seconds`.
         """
-        lease = self._acquire(name, wait_seconds, on_wait)
+        lease, whole = self._acquire(name, wait_seconds, on_wait), False
         try:
             with leases.Renewal(lambda: self.renew(lease)):
                 yield lease
+            whole = True
         finally:
             with suppress(Retryable), self.writing() as connection:
-                leases.give_back(connection, lease)  # left alone, it runs out by itself
+                leases.give_back(connection, lease, whole)  # left alone, it runs out by itself
 
     def renew(self, lease: Lease) -> None:
         """Push the lease's end out; a lease that was taken over stays with its new holder."""
         with self.writing() as connection:
             leases.renew(connection, lease, self.clock())
+
+    def settle(self, lease: Lease) -> None:
+        """Note under the lease that nothing is left to put right (`Lease.settled`)."""
+        with self.writing() as connection:
+            leases.settle(connection, lease)
 
     def _acquire(
         self, name: str, wait_seconds: float, on_wait: Callable[[str], None] | None

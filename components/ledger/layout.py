@@ -47,6 +47,11 @@ STEPS = (
             "INSERT INTO head VALUES (0, printf('%064d', 0))",
         ),
     ),
+    Step(
+        2,
+        "whether a lease was given back with nothing left to put right",
+        ("ALTER TABLE leases ADD COLUMN settled INTEGER NOT NULL DEFAULT 0",),
+    ),
 )
 
 
@@ -93,6 +98,8 @@ def refill(connection: Connection, events: list[Event], place: str) -> None:
         Corrupted: names the first event that does not follow from those before it.
     """
     schema.metadata.drop_all(connection, tables=schema.projections)
+    for index in (index for table in schema.projections for index in table.indexes):
+        connection.exec_driver_sql(f"DROP INDEX IF EXISTS {index.name}")  # of a renamed table
     schema.metadata.create_all(connection, tables=schema.projections)
     for event in events:
         try:

@@ -13,7 +13,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -34,10 +34,14 @@ _TABLE = schema.leases
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to change one model, as the holder of the newest fencing token."""
+    """The right to change one model, as the holder of the newest fencing token.
+
+    `settled`: the holder before gave it back with nothing left to put right.
+    """
 
     name: str
     token: int
+    settled: bool = field(default=False, compare=False)
 
 
 def take(connection: Connection, name: str, now: datetime) -> Lease | str:
@@ -46,11 +50,12 @@ def take(connection: Connection, name: str, now: datetime) -> Lease | str:
     if row is not None and row.holder and not _ran_out(row.expires, now):
         if not is_dead(row.holder):
             return str(row.holder)
-    values = {"holder": myself(), "expires": _expiry(now)}
+    settled = row is not None and bool(row.settled) and not row.holder
+    values = {"holder": myself(), "expires": _expiry(now), "settled": int(settled)}
     if row is None:
         connection.execute(_TABLE.insert().values(name=name, token=1, **values))
         return Lease(name, 1)
-    lease = Lease(name, row.token + 1)
+    lease = Lease(name, row.token + 1, settled)
     connection.execute(_TABLE.update().filter_by(name=name).values(token=lease.token, **values))
     return lease
 
@@ -75,12 +80,21 @@ def renew(connection: Connection, lease: Lease, now: datetime) -> None:
     _update(connection, lease, expires=_expiry(now))
 
 
-def give_back(connection: Connection, lease: Lease) -> None:
-    """Free the lease; one that was taken over stays with its new holder."""
-    _update(connection, lease, holder="", expires="")
+def settle(connection: Connection, lease: Lease) -> None:
+    """Note that everything is in order now; a holder that dies makes the note void."""
+    _update(connection, lease, settled=1)
 
 
-def _update(connection: Connection, lease: Lease, **values: str) -> None:
+def give_back(connection: Connection, lease: Lease, whole: bool) -> None:
+    """Free the lease; one that was taken over stays with its new holder.
+
+    `whole` is False where work broke off, so that the next holder puts things right.
+    """
+    left: dict[str, Any] = {} if whole else {"settled": 0}
+    _update(connection, lease, holder="", expires="", **left)
+
+
+def _update(connection: Connection, lease: Lease, **values: Any) -> None:
     mine = _TABLE.update().filter_by(name=lease.name, token=lease.token)
     connection.execute(mine.values(**values))
 

@@ -16,7 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from components.digest import canonical_json
+from components.digest import canonical_json, json_digest
 from components.errors import ConfigError, RatchetError
 from components.ledger import schema
 
@@ -175,9 +175,10 @@ def _registered(connection: Connection, seq: int, time: str, payload: Payload) -
 
 def _promoted(connection: Connection, seq: int, time: str, payload: Payload) -> None:
     table = schema.versions
-    champion = connection.execute(
-        sa.select(table.c.version).where(table.c.status == "champion")
-    ).scalar_one_or_none()
+    before = connection.execute(
+        sa.select(table.c.version, table.c.wall).where(table.c.status == "champion")
+    ).one_or_none()
+    champion = before.version if before else None
     candidate = connection.execute(
         sa.select(table).where(table.c.version == payload["version"])
     ).one()
@@ -201,16 +202,33 @@ def _promoted(connection: Connection, seq: int, time: str, payload: Payload) -> 
     )
     _status(connection, payload["batch"], "promoted")
     _point(connection, seq, time, payload["version"], "promotion", payload["reason"])
-    _join_holdout(connection, payload)
+    joined = _join_holdout(connection, payload)
+    _build_wall(connection, before.wall if before else None, payload, joined)
 
 
-def _join_holdout(connection: Connection, payload: Payload) -> None:
-    """Hold out the batch's own side of the wall, but for what an exam has meanwhile."""
-    splits, batch = schema.splits.c, payload["batch"]
-    known = {row.near for row in connection.execute(sa.select(schema.holdout.c.near))}
-    held = connection.execute(
-        sa.select(schema.splits).where(splits.batch == batch, splits.side == "holdout")
-    ).all()
+def _build_wall(
+    connection: Connection, before: str | None, payload: Payload, joined: list[str]
+) -> None:
+    """Chain what a promoted batch held out and trained on to the walls before it."""
+    splits, table = schema.splits.c, schema.versions
+    sides = connection.execute(
+        sa.select(splits.near, splits.side)
+        .where(splits.batch == payload["batch"])
+        .order_by(splits.near, splits.side)
+    )
+    wall = json_digest([before, payload["batch"], [list(row) for row in sides], joined])
+    connection.execute(
+        table.update().where(table.c.version == payload["version"]).values(wall=wall)
+    )
+
+
+def _join_holdout(connection: Connection, payload: Payload) -> list[str]:
+    """Hold out the batch's own side of the wall, but for what an exam has meanwhile.
+
+    Returns the near digests of what joined, sorted.
+    """
+    splits, batch, exam = schema.splits.c, payload["batch"], schema.holdout.alias()
+    known = sa.select(exam.c.near).where(exam.c.near == splits.near).exists()
     rows = [
         {
             "exam": payload["exams"][row.task],
@@ -220,11 +238,15 @@ def _join_holdout(connection: Connection, payload: Payload) -> None:
             "source": batch,
             "version": payload["version"],
         }
-        for row in held
-        if row.near not in known
+        for row in connection.execute(
+            sa.select(schema.splits)
+            .where(splits.batch == batch, splits.side == "holdout", ~known)
+            .order_by(splits.item)
+        )
     ]
     if rows:
         connection.execute(schema.holdout.insert(), rows)
+    return sorted(str(row["near"]) for row in rows)
 
 
 def _point(
@@ -303,6 +325,11 @@ def _trained(connection: Connection, seq: int, time: str, payload: Payload) -> N
     connection.execute(schema.trained.insert().values(key=payload["key"], bundle=payload["bundle"]))
 
 
+def _chosen(connection: Connection, seq: int, time: str, payload: Payload) -> None:
+    row = {"value": canonical_json(payload["value"]), "why": payload["why"]}
+    connection.execute(schema.choices.insert().values(name=payload["name"], **row))
+
+
 Rule = Callable[[Connection, int, str, Payload], None]
 
 RULES: dict[str, Rule] = {
@@ -311,6 +338,7 @@ RULES: dict[str, Rule] = {
     "batch.validated": _validated,
     "batch.refused": _refused,
     "batch.requeued": _requeued,
+    "setting.chosen": _chosen,
     "split.made": _split,
     "quarantine.released": _released,
     "training.done": _trained,

@@ -1,12 +1,13 @@
 """Tables of the ledger.
 
 Concept: `events` is only ever inserted into; `head` names its last one. Every other table but
-`leases` is a projection and carries no fact of its own.
+`leases` is a projection and carries no fact of its own. The indexes let what is asked for
+each batch cost the same however many came before it.
 """
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Integer, MetaData, String, Table, Text
+from sqlalchemy import Column, Index, Integer, MetaData, String, Table, Text
 
 metadata = MetaData()
 
@@ -35,6 +36,7 @@ leases = Table(
     Column("token", Integer, nullable=False),
     Column("holder", String(200), nullable=False),
     Column("expires", String(40), nullable=False),
+    Column("settled", Integer, nullable=False),
 )
 
 inbox = Table(
@@ -48,6 +50,7 @@ inbox = Table(
     Column("status", String(20), nullable=False),
     Column("reason", Text, nullable=False),
     Column("version", Integer),
+    Index("inbox_by_status", "status", "position"),
 )
 
 versions = Table(
@@ -62,6 +65,10 @@ versions = Table(
     Column("headline", Text, nullable=False),
     Column("anchors", Text, nullable=False),
     Column("run", String(64), nullable=False),
+    Column("wall", String(64)),
+    Index("versions_by_batch", "batch"),
+    Index("versions_by_bundle", "bundle"),
+    Index("versions_by_status", "status", "parent", "version"),
 )
 
 pointer = Table(
@@ -82,6 +89,7 @@ splits = Table(
     Column("near", String(64), nullable=False),
     Column("task", Text, nullable=False),
     Column("side", String(10), nullable=False),
+    Index("splits_by_near", "near", "side", "batch"),
 )
 
 holdout = Table(
@@ -93,6 +101,9 @@ holdout = Table(
     Column("task", Text, nullable=False),
     Column("source", String(64), nullable=False),
     Column("version", Integer),
+    Index("holdout_by_item", "item"),
+    Index("holdout_by_near", "near"),
+    Index("holdout_by_version", "version", "source"),
 )
 
 quarantine = Table(
@@ -103,6 +114,14 @@ quarantine = Table(
     Column("rows", Integer, nullable=False),
     Column("reason", Text, nullable=False),
     Column("status", String(20), nullable=False),
+)
+
+choices = Table(
+    "choices",
+    metadata,
+    Column("name", String(100), primary_key=True),
+    Column("value", Text, nullable=False),
+    Column("why", Text, nullable=False),
 )
 
 trained = Table(
@@ -120,4 +139,14 @@ open_intents = Table(
     Column("payload", Text, nullable=False),
 )
 
-projections = (inbox, versions, pointer, splits, holdout, quarantine, trained, open_intents)
+projections = (
+    inbox,
+    versions,
+    pointer,
+    splits,
+    holdout,
+    quarantine,
+    choices,
+    trained,
+    open_intents,
+)

@@ -1,17 +1,20 @@
 """Questions to the projections: who is champion, what waits, what is held out.
 
 Concept: read-only functions over one `Ledger`, each a query or two, each answering in
-plain values.
+plain values. What every batch asks is asked by index; what reads a whole table (`versions`,
+`arrivals`, `held_items`, `trained_near`) is for commands that show or prove all of it.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
 from typing import Any
 
 import sqlalchemy as sa
 
+from components.digest import json_digest
 from components.ledger import schema
 from components.ledger.book import Ledger
 from components.ledger.chain import Event
@@ -58,21 +61,55 @@ class HeldItem:
     source: str
 
 
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a setting that stands on `auto` was found to be, and why, in one line."""
+
+    value: Any
+    why: str
+
+
+def choices(ledger: Ledger) -> dict[str, Choice]:
+    """Return what was chosen, by the setting's full name."""
+    rows = ledger.query(sa.select(schema.choices))
+    return {row.name: Choice(json.loads(row.value), row.why) for row in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class Exam:
+    """An exam as it is sat: its items sorted by digest, at most as many as were asked for."""
+
+    exam: str
+    task: str
+    items: list[str]
+
+
 def champion(ledger: Ledger) -> Version | None:
     """Return the version in force, or None before the first promotion."""
-    found = _versions(ledger, schema.versions.c.status == "champion")
+    found = versions(ledger, status="champion")
     return found[0] if found else None
 
 
 def version(ledger: Ledger, number: int) -> Version | None:
     """Return one version."""
-    found = _versions(ledger, schema.versions.c.version == number)
+    found = versions(ledger, version=number)
     return found[0] if found else None
 
 
-def versions(ledger: Ledger) -> list[Version]:
-    """Return all versions, oldest first."""
-    return _versions(ledger, sa.true())
+def versions(ledger: Ledger, **wanted: str | int) -> list[Version]:
+    """Return all versions, oldest first; `batch=...`, `bundle=...`, `status=...` narrow down."""
+    table = schema.versions
+    narrowed = [table.c[name] == value for name, value in wanted.items()]
+    return _versions(ledger, sa.and_(True, *narrowed))
+
+
+def newest_held(ledger: Ledger, parent: int | None) -> int | None:
+    """Return the newest version that waits for a person and was trained from `parent`."""
+    table = schema.versions.c
+    statement = sa.select(sa.func.max(table.version))
+    wanted = statement.where(table.status == "held", table.parent.is_not_distinct_from(parent))
+    [(number,)] = ledger.query(wanted)
+    return None if number is None else int(number)
 
 
 def lineage(ledger: Ledger) -> list[Version]:
@@ -80,9 +117,17 @@ def lineage(ledger: Ledger) -> list[Version]:
     return _versions(ledger, schema.versions.c.status.in_(LINEAGE))[::-1]
 
 
+def lineage_evidence(ledger: Ledger) -> list[tuple[int, str]]:
+    """Return (version, evidence) of the champion and its ancestors, oldest first."""
+    table = schema.versions.c
+    statement = sa.select(table.version, table.evidence).where(table.status.in_(LINEAGE))
+    return [tuple(row) for row in ledger.query(statement.order_by(table.version))]
+
+
 def _versions(ledger: Ledger, condition: Any) -> list[Version]:
     table = schema.versions
-    rows = ledger.query(sa.select(table).where(condition).order_by(table.c.version))
+    columns = [table.c[each.name] for each in fields(Version)]
+    rows = ledger.query(sa.select(*columns).where(condition).order_by(table.c.version))
     return [Version(**{**row._mapping, "anchors": json.loads(row.anchors)}) for row in rows]
 
 
@@ -116,15 +161,93 @@ def held_items(ledger: Ledger) -> list[HeldItem]:
     return [HeldItem(*row) for row in rows]
 
 
+def held(ledger: Ledger, items: Iterable[str]) -> dict[str, HeldItem]:
+    """Return those of `items` that are held out now, by item digest."""
+    table = schema.holdout
+    columns = (table.c.exam, table.c.item, table.c.near, table.c.task, table.c.source)
+    statement = sa.select(*columns).where(table.c.item.in_(_among(items))).order_by(table.c.exam)
+    return {row.item: HeldItem(*row) for row in ledger.query(statement)}
+
+
+def held_among(ledger: Ledger, near: Iterable[str]) -> frozenset[str]:
+    """Return those of the near-duplicate keys that stand for something held out now."""
+    table = schema.holdout.c
+    statement = sa.select(table.near).where(table.near.in_(_among(near))).distinct()
+    return frozenset(row.near for row in ledger.query(statement))
+
+
+def exams(ledger: Ledger, max_items: int) -> list[Exam]:
+    """Return every exam by name; a large one keeps its smallest item digests (law 4)."""
+    found = []
+    with ledger.reading() as connection:
+        for name in _exam_names(connection):
+            table = schema.holdout.c
+            rows = connection.execute(
+                sa.select(table.item, table.task)
+                .where(table.exam == name)
+                .order_by(table.item)
+                .limit(max_items)
+            ).all()
+            found.append(Exam(name, rows[0].task, [row.item for row in rows]))
+    return found
+
+
+def _exam_names(connection: sa.Connection) -> list[str]:
+    """Return the names of all exams, sorted: one step of the index a name."""
+    table, names = schema.holdout.c, list[str]()
+    next_one = sa.select(sa.func.min(table.exam))
+    name = connection.execute(next_one).scalar()
+    while name is not None:
+        names.append(name)
+        name = connection.execute(next_one.where(table.exam > name)).scalar()
+    return names
+
+
+def exam_sizes(ledger: Ledger) -> dict[str, tuple[str, int]]:
+    """Return exam -> (task, how many items are held out for it), by name."""
+    table = schema.holdout.c
+    statement = sa.select(table.exam, sa.func.min(table.task), sa.func.count())
+    rows = ledger.query(statement.group_by(table.exam).order_by(table.exam))
+    return {exam: (task, count) for exam, task, count in rows}
+
+
+def wall(ledger: Ledger) -> str:
+    """Return the digest of all that is held out, and of all that the lineage was trained on.
+
+    Each promotion chains its rows to the walls before it; what people brought is named by
+    the digests of its sources.
+    """
+    held, table = schema.holdout.c, schema.versions.c
+    brought = sa.select(held.source).where(held.version.is_(None)).distinct()
+    built = ledger.query(sa.select(table.wall).where(table.status == "champion"))
+    sources = ledger.query(brought.order_by(held.source))
+    return json_digest([[row.wall for row in built], [row.source for row in sources]])
+
+
 def trained_near(ledger: Ledger) -> frozenset[str]:
     """Return the near-duplicate keys of all that the champion's lineage was trained on."""
+    return frozenset(row.near for row in ledger.query(_trained()))
+
+
+def trained_among(ledger: Ledger, near: Iterable[str]) -> frozenset[str]:
+    """Return those of the near-duplicate keys that the champion's lineage was trained on."""
+    statement = _trained().where(schema.splits.c.near.in_(_among(near)))
+    return frozenset(row.near for row in ledger.query(statement))
+
+
+def _trained() -> sa.Select[Any]:
     splits, table = schema.splits, schema.versions
-    statement = (
+    return (
         sa.select(splits.c.near)
         .join(table, table.c.batch == splits.c.batch)
         .where(splits.c.side == "train", table.c.status.in_(LINEAGE))
     )
-    return frozenset(row.near for row in ledger.query(statement))
+
+
+def _among(values: Iterable[str]) -> sa.Select[Any]:
+    """Return texts as a subquery: one parameter, however many there are."""
+    listed = sa.func.json_each(json.dumps(sorted(set(values)))).table_valued("value")
+    return sa.select(listed.c.value)
 
 
 def trained_bundle(ledger: Ledger, key: str) -> str | None:
@@ -142,15 +265,9 @@ def split_side(ledger: Ledger, batch: str, side: str) -> list[str]:
 
 
 def known_tasks(ledger: Ledger) -> frozenset[str]:
-    """Return the tasks that a version of the champion's lineage was trained on."""
-    splits, table = schema.splits, schema.versions
-    statement = (
-        sa.select(splits.c.task)
-        .join(table, table.c.batch == splits.c.batch)
-        .where(table.c.status.in_(LINEAGE))
-        .distinct()
-    )
-    return frozenset(row.task for row in ledger.query(statement))
+    """Return the tasks that a version of the champion's lineage brought: each has an anchor."""
+    found = champion(ledger)
+    return frozenset(found.anchors) if found else frozenset()
 
 
 def pointer_history(ledger: Ledger) -> list[Any]:

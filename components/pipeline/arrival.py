@@ -8,11 +8,14 @@ digest of its bytes, refused, in quarantine.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from components.data.quarantine import write_batch
 from components.data.readers import Reading, read_batch
+from components.data.tracked import SHARD_CHARS
 from components.digest import file_digest
 from components.errors import ConfigError, DataRejected
 from components.files import PART_SUFFIX, publish_file
@@ -43,7 +46,7 @@ def arrive(ws: Workspace, path: Path, task: str | None, name: str | None = None)
     """
     if not path.exists():
         raise ConfigError(f"There is no file {path}.", "Check the path and run it again.")
-    with ws.arrivals_locked():
+    with _arriving(ws):
         return _arrive(ws, path, _folder_task(ws, path) if task is None else task, name)
 
 
@@ -84,12 +87,21 @@ def printable(name: str) -> str:
 
 def raw_path(ws: Workspace, batch: str, suffix: str) -> Path:
     """Return where a batch's original bytes are kept."""
-    return ws.batches / batch / f"raw{suffix}"
+    return _batch_folder(ws, batch) / f"raw{suffix}"
 
 
 def items_path(ws: Workspace, batch: str) -> Path:
     """Return where a batch's accepted items are kept."""
-    return ws.batches / batch / "items.jsonl"
+    return _batch_folder(ws, batch) / "items.jsonl"
+
+
+def _batch_folder(ws: Workspace, batch: str) -> Path:
+    """Return a batch's folder: below two digits, so that DVC's listings stay short.
+
+    Earlier roots have it directly below `data/batches`.
+    """
+    before = ws.batches / batch
+    return before if before.exists() else ws.batches / batch[:SHARD_CHARS] / batch
 
 
 def set_batch_aside(ws: Workspace, arrival: views.Arrival, reason: str) -> None:
@@ -117,8 +129,10 @@ def incoming_files(ws: Workspace) -> list[Path]:
 
 def take_incoming(ws: Workspace) -> list[Arrived]:
     """Take in every waiting file; each leaves `data/incoming` once its arrival is recorded."""
-    taken = []
-    with ws.arrivals_locked():
+    taken: list[Arrived] = []
+    if not incoming_files(ws):
+        return taken
+    with _arriving(ws):
         for path in incoming_files(ws):
             taken.append(_arrive(ws, path, _folder_task(ws, path)))
             path.unlink()
@@ -163,14 +177,40 @@ def _refuse_unreadable(
     return Arrived(batch, is_new=True)
 
 
+@contextmanager
+def _arriving(ws: Workspace) -> Iterator[None]:
+    """Keep arrivals apart; a mark outlives those that broke off, by a kill or by a fault."""
+    with ws.arrivals_locked():
+        _mark(ws).touch()
+        yield
+        _mark(ws).unlink(missing_ok=True)
+
+
+def was_interrupted(ws: Workspace) -> bool:
+    """Tell whether an arrival broke off, or goes on now."""
+    return _mark(ws).exists()
+
+
+def _mark(ws: Workspace) -> Path:
+    return ws.mlruns / "arriving"
+
+
+def _batch_folders(ws: Workspace) -> list[Path]:
+    found = [path for path in ws.batches.glob("*") if path.is_dir()]
+    shards = [path for path in found if len(path.name) == SHARD_CHARS]
+    inner = [path for shard in shards for path in shard.iterdir() if path.is_dir()]
+    return [path for path in found if path not in shards] + inner
+
+
 def discard_unfinished(ws: Workspace) -> list[str]:
     """Remove what a killed process left half-made: partial files, batches without a row."""
     with ws.arrivals_locked():
         known = {arrival.batch for arrival in views.arrivals(ws.ledger)}
-        folders = ws.batches.iterdir() if ws.batches.exists() else ()
-        left = [folder for folder in folders if folder.is_dir() and folder.name not in known]
+        left = [folder for folder in _batch_folders(ws) if folder.name not in known]
+        left += ws.batches.parent.glob(f"*{PART_SUFFIX}")
         for place in (ws.batches, ws.holdouts, ws.quarantine, ws.mlruns):
             left += [path for path in place.rglob(f"*{PART_SUFFIX}") if path.exists()]
         for path in left:
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        _mark(ws).unlink(missing_ok=True)
     return [str(path.relative_to(ws.root)) for path in left]

@@ -1,11 +1,15 @@
 """The accuracies of a stream, read off the evidence of the versions in force.
 
 Concept: each promoted version left a document with every answer it gave. Their rows, oldest
-first, and the candidate's at the end, are the accuracy matrix.
+first, and the candidate's at the end, are the accuracy matrix. What a document says of the
+accuracies never changes, so it is read once in the life of a process.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from components.evaluation import metrics
@@ -13,37 +17,55 @@ from components.evaluation.metrics import AccuracyMatrix
 from components.ledger import views
 from components.pipeline.workspace import Workspace
 
+KEPT = 10_000
+_TOLD: dict[tuple[Path, str], Told] = {}
 
-def matrix(ws: Workspace, last: dict[str, Any] | None = None) -> tuple[AccuracyMatrix, list[str]]:
-    """Return the accuracy matrix over exams and the names of its rows.
 
-    `last` is the evidence of a candidate that is not in force, or None.
-    """
-    documents = [
-        (f"v{version.version}", ws.read_document(version.evidence))
-        for version in reversed(views.lineage(ws.ledger))
-    ]
-    if last is not None:
-        documents.append(("candidate", last))
-    exams = sorted({exam["exam"] for _, document in documents for exam in document["exams"]})
-    rows = [_accuracies(document, exams) for _, document in documents]
-    for step, (_, document) in enumerate(documents[1:]):
-        rows[step] = _filled(rows[step], document, exams)
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What one evidence document says: exam -> accuracy, and the exams that its batch brought."""
+
+    candidate: Mapping[str, float | None]
+    champion: Mapping[str, float | None]
+    brought: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """The lineage and a candidate: the accuracy matrix, the names of its rows, its measures."""
+
+    table: AccuracyMatrix
+    steps: list[str]
+    measures: dict[str, float | None]
+
+
+def story(ws: Workspace, last: dict[str, Any]) -> Story:
+    """Return the story so far with a candidate as its last step; `last` is its evidence."""
+    lineage = views.lineage_evidence(ws.ledger)
+    table = _matrix([*(_told(ws, evidence) for _, evidence in lineage), _read(last)])
+    names = [*(f"v{version}" for version, _ in lineage), "candidate"]
+    return Story(table, names, _measures(table, len(last["labels"])))
+
+
+def _matrix(told: list[Told]) -> AccuracyMatrix:
+    exams = sorted({exam for each in told for exam in each.candidate})
+    rows = [tuple(each.candidate.get(exam) for exam in exams) for each in told]
+    for step, later in enumerate(told[1:]):
+        rows[step] = _filled(rows[step], later, exams)
     learned = tuple(
-        next((i for i, (_, doc) in enumerate(documents) if _brings(doc, exam)), len(rows))
+        next((step for step, each in enumerate(told) if exam in each.brought), len(rows))
         for exam in exams
     )
-    return AccuracyMatrix(tuple(exams), learned, tuple(rows)), [name for name, _ in documents]
+    return AccuracyMatrix(tuple(exams), learned, tuple(rows))
 
 
-def measures(ws: Workspace, last: dict[str, Any]) -> dict[str, float | None]:
-    """Return the stream's measures with a candidate as its last step.
+def _measures(table: AccuracyMatrix, labels: int) -> dict[str, float | None]:
+    """Return the stream's measures.
 
     Forward transfer is held against chance, 1 / labels: what a head that has learned nothing
     answers is arbitrary.
     """
-    table, _ = matrix(ws, last)
-    chance = 1 / len(last["labels"])
+    chance = 1 / labels
     return {
         "average_accuracy": metrics.average_accuracy(table),
         "average_incremental_accuracy": metrics.average_incremental_accuracy(table),
@@ -58,20 +80,29 @@ def accuracy(bits: str | None) -> float | None:
     return bits.count("1") / len(bits) if bits else None
 
 
-def _accuracies(document: dict[str, Any], exams: list[str]) -> tuple[float | None, ...]:
-    given = {exam["exam"]: accuracy(exam["candidate"]) for exam in document["exams"]}
-    return tuple(given.get(exam) for exam in exams)
+def _told(ws: Workspace, evidence: str) -> Told:
+    key = ws.root, evidence
+    if key not in _TOLD:
+        if len(_TOLD) >= KEPT:
+            _TOLD.clear()
+        _TOLD[key] = _read(ws.read_document(evidence))
+    return _TOLD[key]
 
 
-def _filled(
-    row: tuple[float | None, ...], later: dict[str, Any], exams: list[str]
-) -> tuple[float | None, ...]:
-    """Fill a version's gaps with what it answered as champion, when the next one was examined."""
-    given = {exam["exam"]: accuracy(exam["champion"]) for exam in later["exams"]}
-    return tuple(
-        given.get(exam) if cell is None else cell for cell, exam in zip(row, exams, strict=True)
+def _read(document: dict[str, Any]) -> Told:
+    exams = document["exams"]
+    return Told(
+        {exam["exam"]: accuracy(exam["candidate"]) for exam in exams},
+        {exam["exam"]: accuracy(exam["champion"]) for exam in exams},
+        frozenset(exam["exam"] for exam in exams if exam["in_batch"]),
     )
 
 
-def _brings(document: dict[str, Any], exam: str) -> bool:
-    return any(each["exam"] == exam and each["in_batch"] for each in document["exams"])
+def _filled(
+    row: tuple[float | None, ...], later: Told, exams: list[str]
+) -> tuple[float | None, ...]:
+    """Fill a version's gaps with what it answered as champion, when the next one was examined."""
+    return tuple(
+        later.champion.get(exam) if cell is None else cell
+        for cell, exam in zip(row, exams, strict=True)
+    )

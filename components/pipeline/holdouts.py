@@ -6,7 +6,6 @@ the next generation, examined by itself. An item whose text was trained on can't
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,8 +57,8 @@ def add(ws: Workspace, lease: Lease, path: Path, task: str) -> Added:
     checked = validate(reading, contract, frozenset())
     if checked.refused is not None:
         raise DataRejected(f"{path}: {checked.refused}", "Mend the rows and add it again.")
-    held = {item.near for item in views.held_items(ws.ledger)}
-    trained = views.trained_near(ws.ledger)
+    near = [item.near for item in checked.accepted]
+    held, trained = views.held_among(ws.ledger, near), views.trained_among(ws.ledger, near)
     fresh = [item for item in checked.accepted if item.near not in held | trained]
     known = sum(item.near in held for item in checked.accepted)
     if not fresh:
@@ -79,7 +78,8 @@ def _next_exam(ws: Workspace, task: str) -> str:
 
     An exam of a few items can never show that nothing was lost, so it is filled up first.
     """
-    sizes = Counter(item.exam for item in views.held_items(ws.ledger) if item.task == task)
+    found = views.exam_sizes(ws.ledger).items()
+    sizes = {exam: count for exam, (owner, count) in found if owner == task}
     newest = max(sizes, key=generation, default=None)
     if newest is None or sizes[newest] < ws.settings.holdout.min_items:
         return newest or task
@@ -96,8 +96,7 @@ def _keep(ws: Workspace, lease: Lease, name: str, exam: str, task: str, items: l
     ws.ledger.append("holdout.begun", {"key": key, "name": name, "exam": exam}, lease)
     path = ws.holdouts / f"{source}.jsonl"
     write_items(path, items)
-    file = ws.store.add(path.relative_to(ws.root))
-    ws.store.push(file)
+    [file] = ws.store.keep([path.relative_to(ws.root)])
     ws.ledger.append(
         "holdout.done",
         {

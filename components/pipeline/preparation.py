@@ -14,7 +14,6 @@ from components.data.quarantine import write_rows
 from components.data.readers import Reading, read_batch
 from components.data.split import Split, split_items
 from components.data.validation import Validation, validate
-from components.digest import json_digest
 from components.errors import Corrupted, RatchetError
 from components.items import Item, write_items
 from components.ledger import views
@@ -150,25 +149,23 @@ def keep(ws: Workspace, lease: Lease, checked: Checked) -> None:
     key = f"store:{batch}"
     ws.ledger.append("store.begun", {"key": key, "batch": batch}, lease)
     write_items(items_path(ws, batch), checked.validation.accepted)
-    stored = []
-    for path in (raw_path(ws, batch, checked.arrival.suffix), items_path(ws, batch)):
-        file = ws.store.add(path.relative_to(ws.root))
-        ws.store.push(file)
-        stored.append({"path": file.path, "md5": file.md5, "size": file.size})
+    paths = (raw_path(ws, batch, checked.arrival.suffix), items_path(ws, batch))
+    kept = ws.store.keep([path.relative_to(ws.root) for path in paths])
+    stored = [{"path": file.path, "md5": file.md5, "size": file.size} for file in kept]
     ws.ledger.append("store.done", {"key": key, "batch": batch, "files": stored}, lease)
 
 
 def divide(ws: Workspace, lease: Lease, checked: Checked) -> Divided:
     """Take the snapshot of every exam, then split the batch's own items."""
     batch, settings = checked.batch, ws.settings
-    held = views.held_items(ws.ledger)
-    exams = bounded_exams(held, settings.holdout.max_items)
+    found = views.exams(ws.ledger, settings.holdout.max_items)
+    exams = {exam.exam: exam.items for exam in found}
     snapshot = ws.write_document(exams)
     ws.ledger.append("snapshot.taken", {"batch": batch, "snapshot": snapshot}, lease)
-    walls = frozenset(item.near for item in held), views.trained_near(ws.ledger)
-    split = split_items(
-        checked.validation.accepted, settings.holdout.fraction, settings.seed, *walls
-    )
+    items = checked.validation.accepted
+    near = [item.near for item in items]
+    held, trained = views.held_among(ws.ledger, near), views.trained_among(ws.ledger, near)
+    split = split_items(items, settings.holdout.fraction, settings.seed, held, trained)
     ws.ledger.append(
         "split.made",
         {
@@ -180,17 +177,8 @@ def divide(ws: Workspace, lease: Lease, checked: Checked) -> Divided:
         lease,
     )
     parent = views.champion(ws.ledger)
-    tasks = {item.exam: item.task for item in held}
-    wall = json_digest([sorted(wall) for wall in walls])
-    return Divided(batch, parent, split, exams, tasks, snapshot, wall)
-
-
-def bounded_exams(held: list[views.HeldItem], max_items: int) -> dict[str, list[str]]:
-    """Return exam -> item digests, sorted; a large exam keeps its smallest digests (law 4)."""
-    exams: dict[str, list[str]] = {}
-    for item in held:
-        exams.setdefault(item.exam, []).append(item.item)
-    return {exam: sorted(items)[:max_items] for exam, items in sorted(exams.items())}
+    tasks = {exam.exam: exam.task for exam in found}
+    return Divided(batch, parent, split, exams, tasks, snapshot, views.wall(ws.ledger))
 
 
 def _known_labels(ws: Workspace, parent: views.Version | None) -> frozenset[str]:

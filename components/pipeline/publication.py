@@ -6,51 +6,53 @@ the ledger says and writes only the difference; it may be run at any time.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 from components.ledger import views
 from components.ledger.book import Lease
 from components.pipeline import chronicle, reporting
 from components.pipeline.arrival import items_path
+from components.pipeline.chronicle import Story
 from components.pipeline.examination import Examined
 from components.pipeline.preparation import Checked, Divided
 from components.pipeline.workspace import Workspace
 from components.registry.submission import DataSource, Submission
 
 
-def mirror(ws: Workspace, lease: Lease) -> list[str]:
+def mirror(ws: Workspace, lease: Lease, touched: Collection[int] | None = None) -> list[str]:
     """Make MLflow show what the ledger says; return what had to be changed.
 
     `champion` is the version in force, `candidate` the newest version that waits for a
-    person, where its parent is still champion.
+    person, where its parent is still champion. Both are always looked at; the statuses are
+    those of the versions in `touched`, or of all.
     """
     champion = views.champion(ws.ledger)
-    versions = views.versions(ws.ledger)
-    waiting = [
-        version.version
-        for version in versions
-        if version.status == "held" and version.parent == (champion and champion.version)
-    ]
-    wanted = {
-        "champion": champion.version if champion else None,
-        "candidate": waiting[-1] if waiting else None,
-    }
-    shown = ws.registry.aliases()
+    number = champion.version if champion else None
+    wanted = {"champion": number, "candidate": views.newest_held(ws.ledger, number)}
+    shown = {alias: ws.registry.alias(alias) for alias in wanted}
     changes = []
     for alias, number in wanted.items():
-        if shown.get(alias) == number:
+        if shown[alias] == number:
             continue
         if number is None:
             ws.registry.drop_alias(alias)
         else:
             ws.registry.set_alias(alias, number)
         ws.ledger.append("alias.mirrored", {"alias": alias, "version": number}, lease)
-        changes.append(f"alias {alias}: {shown.get(alias)} -> {number}")
-    return changes + _mirror_status(ws, versions)
+        changes.append(f"alias {alias}: {shown[alias]} -> {number}")
+    return changes + _mirror_statuses(ws, touched)
 
 
-def _mirror_status(ws: Workspace, versions: list[views.Version]) -> list[str]:
-    shown = {version.version: version for version in ws.registry.versions()}
+def _mirror_statuses(ws: Workspace, touched: Collection[int] | None) -> list[str]:
+    if touched is None:
+        shown = {version.version: version for version in ws.registry.versions()}
+        versions = views.versions(ws.ledger)
+    else:
+        found = [ws.registry.version(number) for number in sorted(touched)]
+        shown = {version.version: version for version in found if version is not None}
+        versions = [each for number in shown if (each := views.version(ws.ledger, number))]
     changes = []
     for version in versions:
         display = shown.get(version.version)
@@ -69,7 +71,8 @@ def submission(
 ) -> Submission:
     """Return everything that the registry is to show of a candidate."""
     decision, state = examined.decision, examined.bundle.state
-    settings = ws.settings
+    settings, evidence = ws.settings, ws.read_document(examined.evidence)
+    story = chronicle.story(ws, evidence)
     return Submission(
         key=key,
         bundle=examined.bundle.folder,
@@ -81,7 +84,7 @@ def submission(
         base_name=state["base"]["name"],
         base_digest=state["base"]["digest"],
         base_folder=ws.base.folder,
-        metrics=_metrics(ws, divided, examined),
+        metrics=_metrics(examined, evidence, story),
         params={
             "adapter": settings.adapter.method,
             "strategy": settings.strategy.method,
@@ -92,7 +95,7 @@ def submission(
             "replayed_rows": sum(state["trained"]["replayed"].values()),
         },
         tags={"ratchet.evidence": examined.evidence, "ratchet.decision": decision.action},
-        files=_files(ws, checked, divided, examined),
+        files=_files(ws, checked, divided, examined, story),
         dataset=DataSource(
             name=checked.arrival.source,
             digest=divided.batch,
@@ -102,9 +105,8 @@ def submission(
     )
 
 
-def _metrics(ws: Workspace, divided: Divided, examined: Examined) -> dict[str, float | None]:
-    evidence = ws.read_document(examined.evidence)
-    found: dict[str, float | None] = dict(chronicle.measures(ws, evidence))
+def _metrics(examined: Examined, evidence: dict[str, Any], story: Story) -> dict[str, float | None]:
+    found = dict(story.measures)
     for exam in evidence["exams"]:
         found[f"accuracy/{exam['exam']}"] = chronicle.accuracy(exam["candidate"])
     for verdict in examined.decision.verdicts:
@@ -117,13 +119,13 @@ def _metrics(ws: Workspace, divided: Divided, examined: Examined) -> dict[str, f
 
 
 def _files(
-    ws: Workspace, checked: Checked, divided: Divided, examined: Examined
+    ws: Workspace, checked: Checked, divided: Divided, examined: Examined, story: Story
 ) -> dict[str, Path]:
     """Write report, plots and evidence; return them by their name on the run."""
-    report = reporting.write_report(ws, checked, divided, examined)
+    report = reporting.write_report(ws, checked, divided, examined, story)
     return {
         "report.html": report,
         "evidence.json": ws.document_path(examined.evidence),
         "snapshot.json": ws.document_path(divided.snapshot),
-        **reporting.write_plots(ws, examined, report.with_suffix("")),
+        **reporting.write_plots(examined, story, report.with_suffix("")),
     }

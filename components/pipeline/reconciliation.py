@@ -1,7 +1,8 @@
 """After a crash: finish what was begun, or leave it to be done again.
 
 Concept: every locked command starts here. Intents without an outcome are looked up where
-their effect would be; displays are made to show what the ledger says.
+their effect would be; displays are made to show what the ledger says. Files and displays are
+gone through as a whole only where the lease or an arrival was not ended in order.
 
 Promise: afterwards the champion is the one of the ledger, in MLflow as well; running it twice
 changes nothing more.
@@ -12,17 +13,26 @@ from __future__ import annotations
 from components.ledger import views
 from components.ledger.book import Lease
 from components.pipeline import publication
-from components.pipeline.arrival import discard_unfinished
+from components.pipeline.arrival import discard_unfinished, was_interrupted
 from components.pipeline.settlement import record_registration
 from components.pipeline.workspace import Workspace
 
 
-def reconcile(ws: Workspace, lease: Lease) -> list[str]:
-    """Put right whatever a killed process left behind; return what was done, in words."""
-    done = [f"removed the unfinished {path}" for path in discard_unfinished(ws)]
+def reconcile(ws: Workspace, lease: Lease, whole: bool = False) -> list[str]:
+    """Put right whatever a killed process left behind; return what was done, in words.
+
+    `whole` looks at everything, whatever the lease says.
+    """
+    whole = whole or not lease.settled
+    done = []
+    if whole or was_interrupted(ws):
+        done += [f"removed the unfinished {path}" for path in discard_unfinished(ws)]
     done += _adopt_registrations(ws, lease)
     done += _requeue_interrupted(ws, lease)
-    return done + publication.mirror(ws, lease)
+    done += publication.mirror(ws, lease, None if whole else ())
+    if whole:
+        ws.ledger.settle(lease)
+    return done
 
 
 def _adopt_registrations(ws: Workspace, lease: Lease) -> list[str]:

@@ -12,6 +12,7 @@ from components.data.quarantine import Entry, entries, read_entry, rows_to_batch
 from components.errors import ConfigError
 from components.ledger import views
 from components.ledger.book import Lease
+from components.pipeline import publication
 from components.pipeline.arrival import arrive, raw_path
 from components.pipeline.workspace import Workspace
 
@@ -41,6 +42,8 @@ def release_any(ws: Workspace, lease: Lease, prefix: str) -> Released:
     payload = {"batch": held[0].batch, "version": held[0].version, "requeue": True}
     payload["reason"] = "queued to be examined again"
     ws.ledger.append("version.superseded", payload, lease)
+    versions = views.versions(ws.ledger, batch=held[0].batch)
+    publication.mirror(ws, lease, {version.version for version in versions})
     return Released(held[0].batch, "held", 0)
 
 

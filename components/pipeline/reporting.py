@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.files import write_bytes
-from components.pipeline import chronicle
+from components.pipeline.chronicle import Story
 from components.pipeline.examination import Examined
 from components.pipeline.preparation import Checked, Divided, reason_counts
 from components.pipeline.workspace import Workspace
@@ -15,6 +15,8 @@ from components.pipeline.workspace import Workspace
 if TYPE_CHECKING:
     from components.report.batch_report import Matrix
 
+NEWEST_ROWS = 20
+"""How many versions, the candidate included, the table of accuracies shows."""
 
 NEXT = {
     "promote": "status",
@@ -28,7 +30,9 @@ def report_path(ws: Workspace, batch: str, bundle: str) -> Path:
     return ws.mlruns / "reports" / f"{batch[:12]}-{bundle[:12]}.html"
 
 
-def write_report(ws: Workspace, checked: Checked, divided: Divided, examined: Examined) -> Path:
+def write_report(
+    ws: Workspace, checked: Checked, divided: Divided, examined: Examined, story: Story
+) -> Path:
     """Write the batch report and return its path."""
     from components.report.batch_report import ReportData, render
 
@@ -43,7 +47,7 @@ def write_report(ws: Workspace, checked: Checked, divided: Divided, examined: Ex
         source=checked.arrival.source,
         parent_version=divided.parent.version if divided.parent else None,
         verdicts=[verdict.to_json() for verdict in decision.verdicts],
-        matrix=_matrix(ws, examined),
+        matrix=_matrix(story),
         drift=[asdict(finding) for finding in examined.drift.findings] if examined.drift else [],
         counts={
             "rows in the batch": len(checked.reading.rows) + len(checked.reading.problems),
@@ -55,7 +59,7 @@ def write_report(ws: Workspace, checked: Checked, divided: Divided, examined: Ex
         },
         quarantined=reason_counts(checked.validation),
         replayed=state["trained"]["replayed"],
-        metrics=chronicle.measures(ws, ws.read_document(examined.evidence)),
+        metrics=story.measures,
         provenance={
             "batch": divided.batch,
             "bundle": examined.bundle.digest,
@@ -72,7 +76,7 @@ def write_report(ws: Workspace, checked: Checked, divided: Divided, examined: Ex
     return path
 
 
-def write_plots(ws: Workspace, examined: Examined, folder: Path) -> dict[str, Path]:
+def write_plots(examined: Examined, story: Story, folder: Path) -> dict[str, Path]:
     """Draw the accuracy matrix and the changes per exam; return artifact name -> file."""
     from components.report import plots
 
@@ -81,15 +85,18 @@ def write_plots(ws: Workspace, examined: Examined, folder: Path) -> dict[str, Pa
     verdicts = [verdict.to_json() for verdict in examined.decision.verdicts]
     if plots.changes(verdicts, folder / "changes.png"):
         drawn["plots/changes.png"] = folder / "changes.png"
-    matrix = _matrix(ws, examined)
+    matrix = _matrix(story)
     if matrix is not None:
         plots.accuracy_matrix(matrix, folder / "accuracy.png")
         drawn["plots/accuracy.png"] = folder / "accuracy.png"
     return drawn
 
 
-def _matrix(ws: Workspace, examined: Examined) -> Matrix | None:
+def _matrix(story: Story) -> Matrix | None:
+    """Return the newest rows: a page of a thousand versions would grow with each of them."""
     from components.report.batch_report import Matrix
 
-    table, steps = chronicle.matrix(ws, ws.read_document(examined.evidence))
-    return Matrix(steps, table.tasks, table.rows) if table.tasks else None
+    table, left_out = story.table, max(0, len(story.steps) - NEWEST_ROWS)
+    if not table.tasks:
+        return None
+    return Matrix(story.steps[left_out:], table.tasks, table.rows[left_out:], left_out)

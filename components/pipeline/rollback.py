@@ -22,7 +22,6 @@ from components.pipeline.arrival import set_batch_aside
 from components.pipeline.examination import rules
 from components.pipeline.examiner import Examiner
 from components.pipeline.lookup import Library
-from components.pipeline.preparation import bounded_exams
 from components.pipeline.workspace import Workspace
 
 WATCH_DEPTH = 10
@@ -65,11 +64,9 @@ def look(ws: Workspace, lease: Lease) -> Watched:
     lineage = views.lineage(ws.ledger)[: WATCH_DEPTH + 1]
     if not lineage:
         return Watched(None, 0, ())
-    held = views.held_items(ws.ledger)
     known = views.known_tasks(ws.ledger)
-    exams = bounded_exams(
-        [item for item in held if item.task in known], ws.settings.holdout.max_items
-    )
+    held = views.exams(ws.ledger, ws.settings.holdout.max_items)
+    exams = {exam.exam: exam.items for exam in held if exam.task in known}
     sat = _sit(ws, lineage, exams)
     found = tuple(regressions(sat, rules(ws), ws.settings.gate.watch_alpha))
     ws.ledger.append(
@@ -172,9 +169,10 @@ def _prove(ws: Workspace, goal: views.Version) -> tuple[str, ...]:
     """Load the target and let it answer once; return its labels."""
     from components.evaluation.scoring import predict
     from components.training.bundle import open_bundle
+    from components.training.placement import placement_of
 
     bundle = open_bundle(ws.bundles, goal.bundle)
-    predict(ws.base, bundle, ["Ready to serve again?"], ws.settings.training.threads)
+    predict(ws.base, bundle, ["Ready to serve again?"], placement_of(ws.settings))
     return bundle.labels
 
 

@@ -27,11 +27,11 @@ def register(
     ws: Workspace, lease: Lease, checked: Checked, divided: Divided, examined: Examined
 ) -> views.Version:
     """Register the candidate in MLflow, once, and record its version."""
-    for version in views.versions(ws.ledger):
+    for version in views.versions(ws.ledger, batch=divided.batch):
         same = version.bundle == examined.bundle.digest and version.evidence == examined.evidence
         if same:
             return version
-        if version.batch == divided.batch and version.status == "candidate":
+        if version.status == "candidate":
             _overtake(ws, lease, version)
     key = f"{examined.bundle.digest}:{examined.evidence}"
     intent = {
@@ -84,7 +84,9 @@ def settle(
         action = "held"
     else:
         action = _reject(ws, lease, divided, payload)
-    publication.mirror(ws, lease)
+    parent = [divided.parent] if divided.parent else []
+    touched = [*views.versions(ws.ledger, batch=divided.batch), *parent]
+    publication.mirror(ws, lease, {each.version for each in touched})
     return Settled(divided.batch, action, str(payload["reason"]), version.version)
 
 
@@ -159,7 +161,4 @@ def generation(exam: str) -> int:
 
 
 def _is_barred(ws: Workspace, version: views.Version) -> bool:
-    return any(
-        other.bundle == version.bundle and other.status == "barred"
-        for other in views.versions(ws.ledger)
-    )
+    return bool(views.versions(ws.ledger, bundle=version.bundle, status="barred"))

@@ -141,8 +141,12 @@ def connect(uri: str) -> MlflowClient:
     quiet()
     from mlflow import MlflowClient
 
+    class Client(MlflowClient):
+        def _raise_if_prompt(self, name: str) -> None:
+            """Spare the question whether a model is a prompt: it reads every version of it."""
+
     with translated(uri):
-        return MlflowClient(tracking_uri=uri, registry_uri=uri)
+        return Client(tracking_uri=uri, registry_uri=uri)
 
 
 def quiet() -> None:

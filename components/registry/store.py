@@ -118,7 +118,14 @@ class Registry:
 
     def alias(self, alias: str) -> int | None:
         """Return the version that `alias` points to, or None."""
-        return self.aliases().get(alias)
+        with self._client() as client:
+            return self._alias(client, alias)
+
+    def version(self, number: int) -> Version | None:
+        """Return one version, without its aliases; None where MLflow has none of that number."""
+        with self._client() as client:
+            row = self._find(client, number)
+        return None if row is None else _version(row, {})
 
     def set_alias(self, alias: str, version: int) -> None:
         """Point `alias` at `version` and read it back.
@@ -130,7 +137,7 @@ class Registry:
         with self._client() as client:
             self._require(client, version)
             client.set_registered_model_alias(self._model_name, alias, str(version))
-            now = self._aliases(client).get(alias)
+            now = self._alias(client, alias)
         if now != version:
             raise Retryable(
                 f"{self.uri}: alias {alias} was set to version {version} and reads {now}.",
@@ -140,7 +147,7 @@ class Registry:
     def drop_alias(self, alias: str) -> None:
         """Remove `alias`; one that is not there is fine."""
         with self._client() as client:
-            if alias in self._aliases(client):
+            if self._alias(client, alias) is not None:
                 client.delete_registered_model_alias(self._model_name, alias)
 
     def tag_version(self, version: int, key: str, value: str) -> None:
@@ -249,15 +256,33 @@ class Registry:
         model = client.get_registered_model(self._model_name)
         return {alias: int(version) for alias, version in model.aliases.items()}
 
-    def _require(self, client: MlflowClient, version: int) -> ModelVersion:
+    def _alias(self, client: MlflowClient, alias: str) -> int | None:
+        """Ask for one alias: asking for the model would read all its versions."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            found = client.get_model_version_by_alias(self._model_name, alias)
+        except MlflowException as error:
+            if error.error_code == "INVALID_PARAMETER_VALUE":
+                return None
+            raise
+        return int(found.version)
+
+    def _find(self, client: MlflowClient, version: int) -> ModelVersion | None:
         from mlflow.exceptions import MlflowException
 
         try:
             return client.get_model_version(self._model_name, str(version))
         except MlflowException as error:
             if error.error_code == "RESOURCE_DOES_NOT_EXIST":
-                raise self._gone(f"version {version} of {self._model_name}") from error
+                return None
             raise
+
+    def _require(self, client: MlflowClient, version: int) -> ModelVersion:
+        found = self._find(client, version)
+        if found is None:
+            raise self._gone(f"version {version} of {self._model_name}")
+        return found
 
     def _gone(self, what: str) -> Corrupted:
         return Corrupted(

@@ -61,12 +61,14 @@ _MINUS = "\N{MINUS SIGN}"
 class Matrix:
     """Accuracy over time: `values[step][task]` in [0, 1], None where it was not measured.
 
-    `steps` are versions in the order of their making, the candidate last.
+    `steps` are versions in the order of their making, the candidate last; `left_out` counts
+    the earlier ones.
     """
 
     steps: Sequence[str]
     tasks: Sequence[str]
     values: Sequence[Sequence[float | None]]
+    left_out: int = 0
 
 
 @dataclass(frozen=True, slots=True)

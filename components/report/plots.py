@@ -9,6 +9,7 @@ missing number.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from math import isnan, nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,15 +22,21 @@ if TYPE_CHECKING:
 
     from components.report.batch_report import Matrix
 
-_DPI = 110
+_DPI = 100
+_CHAR_INCHES = 0.085
+"""Width of a character at the size of the axes' names, on the generous side."""
+
 _INK, _CALM = "#1c2430", "#5a6675"
 _COLOURS = {"PASS": "#1a7f4b", "FAIL": "#b8292f", "INCONCLUSIVE": "#9a6400"}
 
 
 def accuracy_matrix(matrix: Matrix, path: Path) -> None:
     """Draw accuracy by version (rows) and task (columns) to `path`, a PNG."""
-    figure = _figure(2.4 + 0.95 * len(matrix.tasks), 1.5 + 0.42 * len(matrix.steps))
-    axes = figure.subplots()
+    longest = max(map(len, matrix.tasks), default=0)
+    slanted = _CHAR_INCHES * longest
+    left = max(_wide(matrix.steps), slanted - 0.4)
+    margins = _Margins(left, 0.3, 0.5, 0.3 + 0.5 * slanted)
+    figure, axes = _drawing(0.95 * len(matrix.tasks), 0.3 * len(matrix.steps), margins)
     percent = [[nan if v is None else 100 * v for v in row] for row in matrix.values]
     known = [value for row in percent for value in row if not isnan(value)]
     low, high = min(known, default=0.0) - 10, max(known, default=100.0) + 10
@@ -41,7 +48,7 @@ def accuracy_matrix(matrix: Matrix, path: Path) -> None:
             axes.text(task, step, text, ha="center", va="center", color=colour)
     axes.set_xticks(range(len(matrix.tasks)), _plain(matrix.tasks), rotation=30, ha="right")
     axes.set_yticks(range(len(matrix.steps)), _plain(matrix.steps))
-    axes.set_title("Accuracy of each version on each task, percent", fontsize=11, loc="left")
+    axes.set_title("Accuracy, percent", fontsize=11, loc="left")
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
     _save(figure, path)
@@ -57,12 +64,11 @@ def changes(verdicts: Sequence[Mapping[str, Any]], path: Path) -> bool:
     drawn = [(row, each) for row in rows if (each := interval(row)).effect is not None]
     if not drawn:
         return False
-    figure = _figure(8.0, 1.4 + 0.42 * len(drawn))
-    axes = figure.subplots()
+    names = [f"{row.get('exam') or row.get('task')}  {row['outcome']}" for row, _ in drawn]
+    figure, axes = _drawing(6.0, 0.42 * len(drawn), _Margins(_wide(names), 0.2, 0.15, 0.6))
     for place, (verdict, each) in enumerate(drawn):
         _draw(axes, place, each, _COLOURS.get(str(verdict["outcome"]), _CALM))
     axes.axvline(0, color=_CALM, lw=1)
-    names = [f"{row.get('exam') or row.get('task')}  {row['outcome']}" for row, _ in drawn]
     axes.set_yticks(range(len(drawn)), _plain(names))
     axes.invert_yaxis()
     axes.set_xlabel("change against the champion, points")
@@ -82,10 +88,35 @@ def _draw(axes: Axes, place: int, each: Interval, colour: str) -> None:
         axes.vlines(each.limit, place - 0.4, place + 0.4, color=_COLOURS["FAIL"], ls="--", lw=1.2)
 
 
-def _figure(width: float, height: float) -> Figure:
+@dataclass(frozen=True, slots=True)
+class _Margins:
+    """Inches around the axes."""
+
+    left: float
+    right: float
+    top: float
+    bottom: float
+
+
+def _wide(names: Sequence[str]) -> float:
+    """Return the inches that names beside an axis take, at most."""
+    return 0.25 + _CHAR_INCHES * min(60, max(map(len, names), default=0))
+
+
+def _drawing(width: float, height: float, margins: _Margins) -> tuple[Figure, Axes]:
+    """Return a figure around axes of so many inches.
+
+    The margins are reckoned from the names: to have matplotlib measure them draws every
+    text twice, and is half the cost of a page.
+    """
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(min(width, 40.0), min(height, 40.0)), layout="constrained")
+    whole_width = min(max(width, 2.0) + margins.left + margins.right, 40.0)
+    whole_height = min(max(height, 0.6) + margins.top + margins.bottom, 40.0)
+    figure = Figure(figsize=(whole_width, whole_height))
+    left, bottom = margins.left / whole_width, margins.bottom / whole_height
+    right, top = 1 - margins.right / whole_width, 1 - margins.top / whole_height
+    return figure, figure.add_axes((left, bottom, right - left, top - bottom))
 
 
 def _save(figure: Figure, path: Path) -> None:

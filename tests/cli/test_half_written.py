@@ -23,8 +23,8 @@ from tests.server import Server
 from tests.stream import batch
 
 PLACES: dict[str, tuple[Any, str]] = {
-    "storing the data": (DataStore, "add"),
-    "pushing the data": (DataStore, "push"),
+    "storing the data": (DataStore, "_track"),
+    "pushing the data": (DataStore, "_copy"),
     "writing the bundle": (candidate, "write_bundle"),
     "writing the report": (reporting, "write_report"),
     "drawing the plots": (reporting, "write_plots"),

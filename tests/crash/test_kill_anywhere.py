@@ -90,8 +90,9 @@ def mutating() -> list[tuple[Any, str]]:
     return [
         (Ledger, "append"),
         (os, "replace"),
-        (DataStore, "add"),
-        (DataStore, "push"),
+        (DataStore, "keep"),
+        (DataStore, "_track"),
+        (DataStore, "_copy"),
         *((MlflowClient, name) for name in writes),
     ]
 

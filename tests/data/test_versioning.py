@@ -344,3 +344,41 @@ def test_a_root_reached_by_a_link_and_by_a_relative_path_is_the_same_root(
     assert relative.add("data/batches/a.jsonl") == stored
     relative.push(stored)
     assert store.is_pushed(stored.md5)
+
+
+def test_folders_of_two_digits_have_listings_of_their_own_and_dvc_restores_them(
+    store: DataStore,
+) -> None:
+    names = [f"{shard}/{number}/raw.jsonl" for shard in ("0a", "b1") for number in (1, 2)]
+    for name in names:
+        path = store.root / "data/batches" / name
+        path.parent.mkdir(parents=True)
+        path.write_text(f"{name}\n")
+        store.keep([path])
+    hint = store.root / "data/batches.dvc"
+    assert hint.read_text().count(".dir") == 2
+    listings = [p for p in (store.root / ".dvc/cache").rglob("*.dir")]
+    assert max(len(json.loads(p.read_text())) for p in listings) == 2
+    assert "up to date" in dvc(store.root, "status")
+    for damage in ("none", "hint lost"):
+        if damage == "hint lost":
+            hint.unlink()
+            store.keep([store.root / "data/batches" / names[0]])
+            store.keep([store.root / "data/batches" / names[2]])
+        shutil.rmtree(store.root / ".dvc/cache")
+        shutil.rmtree(store.root / "data/batches")
+        dvc(store.root, "pull", "-q")
+        assert sorted(tree(store.root / "data/batches")) == names
+
+
+def test_a_root_that_tracks_the_whole_folder_goes_on_to_do_so(store: DataStore) -> None:
+    keep(store, "a.jsonl", "one\n")
+    deep = store.root / "data/batches/0a/1/raw.jsonl"
+    deep.parent.mkdir(parents=True)
+    deep.write_text("two\n")
+    store.keep([deep])
+    hint = (store.root / "data/batches.dvc").read_text()
+    assert hint.count("path:") == 1 and "path: batches\n" in hint
+    shutil.rmtree(store.root / "data/batches")
+    dvc(store.root, "checkout", "-q")
+    assert sorted(tree(store.root / "data/batches")) == ["0a/1/raw.jsonl", "a.jsonl"]

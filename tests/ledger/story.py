@@ -28,7 +28,7 @@ def drawn(seed: int, length: int) -> list[tuple[int, int, str]]:
     return [(pick.randrange(100), pick.randrange(100), f"reason {n}") for n in range(length)]
 
 
-FULL = drawn(33, 80)
+FULL = drawn(67, 80)
 """A story long enough to bring every kind of event and every status of a version."""
 
 
@@ -79,6 +79,7 @@ def _acts(ledger: Ledger, n: int, pick: int, text: str) -> Acts:
     arrival = {"batch": batch, "source": f"{text}.csv", "task": "mood", "suffix": ".csv"}
     yield "batch.arrived", {**arrival, "refused": text if pick % 5 == 0 else None}
     yield "alias.mirrored", {"alias": text, "version": n}
+    yield "setting.chosen", {"name": f"{text}.{n}", "value": [pick, None], "why": text}
     item = {"exam": f"mood#{n}", "task": "mood", "source": batch, "items": [(batch, batch)]}
     yield "holdout.begun", {"key": text}
     yield "holdout.done", {"key": text, **item}

@@ -287,13 +287,15 @@ def test_a_ledger_of_a_newer_ratchet_is_refused(ledger: Ledger, path: Path) -> N
     with raw(path) as connection:
         connection.execute("PRAGMA user_version = 99")
     before = path.read_bytes()
-    with pytest.raises(ConfigError, match=r"layout 99.*up to 1"):
+    with pytest.raises(ConfigError, match=r"layout 99.*up to 2"):
         Ledger(path, system_clock)
     assert path.read_bytes() == before
 
 
 STEP = layout.Step(
-    2, "leases say why they are held", ("ALTER TABLE leases ADD COLUMN why TEXT DEFAULT ''",)
+    layout.newest() + 1,
+    "leases say why they are held",
+    ("ALTER TABLE leases ADD COLUMN why TEXT DEFAULT ''",),
 )
 
 
@@ -309,7 +311,7 @@ def test_an_older_ledger_is_taken_to_the_new_layout_with_all_its_events(
     again = Ledger(path, system_clock)
     assert contents(path) == before
     with raw(path) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (STEP.number,)
         assert connection.execute("SELECT why FROM leases").fetchall() == [("",)]
     verify(again)
     with again.lease("model", 0) as lease:
@@ -323,7 +325,9 @@ def test_a_step_that_fails_leaves_the_ledger_as_it_was(
     with ledger.lease("model", 0) as lease:
         promote(ledger, lease, 1, None)
     before = path.read_bytes()
-    broken = layout.Step(2, "broken", ("CREATE TABLE more (x)", "CREATE TABLE events (x)"))
+    broken = layout.Step(
+        STEP.number, "broken", ("CREATE TABLE more (x)", "CREATE TABLE events (x)")
+    )
     with monkeypatch.context() as patch:
         patch.setattr(layout, "STEPS", (*layout.STEPS, broken))
         with pytest.raises(Corrupted, match="already exists"):

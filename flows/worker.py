@@ -1,0 +1,84 @@
+"""A resident worker: takes what arrives, runs it, and waits for more.
+
+Concept: libraries, base model and Prefect's API are paid for once in its life; each batch is
+the same flow run as under `ratchet intake`, and the settings are read anew for each.
+
+Promise: it is stopped between two batches, never inside one. A passing fault is told and
+waited out; any other ends the worker, with the queue as it stands.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+from components.errors import Retryable
+from components.ledger import views
+from components.pipeline import arrival
+from flows import steps
+from flows.retrain import retrain
+from flows.temporary_server import passing, revive
+from flows.watch import watch
+
+Tell = Callable[[str, dict[str, Any]], None]
+"""Called with what happened (`settled`, `watched` or `fault`) and its facts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often, in seconds.
+
+    every: between two looks for arrivals. watch_every: between two looks at the champion.
+    idle_exit: how long it stays with nothing to do. None is never, and for ever.
+    """
+
+    every: float
+    watch_every: float | None = None
+    idle_exit: float | None = None
+
+
+def serve(root: Path, pace: Pace, stop: Event, tell: Tell) -> None:
+    """Run until `stop` is set, or nothing was there to do for `pace.idle_exit`.
+
+    Raises:
+        Retryable: it ends for want of work, and the last thing was a fault.
+        RatchetError: a fault that no waiting mends.
+    """
+    worked = watched = time.monotonic()
+    while not stop.is_set():
+        fault = None
+        try:
+            with passing():
+                if pace.watch_every is not None and _since(watched) >= pace.watch_every:
+                    watched = time.monotonic()
+                    tell("watched", watch(str(root), drained=False))
+                if _run_next(root, tell):
+                    worked = time.monotonic()
+                    continue
+        except Retryable as error:
+            fault = error
+            tell("fault", {"code": error.code, "message": error.message, "remedy": error.remedy})
+            revive()
+        if pace.idle_exit is not None and _since(worked) >= pace.idle_exit:
+            if fault is not None:
+                raise fault
+            return
+        stop.wait(pace.every)
+
+
+def _run_next(root: Path, tell: Tell) -> bool:
+    """Take in what arrived and run the oldest batch; return whether there was one."""
+    ws = steps.workspace(str(root))
+    arrival.take_incoming(ws)
+    waiting = views.waiting(ws.ledger)
+    if waiting:
+        tell("settled", retrain(str(root), waiting[0].batch))
+    return bool(waiting)
+
+
+def _since(moment: float) -> float:
+    return time.monotonic() - moment

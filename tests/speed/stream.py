@@ -1,0 +1,214 @@
+"""The demo's stream, learned batch by batch, against retraining on all data at every batch.
+
+Both sides get the demo's honest batches in their order (the broken and the poisoned one never
+train), 5 epochs, the product's default settings. The clock counts training alone.
+
+- ours: each batch with its replayed rows, from the version before, activations kept on disk;
+- plain, tuned: the scripts of part 1, from the bare base on every row so far, at every batch;
+- our loop: the same retraining by our own trainer, which shows how much of the difference is
+  the number of rows and how much the loop.
+
+Retraining is run in whole for the last batch, on all rows; the earlier ones are counted at its
+seconds a row. Plain is run on the first seed alone, because it takes minutes. Accuracy is the
+mean over the demo's exams after the last batch.
+
+    make bench-speed ARGS=stream
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import accumulate
+from pathlib import Path
+from statistics import mean, median
+from typing import Any
+
+from components.demo import fetch
+from components.demo.stream import make_stream
+from components.items import Item
+from components.settings import parse_settings
+from tests.speed.corpora import CACHE, base_folder
+from tests.speed.section import Check, Section
+from tests.speed.update import RATES, REPOSITORY, Worker, as_items
+
+SEEDS = (0, 1, 2)
+SPOILED = ("products-junk", "tweets-poisoned")
+EPOCHS, MAX_TOKENS, WANTED = 5, 64, 10.0
+SIDES = ("ours", "plain", "tuned", "our loop")
+PROCESSES = 2
+
+
+def measure(folder: Path, plots: Path) -> Section:
+    """Run all sides on all seeds, in turn."""
+    stories = {seed: folder / f"story-{seed}.json" for seed in SEEDS}
+    for seed, story in stories.items():
+        story.write_text(json.dumps(_story(seed)), encoding="utf-8")
+    runs = [(side, seed) for seed in SEEDS for side in SIDES if side != "plain" or seed == SEEDS[0]]
+    with ThreadPoolExecutor(PROCESSES) as pool:
+        results = list(pool.map(lambda run: _run(stories[run[1]], *run), runs))
+    found: dict[str, list[dict[str, Any]]] = {side: [] for side in SIDES}
+    for (side, _), result in zip(runs, results, strict=True):
+        found[side].append(result)
+    seconds = {side: median(run["seconds"] for run in own) for side, own in found.items()}
+    right = {side: 100 * mean(run["accuracy"] for run in own) for side, own in found.items()}
+    checks = [
+        Check(
+            "training CPU seconds, retrained by the plain script over ours",
+            seconds["plain"] / seconds["ours"],
+            "at least",
+            WANTED,
+        ),
+        Check(
+            "accuracy, ours minus retrained (tuned, 3 seeds)",
+            right["ours"] - right["tuned"],
+            "at least",
+            -1.0,
+            " points",
+        ),
+    ]
+    title = "The demo's stream against retraining"
+    return Section(title, checks, _text(found, seconds), [], {"runs": found})
+
+
+def _run(story: Path, side: str, seed: int) -> dict[str, Any]:
+    result = story.with_suffix(f".{side.replace(' ', '-')}.result")
+    command = [sys.executable, "-m", "tests.speed.stream", str(story), str(base_folder())]
+    subprocess.run([*command, str(result), side], check=True, cwd=REPOSITORY)
+    found: dict[str, Any] = json.loads(result.read_text(encoding="utf-8"))
+    return found
+
+
+def _story(seed: int) -> dict[str, Any]:
+    """Return the honest batches in their order, and the exams."""
+    ratings = fetch.fetch(CACHE / "demo", print).ratings
+    stream = make_stream({name: fetch.read_rated(path) for name, path in ratings.items()}, seed)
+    batches = [
+        [scene.name, scene.task, [(row["text"], row["label"]) for row in scene.rows if _whole(row)]]
+        for scene in stream.scenes
+        if scene.kind == "batch" and scene.name not in SPOILED
+    ]
+    exams = {
+        scene.name: [(row["text"], row["label"]) for row in scene.rows]
+        for scene in stream.scenes
+        if scene.kind == "holdout"
+    }
+    return {"seed": seed, "batches": batches, "exams": exams}
+
+
+def _whole(row: dict[str, Any]) -> bool:
+    words = (row.get("text"), row.get("label"))
+    return all(isinstance(word, str) for word in words) and row["label"] in (
+        "negative",
+        "neutral",
+        "positive",
+    )
+
+
+def ours(story: dict[str, Any], worker: Worker, whole: bool) -> dict[str, Any]:
+    """Learn the stream with our loop: batch by batch with replay, or all rows at the end."""
+    from components.training.candidate import Lesson, learn
+
+    seen: dict[str, Item] = {}
+    bundle, taken, trained = None, [], []
+    for number, (name, task, rows) in enumerate(story["batches"], start=1):
+        items = {item.digest: item for item in as_items([tuple(row) for row in rows], task)}
+        seen |= items
+        if whole and number < len(story["batches"]):
+            trained.append(len(seen))
+            continue
+        own = tuple((seen if whole else items).values())
+        lesson = Lesson(name, own, bundle, {}, "", partial(_found, seen))
+        began = time.process_time()
+        bundle = learn(
+            worker.base, worker.folder / "bundles", lesson, worker.settings, cache=worker.cache
+        )
+        taken.append(time.process_time() - began)
+        trained.append(sum(sum(kind.values()) for kind in bundle.state["trained"].values()))
+    assert bundle is not None
+    shares = []
+    for task, rows in story["exams"].items():
+        items_there = as_items([tuple(row) for row in rows], task)
+        shares.append(mean(map(bool, worker.answers(bundle, items_there).correct)))
+    seconds = taken[-1] / trained[-1] * sum(trained) if whole else sum(taken)
+    return {"seconds": seconds, "taken": taken, "rows": trained, "accuracy": mean(shares)}
+
+
+def _found(seen: dict[str, Item], references: Any) -> list[Item]:
+    return [seen[reference.item] for reference in references]
+
+
+def retrained(story: dict[str, Any], base: str, folder: Path, tuned: bool) -> dict[str, Any]:
+    """Retrain by the script on all rows; count the earlier retrainings at its seconds a row."""
+    sizes = list(accumulate(len(rows) for _, _, rows in story["batches"]))
+    rows = [row for _, _, more in story["batches"] for row in more]
+    spare = rows[:40]
+    problem = {"train": rows, "exams": story["exams"], "own": spare, "test": spare, "spare": spare}
+    place, result = folder / "problem.json", folder / "result.json"
+    place.write_text(json.dumps(problem), encoding="utf-8")
+    command = [sys.executable, "tests/speed/baseline.py", str(place), base, str(result)]
+    words = [
+        f"--rate={RATES['sentiment']}",
+        f"--seed={story['seed']}",
+        f"--max-tokens={MAX_TOKENS}",
+    ]
+    subprocess.run([*command, *words, *["--tuned"] * tuned], check=True, cwd=REPOSITORY)
+    found = json.loads(result.read_text(encoding="utf-8"))
+    taken = found["phases"]["train"] + found["phases"]["tokenise"]
+    shares = [
+        mean(given == label for given, (_, label) in zip(found["answers"][task], own, strict=True))
+        for task, own in story["exams"].items()
+    ]
+    seconds = taken / sizes[-1] * sum(sizes)
+    return {"seconds": seconds, "taken": [taken], "rows": sizes, "accuracy": mean(shares)}
+
+
+def _text(found: dict[str, list[dict[str, Any]]], seconds: dict[str, float]) -> str:
+    rows = [
+        "| | training CPU s (by seed) | over ours | rows an epoch, in sum | accuracy (by seed) |"
+    ]
+    rows.append("|---|---|---|---|---|")
+    for side, runs in found.items():
+        every = ", ".join(f"{run['seconds']:.0f}" for run in runs)
+        shares = ", ".join(f"{100 * run['accuracy']:.1f}" for run in runs)
+        ratio = seconds[side] / seconds["ours"]
+        rows.append(f"| {side} | {every} | {ratio:.1f} | {sum(runs[0]['rows']):,} | {shares} |")
+    intro = (__doc__ or "").split("    make")[0].strip()
+    return "\n\n".join([intro, "\n".join(rows)])
+
+
+def main() -> None:
+    import torch
+
+    parser = argparse.ArgumentParser()
+    parser.add_argument("story", type=Path)
+    parser.add_argument("base")
+    parser.add_argument("result", type=Path)
+    parser.add_argument("side", choices=SIDES)
+    args = parser.parse_args()
+    story = json.loads(args.story.read_text(encoding="utf-8"))
+    torch.set_num_threads(1)
+    settings = parse_settings(
+        {
+            "seed": story["seed"],
+            "model": {"base": args.base, "max_tokens": MAX_TOKENS},
+            "training": {"epochs": EPOCHS, "threads": 1, "device": "cpu"},
+        },
+        "the benchmark",
+    )
+    with tempfile.TemporaryDirectory(prefix="ratchet-stream-") as folder:
+        if args.side in ("plain", "tuned"):
+            found = retrained(story, args.base, Path(folder), args.side == "tuned")
+        else:
+            found = ours(story, Worker(settings, Path(folder)), args.side != "ours")
+    args.result.write_text(json.dumps(found), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
