@@ -1,11 +1,11 @@
 """How many top layers to adapt: the fewest that do as well as the best.
 
-Concept: the first batch is tried at several depths, part of its training rows set aside to
-judge by. A layer less is a shorter backward pass and one more frozen layer that is computed
-once, so of depths that can't be told apart the shallowest is taken.
+Concept: the first batch is tried at several depths. Half of its rows is trained on and the
+other half judged, then the other way round, so every row has a say. A layer less is a shorter
+backward pass and one more frozen layer that is computed once; so of the depths within
+`TOLERANCE_POINTS` of the best the shallowest is taken.
 
-Source: the one-standard-error rule of Breiman et al. 1984, Classification and Regression
-Trees, section 3.4.3, on paired answers.
+Promise: the choice follows from rows and settings alone; the seconds are told, and don't decide.
 """
 
 from __future__ import annotations
@@ -27,26 +27,29 @@ if TYPE_CHECKING:
     from components.training.activation_cache import ActivationCache
     from components.training.base import Base
 
-TRIED_ROWS = 1500
-"""Rows of the first batch that are used: judged and trained on together."""
+TRIED_ROWS = 2000
+"""Rows of the first batch that are used at most."""
 
-JUDGED_SHARE = 0.3
-MIN_JUDGED = 30
+MIN_ROWS = 200
+"""Fewer can't tell depths apart."""
+
+TOLERANCE_POINTS = 0.5
 USUAL = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One depth: which judged rows it answers rightly, and the CPU seconds of its training."""
+    """One depth: how many of the judged rows it answers rightly, and CPU seconds of training."""
 
     layers: int
-    right: tuple[bool, ...]
+    right: int
+    rows: int
     seconds: float
 
     @property
     def accuracy(self) -> float:
-        """The share of rows answered rightly."""
-        return sum(self.right) / len(self.right)
+        """The share of rows answered rightly, in percent."""
+        return 100 * self.right / self.rows
 
 
 def shallowest(
@@ -66,32 +69,24 @@ def shallowest(
         cache: where the frozen layers' states are kept.
     """
     rows = sorted(items, key=lambda item: item.digest)[:TRIED_ROWS]
-    size = int(JUDGED_SHARE * len(rows))
     depths = _depths(base)
-    if size < MIN_JUDGED:
+    if len(rows) < MIN_ROWS:
         return min(USUAL, depths[-1]), f"the first batch has too few rows to tell ({len(rows)})"
     trials = []
     for place, layers in enumerate(depths, start=1):
-        trials.append(_try(base, rows[size:], rows[:size], _at(settings, layers), cache))
+        trials.append(_try(base, rows, _at(settings, layers), cache))
         progress(place, len(depths))
-    chosen = decide(trials)
-    found = ", ".join(f"{t.layers}: {t.accuracy:.1%} in {t.seconds:.0f} s" for t in trials)
-    return chosen.layers, f"the fewest layers within a standard error of the best ({found})"
+    found = ", ".join(f"{t.layers}: {t.accuracy:.1f} % in {t.seconds:.0f} s" for t in trials)
+    why = f"the fewest layers within {TOLERANCE_POINTS:g} points of the best ({found})"
+    return decide(trials).layers, why
 
 
 def decide(trials: Sequence[Trial]) -> Trial:
-    """Return the shallowest trial that is within one standard error of the most accurate.
-
-    The error is that of the paired difference if there is none: the square root of the
-    number of rows that one of the two answers rightly and the other does not.
-    """
-    best = max(trials, key=lambda trial: (trial.accuracy, -trial.layers))
-    return next(trial for trial in trials if _is_as_good(trial, best))
-
-
-def _is_as_good(trial: Trial, best: Trial) -> bool:
-    steps = [int(b) - int(t) for t, b in zip(trial.right, best.right, strict=True)]
-    return bool(sum(steps) <= sum(map(abs, steps)) ** 0.5)
+    """Return the shallowest trial within the tolerance of the most accurate."""
+    least = max(trial.accuracy for trial in trials) - TOLERANCE_POINTS
+    return min(
+        (trial for trial in trials if trial.accuracy >= least), key=lambda trial: trial.layers
+    )
 
 
 def _depths(base: Base) -> list[int]:
@@ -107,20 +102,20 @@ def _at(settings: Settings, layers: int) -> Settings:
 
 
 def _try(
-    base: Base,
-    rows: Sequence[Item],
-    judged: Sequence[Item],
-    settings: Settings,
-    cache: ActivationCache | None,
+    base: Base, rows: Sequence[Item], settings: Settings, cache: ActivationCache | None
 ) -> Trial:
+    """Train on every other row and answer the rest, then the other way round."""
     from components.evaluation.scoring import predict
 
-    lesson = Lesson("trial", tuple(rows), None, {}, "", lambda references: ())
-    with TemporaryDirectory() as folder:
-        began = time.process_time()
-        bundle = learn(base, Path(folder), lesson, settings, cache=cache)
-        seconds = time.process_time() - began
-        texts = [item.text for item in judged]
-        given = predict(base, bundle, texts, placement_of(settings), cache).labels
-    right = tuple(label == item.label for label, item in zip(given, judged, strict=True))
-    return Trial(int(settings.adapter.layers), right, seconds)
+    right, seconds = 0, 0.0
+    for half in (0, 1):
+        taught, judged = tuple(rows[half::2]), rows[1 - half :: 2]
+        lesson = Lesson("trial", taught, None, {}, "", lambda references: ())
+        with TemporaryDirectory() as folder:
+            began = time.process_time()
+            bundle = learn(base, Path(folder), lesson, settings, cache=cache)
+            seconds += time.process_time() - began
+            texts = [item.text for item in judged]
+            given = predict(base, bundle, texts, placement_of(settings), cache).labels
+        right += sum(label == item.label for label, item in zip(given, judged, strict=True))
+    return Trial(int(settings.adapter.layers), right, len(rows), seconds)
