@@ -86,7 +86,8 @@ def keys(value: Any) -> set[str]:
 
 def test_json_has_these_shapes(grown: Path) -> None:
     status = ratchet(grown, "status", "--json").facts
-    assert keys(status) == {"root", "model", "champion", "inbox", "exams", "interrupted"}
+    wanted = {"root", "model", "champion", "inbox", "exams", "chosen", "interrupted"}
+    assert keys(status) == wanted
     assert status["champion"]["version"] == 2 and set(status["exams"]) == {"mood"}
     assert keys(status["inbox"][0]) == {
         "batch", "position", "source", "task", "suffix", "status", "reason", "version",
