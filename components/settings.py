@@ -73,7 +73,7 @@ class AdapterSettings(Section):
     `target_modules`: `feed-forward` takes the widening linear modules of the feed-forward
     blocks, `all-linear` every linear module, a list those whose names end so.
     `layers` adapts that many top layers, `all` (or more than there are) every one; `auto`
-    tries on the first batch how few do as well, and records it.
+    tries on the first batch how many are worth their seconds, and records it.
     """
 
     method: Literal["lora"] = "lora"

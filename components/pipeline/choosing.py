@@ -34,10 +34,10 @@ def choose(ws: Workspace, lease: Lease, lesson: Lesson) -> Settings:
         layers = lesson.parent.state["adapter"]["layers"]
         settings = _record(ws, lease, "adapter.layers", layers, "the champion adapts as many")
     elif settings.adapter.layers == "auto":
-        from components.training.depth import shallowest
+        from components.training.depth import depth_worth_its_seconds
 
         show = partial(ws.progress, "choosing layers")
-        found = shallowest(ws.base, lesson.items, settings, show, ws.activations)
+        found = depth_worth_its_seconds(ws.base, lesson.items, settings, show, ws.activations)
         settings = _record(ws, lease, "adapter.layers", *found)
     return settings
 

@@ -1,15 +1,14 @@
-"""How many top layers to adapt: the fewest that do as well as the best.
+"""How many top layers to adapt: more, as long as they are worth their seconds.
 
 Concept: the first batch is tried at several depths. Half of its rows is trained on and the
-other half judged, then the other way round, so every row has a say. A layer less is a shorter
-backward pass and one more frozen layer that is computed once; so of the depths within
-`TOLERANCE_POINTS` of the best the shallowest is taken.
-
-Promise: the choice follows from rows and settings alone; the seconds are told, and don't decide.
+other half judged, then the other way round, so every row has a say. A layer more is a longer
+backward pass and a layer less that is computed once. Going deeper must bring `POINTS_WANTED`
+of accuracy for each doubling of the training's CPU seconds.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,7 +32,9 @@ TRIED_ROWS = 2000
 MIN_ROWS = 200
 """Fewer can't tell depths apart."""
 
-TOLERANCE_POINTS = 0.5
+POINTS_WANTED = 1.0
+"""Points of accuracy that must come with each doubling of the seconds."""
+
 USUAL = 3
 
 
@@ -52,7 +53,7 @@ class Trial:
         return 100 * self.right / self.rows
 
 
-def shallowest(
+def depth_worth_its_seconds(
     base: Base,
     items: Sequence[Item],
     settings: Settings,
@@ -77,16 +78,23 @@ def shallowest(
         trials.append(_try(base, rows, _at(settings, layers), cache))
         progress(place, len(depths))
     found = ", ".join(f"{t.layers}: {t.accuracy:.1f} % in {t.seconds:.0f} s" for t in trials)
-    why = f"the fewest layers within {TOLERANCE_POINTS:g} points of the best ({found})"
+    why = f"deeper must bring {POINTS_WANTED:g} points for each doubling of the seconds ({found})"
     return decide(trials).layers, why
 
 
 def decide(trials: Sequence[Trial]) -> Trial:
-    """Return the shallowest trial within the tolerance of the most accurate."""
-    least = max(trial.accuracy for trial in trials) - TOLERANCE_POINTS
-    return min(
-        (trial for trial in trials if trial.accuracy >= least), key=lambda trial: trial.layers
-    )
+    """Return the trial behind which no deeper one is worth its seconds.
+
+    Args:
+        trials: shallow first. One that took less time than a shallower one costs nothing.
+    """
+    chosen, *deeper = trials
+    for trial in deeper:
+        doublings = max(0.0, math.log2(trial.seconds / chosen.seconds))
+        gained = trial.accuracy - chosen.accuracy
+        if gained > 0 and gained >= POINTS_WANTED * doublings:
+            chosen = trial
+    return chosen
 
 
 def _depths(base: Base) -> list[int]:

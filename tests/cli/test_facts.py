@@ -98,7 +98,7 @@ def test_json_has_these_shapes(grown: Path) -> None:
     explained = ratchet(grown, "version", "explain", "2", "--json").facts
     assert keys(explained) == {
         "version", "status", "parent", "batch", "source", "headline", "reasons", "verdicts",
-        "later", "anchors", "evidence", "bundle", "run", "report",
+        "later", "anchors", "evidence", "bundle", "run", "report", "frozen",
     }  # fmt: skip
     [verdict] = [v for v in explained["verdicts"] if v["check"] == "forgetting"]
     assert {

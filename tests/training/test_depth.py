@@ -4,18 +4,23 @@ from typing import Any
 
 import pytest
 
-from components.training.depth import Trial, decide, shallowest
+from components.training.depth import Trial, decide, depth_worth_its_seconds
 
 
-def trial(layers: int, right: int) -> Trial:
-    return Trial(layers, right, 1000, 1.0)
+def trial(layers: int, right: int, seconds: float) -> Trial:
+    return Trial(layers, right, 1000, seconds)
 
 
-def test_the_fewest_layers_within_half_a_point_of_the_best_are_taken() -> None:
-    assert decide([trial(1, 750), trial(2, 779), trial(3, 780), trial(6, 784)]).layers == 2
-    assert decide([trial(1, 750), trial(2, 778), trial(6, 784)]).layers == 6
-    assert decide([trial(1, 790), trial(2, 780)]).layers == 1
-    assert decide([trial(2, 0), trial(1, 0)]).layers == 1
+def test_going_deeper_must_bring_a_point_for_each_doubling_of_the_seconds() -> None:
+    four = [trial(1, 751, 7), trial(2, 767, 12), trial(3, 782, 18), trial(6, 792, 39)]
+    assert decide(four).layers == 3
+    assert decide([*four[:3], trial(6, 794, 39)]).layers == 6
+    assert decide([trial(1, 790, 5), trial(2, 780, 10)]).layers == 1
+    assert decide([trial(1, 0, 5), trial(2, 0, 5)]).layers == 1
+
+
+def test_a_depth_that_is_passed_over_does_not_hide_a_deeper_one() -> None:
+    assert decide([trial(1, 700, 4), trial(2, 705, 8), trial(3, 750, 12)]).layers == 3
 
 
 def test_depths_are_tried_on_real_training_and_the_reason_names_each(
@@ -23,16 +28,15 @@ def test_depths_are_tried_on_real_training_and_the_reason_names_each(
 ) -> None:
     told: list[tuple[int, int]] = []
     items = make_rows(["good", "bad"], 110)
-    layers, why = shallowest(base, items, stream.settings, lambda *at: told.append(at))
+    layers, why = depth_worth_its_seconds(base, items, stream.settings, lambda *at: told.append(at))
     assert layers in (1, 2)
-    assert why.startswith("the fewest layers within 0.5 points of the best (1: ")
+    assert why.startswith("deeper must bring 1 points for each doubling of the seconds (1: ")
     assert "2: " in why
     assert told == [(1, 2), (2, 2)]
-    assert shallowest(base, items[::-1], stream.settings)[0] == layers
 
 
 @pytest.mark.parametrize("count", [2, 90])
 def test_too_few_rows_to_tell_are_said(base: Any, stream: Any, make_rows: Any, count: int) -> None:
-    layers, why = shallowest(base, make_rows(["good", "bad"], count), stream.settings)
+    layers, why = depth_worth_its_seconds(base, make_rows(["good", "bad"], count), stream.settings)
     assert layers == 2  # the tiny base has no third
     assert why == f"the first batch has too few rows to tell ({2 * count})"
