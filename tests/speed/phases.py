@@ -79,7 +79,7 @@ def measure(folder: Path, plots: Path) -> Section:
         phases = _phases(settings, base, folder)
     checks = [
         Check(
-            f"{phase.name}: share of the peak that matrix products leave in use",
+            f"{phase.name}: matrix FLOP/s over torch.mm's",
             phase.achieved / phase.peak,
             "at least",
             0.4,
