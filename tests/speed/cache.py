@@ -1,6 +1,6 @@
 """A warm, a cold and an evicted cache give the same bytes; no cache gives the same answers.
 
-Each way trains on the same 600 film sentences for 3 epochs and answers 1,500 others:
+Each way trains on the same 600 film sentences for 3 epochs and answers 2,500 others:
 
 - cold: an empty cache; warm: the same again; none kept: `cache.max_megabytes: 0`;
 - evicted: a cache with room for a tenth of the rows, filled with other rows before;
