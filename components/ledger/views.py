@@ -2,7 +2,7 @@
 
 Concept: read-only functions over one `Ledger`, each a query or two, each answering in
 plain values. What every batch asks is asked by index; what reads a whole table (`versions`,
-`arrivals`, `held_items`, `trained_near`) is for commands that show or prove all of it.
+`arrivals`, `held_items`) is for commands that show or prove all of it.
 """
 
 from __future__ import annotations
@@ -224,24 +224,16 @@ def wall(ledger: Ledger) -> str:
     return json_digest([[row.wall for row in built], [row.source for row in sources]])
 
 
-def trained_near(ledger: Ledger) -> frozenset[str]:
-    """Return the near-duplicate keys of all that the champion's lineage was trained on."""
-    return frozenset(row.near for row in ledger.query(_trained()))
-
-
 def trained_among(ledger: Ledger, near: Iterable[str]) -> frozenset[str]:
     """Return those of the near-duplicate keys that the champion's lineage was trained on."""
-    statement = _trained().where(schema.splits.c.near.in_(_among(near)))
-    return frozenset(row.near for row in ledger.query(statement))
-
-
-def _trained() -> sa.Select[Any]:
     splits, table = schema.splits, schema.versions
-    return (
+    statement = (
         sa.select(splits.c.near)
         .join(table, table.c.batch == splits.c.batch)
         .where(splits.c.side == "train", table.c.status.in_(LINEAGE))
+        .where(splits.c.near.in_(_among(near)))
     )
+    return frozenset(row.near for row in ledger.query(statement))
 
 
 def _among(values: Iterable[str]) -> sa.Select[Any]:

@@ -106,10 +106,11 @@ def _exams(
         for exam, items in divided.exams.items()
         if divided.tasks[exam] in known | in_batch
     }
+    tasks = {divided.tasks[exam] for exam in sat}
     anchors = {
         task: _open(ws, views.version(ws.ledger, number))
         for task, number in (divided.parent.anchors if divided.parent else {}).items()
-        if task in {divided.tasks[exam] for exam in sat}
+        if task in tasks
     }
     examiner.prepare(filter(None, (champion, bundle)), sat.values())
     results = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ from components.ledger import views
 from components.ledger.verify import verify
 from components.pipeline.workspace import open_workspace
 from flows import steps
-from tests.command import Ran, assert_one_paragraph, ratchet
+from tests.command import Ran, assert_one_paragraph, files_up_to, ratchet
 from tests.server import Server
 from tests.stream import PARAMS, batch
 
@@ -128,17 +127,6 @@ def test_a_damaged_ledger_ends_with_4(grown: Path, damage: str) -> None:
     assert_refused(run(grown), 4, "ratchet.db")
     (grown / "kept.db").replace(ledger)
     assert ratchet(grown, "audit", "verify").code == 0
-
-
-@contextmanager
-def files_up_to(size: int) -> Iterator[None]:
-    """Let every write beyond `size` bytes of a file fail, as on a full disk."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.mark.parametrize("size", [4_000, 60_000])

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import resource
 from collections.abc import Callable
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +16,7 @@ from components.pipeline.workspace import open_workspace
 from components.registry import store as registry_store
 from components.training import candidate
 from flows import steps
-from tests.command import assert_one_paragraph, ratchet
+from tests.command import assert_one_paragraph, files_up_to, ratchet
 from tests.server import Server
 from tests.stream import batch
 
@@ -31,17 +29,6 @@ PLACES: dict[str, tuple[Any, str]] = {
     "packing the model": (registry_store, "write_model"),
     "gathering the files": (registry_store, "stage_files"),
 }
-
-
-@contextmanager
-def files_up_to(size: int) -> Any:
-    """Let every write beyond `size` bytes of a file fail, as on a full disk."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def on_a_full_disk(work: Callable[..., Any]) -> Callable[..., Any]:

@@ -102,7 +102,8 @@ def test_nothing_held_out_is_trained_on_replayed_or_remembered(grown: Path) -> N
     assert {ref.item for ref in bundle.memory}.isdisjoint(
         i.item for i in views.held_items(ws.ledger)
     )
-    assert {item.near for item in remembered} <= views.trained_near(ws.ledger)
+    near = {item.near for item in remembered}
+    assert near <= views.trained_among(ws.ledger, near)
 
 
 def test_training_on_a_held_out_row_is_stopped_even_if_the_split_were_wrong(

@@ -153,10 +153,13 @@ def _linear_modules(model: nn.Module, layers: str | int) -> list[str]:
 
 def _feed_forward(model: nn.Module, linear: list[str]) -> list[str]:
     """Return the linear modules that widen, no part of whose name tells of attention."""
+    from transformers.pytorch_utils import Conv1D
+
     chosen = []
     for name in linear:
-        weight: Any = model.get_submodule(name).weight
-        narrow, wide = weight.shape if _is_transposed(model, name) else weight.shape[::-1]
+        module: Any = model.get_submodule(name)
+        turned = isinstance(module, Conv1D)  # GPT-2 keeps its weights as (in, out)
+        narrow, wide = module.weight.shape if turned else module.weight.shape[::-1]
         if wide > narrow and "att" not in name.lower():
             chosen.append(name)
     if not chosen:
@@ -165,11 +168,6 @@ def _feed_forward(model: nn.Module, linear: list[str]) -> list[str]:
             f"Set `adapter.target_modules` to all-linear, or some of: {', '.join(linear[-6:])}.",
         )
     return chosen
-
-
-def _is_transposed(model: nn.Module, name: str) -> bool:
-    """GPT-2's Conv1D keeps its weight as (in, out)."""
-    return type(model.get_submodule(name)).__name__ == "Conv1D"
 
 
 def _ending(name: str) -> str:
