@@ -90,12 +90,15 @@ class StrategySettings(Section):
     """How earlier tasks are protected while a batch is learned.
 
     `replay_ratio`: replayed rows per new training row; `memory_items`: how many references
-    the memory keeps, balanced over (task, label).
+    the memory keeps, balanced over (task, label). `parent_mix`: the share of the way from the
+    parent version to what the batch taught that is taken; less keeps more of the earlier
+    tasks, 1 takes all.
     """
 
     method: Literal["replay", "none"] = "replay"
     replay_ratio: Annotated[float, Field(ge=0.0, le=20.0)] = 1.0
     memory_items: Annotated[int, Field(ge=0)] = 2000
+    parent_mix: Annotated[float, Field(gt=0.0, le=1.0)] = 0.6
 
 
 class TrainingSettings(Section):
@@ -103,16 +106,19 @@ class TrainingSettings(Section):
 
     `threads` fixes the order of floating-point sums: law 7 needs it. `precision: auto` is
     decided by a probe on the first batch, and recorded. `patience`: epochs without gain on a
-    tenth of the rows after which training ends early; 0 runs every epoch on every row.
+    tenth of the rows after which training ends early, at the best epoch's weights; 0 runs
+    every epoch on every row. `averaged_share`: the weights are the mean over that share of
+    the steps, the last ones (not with `patience`).
     """
 
     epochs: Positive = 3
     batch_size: Positive = 32
     learning_rate: Annotated[float, Field(gt=0.0, le=1.0)] = 2e-3
-    head_learning_rate: Annotated[float, Field(gt=0.0, le=1.0)] = 3e-3
+    head_learning_rate: Annotated[float, Field(gt=0.0, le=1.0)] = 2e-3
     weight_decay: Annotated[float, Field(ge=0.0, le=1.0)] = 0.01
     warmup_steps: Annotated[int, Field(ge=0)] = 60
     patience: Annotated[int, Field(ge=0)] = 0
+    averaged_share: Share = 0.8
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     threads: Positive = 2
     device: Literal["auto", "cpu", "cuda"] = "auto"

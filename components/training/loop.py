@@ -2,7 +2,8 @@
 
 Concept: rows of like length share a batch (half the work of random ones), and the batches
 come in a shuffled order. The loop starts where the learner's rows enter the lowest adapted
-layer; what lies below was computed once (`frozen`).
+layer; what lies below was computed once (`frozen`). What comes out is a mean over the last
+steps, mixed with the parent (`averaging`).
 
 Promise: order of batches and weights depend on the learner's seed alone.
 """
@@ -15,7 +16,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from components.errors import NeedsHuman
-from components.training import stopping
+from components.training import averaging, stopping
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer
@@ -45,6 +46,9 @@ def descend(learner: Learner, guard: Guard, progress: Progress) -> None:
     lengths = [len(learner.tokens[row]) for row in rows]
     steps = settings.epochs * math.ceil(len(rows) / settings.batch_size)
     optimizer = _optimizer(learner, settings)
+    trained = [weight for group in optimizer.param_groups for weight in group["params"]]
+    parent = averaging.copies(trained)
+    tail = averaging.Tail(trained, steps, settings.averaged_share if judge is None else 0.0)
     rates = [group["lr"] for group in optimizer.param_groups]
     warmup = settings.warmup_steps
     if learner.parent is None:  # nothing is there yet that a small batch could spoil
@@ -57,13 +61,16 @@ def descend(learner: Learner, guard: Guard, progress: Progress) -> None:
             place = f"step {done + 1} of {steps}"
             _update(learner, guard, optimizer, [rows[each] for each in batch], place)
             done += 1
+            tail.add(done)
             progress(done, steps)
         if judge is not None and judge.has_seen_enough():
             progress(steps, steps)
             break
+    tail.put()
     if judge is not None:
         judge.restore_best()
-    trained = [weight for group in optimizer.param_groups for weight in group["params"]]
+    if learner.parent is not None:
+        averaging.mix(trained, parent, learner.settings.strategy.parent_mix)
     if not all(bool(weight.isfinite().all()) for weight in trained):
         raise _diverged(settings, "a weight is not a finite number after the last step")
 

@@ -15,9 +15,9 @@ import random
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from torch import Tensor
+from components.training.averaging import copies, restore
 
+if TYPE_CHECKING:
     from components.training.learner import Learner
 
 SHARE = 0.1
@@ -41,27 +41,20 @@ class Judge:
     def __init__(self, learner: Learner, rows: Sequence[int], patience: int) -> None:
         self._learner, self._rows, self._patience = learner, rows, patience
         self._weights = learner.adapter_weights() + learner.head_weights()
-        self._best, self._kept, self._waited = math.inf, self._copies(), 0
+        self._best, self._kept, self._waited = math.inf, copies(self._weights), 0
 
     def has_seen_enough(self) -> bool:
         """Look at the present weights; return whether the patience is spent."""
         loss = self._loss()
         if loss < self._best:
-            self._best, self._kept, self._waited = loss, self._copies(), 0
+            self._best, self._kept, self._waited = loss, copies(self._weights), 0
         else:
             self._waited += 1
         return self._waited >= self._patience
 
     def restore_best(self) -> None:
         """Put the weights of the best look back."""
-        import torch
-
-        with torch.no_grad():
-            for weight, kept in zip(self._weights, self._kept, strict=True):
-                weight.copy_(kept)
-
-    def _copies(self) -> list[Tensor]:
-        return [weight.detach().clone() for weight in self._weights]
+        restore(self._weights, self._kept)
 
     def _loss(self) -> float:
         import torch

@@ -60,6 +60,7 @@ def settings(tiny: Path) -> Settings:
                 "learning_rate": 5e-3,
                 "head_learning_rate": 5e-2,
                 "warmup_steps": 1,
+                "averaged_share": 0.3,
             },
         }
     )
