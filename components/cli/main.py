@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from components.cli import audit, daily, data, resident, story, upkeep
+from components.cli import audit, daily, data, gate, resident, story, upkeep
 from components.cli.options import Context
 from components.errors import RatchetError
 
@@ -44,7 +44,7 @@ def cli(context: click.Context, root: Path, debug: bool) -> None:
     context.obj = Context(root, debug)
 
 
-for module in (daily, resident, upkeep, data, audit, story):
+for module in (daily, resident, upkeep, data, gate, audit, story):
     module.register(cli)
 
 

@@ -89,6 +89,11 @@ def loss_p_value(changes: Changes) -> float:
     return _p_not_above(changes.swapped(), 0.0)
 
 
+def within_p_value(changes: Changes, margin: float) -> float:
+    """Return the one-sided p-value against "the loss is `margin` or more"."""
+    return _p_not_above(changes, margin)
+
+
 @lru_cache(maxsize=4096)
 def upper_bound(changes: Changes, alpha: float) -> float:
     """Return the one-sided upper bound of the loss at confidence 1 - `alpha`, in [-1, 1].

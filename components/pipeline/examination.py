@@ -17,8 +17,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from components.gate.decision import judge
+from components.gate.evidence import record
 from components.gate.verdicts import (
-    Answers,
     Decision,
     DriftNote,
     Examination,
@@ -246,46 +246,13 @@ def _evidence(
     decision: Decision,
     drift: Drift | None,
 ) -> dict[str, Any]:
-    gate = ws.settings.gate.model_dump()
     return {
-        "format": 1,
+        **record(examination, rules(ws), decision),
         "batch": divided.batch,
         "bundle": bundle.digest,
         "parent": divided.parent.bundle if divided.parent else None,
         "labels": list(bundle.labels),
         "snapshot": divided.snapshot,
         "wall": divided.wall,
-        "rules": gate,
-        "exams": [
-            {
-                "exam": result.exam,
-                "task": result.task,
-                "known": result.known,
-                "in_batch": result.in_batch,
-                "n": len(divided.exams[result.exam]),
-                **{who: bits(getattr(result, who)) for who in ("champion", "candidate", "anchor")},
-            }
-            for result in examination.exams
-        ],
-        "learned": [
-            {
-                "task": part.task,
-                "label": part.label,
-                "known": part.known,
-                "majority_share": part.majority_share,
-                "items": list(part.candidate.items) if part.candidate else None,
-                "champion": bits(part.champion),
-                "candidate": bits(part.candidate),
-            }
-            for part in examination.learned
-        ],
         "drift": [asdict(finding) for finding in drift.findings] if drift else None,
-        "decision": decision.to_json(),
     }
-
-
-def bits(answers: Answers | None) -> str | None:
-    """Return answers as a string of 0, 1 and ? (no answer), in the order of the items."""
-    if answers is None:
-        return None
-    return "".join("?" if each is None else "01"[bool(each)] for each in answers.correct)

@@ -15,7 +15,7 @@ from components.ledger import views
 from components.pipeline.workspace import open_workspace
 from tests.command import assert_one_paragraph, finish, ratchet, start
 from tests.server import Server
-from tests.stream import PARAMS, batch, rows
+from tests.stream import PARAMS, batch, make_root, rows
 
 
 def commands() -> list[list[str]]:
@@ -215,3 +215,31 @@ def test_the_real_command_says_nothing_but_its_facts(grown: Path) -> None:
     reader.stdout.close()
     assert reader.wait(60) in (0, 1)
     assert reader.stderr is not None and "Traceback" not in reader.stderr.read()
+
+
+def test_what_the_gate_can_tell_is_said_before_a_batch(grown: Path, tmp_path: Path) -> None:
+    plan = ratchet(grown, "gate", "plan", "--json").facts
+    [exam] = plan["exams"]
+    assert keys(exam) == {
+        "exam", "items", "churn", "detectable_points", "items_needed", "decisions_served",
+    }  # fmt: skip
+    assert (exam["exam"], exam["decisions_served"]) == ("mood", 2)
+    assert [each["update"] for each in plan["updates"]] == [
+        "harmless", "slightly bad", "bad", "clearly bad",
+    ]  # fmt: skip
+    for each in plan["updates"]:
+        assert each["promoted"] + each["held"] + each["rejected"] == pytest.approx(1.0)
+    shown = ratchet(grown, "gate", "plan", "--margin", "1", "--churn", "0.1")
+    assert shown.code == 0 and "items needed" in shown.out and "holdout add" in shown.out
+    empty = make_root(tmp_path / "empty")
+    assert ratchet(empty, "gate", "plan").code == 2
+
+
+def test_a_decision_is_made_again_from_its_evidence(grown: Path) -> None:
+    shown = ratchet(grown, "gate", "replay", "2")
+    assert shown.code == 0 and "verdicts hold" in shown.out
+    again = ratchet(grown, "gate", "replay", "2", "--json").facts
+    assert (
+        again["verdicts"] == ratchet(grown, "version", "explain", "2", "--json").facts["verdicts"]
+    )
+    assert "Versions: 1, 2." in ratchet(grown, "gate", "replay", "7").err

@@ -18,12 +18,15 @@ from components.pipeline import examination, learning, preparation, reconciliati
 from components.pipeline.arrival import arrive
 from components.pipeline.explanation import explain
 from components.pipeline.lookup import Library
+from components.pipeline.outlook import decide_again
 from components.pipeline.preparation import Settled
 from components.pipeline.rollback import roll_back
 from components.pipeline.workspace import Workspace, open_workspace
 from components.training.bundle import Bundle, open_bundle
 from flows.retrain import settle_batch
 from tests.stream import FILLER, GOOD, PARAMS, add_exam, batch, make_root, rows, settle, write_jsonl
+
+REPOSITORY = Path(__file__).parents[2]
 
 
 def bundle_of(ws: Workspace, settled: Settled) -> Bundle:
@@ -47,6 +50,19 @@ def sides(ws: Workspace, batch: str) -> tuple[set[str], set[str]]:
 
 def set_params(root: Path, extra: str) -> None:
     (root / "params.yaml").write_text(f"{PARAMS}\n{extra}\n", encoding="utf-8")
+
+
+def test_the_evidence_is_what_its_schema_says(tmp_path: Path) -> None:
+    from jsonschema import Draft202012Validator
+
+    schema = json.loads((REPOSITORY / "docs/evidence.schema.json").read_text(encoding="utf-8"))
+    root = make_root(tmp_path / "root")
+    add_exam(root, batch(tmp_path / "exam.jsonl", 900, 60))
+    settled = [settle(root, batch(tmp_path / f"b{seed}.jsonl", seed, 60)) for seed in (1, 2)]
+    ws = open_workspace(root)
+    for number, each in enumerate(settled, start=1):
+        Draft202012Validator(schema).validate(evidence_of(ws, each))
+        assert decide_again(ws, number)["action"] == "promote"
 
 
 def test_the_same_seed_batch_and_state_give_the_same_bundle_and_evidence(tmp_path: Path) -> None:

@@ -1,0 +1,74 @@
+"""What exams can tell, against the gate itself."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from components.gate import Answers, Examination, ExamResult, Rules, judge
+from components.gate.paired import holm as holm_of_one
+from components.gate.planning import (
+    Sitting,
+    draw,
+    forecast,
+    holm,
+    items_needed,
+    outcomes,
+    tally,
+)
+
+RULES = Rules(3.0, 6.0)
+
+
+def exam(name: str, worse: int, better: int, items: int) -> ExamResult:
+    names = [str(place) for place in range(items)]
+    before = [place >= better for place in range(items)]
+    after = [place < items - worse for place in range(items)]
+    champion = Answers(names, before)
+    return ExamResult(name, name, champion, Answers(names, after), champion, True)
+
+
+@pytest.mark.parametrize("items", [40, 400])
+def test_arrays_are_judged_as_the_gate_judges(items: int) -> None:
+    random = np.random.default_rng(1)
+    sat = [Sitting(name, items, 0.1) for name in ("a", "b", "c")]
+    counts = [draw(each, np.full(60, 0.03), random) for each in sat]
+    found = [outcomes(*pair, items, 0.03, 0.05) for pair in counts]
+    passed, values = (np.stack(part, axis=-1) for part in zip(*found, strict=True))
+    for place in range(60):
+        exams = [
+            exam(each.exam, int(worse[place]), int(better[place]), items)
+            for each, (worse, better) in zip(sat, counts, strict=True)
+        ]
+        action = judge(Examination(exams, []), RULES).action
+        shares = tally(passed[[place]], values[[place]], 0.05)
+        expected = {"promote": shares.promoted, "hold": shares.held, "reject": shares.rejected}
+        assert expected[action] == 1.0
+
+
+def test_holm_on_rows_is_holm() -> None:
+    values = np.random.default_rng(0).random((20, 5)) ** 3
+    for row, adjusted in zip(values, holm(values), strict=True):
+        assert adjusted == pytest.approx(holm_of_one(list(row)))
+
+
+@pytest.mark.parametrize(("churn", "exams"), [(0.03, 1), (0.08, 20)])
+def test_the_items_that_are_asked_for_let_four_of_five_harmless_updates_pass(
+    churn: float, exams: int
+) -> None:
+    items = items_needed(churn, exams, RULES)
+    sat = [Sitting(str(place), items, churn) for place in range(exams)]
+    assert forecast(sat, 0.0, RULES, seed=5).promoted == pytest.approx(0.81, abs=0.03)
+    fewer = [Sitting(each.exam, items * 2 // 3, churn) for each in sat]
+    assert forecast(fewer, 0.0, RULES, seed=5).promoted < 0.75
+
+
+def test_a_loss_of_the_margin_is_seldom_promoted_and_a_large_one_is_rejected() -> None:
+    sat = [Sitting(str(place), 1000, 0.08) for place in range(20)]
+    assert forecast(sat, 0.03, RULES).promoted <= 0.055
+    assert forecast(sat, 0.09, RULES).rejected > 0.95
+
+
+def test_exams_of_no_use_hold_what_is_harmless() -> None:
+    assert forecast([Sitting("a", 50, 0.08)], 0.0, RULES).held > 0.5
+    assert forecast([], 0.0, RULES).promoted == 1.0
