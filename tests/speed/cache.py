@@ -32,8 +32,8 @@ from components.training.activation_cache import ActivationCache
 from components.training.base import load_base
 from components.training.candidate import Lesson, learn
 from components.training.placement import placement_of, probe
+from tests.page import Check, Section
 from tests.speed.corpora import base_folder, problem
-from tests.speed.section import Check, Section
 from tests.speed.update import as_items
 
 TRAINED, EPOCHS = 600, 3

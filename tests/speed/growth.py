@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from tests.speed.section import Check, Section
+from tests.page import Check, Section
 
 BATCHES = 1000
 EARLY, LATE = slice(9, 110), slice(BATCHES - 101, BATCHES)

@@ -22,7 +22,7 @@ from threading import Event
 from typing import Any
 from unittest import mock
 
-from tests.speed.section import Check, Section
+from tests.page import Check, Section
 
 BATCHES = 13
 WARM_UP = 1

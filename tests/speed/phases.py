@@ -32,8 +32,8 @@ from components.training.frozen import Frozen
 from components.training.loop import bucketed
 from components.training.placement import placement_of, probe
 from components.training.strategies import STRATEGIES
+from tests.page import Check, Section
 from tests.speed.corpora import base_folder, problem
-from tests.speed.section import Check, Section
 from tests.speed.update import as_items
 
 TEXTS, STEPS, ROUNDS = 1500, 40, 5

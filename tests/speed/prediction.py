@@ -27,8 +27,8 @@ from statistics import median, quantiles
 from typing import Any
 
 from components.settings import parse_settings
+from tests.page import Check, Section
 from tests.speed.corpora import base_folder, problem
-from tests.speed.section import Check, Section
 
 BATCHES = {1: 400, 32: 40}
 """Texts asked at once -> how many such calls are timed for each way."""

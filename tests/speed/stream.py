@@ -34,8 +34,8 @@ from components.demo import fetch
 from components.demo.stream import make_stream
 from components.items import Item
 from components.settings import parse_settings
+from tests.page import Check, Section
 from tests.speed.corpora import CACHE, base_folder
-from tests.speed.section import Check, Section
 from tests.speed.update import RATES, REPOSITORY, Worker, as_items
 
 SEEDS = (0, 1, 2)

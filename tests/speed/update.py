@@ -40,8 +40,8 @@ from components.gate.decision import judge
 from components.gate.verdicts import Answers, Examination, ExamResult, NewTask, Rules
 from components.items import Item, make_item
 from components.settings import Settings, parse_settings
+from tests.page import Check, Section
 from tests.speed.corpora import CORPORA, Problem, base_folder, problem
-from tests.speed.section import Check, Section
 
 if TYPE_CHECKING:
     from components.training.bundle import Bundle
