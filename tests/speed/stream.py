@@ -23,20 +23,25 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate
 from pathlib import Path
 from statistics import mean, median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from components.demo import fetch
 from components.demo.stream import make_stream
 from components.items import Item
-from components.settings import parse_settings
+from components.settings import Settings, parse_settings
 from tests.page import Check, Section
 from tests.speed.corpora import CACHE, base_folder
 from tests.speed.update import RATES, REPOSITORY, Worker, as_items
+
+if TYPE_CHECKING:
+    from components.training.bundle import Bundle
 
 SEEDS = (0, 1, 2)
 SPOILED = ("products-junk", "tweets-poisoned")
@@ -111,33 +116,65 @@ def _whole(row: dict[str, Any]) -> bool:
     )
 
 
-def ours(story: dict[str, Any], worker: Worker, whole: bool) -> dict[str, Any]:
-    """Learn the stream with our loop: batch by batch with replay, or all rows at the end."""
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """A version, the CPU seconds of its training, and the rows of an epoch."""
+
+    bundle: Bundle
+    seconds: float
+    rows: int
+
+
+def versions(story: dict[str, Any], worker: Worker) -> Iterator[Learned]:
+    """Learn the stream batch by batch, each from the version before."""
+    seen: dict[str, Item] = {}
+    parent = None
+    for name, task, rows in story["batches"]:
+        items = {item.digest: item for item in as_items(rows, task)}
+        seen |= items
+        learned = _learn(worker, name, items, parent, seen)
+        parent = learned.bundle
+        yield learned
+
+
+def whole(story: dict[str, Any], worker: Worker) -> list[Learned]:
+    """Learn all rows at once; count the earlier retrainings at its seconds a row."""
+    seen: dict[str, Item] = {}
+    sizes = []
+    for _, task, rows in story["batches"]:
+        seen |= {item.digest: item for item in as_items(rows, task)}
+        sizes.append(len(seen))
+    last = _learn(worker, "whole", seen, None, seen)
+    return [Learned(last.bundle, last.seconds / sizes[-1] * size, size) for size in sizes]
+
+
+def _learn(
+    worker: Worker, name: str, items: dict[str, Item], parent: Bundle | None, seen: dict[str, Item]
+) -> Learned:
     from components.training.candidate import Lesson, learn
 
-    seen: dict[str, Item] = {}
-    bundle, taken, trained = None, [], []
-    for number, (name, task, rows) in enumerate(story["batches"], start=1):
-        items = {item.digest: item for item in as_items([tuple(row) for row in rows], task)}
-        seen |= items
-        if whole and number < len(story["batches"]):
-            trained.append(len(seen))
-            continue
-        own = tuple((seen if whole else items).values())
-        lesson = Lesson(name, own, bundle, {}, "", partial(_found, seen))
-        began = time.process_time()
-        bundle = learn(
-            worker.base, worker.folder / "bundles", lesson, worker.settings, cache=worker.cache
-        )
-        taken.append(time.process_time() - began)
-        trained.append(sum(sum(kind.values()) for kind in bundle.state["trained"].values()))
-    assert bundle is not None
-    shares = []
-    for task, rows in story["exams"].items():
-        items_there = as_items([tuple(row) for row in rows], task)
-        shares.append(mean(map(bool, worker.answers(bundle, items_there).correct)))
-    seconds = taken[-1] / trained[-1] * sum(trained) if whole else sum(taken)
-    return {"seconds": seconds, "taken": taken, "rows": trained, "accuracy": mean(shares)}
+    lesson = Lesson(name, tuple(items.values()), parent, {}, "", partial(_found, seen))
+    began = time.process_time()
+    folder = worker.folder / "bundles"
+    bundle = learn(worker.base, folder, lesson, worker.settings, cache=worker.cache)
+    taken = time.process_time() - began
+    rows = sum(sum(kind.values()) for kind in bundle.state["trained"].values())
+    return Learned(bundle, taken, rows)
+
+
+def ours(story: dict[str, Any], worker: Worker, at_once: bool) -> dict[str, Any]:
+    """Return what learning the stream took, and how the last version answers."""
+    learned = whole(story, worker) if at_once else list(versions(story, worker))
+    shares = [
+        mean(map(bool, worker.answers(learned[-1].bundle, as_items(rows, task)).correct))
+        for task, rows in story["exams"].items()
+    ]
+    return {
+        "seconds": sum(each.seconds for each in learned),
+        "taken": [each.seconds for each in learned],
+        "rows": [each.rows for each in learned],
+        "accuracy": mean(shares),
+    }
 
 
 def _found(seen: dict[str, Item], references: Any) -> list[Item]:
@@ -169,6 +206,18 @@ def retrained(story: dict[str, Any], base: str, folder: Path, tuned: bool) -> di
     return {"seconds": seconds, "taken": [taken], "rows": sizes, "accuracy": mean(shares)}
 
 
+def settings_of(story: dict[str, Any]) -> Settings:
+    """Return the product's default settings, with the story's seed."""
+    return parse_settings(
+        {
+            "seed": story["seed"],
+            "model": {"base": str(base_folder()), "max_tokens": MAX_TOKENS},
+            "training": {"epochs": EPOCHS, "threads": 1, "device": "cpu"},
+        },
+        "the benchmark",
+    )
+
+
 def _text(found: dict[str, list[dict[str, Any]]], seconds: dict[str, float]) -> str:
     rows = [
         "| | training CPU s (by seed) | over ours | rows an epoch, in sum | accuracy (by seed) |"
@@ -194,19 +243,11 @@ def main() -> None:
     args = parser.parse_args()
     story = json.loads(args.story.read_text(encoding="utf-8"))
     torch.set_num_threads(1)
-    settings = parse_settings(
-        {
-            "seed": story["seed"],
-            "model": {"base": args.base, "max_tokens": MAX_TOKENS},
-            "training": {"epochs": EPOCHS, "threads": 1, "device": "cpu"},
-        },
-        "the benchmark",
-    )
     with tempfile.TemporaryDirectory(prefix="ratchet-stream-") as folder:
         if args.side in ("plain", "tuned"):
             found = retrained(story, args.base, Path(folder), args.side == "tuned")
         else:
-            found = ours(story, Worker(settings, Path(folder)), args.side != "ours")
+            found = ours(story, Worker(settings_of(story), Path(folder)), args.side != "ours")
     args.result.write_text(json.dumps(found), encoding="utf-8")
 
 
