@@ -53,8 +53,8 @@ def _frozen(ws: Workspace, digest: str) -> str:
         state = open_bundle(ws.bundles, digest).state
     except Corrupted as damage:
         return f"unknown: {damage.message}"
-    if state.get("boundary"):
-        return f"the lowest {state['boundary']} layers were computed once for each text"
+    if state.get("frozen"):
+        return f"{state['frozen']} were computed once for each text"
     return f"every layer was computed each time: {state.get('uncut') or 'an earlier format'}"
 
 

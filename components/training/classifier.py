@@ -109,19 +109,20 @@ def make_body(
         attach: puts the adapter into a fork, in place, and returns the adapted model.
         cache: where the frozen layers' states are kept.
     """
-    from components.training.layers import Upper, boundary_of, layers_give_tuples, split_fault
+    from components.training.layers import Upper, boundaries_of, form_of_layers, split_fault
 
     fork = base.fork(placement)
     model = attach(fork).to(placement.device)
     for module in model.modules():  # peft would widen bfloat16 states to float32 and back
         if hasattr(module, _WIDENS):
             setattr(module, _WIDENS, False)
-    boundary = boundary_of(model, fork, base.placed(placement))
-    fault = split_fault(base, boundary)
-    if fault is not None:
-        return Body(model, None, None, fault)
-    upper = Upper(fork, boundary, layers_give_tuples(base))
-    return Body(model, Frozen(base, placement, boundary, cache), upper, None)
+    fault: str | None = "the adapter changes the input or the lowest layer"
+    for boundary in boundaries_of(model, fork, base.placed(placement)):
+        fault = split_fault(base, boundary)
+        if fault is None:
+            upper = Upper(fork, boundary, form_of_layers(base))
+            return Body(model, Frozen(base, placement, boundary, cache), upper, None)
+    return Body(model, None, None, fault)
 
 
 def load_classifier(

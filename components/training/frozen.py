@@ -15,7 +15,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache, partial
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Union
 
 from components.digest import json_digest
 from components.training.determinism import fixed_threads
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from components.training.activation_cache import ActivationCache
     from components.training.base import Base
+    from components.training.layers import Boundary
     from components.training.placement import Placement
 
 POOLED = "pooled"
@@ -43,6 +44,7 @@ BLOCK_BYTES = 32_000_000
 """How much is computed before it is written: what a crash can lose, and a bound on memory."""
 
 Rows = Sequence[list[int]]
+View = Union["Boundary", str]
 Compute = Callable[["Tensor", "Tensor"], "Tensor"]
 
 
@@ -52,12 +54,12 @@ class Frozen:
     Args:
         base: the frozen model.
         placement: how it computes.
-        view: the boundary (layers below it are computed), or `POOLED`.
+        view: the boundary (what lies below it is computed), or `POOLED`.
         cache: where rows are kept; None keeps nothing.
     """
 
     def __init__(
-        self, base: Base, placement: Placement, view: int | str, cache: ActivationCache | None
+        self, base: Base, placement: Placement, view: View, cache: ActivationCache | None
     ) -> None:
         self.base, self.placement, self.view, self.cache = base, placement, view, cache
         self.dtype = _numpy_dtype(placement, view)
@@ -71,7 +73,7 @@ class Frozen:
                 "precision": placement.precision,
                 "max_tokens": placement.max_tokens,
                 "threads": placement.threads,
-                "view": view,
+                "view": str(view),
                 "passes": [PASS_TOKENS, PASS_ROWS],
                 "machine": _machine(placement.device),
             }
@@ -225,15 +227,15 @@ def embed(
 
 
 @cache
-def forward_of(base: Base, placement: Placement, view: int | str) -> Compute:
+def forward_of(base: Base, placement: Placement, view: View) -> Compute:
     """Return ids and mask -> the view's numbers, (n_rows, length or nothing, hidden_size)."""
     from components.training.encoding import pooled
-    from components.training.layers import Lower, layers_give_tuples
+    from components.training.layers import Lower
 
-    if view == POOLED:
+    if isinstance(view, str):
         run: Compute = partial(pooled, base.placed(placement))
     else:
-        run = Lower(base.fork(placement), int(view), layers_give_tuples(base)).eval()
+        run = Lower(base.fork(placement), view).eval()
 
     def forward(ids: Tensor, mask: Tensor) -> Tensor:
         with placement.mixed():
@@ -243,7 +245,7 @@ def forward_of(base: Base, placement: Placement, view: int | str) -> Compute:
 
 
 @cache
-def rows_are_alike(base: Base, placement: Placement, view: int | str) -> bool:
+def rows_are_alike(base: Base, placement: Placement, view: View) -> bool:
     """Return whether a row's bits are the same in any company and at any place of a pass.
 
     Tried on a few lengths, once in a process.
@@ -267,7 +269,7 @@ def rows_are_alike(base: Base, placement: Placement, view: int | str) -> bool:
     return True
 
 
-def _numpy_dtype(placement: Placement, view: int | str) -> Any:
+def _numpy_dtype(placement: Placement, view: View) -> Any:
     import numpy as np
 
     return np.uint16 if placement.precision == "bfloat16" and view != POOLED else np.float32

@@ -1,9 +1,10 @@
-"""A transformer cut in two: the frozen layers below the lowest adapted one, and the rest.
+"""A transformer cut in two: what lies below the lowest adapter, and the rest.
 
-Concept: the boundary is the number of layers that no adapter touches. What enters layer
-`boundary` depends on the text alone, so it can be computed once and kept. Both halves are
-the whole model with some layers passed over, so embeddings, masks, positions and closing
-norms stay what the architecture makes of them.
+Concept: what enters the lowest adapted layer depends on the text alone, so it can be computed
+once and kept. Where that layer's attention block is not adapted either, and all that follows
+needs only what it gives, the cut lies behind it. Both halves are the whole model with some
+parts passed over, so embeddings, masks, positions and closing norms stay what the
+architecture makes of them.
 
 Promise: `split_fault` runs both halves on a few rows and compares them with the whole; a
 model that is not the sum of its halves is named, and never cut.
@@ -12,9 +13,10 @@ model that is not the sum of its halves is named, and never cut.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -26,8 +28,28 @@ from components.training.placement import Placement
 if TYPE_CHECKING:
     from components.training.base import Base
 
+ATTENTION = "attention"
+"""A layer's attention block, its sum and norm included (BERT, RoBERTa, ELECTRA and their kin)."""
+
+Form = Literal["plain", "tuple", "with weights"]
+"""How a part gives its hidden states: alone, in a tuple, or before its attention weights."""
+
 TOLERANCE = 1e-3
 """Largest difference between whole and halves, as a share of the largest value (float32)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Boundary:
+    """Where a model is cut: above so many `layers`, or above the next one's `attention` too."""
+
+    layers: int
+    attention: bool = False
+
+    def __str__(self) -> str:
+        """Return what lies below, for people."""
+        if not self.attention:
+            return f"the lowest {self.layers} layers"
+        return f"the lowest {self.layers} layers and the next one's attention"
 
 
 def layer_stack(model: nn.Module) -> tuple[str, nn.ModuleList]:
@@ -47,8 +69,8 @@ def layer_stack(model: nn.Module) -> tuple[str, nn.ModuleList]:
     )
 
 
-def boundary_of(adapted: nn.Module, fork: nn.Module, whole: nn.Module) -> int:
-    """Return how many layers at the bottom hold no weight that is not the base's.
+def boundaries_of(adapted: nn.Module, fork: nn.Module, whole: nn.Module) -> list[Boundary]:
+    """Return where nothing below holds a weight that is not the base's, the highest cut first.
 
     Args:
         adapted: `fork` with an adapter attached, in place as `peft` does it.
@@ -56,68 +78,90 @@ def boundary_of(adapted: nn.Module, fork: nn.Module, whole: nn.Module) -> int:
         whole: the base that it was forked from, whose weights it shares.
 
     Returns:
-        0 where anything outside the layers was added, such as a prompt.
+        none where something below every layer was added, such as a prompt.
     """
     _, layers = layer_stack(fork)
-    place = {id(weight): n for n, layer in enumerate(layers) for weight in layer.parameters()}
     known = {id(weight) for weight in whole.parameters()}
-    added = (id(weight) for weight in adapted.parameters() if id(weight) not in known)
-    return min((place.get(weight, 0) for weight in added), default=0)
+    added = {id(weight) for weight in adapted.parameters()} - known
+    inside = [added & {id(weight) for weight in layer.parameters()} for layer in layers]
+    if not any(inside) or added - set().union(*inside):
+        return []
+    lowest = next(place for place, weights in enumerate(inside) if weights)
+    attention: Any = getattr(layers[lowest], ATTENTION, None)
+    free = attention is not None and inside[lowest].isdisjoint(map(id, attention.parameters()))
+    return [Boundary(lowest, True)] * free + [Boundary(lowest)] * (lowest > 0)
 
 
 class Passed(nn.Module):
-    """Stands for a layer that is passed over: gives back the hidden states it was given.
+    """Stands for a part that is passed over: gives back the hidden states it was given.
 
-    Everything else that a model may ask of a layer is answered by the layer itself.
+    Everything else that a model may ask of the part is answered by the part itself.
     """
 
-    def __init__(self, layer: nn.Module, as_tuple: bool) -> None:
+    def __init__(self, part: nn.Module, form: Form) -> None:
         super().__init__()
-        object.__setattr__(self, "_layer", layer)  # not as a module: it holds no weights
-        self.as_tuple = as_tuple
-        self.seen: Tensor | None = None
+        object.__setattr__(self, "_part", part)  # not as a module: it holds no weights
+        self.form = form
 
     def __getattr__(self, name: str) -> Any:
         try:
             return super().__getattr__(name)
         except AttributeError:
-            return getattr(object.__getattribute__(self, "_layer"), name)
+            return getattr(object.__getattribute__(self, "_part"), name)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """Keep what came in and hand it on in the form that the model expects."""
+        """Hand on what came in, in the form that the model expects."""
         hidden = args[0] if args else kwargs["hidden_states"]
-        self.seen = hidden
-        return (hidden,) if self.as_tuple else hidden
+        return {"plain": hidden, "tuple": (hidden,), "with weights": (hidden, None)}[self.form]
 
 
 class Lower(nn.Module):
-    """The embeddings and the lowest layers of a base: ids to what enters the boundary."""
+    """The lower part of a base: ids to what crosses the boundary."""
 
-    def __init__(self, fork: nn.Module, boundary: int, as_tuple: bool) -> None:
+    def __init__(self, fork: nn.Module, boundary: Boundary) -> None:
         super().__init__()
         self.model = fork
+        self._found: Tensor | None = None
         _, layers = layer_stack(fork)
-        for place in range(boundary, len(layers)):
-            layers[place] = Passed(layers[place], as_tuple)
-        self._end = layers[boundary]
+        layer: Any = layers[boundary.layers]
+        if boundary.attention:
+            getattr(layer, ATTENTION).register_forward_hook(self._leave_with_output)
+        else:
+            layer.register_forward_pre_hook(self._leave_with_input, with_kwargs=True)
 
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
         """Return the hidden states, (n_rows, length, hidden_size)."""
-        self.model(input_ids=ids, attention_mask=mask)
-        end: Any = self._end
-        hidden, end.seen = end.seen, None
-        return hidden  # type: ignore[no-any-return]
+        with suppress(_Reached):
+            self.model(input_ids=ids, attention_mask=mask)
+        found, self._found = self._found, None
+        assert found is not None
+        return found
+
+    def _leave_with_output(self, module: nn.Module, args: Any, output: Any) -> None:
+        self._found = output[0]
+        raise _Reached
+
+    def _leave_with_input(self, module: nn.Module, args: Any, kwargs: Any) -> None:
+        self._found = args[0] if args else kwargs["hidden_states"]
+        raise _Reached
+
+
+class _Reached(Exception):
+    """The boundary is reached: the layers above need not run."""
 
 
 class Upper:
     """Makes an adapted model start at the boundary, from hidden states that it is given."""
 
-    def __init__(self, fork: nn.Module, boundary: int, as_tuple: bool) -> None:
+    def __init__(self, fork: nn.Module, boundary: Boundary, form: Form) -> None:
         _, layers = layer_stack(fork)
         self._given: Tensor | None = None
-        for place in range(boundary):
-            layers[place] = Passed(layers[place], as_tuple)
-        layers[boundary].register_forward_pre_hook(self._enter, with_kwargs=True)
+        for place in range(boundary.layers):
+            layers[place] = Passed(layers[place], form)
+        first: Any = layers[boundary.layers]
+        if boundary.attention:
+            setattr(first, ATTENTION, Passed(getattr(first, ATTENTION), "with weights"))
+        first.register_forward_pre_hook(self._enter, with_kwargs=True)
 
     @contextmanager
     def starting_from(self, hidden: Tensor) -> Iterator[None]:
@@ -136,22 +180,20 @@ class Upper:
 
 
 @cache
-def split_fault(base: Base, boundary: int) -> str | None:
+def split_fault(base: Base, boundary: Boundary) -> str | None:
     """Return why the base can't be cut at `boundary`, or None where it can.
 
-    Some architectures hand more than hidden states from layer to layer.
+    Some architectures hand more than hidden states from part to part.
     """
-    if boundary == 0:
-        return "the adapter changes the input or the lowest layer"
     plain = Placement("cpu", "float32", base.max_tokens, 1)
     name = type(base.model).__name__
     ids, mask = _a_few_rows(base)
     with torch.inference_mode(), fixed_threads(1):
         whole = _own_states(base.model, ids, mask)
         try:
-            form, fork = layers_give_tuples(base), base.fork(plain)
-            hidden = Lower(base.fork(plain), boundary, form)(ids, mask)
-            with Upper(fork, boundary, form).starting_from(hidden):
+            fork = base.fork(plain)
+            hidden = Lower(base.fork(plain), boundary)(ids, mask)
+            with Upper(fork, boundary, form_of_layers(base)).starting_from(hidden):
                 halves = _own_states(fork, ids, mask)
         except (LookupError, AttributeError, RuntimeError, TypeError, ValueError) as error:
             return f"{name} can't be cut in two ({type(error).__name__}: {error})"
@@ -161,8 +203,8 @@ def split_fault(base: Base, boundary: int) -> str | None:
 
 
 @cache
-def layers_give_tuples(base: Base) -> bool:
-    """Return whether this architecture's layers give a tuple, by one short pass."""
+def form_of_layers(base: Base) -> Form:
+    """Return in which form this architecture's layers give their states, by one short pass."""
     forms: list[bool] = []
     _, layers = layer_stack(base.model)
     watch = layers[0].register_forward_hook(
@@ -173,7 +215,7 @@ def layers_give_tuples(base: Base) -> bool:
             _own_states(base.model, *_a_few_rows(base))
     finally:
         watch.remove()
-    return forms[0]
+    return "tuple" if forms[0] else "plain"
 
 
 def _a_few_rows(base: Base) -> tuple[Tensor, Tensor]:

@@ -19,13 +19,14 @@ from components.training.base import Base, load_base
 from components.training.classifier import Classifier, make_body
 from components.training.encoding import pad, pooled, tokenise
 from components.training.frozen import POOLED, Frozen
-from components.training.layers import split_fault
+from components.training.layers import Boundary, split_fault
 from components.training.placement import Placement
 from components.training.quiet import quiet_transformers
 from components.training.tiny import write_tiny_base
 
 PLAIN = Placement("cpu", "float32", 64, 1)
 HALF = replace(PLAIN, precision="bfloat16")
+CUT, INSIDE = Boundary(1), Boundary(1, attention=True)
 TEXTS = ["it was good", "so " * 40, "x", "", "it was bad " * 9, "a b c", "meow " * 20, "it so was"]
 
 
@@ -38,14 +39,15 @@ def states(frozen: Frozen, rows: list[list[int]]) -> bytes:
     return frozen.states(rows, 64).contiguous().view(torch.uint8).numpy().tobytes()
 
 
+@pytest.mark.parametrize("cut", [CUT, INSIDE], ids=str)
 @pytest.mark.parametrize("placement", [PLAIN, HALF], ids=["float32", "bfloat16"])
 def test_kept_and_computed_states_are_the_same_bits(
-    base: Base, cache: ActivationCache, placement: Placement
+    base: Base, cache: ActivationCache, placement: Placement, cut: Boundary
 ) -> None:
     rows = tokenise(base, TEXTS, 64)
-    computed = states(Frozen(base, placement, 1, None), rows)
+    computed = states(Frozen(base, placement, cut, None), rows)
     for _ in ("cold", "warm"):
-        kept = Frozen(base, placement, 1, cache)
+        kept = Frozen(base, placement, cut, cache)
         kept.prepare(rows)
         assert len(kept._found) == len({tuple(row) for row in rows})
         assert states(kept, rows) == computed
@@ -60,7 +62,7 @@ def test_states_do_not_depend_on_the_company(
     base: Base, placement: Placement, data: st.DataObject
 ) -> None:
     rows = tokenise(base, TEXTS, 64)
-    frozen = Frozen(base, placement, 1, None)
+    frozen = Frozen(base, placement, data.draw(st.sampled_from([CUT, INSIDE])), None)
     alone = [states(frozen, [row]) for row in rows]
     company = data.draw(st.lists(st.sampled_from(range(8)), min_size=1, max_size=30))
     assert states(frozen, [rows[n] for n in company]) == b"".join(alone[n] for n in company)
@@ -70,7 +72,7 @@ def test_rows_that_kernels_treat_unlike_are_computed_alone(
     base: Base, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows, shapes = tokenise(base, TEXTS, 64), []
-    whole = module.forward_of(base, PLAIN, 1)
+    whole = module.forward_of(base, PLAIN, CUT)
 
     def uneven(ids: Any, mask: Any) -> Any:
         shapes.append(len(ids))
@@ -79,7 +81,7 @@ def test_rows_that_kernels_treat_unlike_are_computed_alone(
     monkeypatch.setattr(module, "forward_of", lambda *_: uneven)
     module.rows_are_alike.cache_clear()
     try:
-        frozen = Frozen(base, PLAIN, 1, None)
+        frozen = Frozen(base, PLAIN, CUT, None)
         together = states(frozen, rows)
         assert together == b"".join(states(frozen, [row]) for row in rows)
         assert set(shapes[-len(rows) :]) == {1}
@@ -89,10 +91,10 @@ def test_rows_that_kernels_treat_unlike_are_computed_alone(
 
 def test_a_cache_without_room_changes_nothing_but_the_work(base: Base, tmp_path: Path) -> None:
     rows = tokenise(base, TEXTS, 64)
-    small = Frozen(base, PLAIN, 1, ActivationCache(tmp_path / "small", 8000))
+    small = Frozen(base, PLAIN, CUT, ActivationCache(tmp_path / "small", 8000))
     small.prepare(rows)
     assert 0 < len(small._found) < len(rows)
-    assert states(small, rows) == states(Frozen(base, PLAIN, 1, None), rows)
+    assert states(small, rows) == states(Frozen(base, PLAIN, CUT, None), rows)
 
 
 def test_another_base_format_or_view_never_shares_a_row(
@@ -104,22 +106,34 @@ def test_another_base_format_or_view_never_shares_a_row(
     )
     row = tokenise(base, ["it was good"], 64)
     views = [
-        Frozen(base, PLAIN, 1, cache),
-        Frozen(base, HALF, 1, cache),
+        Frozen(base, PLAIN, CUT, cache),
+        Frozen(base, HALF, CUT, cache),
+        Frozen(base, PLAIN, INSIDE, cache),
         Frozen(base, PLAIN, POOLED, cache),
-        Frozen(base, replace(PLAIN, max_tokens=32), 1, cache),
-        Frozen(base, replace(PLAIN, threads=2), 1, cache),
-        Frozen(other, PLAIN, 1, cache),
+        Frozen(base, replace(PLAIN, max_tokens=32), CUT, cache),
+        Frozen(base, replace(PLAIN, threads=2), CUT, cache),
+        Frozen(other, PLAIN, CUT, cache),
     ]
     assert len({view._key(row[0]) for view in views}) == len(views)
 
 
-def test_the_model_behind_the_boundary_gives_what_the_whole_model_gives(base: Base) -> None:
+@pytest.mark.parametrize(
+    ("modules", "layers", "below"),
+    [
+        ("all-linear", 1, Boundary(1)),
+        ("feed-forward", 1, INSIDE),
+        ("feed-forward", "all", Boundary(0, attention=True)),
+    ],
+)
+def test_the_model_behind_the_boundary_gives_what_the_whole_model_gives(
+    base: Base, modules: str, layers: Any, below: Boundary
+) -> None:
     rows = tokenise(base, TEXTS, 64)
+    adapter = Settings().adapter.model_copy(update={"layers": layers, "target_modules": modules})
 
     def attach(fork: Any) -> Any:
         torch.manual_seed(0)
-        model = METHODS["lora"].attach(fork, Settings().adapter.model_copy(update={"layers": 1}))
+        model = METHODS["lora"].attach(fork, adapter)
         generator = torch.Generator().manual_seed(0)
         with torch.no_grad():
             for weight in model.parameters():
@@ -128,7 +142,7 @@ def test_the_model_behind_the_boundary_gives_what_the_whole_model_gives(base: Ba
         return model
 
     body = make_body(base, PLAIN, attach, None)
-    assert body.uncut is None
+    assert body.lower is not None and body.lower.view == below
     cut = Classifier(base, body, torch.nn.Identity(), (), PLAIN).features(rows, 64)
     whole = pooled(attach(base.fork(PLAIN)), *pad(rows, 64, base.pad_id))
     torch.testing.assert_close(cut, whole, atol=1e-5, rtol=1e-5)
@@ -140,8 +154,8 @@ def test_the_model_behind_the_boundary_gives_what_the_whole_model_gives(base: Ba
 def test_an_adapter_that_reaches_below_every_layer_is_not_cut(base: Base, kind: str) -> None:
     def attach(fork: Any) -> Any:
         if kind == "lowest layer":
-            adapter = Settings().adapter.model_copy(update={"layers": "all"})
-            return METHODS["lora"].attach(fork, adapter)
+            changed = {"layers": "all", "target_modules": "all-linear"}
+            return METHODS["lora"].attach(fork, Settings().adapter.model_copy(update=changed))
         from peft import PromptTuningConfig, TaskType, get_peft_model
 
         prompt = PromptTuningConfig(task_type=TaskType.FEATURE_EXTRACTION, num_virtual_tokens=3)
@@ -170,20 +184,25 @@ def test_a_model_that_hands_more_than_states_upwards_is_not_cut(base: Base) -> N
     for place, layer in enumerate(model.encoder.layer):
         model.encoder.layer[place] = Leaky(layer, told)
     odd = replace(base, model=model)
-    assert "hands more than hidden states" in str(split_fault(odd, 1))
-    assert split_fault(base, 1) is None
+    assert "hands more than hidden states" in str(split_fault(odd, CUT))
+    assert split_fault(base, CUT) is None
 
 
-@pytest.mark.parametrize("family", ["LlamaModel", "GPT2Model", "ModernBertModel", "RobertaModel"])
+FAMILIES = ["LlamaModel", "GPT2Model", "ModernBertModel", "RobertaModel", "DistilBertModel"]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
 def test_other_architectures_are_cut_as_well(family: str, tiny: Path, tmp_path: Path) -> None:
     kind = getattr(transformers, family)
     own = {
+        "DistilBertModel": {"dim": 32, "hidden_dim": 64, "n_layers": 3, "n_heads": 2},
         "LlamaModel": {"intermediate_size": 64, "num_attention_heads": 2},
         "GPT2Model": {"n_embd": 32, "n_layer": 3, "n_head": 2, "n_positions": 64},
         "ModernBertModel": {"intermediate_size": 64, "num_attention_heads": 2, "pad_token_id": 0},
         "RobertaModel": {"intermediate_size": 64, "num_attention_heads": 2, "pad_token_id": 0},
     }[family]
-    shape = {} if family == "GPT2Model" else {"hidden_size": 32, "num_hidden_layers": 3}
+    usual = {"hidden_size": 32, "num_hidden_layers": 3}
+    shape = {} if family in ("GPT2Model", "DistilBertModel") else usual
     config = kind.config_class(
         vocab_size=400,
         bos_token_id=1,
@@ -199,11 +218,13 @@ def test_other_architectures_are_cut_as_well(family: str, tiny: Path, tmp_path: 
     for name in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copy(tiny / name, folder)
     other = load_base(ModelSettings(base=str(folder), max_tokens=32), folder)
-    assert split_fault(other, 2) is None
+    assert split_fault(other, Boundary(2)) is None
+    behind_attention = split_fault(other, Boundary(1, attention=True))
+    assert (behind_attention is None) == (family == "RobertaModel")
     rows = tokenise(other, TEXTS, 32)
     found = {}
     for placement in (replace(PLAIN, max_tokens=32), replace(HALF, max_tokens=32)):
-        states = Frozen(other, placement, 2, None).states(rows, 32)
+        states = Frozen(other, placement, Boundary(2), None).states(rows, 32)
         assert (states.shape, states.dtype) == ((len(TEXTS), 32, 32), placement.dtype)
         found[placement.precision] = states.float()
     torch.testing.assert_close(found["bfloat16"], found["float32"], atol=0.1, rtol=0.1)
