@@ -43,6 +43,10 @@ TINY_TRAINING = {
 }
 
 
+TINY_STRATEGY = {"parent_mix": 1.0}
+"""Whole steps: a poisoned batch of the size of all before must do its harm in one."""
+
+
 def main() -> None:
     """Run the stream and write `data/reference/numbers.json`."""
     settings = reference_settings(load_settings(Path("params.yaml")))
@@ -57,7 +61,7 @@ def reference_settings(settings: Settings) -> Settings:
     return Settings(
         seed=settings.seed,
         adapter=settings.adapter,
-        strategy=settings.strategy,
+        strategy=settings.strategy.model_copy(update=TINY_STRATEGY),
         gate=settings.gate,
         model=settings.model.model_copy(update=TINY_MODEL),
         training=settings.training.model_copy(update=TINY_TRAINING),
