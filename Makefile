@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check reproduce bench-speed docs clean
+.PHONY: help demo test check reproduce bench-speed bench-gate docs clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ reproduce: $(READY) ## run the frozen reference stream; its numbers must be thos
 
 bench-speed: $(READY) ## measure what docs/speed.md says; leave the machine alone for an hour
 	@$(BIN)/python -m tests.speed $(ARGS)
+
+bench-gate: $(READY) ## measure what docs/gate.md says
+	@$(BIN)/python -m tests.gatebench $(ARGS)
 
 docs: $(READY) ## write docs/cli.md from the command line's own help
 	@$(BIN)/python docs/reference.py

@@ -1,0 +1,103 @@
+"""Streams of updates whose true losses are known, on exams made of real models' items.
+
+Concept: an item has the chance to be answered rightly that real versions had of it
+(`models.hardness`). An update redraws the answers to a share of the items, which is its churn,
+and where it truly loses, turns right answers wrong. Champion and anchor sit the same items
+decision after decision, so luck stays where it fell, as it does in life.
+
+Promise: the verdicts are those of the gate (`planning.outcomes`); the same seed gives the same
+streams.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from components.gate import planning
+from components.gate.verdicts import Rules
+
+Rule = Literal["gate", "per step", "threshold"]
+RULES: tuple[Rule, ...] = ("gate", "per step", "threshold")
+THRESHOLD = 0.01
+"""The rule that most pipelines have: block on an observed loss above 1 point on any task."""
+
+PROMOTED, HELD, REJECTED = 0, 1, 2
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How large a world is: exams, their items, and the share of answers an update changes."""
+
+    tasks: int
+    items: int
+    churn: float
+
+
+class World:
+    """Many streams at once. Answers are (streams, tasks, items), levels (streams, tasks).
+
+    The true accuracy of a version on a task is `mean * level`.
+    """
+
+    def __init__(self, hard: Any, shape: Shape, streams: int, seed: int) -> None:
+        self.random = np.random.default_rng(seed)
+        self.shape, self.mean = shape, float(hard.mean())
+        self.redrawn = min(1.0, shape.churn / float(2 * (hard * (1 - hard)).mean()))
+        size = (streams, shape.tasks, shape.items)
+        self.chance = self.random.choice(hard.astype(np.float32), size)
+        self.champion = self._roll() < self.chance
+        self.anchor = self.champion.copy()
+        self.level = np.ones(size[:2], np.float32)
+        self.anchor_level = self.level.copy()
+
+    def candidate(self, loss: Any) -> tuple[Any, Any]:
+        """Return an update's answers and levels; `loss`: true loss, (streams, tasks)."""
+        before = self.level
+        after = before - np.asarray(loss, np.float32) / self.mean
+        again = self._roll() < self.redrawn
+        right = np.where(again, self._roll() < self.chance * before[..., None], self.champion)
+        kept = np.minimum(after / before, 1.0)[..., None]
+        right &= self._roll() < kept
+        return right, after
+
+    def decide(self, right: Any, rule: Rule, rules: Rules) -> Any:
+        """Return PROMOTED, HELD or REJECTED for each stream, (streams,)."""
+        if rule == "threshold":
+            lost = (self.champion.mean(-1) - right.mean(-1)).max(-1)
+            return np.where(lost > THRESHOLD, REJECTED, PROMOTED)
+        checks = [self._check(self.champion, right, rules.margin_points, rules)]
+        if rule == "gate":
+            checks.append(self._check(self.anchor, right, rules.anchor_margin_points, rules))
+        return np.maximum.reduce(checks)
+
+    def promote(self, which: Any, right: Any, level: Any, rules: Rules) -> None:
+        """Bring candidates into force in the streams that `which` marks, and move anchors."""
+        self.champion[which], self.level[which] = right[which], level[which]
+        worse, better = _changes(self.anchor, self.champion)
+        # shown better than its anchor: the counts exchanged
+        p_values = planning.outcomes(better, worse, self.shape.items, 1.0, rules.alpha)[1]
+        moved = (p_values <= rules.alpha) & which[:, None]
+        self.anchor[moved], self.anchor_level[moved] = self.champion[moved], self.level[moved]
+
+    def lost(self) -> Any:
+        """Return the champion's true loss since the beginning, (streams, tasks)."""
+        return self.mean * (1 - self.level)
+
+    def _check(self, before: Any, right: Any, margin_points: float, rules: Rules) -> Any:
+        worse, better = _changes(before, right)
+        passed, p_values = planning.outcomes(
+            worse, better, self.shape.items, margin_points / 100, rules.alpha
+        )
+        failed = ~passed & (planning.holm(p_values) <= rules.alpha)
+        return np.where(failed.any(-1), REJECTED, np.where(passed.all(-1), PROMOTED, HELD))
+
+    def _roll(self) -> Any:
+        return self.random.random(self.chance.shape, np.float32)
+
+
+def _changes(before: Any, after: Any) -> tuple[Any, Any]:
+    """Return (worse, better), each (streams, tasks)."""
+    return (before & ~after).sum(-1), (after & ~before).sum(-1)
