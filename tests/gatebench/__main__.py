@@ -10,7 +10,11 @@ import sys
 
 from tests.page import Page
 
-PAGE = Page("gate", "tests.gatebench", ("models", "histories", "drip", "looks", "cost"))
+PAGE = Page(
+    "gate",
+    "tests.gatebench",
+    ("models", "histories", "drip", "looks", "poison", "drift", "cost"),
+)
 
 if __name__ == "__main__":
     sys.exit(PAGE.make(sys.argv[1:]))
