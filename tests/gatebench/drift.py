@@ -37,7 +37,7 @@ def measure(folder: Path, plots: Path) -> Section:
     ]
     what = f"tweets against editorials found, n = {NEAR}"
     checks.append(Check(what, 100 * _any(found[NEAR]), "at least", 95.0, " %"))
-    names = list(DriftTold)
+    names = list(TESTS)
     rows = ["| | n | any | " + " | ".join(names) + " |", "|---|---|---|" + "---|" * len(names)]
     for kind, told in (("shuffled", alarms), ("other domain", found)):
         for n, each in told.items():
@@ -49,7 +49,7 @@ def measure(folder: Path, plots: Path) -> Section:
     return Section("Drift", checks, text)
 
 
-DriftTold = ("domain-classifier", "mmd", "labels")
+TESTS = ("domain-classifier", "mmd", "labels")
 Pool = tuple[Any, list[str]]
 """Embeddings (n, hidden_size) and labels."""
 
@@ -87,7 +87,7 @@ def _alarms(random: np.random.Generator, past: Pool, now: Pool, n: int) -> Any:
         ]
         drift = examine(*embeddings, *labels, DriftSettings(), seed=round_)
         by_name = {each.name: each.drifted for each in drift.findings}
-        told.append([by_name[name] for name in DriftTold])  # type: ignore[index]
+        told.append([by_name[name] for name in TESTS])
     return np.array(told)
 
 
