@@ -11,6 +11,7 @@ processes may use one folder at a time.
 
 from __future__ import annotations
 
+import mmap
 import os
 import shutil
 import sqlite3
@@ -43,7 +44,11 @@ _LAYOUT = (
     "CREATE TABLE IF NOT EXISTS rows (key BLOB PRIMARY KEY, block INTEGER NOT NULL, start INTEGER"
     " NOT NULL, bytes INTEGER NOT NULL, sum INTEGER NOT NULL) WITHOUT ROWID",
     "CREATE INDEX IF NOT EXISTS rows_of_block ON rows (block)",
+    "CREATE INDEX IF NOT EXISTS blocks_by_use ON blocks (used)",
 )
+
+_SWEPT: set[Path] = set()
+"""The folders that this process has swept: listing all files once is enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +82,8 @@ class ActivationCache:
     def _read(self, index: sqlite3.Connection, keys: Sequence[bytes]) -> dict[bytes, np.ndarray]:
         where = _lookup(index, keys)
         maps = {name: self._map(name) for name in sorted({name for name, *_ in where.values()})}
-        index.executemany(
-            "UPDATE blocks SET used = (SELECT max(used) + 1 FROM blocks) WHERE name = ?",
-            [(name,) for name in maps],
-        )
+        now = _next_use(index)
+        index.executemany("UPDATE blocks SET used = ? WHERE name = ?", [(now, n) for n in maps])
         found: dict[bytes, np.ndarray] = {}
         torn: set[str] = set()
         for key, (name, start, size, checksum) in where.items():
@@ -107,9 +110,8 @@ class ActivationCache:
         self, index: sqlite3.Connection, name: str, size: int, rows: Mapping[bytes, np.ndarray]
     ) -> bool:
         index.execute(
-            "INSERT OR REPLACE INTO blocks (name, bytes, used)"
-            " VALUES (?, ?, (SELECT coalesce(max(used), 0) + 1 FROM blocks))",
-            (name, size),
+            "INSERT OR REPLACE INTO blocks (name, bytes, used) VALUES (?, ?, ?)",
+            (name, size, _next_use(index)),
         )
         block = index.execute("SELECT id FROM blocks WHERE name = ?", (name,)).fetchone()[0]
         start, entries = 0, []
@@ -122,15 +124,17 @@ class ActivationCache:
 
     def _evict(self, index: sqlite3.Connection) -> None:
         """Drop the blocks that were used longest ago, down to the bound."""
-        blocks = index.execute("SELECT name, bytes FROM blocks ORDER BY used").fetchall()
-        excess, gone = sum(size for _, size in blocks) - self.max_bytes, set()
-        for name, size in blocks:
+        excess = index.execute("SELECT sum(bytes) FROM blocks").fetchone()[0] - self.max_bytes
+        gone = set()
+        for name, size in index.execute("SELECT name, bytes FROM blocks ORDER BY used"):
             if excess <= 0:
                 break
             gone.add(name)
             excess -= size
         self._drop(index, gone)
-        self._sweep({name for name, _ in blocks} - gone)
+        if self.folder not in _SWEPT:
+            _SWEPT.add(self.folder)
+            self._sweep({name for (name,) in index.execute("SELECT name FROM blocks")})
 
     def _drop(self, index: sqlite3.Connection, names: set[str]) -> None:
         for name in names:
@@ -155,7 +159,9 @@ class ActivationCache:
         import numpy as np
 
         try:
-            return np.memmap(self._block(name), dtype=np.uint8, mode="r")
+            with self._block(name).open("rb") as file:
+                mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            return np.frombuffer(mapped, np.uint8)
         except (OSError, ValueError):  # gone, or cut to nothing
             return np.empty(0, np.uint8)
 
@@ -179,6 +185,11 @@ class ActivationCache:
         except sqlite3.DatabaseError:
             shutil.rmtree(self.folder, ignore_errors=True)
             return otherwise
+
+
+def _next_use(index: sqlite3.Connection) -> int:
+    """Return the next number of the clock that says which block was used when."""
+    return int(index.execute("SELECT coalesce(max(used), 0) + 1 FROM blocks").fetchone()[0])
 
 
 def _lookup(

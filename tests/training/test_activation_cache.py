@@ -119,7 +119,7 @@ def test_a_folder_that_cannot_be_made_is_done_without(tmp_path: Path) -> None:
 
 
 def test_what_a_killed_process_left_is_swept_away_later(cache: ActivationCache) -> None:
-    cache.put(rows(0, 3))
+    cache.folder.mkdir(parents=True)
     old, new = cache.folder / "left.123.part", cache.folder / "made.now.part"
     for path in (old, new):
         path.write_bytes(b"torn")
