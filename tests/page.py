@@ -73,6 +73,11 @@ class Section:
         return "\n\n".join([f"## {number}. {self.title}", "\n".join(table), self.text, *plots])
 
 
+def opening(docstring: str | None) -> str:
+    """Return what a part's module says of itself, without its first line and its command."""
+    return (docstring or "").split("\n\n", 1)[1].split("    make")[0].strip()
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """`docs/NAME.md`, of the parts of a package of the same measurements.
@@ -107,8 +112,8 @@ class Page:
             for number, part in enumerate(self.parts, start=1)
             if self._kept(part).exists()
         }
-        opening = Path(import_module(self.package).__path__[0]) / "opening.md"
-        text = [opening.read_text(encoding="utf-8").strip()]
+        start = Path(import_module(self.package).__path__[0]) / "opening.md"
+        text = [start.read_text(encoding="utf-8").strip()]
         text += [section.markdown(number, self.name) for number, section in sections.items()]
         absent = [part for part in self.parts if not self._kept(part).exists()]
         if absent:

@@ -122,10 +122,15 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
     Source: Holm 1979, Scandinavian Journal of Statistics 6, 65-70.
     """
-    adjusted, running = [1.0] * len(p_values), 0.0
-    for rank, place in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
-        running = max(running, (len(p_values) - rank) * p_values[place])
-        adjusted[place] = min(1.0, running)
+    return list(holm_rows(np.asarray(p_values, float)).tolist())
+
+
+def holm_rows(p_values: Any) -> Any:
+    """Return `holm` of each row of an array, (..., tests)."""
+    order = np.argsort(p_values, axis=-1, kind="stable")
+    ranked = np.take_along_axis(p_values, order, -1) * np.arange(p_values.shape[-1], 0, -1)
+    adjusted = np.empty_like(ranked)
+    np.put_along_axis(adjusted, order, np.minimum(np.maximum.accumulate(ranked, -1), 1.0), -1)
     return adjusted
 
 

@@ -110,21 +110,11 @@ def draw(exam: Sitting, loss: Any, random: np.random.Generator) -> tuple[Any, An
 
 def tally(passed: Any, p_values: Any, alpha: float) -> Forecast:
     """Return the shares of the gate's actions; both arrays are (updates, exams)."""
-    failed = ~passed & (holm(p_values) <= alpha)
+    failed = ~passed & (paired.holm_rows(p_values) <= alpha)
     rejected = failed.any(axis=-1)
     promoted = passed.all(axis=-1)
     shares = promoted.mean(), (~promoted & ~rejected).mean(), rejected.mean()
     return Forecast(*map(float, shares))
-
-
-def holm(p_values: Any) -> Any:
-    """Return `paired.holm` of each row, (updates, exams)."""
-    order = np.argsort(p_values, axis=-1, kind="stable")
-    weights = np.arange(p_values.shape[-1], 0, -1)
-    ranked = np.take_along_axis(p_values, order, -1) * weights
-    adjusted = np.empty_like(ranked)
-    np.put_along_axis(adjusted, order, np.minimum(np.maximum.accumulate(ranked, -1), 1.0), -1)
-    return adjusted
 
 
 def detectable_points(exam: Sitting, alpha: float) -> float:

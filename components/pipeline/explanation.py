@@ -19,10 +19,7 @@ def explain(ws: Workspace, number: int) -> dict[str, Any]:
     Raises:
         ConfigError: there is no such version.
     """
-    version = views.version(ws.ledger, number)
-    if version is None:
-        legal = ", ".join(str(each.version) for each in views.versions(ws.ledger)) or "none yet"
-        raise ConfigError(f"There is no version {number}.", f"Versions: {legal}.")
+    version = registered(ws, number)
     arrival = views.arrival(ws.ledger, version.batch)
     decision = ws.read_document(version.evidence)["decision"]
     return {
@@ -42,6 +39,19 @@ def explain(ws: Workspace, number: int) -> dict[str, Any]:
         "frozen": _frozen(ws, version.bundle),
         "report": str(report_path(ws, version.batch, version.bundle)),
     }
+
+
+def registered(ws: Workspace, number: int) -> views.Version:
+    """Return one version.
+
+    Raises:
+        ConfigError: there is no such version.
+    """
+    version = views.version(ws.ledger, number)
+    if version is None:
+        legal = ", ".join(str(each.version) for each in views.versions(ws.ledger)) or "none yet"
+        raise ConfigError(f"There is no version {number}.", f"Versions: {legal}.")
+    return version
 
 
 def _frozen(ws: Workspace, digest: str) -> str:

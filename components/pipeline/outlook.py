@@ -18,6 +18,7 @@ from components.gate import evidence
 from components.gate.planning import Sitting, detectable_points, forecast, items_needed
 from components.ledger import views
 from components.pipeline.examination import rules
+from components.pipeline.explanation import registered
 from components.pipeline.workspace import Workspace
 
 ASSUMED_CHURN = 0.08
@@ -98,10 +99,7 @@ def decide_again(ws: Workspace, number: int) -> dict[str, Any]:
         ConfigError: there is no such version, or its evidence is of an earlier format.
         Corrupted: the decision comes out otherwise.
     """
-    version = views.version(ws.ledger, number)
-    if version is None:
-        legal = ", ".join(str(each.version) for each in views.versions(ws.ledger)) or "none yet"
-        raise ConfigError(f"There is no version {number}.", f"Versions: {legal}.")
+    version = registered(ws, number)
     document = ws.read_document(version.evidence)
     place = f"The evidence of version {number} ({ws.document_path(version.evidence)})"
     try:

@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 
 from components.gate import Answers, Examination, ExamResult, Rules, judge
-from components.gate.paired import holm as holm_of_one
+from components.gate.paired import holm, holm_rows
 from components.gate.planning import (
     Sitting,
     draw,
     forecast,
-    holm,
     items_needed,
     outcomes,
     tally,
@@ -48,8 +47,8 @@ def test_arrays_are_judged_as_the_gate_judges(items: int) -> None:
 
 def test_holm_on_rows_is_holm() -> None:
     values = np.random.default_rng(0).random((20, 5)) ** 3
-    for row, adjusted in zip(values, holm(values), strict=True):
-        assert adjusted == pytest.approx(holm_of_one(list(row)))
+    for row, adjusted in zip(values, holm_rows(values), strict=True):
+        assert adjusted == pytest.approx(holm(list(row)))
 
 
 @pytest.mark.parametrize(("churn", "exams"), [(0.03, 1), (0.08, 20)])

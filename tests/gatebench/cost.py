@@ -14,7 +14,7 @@ import numpy as np
 
 from components.gate import Answers, Examination, ExamResult, Rules, judge
 from components.gate.paired import upper_bound
-from tests.page import Check, Section
+from tests.page import Check, Section, opening
 
 TASKS, ITEMS, ROUNDS, CHURN = (1, 10, 20, 100, 1000), 500, 5, 0.06
 LIMIT_TASKS, LIMIT_SECONDS = 20, 0.2
@@ -52,5 +52,5 @@ def measure(folder: Path, plots: Path) -> Section:
     rows += [f"| {tasks:,} | {taken:.3f} |" for tasks, taken in found.items()]
     what = f"a decision over {LIMIT_TASKS} tasks of {ITEMS} items"
     checks = [Check(what, found[LIMIT_TASKS], "at most", LIMIT_SECONDS, " s")]
-    text = "\n\n".join([(__doc__ or "").split("\n\n", 1)[1].strip(), "\n".join(rows)])
+    text = "\n\n".join([opening(__doc__), "\n".join(rows)])
     return Section("The cost of a decision", checks, text)

@@ -20,7 +20,7 @@ from components.training.activation_cache import ActivationCache
 from components.training.base import load_base
 from components.training.frozen import embed
 from components.training.placement import placement_of
-from tests.page import Check, Section
+from tests.page import Check, Section, opening
 from tests.speed.corpora import CACHE
 
 SIZES, ROUNDS, NEAR = (50, 200, 1000, 5000), 200, 200
@@ -43,9 +43,7 @@ def measure(folder: Path, plots: Path) -> Section:
         for n, each in told.items():
             cells = " | ".join(f"{100 * float(each[:, place].mean()):.1f} %" for place in range(3))
             rows.append(f"| {kind} | {n:,} | {100 * _any(each):.1f} % | {cells} |")
-    text = "\n\n".join(
-        [(__doc__ or "").split("\n\n", 1)[1].strip(), f"{ROUNDS} rounds a row.", "\n".join(rows)]
-    )
+    text = "\n\n".join([opening(__doc__), f"{ROUNDS} rounds a row.", "\n".join(rows)])
     return Section("Drift", checks, text)
 
 

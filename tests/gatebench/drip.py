@@ -14,12 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from components.gate.verdicts import Rules
 from tests.gatebench.models import answers, hardness
-from tests.gatebench.worlds import PROMOTED, Rule, Shape, World
-from tests.page import Check, Section
+from tests.gatebench.worlds import GATE, PROMOTED, Rule, Shape, World
+from tests.page import Check, Section, opening
 
-GATE = Rules(margin_points=3.0, anchor_margin_points=6.0)
 UPDATES, LOSS, STREAMS = 50, 0.003, 300
 SIZES, CHURN = (500, 1000, 2000), 0.04
 SIDES: tuple[Rule, ...] = ("gate", "per step")
@@ -85,9 +83,7 @@ def measure(folder: Path, plots: Path) -> Section:
         f"| {after} | {maximum[after - 1]:+.2f} points | {anchor[after - 1]:+.2f} points |"
         for after in MAXIMUM_AFTER
     ]
-    text = "\n\n".join(
-        [(__doc__ or "").split("\n\n", 1)[1].strip(), "\n".join(rows), "\n".join(lines)]
-    )
+    text = "\n\n".join([opening(__doc__), "\n".join(rows), "\n".join(lines)])
     return Section("Slow losses", checks, text, ["drip.png"])
 
 

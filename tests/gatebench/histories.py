@@ -16,12 +16,10 @@ from typing import Any
 import numpy as np
 
 from components.gate.planning import items_needed
-from components.gate.verdicts import Rules
 from tests.gatebench.models import answers, hardness
-from tests.gatebench.worlds import HELD, PROMOTED, REJECTED, RULES, Rule, Shape, World
-from tests.page import Check, Section
+from tests.gatebench.worlds import GATE, HELD, PROMOTED, REJECTED, RULES, Rule, Shape, World
+from tests.page import Check, Section, opening
 
-GATE = Rules(margin_points=3.0, anchor_margin_points=6.0)
 HISTORIES, CHUNK = 10_000, 250
 TASKS, ITEMS = 20, 500
 CHURNS = (0.01, 0.02, 0.04, 0.08)
@@ -128,7 +126,7 @@ def measure(folder: Path, plots: Path) -> Section:
         Check("harmless updates promoted at the planned size", 100 * least, "at least", 80.0, " %"),
     ]
     text = "\n\n".join(
-        [(__doc__ or "").split("\n\n", 1)[1].strip(), _usual(usual), _planned(planned),
+        [opening(__doc__), _usual(usual), _planned(planned),
          _streams(streams)]
     )  # fmt: skip
     return Section("Histories with a known truth", checks, text)

@@ -16,7 +16,7 @@ import numpy as np
 from components.gate import anytime
 from components.gate.paired import Changes
 from components.gate.planning import outcomes
-from tests.page import Check, Section
+from tests.page import Check, Section, opening
 
 LOOKS, ITEMS_A_LOOK, STREAMS, CHURN, ALPHA = 1000, 5, 400, 0.06, 0.05
 TRUE_LOSS = 0.03
@@ -65,7 +65,7 @@ def measure(folder: Path, plots: Path) -> Section:
     checks = [Check("false alarms over all looks", false, "at most", 100 * ALPHA, " %")]
     text = "\n\n".join(
         [
-            (__doc__ or "").split("\n\n", 1)[1].strip(),
+            opening(__doc__),
             f"{STREAMS} champions, {LOOKS:,} looks each. Falsely alarmed: *watch* {false:.1f} %,"
             f" *each look* {usual:.1f} %. Of champions that lost 3 points,"
             f" {100 * len(noticed) / STREAMS:.1f} % were noticed, after"

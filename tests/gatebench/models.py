@@ -76,11 +76,11 @@ def measure(folder: Path, plots: Path) -> Section:
 def _learn(seed: int, folder: Path) -> list[Told]:
     import torch
 
-    from tests.speed.stream import _story, settings_of, versions
+    from tests.speed.stream import settings_of, story_of, versions
     from tests.speed.update import Worker, as_items
 
     torch.set_num_threads(1)
-    story = _story(seed)
+    story = story_of(seed)
     exams = {name: as_items(rows, name) for name, rows in story["exams"].items()}
     right: dict[str, list[list[bool]]] = {name: [] for name in exams}
     with tempfile.TemporaryDirectory(dir=folder) as own:

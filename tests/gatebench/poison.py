@@ -19,7 +19,7 @@ from components.demo import fetch
 from components.demo.stream import TURNED, make_stream, write_scene
 from components.ledger import views
 from components.pipeline.workspace import Workspace, open_workspace
-from tests.page import Check, Section
+from tests.page import Check, Section, opening
 from tests.speed.corpora import CACHE
 from tests.stream import add_exam, settle, write_jsonl
 
@@ -202,4 +202,4 @@ def _text(found: dict[str, dict[str, Any]]) -> str:
             f"| {what} | {refused} | {each['kept_out']} | {drift} | **{each['action']}**:"
             f" {each['headline']} | {loss} |"
         )
-    return "\n\n".join([(__doc__ or "").split("\n\n", 1)[1].strip(), "\n".join(rows)])
+    return "\n\n".join([opening(__doc__), "\n".join(rows)])

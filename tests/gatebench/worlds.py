@@ -16,8 +16,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from components.gate import planning
+from components.gate import paired, planning
 from components.gate.verdicts import Rules
+
+GATE = Rules(margin_points=3.0, anchor_margin_points=6.0)
+"""The product's default margins."""
 
 Rule = Literal["gate", "per step", "threshold"]
 RULES: tuple[Rule, ...] = ("gate", "per step", "threshold")
@@ -91,7 +94,7 @@ class World:
         passed, p_values = planning.outcomes(
             worse, better, self.shape.items, margin_points / 100, rules.alpha
         )
-        failed = ~passed & (planning.holm(p_values) <= rules.alpha)
+        failed = ~passed & (paired.holm_rows(p_values) <= rules.alpha)
         return np.where(failed.any(-1), REJECTED, np.where(passed.all(-1), PROMOTED, HELD))
 
     def _roll(self) -> Any:

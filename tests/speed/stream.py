@@ -54,7 +54,7 @@ def measure(folder: Path, plots: Path) -> Section:
     """Run all sides on all seeds, in turn."""
     stories = {seed: folder / f"story-{seed}.json" for seed in SEEDS}
     for seed, story in stories.items():
-        story.write_text(json.dumps(_story(seed)), encoding="utf-8")
+        story.write_text(json.dumps(story_of(seed)), encoding="utf-8")
     runs = [(side, seed) for seed in SEEDS for side in SIDES if side != "plain" or seed == SEEDS[0]]
     with ThreadPoolExecutor(PROCESSES) as pool:
         results = list(pool.map(lambda run: _run(stories[run[1]], *run), runs))
@@ -90,7 +90,7 @@ def _run(story: Path, side: str, seed: int) -> dict[str, Any]:
     return found
 
 
-def _story(seed: int) -> dict[str, Any]:
+def story_of(seed: int) -> dict[str, Any]:
     """Return the honest batches in their order, and the exams."""
     ratings = fetch.fetch(CACHE / "demo", print).ratings
     stream = make_stream({name: fetch.read_rated(path) for name, path in ratings.items()}, seed)

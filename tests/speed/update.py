@@ -460,7 +460,7 @@ def main() -> None:
     parser.add_argument("result", type=Path)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=THREADS)
-    parser.add_argument("--max-tokens", type=int, default=128)
+    parser.add_argument("--max-tokens", type=int, default=MAX_TOKENS)
     parser.add_argument("--layers", type=int, default=LAYERS)
     args = parser.parse_args()
     settings = parse_settings(
