@@ -173,14 +173,15 @@ class HoldoutSettings(Section):
 
     fraction: Annotated[float, Field(ge=0.0, le=0.9)] = 0.2
     max_items: Positive = 2000
-    min_items: Positive = 100
+    min_items: Positive = 200
 
 
 class GateSettings(Section):
     """What a candidate must show. Margins are in points (0.01 of accuracy).
 
     `approval`: `auto` promotes on PASS; `always` holds every PASS for a person.
-    `watch_alpha` is spent over all looks at one champion.
+    `watch_alpha` is spent over all looks at one champion. `worn_after`: the decisions after
+    which an exam has spent half of the alpha that its anchor checks have together.
     """
 
     margin_points: Annotated[float, Field(gt=0.0, le=100.0)] = 3.0
@@ -189,6 +190,7 @@ class GateSettings(Section):
     alpha: Probability = 0.05
     watch_alpha: Probability = 0.05
     approval: Literal["auto", "always"] = "auto"
+    worn_after: Positive = 100
 
     @model_validator(mode="after")
     def _consistent(self) -> GateSettings:

@@ -68,7 +68,7 @@ def _show_plan(value: dict[str, Any]) -> None:
             f"{100 * each['churn']:.1f} %",
             f"{each['detectable_points']:.1f}",
             _needed(each),
-            each["decisions_served"],
+            f"{each['decisions_served']} ({100 * each['worn']:.0f} % worn)",
         )
         for each in value["exams"]
     ]
@@ -88,6 +88,9 @@ def _show_plan(value: dict[str, Any]) -> None:
         for each in value["updates"]
     ]
     table(["update", "points lost on one task", "promoted", "held", "rejected"], shares)
+    worn = [each["exam"] for each in value["exams"] if each["worn"] >= 0.5]
+    if worn:
+        click.echo(f"Worn, better followed by a fresh exam: {', '.join(worn)}.")
     lacking = [each for each in value["exams"] if each["items_needed"] > each["items"]]
     if lacking:
         click.echo("Hold out more with `ratchet holdout add FILE --task NAME`, or widen")

@@ -2,7 +2,8 @@
 
 Concept: each known exam is held against the champion and against its anchor (a paired
 non-inferiority test each), each part of the batch against a floor or the champion, and
-drift findings are weighed by policy.
+drift findings are weighed by policy. Where both models of a comparison share all that decides
+their answers, it passes by certificate: nothing is computed, and no alpha is spent.
 
 Promise: nothing is examined by halves. Answers that are absent, empty, of other items,
 duplicated or not plainly true or false give MISSING, and MISSING never promotes.
@@ -26,53 +27,64 @@ from components.gate.paired import (
 )
 from components.gate.pairing import Comparison, by_item, count_changes
 from components.gate.verdicts import (
+    ALARMS,
+    BLOCKS,
+    NOTES,
     Consequence,
     DriftNote,
     ExamResult,
     NewTask,
     Outcome,
+    Requests,
     Rules,
     Verdict,
 )
 
-_CONSEQUENCE: dict[Outcome, Consequence] = {
-    Outcome.PASS: "promote",
-    Outcome.INCONCLUSIVE: "hold",
-    Outcome.FAIL: "reject",
-}
 
+def exam_comparisons(exams: Sequence[ExamResult], rules: Rules) -> list[Comparison]:
+    """Return what is asked of every exam: against the champion, then against the anchor.
 
-def check_exams(exams: Sequence[ExamResult], rules: Rules) -> list[Verdict]:
-    """Return the verdicts of every exam, against the champion and then against the anchor.
-
-    An exam of a task that is not known yet is scored and noted, never blocking.
-    Law: the order of the exams changes no verdict.
+    An exam of a task that is not known yet is scored and noted, never blocking. A worn exam
+    leaves the anchor to a fresher one of its task.
     """
     known = [exam for exam in exams if exam.known]
-    verdicts = compare([_against_champion(exam, rules) for exam in known], rules.alpha)
-    verdicts += compare([_against_anchor(exam, rules) for exam in known], rules.alpha)
-    others = [_against_champion(exam, rules) for exam in exams if not exam.known]
-    others = [comparison for comparison in others if comparison.before is not None]
-    return verdicts + [_noted(verdict) for verdict in compare(others, rules.alpha)]
-
-
-def check_learned(
-    parts: Sequence[NewTask], examined: Collection[str], rules: Rules
-) -> list[Verdict]:
-    """Return, per part of the batch, whether it was learned.
-
-    A known task only has to be no worse than the champion. Where it is among the tasks
-    `examined`, its exam decides that on more items: then an open verdict on the few rows of
-    the batch is noted only. A FAIL always rejects.
-    """
-    known = [_own_rows(part, rules) for part in parts if part.known]
-    verdicts = [
-        _noted(verdict)
-        if verdict.outcome is Outcome.INCONCLUSIVE and verdict.task in examined
-        else verdict
-        for verdict in compare(known, rules.alpha)
+    others = [exam for exam in exams if not exam.known and exam.champion is not None]
+    return [
+        *(_against_champion(exam, rules, BLOCKS) for exam in known),
+        *(_against_anchor(exam, rules) for exam in known if not _relieved(exam, known, rules)),
+        *(_against_champion(exam, rules, NOTES) for exam in others),
     ]
-    return verdicts + [_floor(part, rules) for part in parts if not part.known]
+
+
+def row_comparisons(
+    parts: Sequence[NewTask], examined: Collection[str], rules: Rules
+) -> list[Comparison]:
+    """Return what is asked of the batch's own rows of known tasks: no worse than the champion.
+
+    Where a task is among those `examined`, its exam decides that on more items: then an open
+    verdict on the few rows of the batch is noted only. A FAIL always rejects.
+    """
+    return [
+        Comparison(
+            "learned",
+            part.task,
+            "",
+            f"{_subject(part)}, new items",
+            "the champion",
+            part.champion,
+            part.candidate,
+            rules.margin_points,
+            rules.alpha,
+            ALARMS if part.task in examined else BLOCKS,
+        )
+        for part in parts
+        if part.known
+    ]
+
+
+def check_floors(parts: Sequence[NewTask], rules: Rules) -> list[Verdict]:
+    """Return, per part of the batch that is new, whether it was learned."""
+    return [_floor(part, rules) for part in parts if not part.known]
 
 
 def check_drift(notes: Iterable[DriftNote]) -> list[Verdict]:
@@ -85,21 +97,40 @@ def check_drift(notes: Iterable[DriftNote]) -> list[Verdict]:
 
 
 def compare(comparisons: Sequence[Comparison], alpha: float) -> list[Verdict]:
-    """Return the verdict of each comparison; their FAILs hold together at level `alpha`.
+    """Return the verdict of each comparison; the FAILs that count hold together at `alpha`.
 
-    PASS: the upper bound of the loss is below the margin (each at `alpha`, no correction:
-    all must pass, an intersection-union test, Berger 1982). FAIL: not so, and the loss is
-    real after Holm's correction over these comparisons. INCONCLUSIVE otherwise.
+    PASS: the upper bound of the loss, at the comparison's own level, is below the margin (no
+    correction: all must pass, an intersection-union test, Berger 1982). FAIL: not so, and the
+    loss is real after Holm's correction over all comparisons whose FAIL would be more than
+    noted; so a decision rejects by mistake with chance `alpha`, however many checks there are.
+    INCONCLUSIVE otherwise. Law: the order of the comparisons changes no verdict.
     """
-    counted = [count_changes(each) for each in comparisons]
-    p_values = [loss_p_value(each) for each in counted if isinstance(each, Changes)]
-    adjusted = iter(holm(p_values))
+    counted = [None if each.certificate else count_changes(each) for each in comparisons]
+    pairs = list(zip(comparisons, counted, strict=True))
+    real = _real(pairs, alpha)
     return [
-        _paired(comparison, found, next(adjusted), alpha)
-        if isinstance(found, Changes)
+        _certified(comparison)
+        if found is None
         else missing(comparison, found)
-        for comparison, found in zip(comparisons, counted, strict=True)
+        if isinstance(found, str)
+        else _paired(comparison, found, place in real, alpha)
+        for place, (comparison, found) in enumerate(pairs)
     ]
+
+
+def _real(pairs: Sequence[tuple[Comparison, Changes | str | None]], alpha: float) -> set[int]:
+    """Return the places of the comparisons whose loss is real at `alpha`, family by family."""
+    found: set[int] = set()
+    for noted in (False, True):
+        p_values = {
+            place: loss_p_value(changes)
+            for place, (comparison, changes) in enumerate(pairs)
+            if isinstance(changes, Changes)
+            and (comparison.requests[Outcome.FAIL] == "note") == noted
+        }
+        adjusted = zip(p_values, holm(list(p_values.values())), strict=True)
+        found |= {place for place, p_value in adjusted if p_value <= alpha}
+    return found
 
 
 def paired_verdict(
@@ -116,15 +147,14 @@ def paired_verdict(
     margin = comparison.margin_points
     lower, upper = (100 * bound for bound in bounds)
     outcome = Outcome.PASS if upper < margin else Outcome.FAIL if real else Outcome.INCONCLUSIVE
-    settle = items_to_settle(changes, margin / 100, alpha)
-    sentence = wording.comparison(comparison, changes, (lower, upper), outcome, settle)
+    settle = items_to_settle(changes, margin / 100, comparison.level)
     return Verdict(
         comparison.check,
         comparison.task,
         comparison.exam,
         outcome,
-        _CONSEQUENCE[outcome],
-        sentence,
+        comparison.requests[outcome],
+        wording.comparison(comparison, changes, (lower, upper), outcome, settle),
         effect_points=100 * changes.loss,
         lower_points=lower,
         upper_points=upper,
@@ -133,6 +163,7 @@ def paired_verdict(
         right_to_wrong=changes.worse,
         wrong_to_right=changes.better,
         detectable_points=100 * detectable_loss(changes, alpha),
+        level=comparison.level,
     )
 
 
@@ -144,18 +175,37 @@ def missing(comparison: Comparison, why: str) -> Verdict:
         comparison.task,
         comparison.exam,
         Outcome.MISSING,
-        "reject",
+        comparison.requests[Outcome.MISSING],
         sentence,
         margin_points=comparison.margin_points,
+        level=comparison.level,
     )
 
 
-def _paired(comparison: Comparison, changes: Changes, adjusted: float, alpha: float) -> Verdict:
-    bounds = (lower_bound(changes, alpha), upper_bound(changes, alpha))
-    return paired_verdict(comparison, changes, bounds, adjusted <= alpha, alpha)
+def _certified(comparison: Comparison) -> Verdict:
+    """Return the PASS of a comparison of a model with itself, as far as these answers go."""
+    return Verdict(
+        comparison.check,
+        comparison.task,
+        comparison.exam,
+        Outcome.PASS,
+        comparison.requests[Outcome.PASS],
+        wording.certificate(comparison),
+        effect_points=0.0,
+        lower_points=0.0,
+        upper_points=0.0,
+        margin_points=comparison.margin_points,
+        level=0.0,
+        certificate=comparison.certificate,
+    )
 
 
-def _against_champion(exam: ExamResult, rules: Rules) -> Comparison:
+def _paired(comparison: Comparison, changes: Changes, real: bool, alpha: float) -> Verdict:
+    bounds = (lower_bound(changes, alpha), upper_bound(changes, comparison.level))
+    return paired_verdict(comparison, changes, bounds, real, alpha)
+
+
+def _against_champion(exam: ExamResult, rules: Rules, requests: Requests) -> Comparison:
     return Comparison(
         "forgetting",
         exam.task,
@@ -165,30 +215,28 @@ def _against_champion(exam: ExamResult, rules: Rules) -> Comparison:
         exam.champion,
         exam.candidate,
         rules.margin_points,
+        rules.alpha,
+        requests,
+        certificate=exam.shared("champion"),
     )
 
 
 def _against_anchor(exam: ExamResult, rules: Rules) -> Comparison:
     return replace(
-        _against_champion(exam, rules),
+        _against_champion(exam, rules, BLOCKS),
         check="anchor",
         reference="the anchor",
         before=exam.anchor,
         margin_points=rules.anchor_margin_points,
+        level=rules.anchor_alpha(exam.served),
+        certificate=exam.shared("anchor"),
+        advice=wording.worn(exam.served) if exam.served >= rules.worn_after else "",
     )
 
 
-def _own_rows(part: NewTask, rules: Rules) -> Comparison:
-    return Comparison(
-        "learned",
-        part.task,
-        "",
-        f"{_subject(part)}, new items",
-        "the champion",
-        part.champion,
-        part.candidate,
-        rules.margin_points,
-    )
+def _relieved(exam: ExamResult, exams: Sequence[ExamResult], rules: Rules) -> bool:
+    fresher = (each.task == exam.task and each.served < exam.served for each in exams)
+    return exam.served >= rules.worn_after and any(fresher)
 
 
 def _floor(part: NewTask, rules: Rules) -> Verdict:
@@ -210,7 +258,7 @@ def _floor(part: NewTask, rules: Rules) -> Verdict:
         part.task,
         "",
         outcome,
-        _CONSEQUENCE[outcome],
+        BLOCKS[outcome],
         wording.floor(subject, right, items, lower, needed, outcome),
         effect_points=100 * (share - right / items),
         lower_points=100 * (share - upper),
@@ -245,7 +293,3 @@ def _drift(note: DriftNote) -> Verdict:
 
 def _subject(part: NewTask) -> str:
     return part.task if part.label is None else f"{part.task}, label {part.label}"
-
-
-def _noted(verdict: Verdict) -> Verdict:
-    return verdict if verdict.outcome is Outcome.PASS else replace(verdict, consequence="note")

@@ -11,7 +11,13 @@ from __future__ import annotations
 
 from collections import Counter
 
-from components.gate.checks import check_drift, check_exams, check_learned
+from components.gate.checks import (
+    check_drift,
+    check_floors,
+    compare,
+    exam_comparisons,
+    row_comparisons,
+)
 from components.gate.verdicts import Action, Decision, Examination, Outcome, Rules, Verdict
 from components.gate.wording import number
 
@@ -25,10 +31,12 @@ def judge(examination: Examination, rules: Rules) -> Decision:
     candidate is promoted (held when every promotion needs approval).
     Laws: 5 (missing evidence never promotes); permuting items or exams changes nothing.
     """
-    verdicts = _completeness(examination)
-    verdicts += check_exams(examination.exams, rules)
     examined = {exam.task for exam in examination.exams if exam.known}
-    verdicts += check_learned(examination.learned, examined, rules)
+    comparisons = exam_comparisons(examination.exams, rules)
+    comparisons += row_comparisons(examination.learned, examined, rules)
+    verdicts = _completeness(examination)
+    verdicts += compare(comparisons, rules.alpha)
+    verdicts += check_floors(examination.learned, rules)
     verdicts += check_drift(examination.drift)
     ordered = sorted(verdicts, key=_gravest_first)
     action, headline = _act(ordered, rules)

@@ -25,7 +25,7 @@ from components.gate.verdicts import (
     Rules,
 )
 
-FORMAT = 2
+FORMAT = 3
 _MODELS = ("champion", "candidate", "anchor")
 _NUMBER_OF = {"0": False, "1": True, "?": None}
 
@@ -55,7 +55,10 @@ def recall(document: Mapping[str, Any]) -> tuple[Examination, Rules]:
         raise ValueError(f"its format is {document.get('format')!r}, and only {FORMAT} has it all")
     try:
         exams = [
-            ExamResult(**_only(each, "exam", "task", "known", "in_batch"), **_models(each, _MODELS))
+            ExamResult(
+                **_only(each, "exam", "task", "known", "in_batch", "served", "parts"),
+                **_models(each, _MODELS),
+            )
             for each in document["exams"]
         ]
         learned = [
@@ -112,6 +115,8 @@ def _exam(result: ExamResult) -> dict[str, Any]:
         "task": result.task,
         "known": result.known,
         "in_batch": result.in_batch,
+        "served": result.served,
+        "parts": dict(result.parts),
         "n": max((len(each.items) for each in _sat(result)), default=0),
         **{who: bits(getattr(result, who)) for who in _MODELS},
     }

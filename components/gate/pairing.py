@@ -6,13 +6,13 @@ duplicated or not plainly true or false comes back as the reason why, never as a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from components.gate.paired import Changes, loss_p_value
-from components.gate.verdicts import Answers, Check
+from components.gate.verdicts import BLOCKS, Answers, Check, Requests
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,12 @@ class Comparison:
         before: the reference's answers.
         after: the answers of the model under examination.
         margin_points: tolerated loss.
+        level: chance of letting a loss of the margin pass.
+        requests: what each outcome asks for.
         model: the model under examination, in words.
+        certificate: digest of all that decides the answers, where both models share it: they
+            are the same, whatever the items.
+        advice: what to do when the items were too few to tell.
     """
 
     check: Check
@@ -37,7 +42,11 @@ class Comparison:
     before: Answers | None
     after: Answers | None
     margin_points: float
+    level: float
+    requests: Requests = field(default_factory=lambda: BLOCKS)
     model: str = "the candidate"
+    certificate: str | None = None
+    advice: str = ""
 
 
 def count_changes(comparison: Comparison) -> Changes | str:
@@ -62,7 +71,7 @@ def shown_better(reference: Answers, champion: Answers, alpha: float) -> bool:
     Law: the lower bound of the gain must be above zero; unpaired answers are never better.
     """
     changes = count_changes(
-        Comparison("anchor", "", "", "", "the anchor", reference, champion, 0.0, "the champion")
+        Comparison("anchor", "", "", "", "the anchor", reference, champion, 0.0, alpha)
     )
     return isinstance(changes, Changes) and loss_p_value(changes.swapped()) <= alpha
 

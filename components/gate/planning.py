@@ -10,8 +10,8 @@ Promise: the verdicts are `paired`'s own, on arrays; the same seed gives the sam
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from statistics import NormalDist
 from typing import Any, Literal
@@ -30,11 +30,21 @@ Loss = Literal["everywhere", "on one task"]
 
 @dataclass(frozen=True, slots=True)
 class Sitting:
-    """An exam as it will be sat. `churn`: share of items whose answer an update changes."""
+    """An exam as it will be sat.
+
+    Args:
+        exam: its name.
+        items: how many.
+        churn: share of items whose answer an update changes.
+        anchor_churn: share of items that the champion answers otherwise than the anchor.
+        served: decisions that the exam has served.
+    """
 
     exam: str
     items: int
     churn: float
+    anchor_churn: float = 0.0
+    served: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +89,8 @@ def forecast(
 ) -> Forecast:
     """Return what the gate would do with updates that truly lose `loss` (in [0, 1]).
 
-    On one exam, each as likely, or on all. The anchor is taken to be the champion, so its
-    wider margin never decides; drift and new tasks are left out.
+    On one exam, each as likely, or on all. The champion is taken to be as good as the anchor;
+    drift and new tasks are left out.
     """
     if not exams:
         return Forecast(1.0, 0.0, 0.0)
@@ -89,20 +99,38 @@ def forecast(
     passed, values = [], []
     for place, exam in enumerate(exams):
         lost = np.where((where == "everywhere") | (hit == place), loss, 0.0)
-        worse, better = draw(exam, lost, random)
-        found = outcomes(worse, better, exam.items, rules.margin_points / 100, rules.alpha)
-        passed.append(found[0])
-        values.append(found[1])
+        for within, p_values in _sit(exam, lost, rules, random):
+            passed.append(within)
+            values.append(p_values)
     return tally(np.stack(passed, axis=-1), np.stack(values, axis=-1), rules.alpha)
 
 
-def draw(exam: Sitting, loss: Any, random: np.random.Generator) -> tuple[Any, Any]:
+def _sit(
+    exam: Sitting, loss: Any, rules: Rules, random: np.random.Generator
+) -> Iterator[tuple[Any, Any]]:
+    """Yield `outcomes` against the champion and against the anchor, for drawn updates."""
+    worse, better = draw(exam.items, exam.churn, loss, random)
+    margin = rules.margin_points / 100
+    yield outcomes(worse, better, exam.items, margin, rules.alpha)
+    before = draw(exam.items, exam.anchor_churn, np.zeros_like(loss), random)
+    worse, better = _fitting(worse + before[0], better + before[1], exam.items)
+    margin = rules.anchor_margin_points / 100
+    yield outcomes(worse, better, exam.items, margin, rules.anchor_alpha(exam.served))
+
+
+def _fitting(worse: Any, better: Any, items: int) -> tuple[Any, Any]:
+    """Return the counts with so many pairs of worse and better undone that they fit the items."""
+    excess = np.maximum(0, -((items - worse - better) // 2))
+    return worse - excess, better - excess
+
+
+def draw(items: int, usual_churn: float, loss: Any, random: np.random.Generator) -> tuple[Any, Any]:
     """Return drawn (worse, better) for an array of true losses.
 
     The churn is at least the loss: what is lost was changed.
     """
-    churn = np.maximum(exam.churn, loss)
-    changed = random.binomial(exam.items, churn)
+    churn = np.maximum(usual_churn, loss)
+    changed = random.binomial(items, churn)
     share = np.divide(churn + loss, 2 * churn, out=np.full_like(churn, 0.5), where=churn > 0)
     worse = random.binomial(changed, share)
     return worse, changed - worse
@@ -124,20 +152,30 @@ def detectable_points(exam: Sitting, alpha: float) -> float:
     return 100 * paired.detectable_loss(middle, alpha)
 
 
-def items_needed(churn: float, exams: int, rules: Rules, power: float = paired.POWER) -> int:
-    """Return how many items each of `exams` exams needs to let harmless updates pass.
+def items_needed(exam: Sitting, exams: int, rules: Rules, power: float = paired.POWER) -> int:
+    """Return how many items an exam needs to let harmless updates pass, one among `exams`.
 
     Each of them passes an exam with chance `power ** (1 / exams)`, so all exams together with
-    chance `power`. Found by drawing, from the normal limit upwards in steps of 2 %.
+    chance `power`. Found by drawing, in steps of 2 % from 9/10 of the normal limit upwards.
     """
-    wanted = power ** (1 / max(1, exams))
-    margin, spread = rules.margin_points / 100, NormalDist()
-    distance = spread.inv_cdf(1 - rules.alpha) + spread.inv_cdf(wanted)
-    items = max(2, int(distance**2 * churn / margin**2))
+    wanted, spread = power ** (1 / max(1, exams)), NormalDist()
+    tests = (
+        (exam.churn, rules.margin_points, rules.alpha),
+        (
+            exam.churn + exam.anchor_churn,
+            rules.anchor_margin_points,
+            rules.anchor_alpha(exam.served),
+        ),
+    )
+    limits = (
+        (spread.inv_cdf(1 - level) + spread.inv_cdf(wanted)) ** 2 * churn / (points / 100) ** 2
+        for churn, points, level in tests
+    )
+    items = max(2, int(0.9 * max(limits)))
     while True:
-        random = np.random.default_rng(0)
-        worse, better = draw(Sitting("", items, churn), np.zeros(20 * ROUNDS), random)
-        if outcomes(worse, better, items, margin, rules.alpha)[0].mean() >= wanted:
+        random, none = np.random.default_rng(0), np.zeros(20 * ROUNDS)
+        found = [within for within, _ in _sit(replace(exam, items=items), none, rules, random)]
+        if np.logical_and(*found).mean() >= wanted:
             return items
         items += max(1, items // 50)
 

@@ -11,11 +11,14 @@ JSON unchanged.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, astuple, dataclass, field
 from enum import StrEnum
 from math import isfinite
 from typing import Any, Literal
 
+from components.gate import spending
+
+Policy = Literal["ignore", "note", "hold", "reject"]
 Consequence = Literal["promote", "note", "hold", "reject"]
 Action = Literal["promote", "hold", "reject"]
 Check = Literal["forgetting", "anchor", "learned", "drift", "examination"]
@@ -31,6 +34,20 @@ class Outcome(StrEnum):
     FAIL = "FAIL"
     INCONCLUSIVE = "INCONCLUSIVE"
     MISSING = "MISSING"
+
+
+Requests = Mapping[Outcome, Consequence]
+"""What each outcome of a check asks for."""
+
+BLOCKS: Requests = {
+    Outcome.PASS: "promote",
+    Outcome.INCONCLUSIVE: "hold",
+    Outcome.FAIL: "reject",
+    Outcome.MISSING: "reject",
+}
+ALARMS: Requests = {**BLOCKS, Outcome.INCONCLUSIVE: "note"}
+HOLDS: Requests = {**ALARMS, Outcome.FAIL: "hold", Outcome.MISSING: "hold"}
+NOTES: Requests = {**ALARMS, Outcome.FAIL: "note", Outcome.MISSING: "note"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +76,9 @@ class ExamResult:
         anchor: answers of the version this task is held against over the long run, or None.
         known: the task was promoted before, so this exam blocks; else it is only noted.
         in_batch: the batch holds rows of this task.
+        served: how many decisions on other candidates the exam has served before.
+        parts: by model ("champion", ...), the digest of all that decides its answers to this
+            task: adapter, head, labels, routing, base. Equal digests, equal answers.
     """
 
     exam: str
@@ -68,6 +88,13 @@ class ExamResult:
     anchor: Answers | None
     known: bool
     in_batch: bool = False
+    served: int = 0
+    parts: Mapping[str, str] = field(default_factory=dict)
+
+    def shared(self, reference: str) -> str | None:
+        """Return the digest that candidate and reference share, or None."""
+        own = self.parts.get("candidate")
+        return own if own is not None and own == self.parts.get(reference) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +127,7 @@ class DriftNote:
 
     name: str
     drifted: bool | None
-    policy: Literal["ignore", "note", "hold", "reject"]
+    policy: Policy
     sentence: str
 
 
@@ -119,7 +146,17 @@ class Examination:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What a candidate must show. Margins in points (0.01 of accuracy), `alpha` per check.
+    """What a candidate must show. Margins in points (0.01 of accuracy).
+
+    Args:
+        margin_points: tolerated loss against the champion.
+        anchor_margin_points: tolerated loss against the anchor, over the whole stream.
+        floor_points: by how much something new must beat its commonest label.
+        alpha: chance that a decision lets in a loss of the margin; chance that it rejects
+            although nothing is lost; chance that any decision on one exam lets in a loss of
+            the anchor's margin.
+        approval: `always` holds what passed for a person.
+        worn_after: decisions after which an exam has spent half of its alpha.
 
     Raises:
         ValueError: a margin or alpha that would let anything pass.
@@ -130,6 +167,7 @@ class Rules:
     floor_points: float = 0.0
     alpha: float = 0.05
     approval: Literal["auto", "always"] = "auto"
+    worn_after: int = 100
 
     def __post_init__(self) -> None:
         margins = (self.margin_points, self.anchor_margin_points)
@@ -137,6 +175,16 @@ class Rules:
             raise ValueError(f"margins must lie in (0, 100] points, not {margins}")
         if not (0 < self.alpha < 0.5 and isfinite(self.floor_points) and self.floor_points >= 0):
             raise ValueError(f"alpha must lie in (0, 0.5) and the floor at or above 0: {self}")
+        if self.worn_after < 1:
+            raise ValueError(f"worn_after must be at least 1 decision, not {self.worn_after}")
+
+    def anchor_alpha(self, served: int) -> float:
+        """Return the level of what an exam says about the anchor, after `served` decisions.
+
+        Half of alpha is for letting candidates pass, half for moving the anchor: each of the
+        two can add to what is lost over the stream.
+        """
+        return self.alpha / 2 * spending.share(served, self.worn_after)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,12 +198,15 @@ class Verdict:
         consequence: what it asks for; the gravest one decides.
         effect_points: observed loss against the reference, in points; a gain is negative.
             For the floor check the reference is guessing the commonest label.
-        lower_points, upper_points: one-sided bounds of the loss, each at level alpha.
+        lower_points: one-sided lower bound of the loss, at the rules' alpha.
+        upper_points: one-sided upper bound of the loss, at `level`.
         margin_points: the loss that would be tolerated.
         n: items examined.
         right_to_wrong, wrong_to_right: items whose answer changed.
         detectable_points: the smallest true loss noticed with chance 0.8; for the floor
             check, how far the accuracy is known upwards.
+        level: chance that the loss lies above `upper_points` after all.
+        certificate: the digest that both models share, where that is why the check passed.
         sentence: the verdict for a manager.
     """
 
@@ -173,6 +224,8 @@ class Verdict:
     right_to_wrong: int | None = None
     wrong_to_right: int | None = None
     detectable_points: float | None = None
+    level: float | None = None
+    certificate: str | None = None
 
     def __post_init__(self) -> None:
         floats = (value for value in astuple(self) if isinstance(value, float))

@@ -73,7 +73,7 @@ def look(
     """
     comparison = Comparison(
         "forgetting", task_of(exam), exam, exam, f"version {ancestor}", before, after,
-        rules.margin_points, "the champion",
+        rules.margin_points, alpha, model="the champion",
     )  # fmt: skip
     changes = count_changes(comparison)
     if not isinstance(changes, Changes):

@@ -34,6 +34,23 @@ def comparison(
         f"{asked.subject}: against {asked.reference}, {asked.model} answers {counts}: "
         f"{amount(loss, margin)} ({_range(bounds, margin)})"
         f"{_ending(loss, bounds, outcome, margin, settle)}"
+        f"{asked.advice if outcome is Outcome.INCONCLUSIVE else ''}"
+    )
+
+
+def worn(served: int) -> str:
+    """Return what to do about an exam that has served many decisions."""
+    return (
+        f" It has served {served:,} decisions and asks for more each time;"
+        f" a fresh exam begins anew (`ratchet holdout add`)."
+    )
+
+
+def certificate(asked: Comparison) -> str:
+    """Return the sentence of a check that passes because both models share their parts."""
+    return (
+        f"{asked.subject}: {asked.model} answers with the very parts of {asked.reference} "
+        f"({asked.certificate or ''}), so nothing can be lost."
     )
 
 

@@ -325,6 +325,15 @@ def _trained(connection: Connection, seq: int, time: str, payload: Payload) -> N
     connection.execute(schema.trained.insert().values(key=payload["key"], bundle=payload["bundle"]))
 
 
+def _judged(connection: Connection, seq: int, time: str, payload: Payload) -> None:
+    """Note which exams a candidate was judged by, once for each; old events don't say it."""
+    table, bundle = schema.served, payload["bundle"]
+    connection.execute(sa.delete(table).filter_by(bundle=bundle))
+    rows = [{"exam": exam, "bundle": bundle} for exam in payload.get("exams", ())]
+    if rows:
+        connection.execute(table.insert(), rows)
+
+
 def _chosen(connection: Connection, seq: int, time: str, payload: Payload) -> None:
     row = {"value": canonical_json(payload["value"]), "why": payload["why"]}
     connection.execute(schema.choices.insert().values(name=payload["name"], **row))
@@ -342,6 +351,7 @@ RULES: dict[str, Rule] = {
     "split.made": _split,
     "quarantine.released": _released,
     "training.done": _trained,
+    "candidate.judged": _judged,
     "registration.done": _registered,
     "version.promoted": _promoted,
     "version.held": _held,

@@ -106,6 +106,13 @@ holdout = Table(
     Index("holdout_by_version", "version", "source"),
 )
 
+served = Table(
+    "served",
+    metadata,
+    Column("bundle", String(64), primary_key=True),
+    Column("exam", Text, primary_key=True),
+)
+
 quarantine = Table(
     "quarantine",
     metadata,
@@ -145,6 +152,7 @@ projections = (
     pointer,
     splits,
     holdout,
+    served,
     quarantine,
     choices,
     trained,

@@ -203,6 +203,13 @@ def _exam_names(connection: sa.Connection) -> list[str]:
     return names
 
 
+def served(ledger: Ledger, but: str | None = None) -> dict[str, int]:
+    """Return exam -> how many candidates it helped to decide on, one bundle left out."""
+    table = schema.served.c
+    statement = sa.select(table.exam, sa.func.count()).where(table.bundle.is_distinct_from(but))
+    return {exam: count for exam, count in ledger.query(statement.group_by(table.exam))}
+
+
 def exam_sizes(ledger: Ledger) -> dict[str, tuple[str, int]]:
     """Return exam -> (task, how many items are held out for it), by name."""
     table = schema.holdout.c

@@ -71,6 +71,7 @@ def examine(
             "bundle": bundle.digest,
             "snapshot": divided.snapshot,
             "evidence": evidence,
+            "exams": sorted(exam.exam for exam in exams if exam.known),
             "action": decision.action,
             "headline": decision.headline,
         },
@@ -83,7 +84,12 @@ def rules(ws: Workspace) -> Rules:
     """Return the gate's rules as the settings have them."""
     gate = ws.settings.gate
     return Rules(
-        gate.margin_points, gate.anchor_margin_points, gate.floor_points, gate.alpha, gate.approval
+        gate.margin_points,
+        gate.anchor_margin_points,
+        gate.floor_points,
+        gate.alpha,
+        gate.approval,
+        gate.worn_after,
     )
 
 
@@ -113,19 +119,24 @@ def _exams(
         if task in tasks
     }
     examiner.prepare(filter(None, (champion, bundle)), sat.values())
+    served = views.served(ws.ledger, but=bundle.digest)
     results = []
     for exam, items in sat.items():
         task = divided.tasks[exam]
-        anchor = anchors.get(task)
+        models = {"champion": champion, "candidate": bundle, "anchor": anchors.get(task)}
+        asked = {name: model for name, model in models.items() if model is not None}
         results.append(
             ExamResult(
                 exam,
                 task,
-                champion=examiner.sit(champion, items) if champion else None,
-                candidate=examiner.sit(bundle, items),
-                anchor=examiner.sit(anchor, items) if anchor else None,
+                **{
+                    name: examiner.sit(asked[name], items) if name in asked else None
+                    for name in models
+                },
                 known=task in known,
                 in_batch=task in in_batch,
+                served=served.get(exam, 0),
+                parts={name: examiner.key(model) for name, model in asked.items()},
             )
         )
     return results

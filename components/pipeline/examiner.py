@@ -47,6 +47,13 @@ class Examiner:
         ]
         return Answers([item.digest for item in items], correct)
 
+    def key(self, bundle: Bundle) -> str:
+        """Return the digest of all that decides a bundle's answers."""
+        from components.evaluation.scoring import answers_key
+        from components.training.placement import placement_of
+
+        return answers_key(bundle, placement_of(self._ws.in_force()))
+
     def _labels(self, bundle: Bundle, items: Sequence[Item]) -> dict[str, str]:
         """Return item digest -> answer for at least these items."""
         from components.evaluation.scoring import score

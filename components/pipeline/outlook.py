@@ -8,7 +8,6 @@ evidence alone gives the same verdicts again.
 from __future__ import annotations
 
 import json
-from collections import Counter
 from dataclasses import asdict, replace
 from statistics import median
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 from components.errors import ConfigError, Corrupted
 from components.gate import evidence
 from components.gate.planning import Sitting, detectable_points, forecast, items_needed
+from components.gate.spending import wear
 from components.ledger import views
 from components.pipeline.examination import rules
 from components.pipeline.explanation import registered
@@ -53,12 +53,14 @@ def plan(ws: Workspace, margin_points: float | None, churn: float | None) -> dic
             "Run a first batch; part of it is held out. More items come in with"
             " `ratchet holdout add FILE --task NAME`.",
         )
-    observed, served = _observed_churn(ws), _served(ws)
-    usual = median(observed.values()) if observed else ASSUMED_CHURN
-    sat = [
-        Sitting(e.exam, len(e.items), observed.get(e.exam, usual) if churn is None else churn)
-        for e in exams
-    ]
+    observed, served = _observed_churn(ws, "forgetting"), views.served(ws.ledger)
+    apart = _observed_churn(ws, "anchor")
+    usual = churn or (median(observed.values()) if observed else ASSUMED_CHURN)
+    sat = []
+    for each in exams:
+        changed = churn or observed.get(each.exam, usual)
+        far = max(0.0, apart.get(each.exam, changed) - changed)
+        sat.append(Sitting(each.exam, len(each.items), changed, far, served.get(each.exam, 0)))
     margin = asked.margin_points / 100
     kinds = {
         "harmless": 0.0,
@@ -76,8 +78,9 @@ def plan(ws: Workspace, margin_points: float | None, churn: float | None) -> dic
                 "items": each.items,
                 "churn": each.churn,
                 "detectable_points": detectable_points(each, asked.alpha),
-                "items_needed": items_needed(each.churn, len(sat), asked),
-                "decisions_served": served[each.exam],
+                "items_needed": items_needed(each, len(sat), asked),
+                "decisions_served": each.served,
+                "worn": wear(each.served, asked.worn_after),
             }
             for each in sat
         ],
@@ -118,22 +121,13 @@ def decide_again(ws: Workspace, number: int) -> dict[str, Any]:
     return {"version": number, "evidence": version.evidence, **decision.to_json()}
 
 
-def _observed_churn(ws: Workspace) -> dict[str, float]:
+def _observed_churn(ws: Workspace, check: str) -> dict[str, float]:
     """Return the median share of changed answers by exam, over the newest decisions."""
     shares: dict[str, list[float]] = {}
     for event in views.events(ws.ledger, kind="candidate.judged")[-LOOKED_BACK:]:
         document = ws.read_document(json.loads(event.payload)["evidence"])
         for verdict in document["decision"]["verdicts"]:
-            if verdict["check"] == "forgetting" and verdict["n"]:
+            if verdict["check"] == check and verdict["n"]:
                 changed = verdict["right_to_wrong"] + verdict["wrong_to_right"]
                 shares.setdefault(verdict["exam"], []).append(changed / verdict["n"])
     return {exam: median(found) for exam, found in shares.items()}
-
-
-def _served(ws: Workspace) -> Counter[str]:
-    """Return how many decisions and watches each exam has served."""
-    served: Counter[str] = Counter()
-    for kind in ("candidate.judged", "champion.watched"):
-        for event in views.events(ws.ledger, kind=kind):
-            served.update(ws.read_document(json.loads(event.payload)["snapshot"]).keys())
-    return served

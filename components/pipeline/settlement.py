@@ -15,7 +15,7 @@ from components.ledger.book import Lease
 from components.ledger.projections import Superseded
 from components.pipeline import publication
 from components.pipeline.arrival import set_batch_aside
-from components.pipeline.examination import Examined
+from components.pipeline.examination import Examined, rules
 from components.pipeline.preparation import Checked, Divided, Settled
 from components.pipeline.workspace import Workspace
 from components.registry.submission import Registered
@@ -130,13 +130,13 @@ def _anchors(ws: Workspace, divided: Divided, examined: Examined, version: int) 
     shown better than it on every exam of the task, so the noise of a maximum never counts.
     """
     anchors = dict(divided.parent.anchors) if divided.parent else {}
-    alpha = ws.settings.gate.alpha
+    levels = rules(ws)
     for task in _tasks(divided) | set(anchors):
         sat = [exam for exam in examined.exams if exam.task == task and exam.anchor is not None]
         better = bool(sat) and all(
             exam.anchor is not None
             and exam.candidate is not None
-            and shown_better(exam.anchor, exam.candidate, alpha)
+            and shown_better(exam.anchor, exam.candidate, levels.anchor_alpha(exam.served))
             for exam in sat
         )
         if task not in anchors or better:

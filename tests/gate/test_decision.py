@@ -105,6 +105,37 @@ def test_small_losses_that_add_up_are_caught_at_the_anchor() -> None:
     assert decision.action == "reject" and "against the anchor" in decision.headline
 
 
+def test_an_exam_asks_for_more_at_the_anchor_the_more_decisions_it_served() -> None:
+    fresh = exam("tweets", 40, 20, 800)
+    levels = [decide(replace(fresh, served=served)).verdicts[1] for served in (0, 100, 1000)]
+    uppers = [verdict.upper_points or 0.0 for verdict in levels]
+    assert uppers == sorted(uppers) and uppers[0] < 6 < uppers[-1]
+    assert levels[0].level == RULES.anchor_alpha(0)
+    assert "has served 1,000 decisions" in levels[-1].sentence
+    assert "has served" not in levels[0].sentence
+
+
+def test_a_worn_exam_leaves_the_anchor_to_a_fresher_one() -> None:
+    worn = exam("tweets", 20, 20, 800, served=500)
+    fresh = replace(exam("tweets#2", 20, 20, 800, served=3), task="tweets")
+    checks = [(v.check, v.exam) for v in decide(worn, fresh).verdicts]
+    assert checks == [("forgetting", "tweets"), ("forgetting", "tweets#2"), ("anchor", "tweets#2")]
+    alone = [(v.check, v.exam) for v in decide(worn).verdicts]
+    assert alone == [("forgetting", "tweets"), ("anchor", "tweets")]
+
+
+def test_a_model_with_the_very_parts_of_the_reference_passes_by_certificate() -> None:
+    same = {"champion": "ab", "candidate": "ab", "anchor": "ab"}
+    unseen = exam("tweets", 0, 0, 10, champion=None, candidate=None, anchor=None, parts=same)
+    decision = decide(unseen)
+    assert decision.action == "promote"
+    assert [v.certificate for v in decision.verdicts] == ["ab", "ab"]
+    half = replace(unseen, parts={**same, "anchor": "cd"})
+    assert [v.outcome for v in decide(half).verdicts] == [Outcome.PASS, Outcome.MISSING]
+    without = replace(unseen, parts={"champion": "ab"})
+    assert {v.outcome for v in decide(without).verdicts} == {Outcome.MISSING}
+
+
 def test_the_first_batch_has_only_the_floor_to_pass() -> None:
     first = exam("news", 0, 0, 50, known=False, champion=None, anchor=None)
     assert decide(first, parts=(learned(170, 200),)).action == "promote"
@@ -147,6 +178,13 @@ def test_a_known_task_without_its_exam_is_decided_on_the_rows_of_its_batch() -> 
     assert decide(parts=(few,)).action == "hold"
     assert decide(parts=(replace(few, champion=None),)).action == "reject"
     assert decide(exam("reviews", 0, 0, 800), parts=(few,)).action == "hold"
+
+
+def test_a_certificate_leaves_the_chance_of_a_false_rejection_to_the_others() -> None:
+    slight = exam("odd", 12, 4, 400)
+    same = {"champion": "ab", "candidate": "ab", "anchor": "ab"}
+    others = [exam(f"task{place}", 0, 0, 400, parts=same) for place in range(19)]
+    assert decide(slight, *others).action == "reject"
 
 
 def test_one_of_twenty_exams_with_a_slight_loss_is_held_not_rejected() -> None:
@@ -370,6 +408,8 @@ def test_every_verdict_keeps_to_the_rule_that_it_prints(found: list[ExamResult])
         assert passed == (verdict.outcome is Outcome.PASS)
         if verdict.outcome is Outcome.FAIL:
             assert verdict.lower_points > 0
+        anchored = verdict.check == "anchor"
+        assert verdict.level == (RULES.anchor_alpha(0) if anchored else RULES.alpha)
 
 
 def test_an_anchor_moves_only_to_a_champion_shown_better() -> None:

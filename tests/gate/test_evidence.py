@@ -13,6 +13,9 @@ from components.gate import Answers, DriftNote, Examination, ExamResult, NewTask
 from components.gate.evidence import recall, record, replay
 
 
+MODELS = ("champion", "candidate", "anchor")
+
+
 @st.composite
 def answers(draw: st.DrawFn, items: int) -> Answers | None:
     kinds = st.sampled_from([True, True, True, False, None])
@@ -28,7 +31,9 @@ def examinations(draw: st.DrawFn) -> Examination:
     for place in range(draw(st.integers(0, 3))):
         one = answers(draw(st.integers(0, 80)))
         sat = [draw(one) for _ in range(3)]
-        exams.append(ExamResult(f"e{place}", "task", *sat, known=draw(st.booleans())))
+        parts = draw(st.dictionaries(st.sampled_from(MODELS), st.sampled_from(["a", "b"])))
+        known, served = draw(st.booleans()), draw(st.integers(0, 300))
+        exams.append(ExamResult(f"e{place}", "task", *sat, known, served=served, parts=parts))
     part = answers(draw(st.integers(0, 30)))
     share = draw(st.sampled_from([None, 0.5]))
     learned = [NewTask("new", draw(part), draw(part), share, draw(st.booleans()))]

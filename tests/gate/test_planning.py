@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -31,7 +33,7 @@ def exam(name: str, worse: int, better: int, items: int) -> ExamResult:
 def test_arrays_are_judged_as_the_gate_judges(items: int) -> None:
     random = np.random.default_rng(1)
     sat = [Sitting(name, items, 0.1) for name in ("a", "b", "c")]
-    counts = [draw(each, np.full(60, 0.03), random) for each in sat]
+    counts = [draw(items, each.churn, np.full(60, 0.03), random) for each in sat]
     found = [outcomes(*pair, items, 0.03, 0.05) for pair in counts]
     passed, values = (np.stack(part, axis=-1) for part in zip(*found, strict=True))
     for place in range(60):
@@ -55,7 +57,7 @@ def test_holm_on_rows_is_holm() -> None:
 def test_the_items_that_are_asked_for_let_four_of_five_harmless_updates_pass(
     churn: float, exams: int
 ) -> None:
-    items = items_needed(churn, exams, RULES)
+    items = items_needed(Sitting("", 1, churn), exams, RULES)
     sat = [Sitting(str(place), items, churn) for place in range(exams)]
     assert forecast(sat, 0.0, RULES, seed=5).promoted == pytest.approx(0.81, abs=0.03)
     fewer = [Sitting(each.exam, items * 2 // 3, churn) for each in sat]
@@ -66,6 +68,17 @@ def test_a_loss_of_the_margin_is_seldom_promoted_and_a_large_one_is_rejected() -
     sat = [Sitting(str(place), 1000, 0.08) for place in range(20)]
     assert forecast(sat, 0.03, RULES).promoted <= 0.055
     assert forecast(sat, 0.09, RULES).rejected > 0.95
+
+
+def test_a_worn_exam_and_a_far_anchor_ask_for_more_items() -> None:
+    fresh = Sitting("", 1, 0.02)
+    worn, far = replace(fresh, served=1000), replace(fresh, anchor_churn=0.2)
+    needed = [
+        items_needed(each, 5, RULES) for each in (fresh, worn, far, replace(far, served=1000))
+    ]
+    assert needed[0] <= needed[1] <= needed[3] and needed[2] < needed[3]
+    sat = [replace(far, exam=str(place), items=needed[2]) for place in range(5)]
+    assert forecast(sat, 0.0, RULES, seed=5).promoted == pytest.approx(0.81, abs=0.03)
 
 
 def test_exams_of_no_use_hold_what_is_harmless() -> None:

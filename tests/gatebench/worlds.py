@@ -55,6 +55,7 @@ class World:
         self.anchor = self.champion.copy()
         self.level = np.ones(size[:2], np.float32)
         self.anchor_level = self.level.copy()
+        self.served = 0
 
     def candidate(self, loss: Any) -> tuple[Any, Any]:
         """Return an update's answers and levels; `loss`: true loss, (streams, tasks)."""
@@ -71,31 +72,32 @@ class World:
         if rule == "threshold":
             lost = (self.champion.mean(-1) - right.mean(-1)).max(-1)
             return np.where(lost > THRESHOLD, REJECTED, PROMOTED)
-        checks = [self._check(self.champion, right, rules.margin_points, rules)]
+        margin = rules.margin_points / 100
+        found = [self._sit(self.champion, right, margin, rules.alpha)]
         if rule == "gate":
-            checks.append(self._check(self.anchor, right, rules.anchor_margin_points, rules))
-        return np.maximum.reduce(checks)
+            margin, level = rules.anchor_margin_points / 100, rules.anchor_alpha(self.served)
+            found.append(self._sit(self.anchor, right, margin, level))
+            self.served += 1
+        passed, p_values = (np.concatenate(parts, axis=-1) for parts in zip(*found, strict=True))
+        failed = ~passed & (paired.holm_rows(p_values) <= rules.alpha)
+        return np.where(failed.any(-1), REJECTED, np.where(passed.all(-1), PROMOTED, HELD))
 
     def promote(self, which: Any, right: Any, level: Any, rules: Rules) -> None:
         """Bring candidates into force in the streams that `which` marks, and move anchors."""
         self.champion[which], self.level[which] = right[which], level[which]
         worse, better = _changes(self.anchor, self.champion)
         # shown better than its anchor: the counts exchanged
-        p_values = planning.outcomes(better, worse, self.shape.items, 1.0, rules.alpha)[1]
-        moved = (p_values <= rules.alpha) & which[:, None]
+        level = rules.anchor_alpha(max(0, self.served - 1))  # of the decision just made
+        p_values = planning.outcomes(better, worse, self.shape.items, 1.0, level)[1]
+        moved = (p_values <= level) & which[:, None]
         self.anchor[moved], self.anchor_level[moved] = self.champion[moved], self.level[moved]
 
     def lost(self) -> Any:
         """Return the champion's true loss since the beginning, (streams, tasks)."""
         return self.mean * (1 - self.level)
 
-    def _check(self, before: Any, right: Any, margin_points: float, rules: Rules) -> Any:
-        worse, better = _changes(before, right)
-        passed, p_values = planning.outcomes(
-            worse, better, self.shape.items, margin_points / 100, rules.alpha
-        )
-        failed = ~passed & (paired.holm_rows(p_values) <= rules.alpha)
-        return np.where(failed.any(-1), REJECTED, np.where(passed.all(-1), PROMOTED, HELD))
+    def _sit(self, before: Any, right: Any, margin: float, level: float) -> tuple[Any, Any]:
+        return planning.outcomes(*_changes(before, right), self.shape.items, margin, level)
 
     def _roll(self) -> Any:
         return self.random.random(self.chance.shape, np.float32)
