@@ -100,10 +100,10 @@ def compare(comparisons: Sequence[Comparison], alpha: float) -> list[Verdict]:
     """Return the verdict of each comparison; the FAILs that count hold together at `alpha`.
 
     PASS: the upper bound of the loss, at the comparison's own level, is below the margin (no
-    correction: all must pass, an intersection-union test, Berger 1982). FAIL: not so, and the
-    loss is real after Holm's correction over all comparisons whose FAIL would be more than
-    noted; so a decision rejects by mistake with chance `alpha`, however many checks there are.
-    INCONCLUSIVE otherwise. Law: the order of the comparisons changes no verdict.
+    correction: all must pass, an intersection-union test, Berger 1982). FAIL: not so at `alpha`
+    either, and the loss is real after Holm's correction over all comparisons whose FAIL would
+    be more than noted; so a decision rejects by mistake with chance `alpha`, however many checks
+    there are. INCONCLUSIVE otherwise. Law: the order of the comparisons changes no verdict.
     """
     counted = [None if each.certificate else count_changes(each) for each in comparisons]
     pairs = list(zip(comparisons, counted, strict=True))
@@ -142,7 +142,8 @@ def paired_verdict(
 ) -> Verdict:
     """Return the verdict for these counts and bounds (of the loss, in [-1, 1]).
 
-    `real`: the loss is shown above zero, at the level that the caller answers for.
+    `real`: the loss is shown above zero, and not within the margin, at the level that the
+    caller answers for.
     """
     margin = comparison.margin_points
     lower, upper = (100 * bound for bound in bounds)
@@ -202,7 +203,8 @@ def _certified(comparison: Comparison) -> Verdict:
 
 def _paired(comparison: Comparison, changes: Changes, real: bool, alpha: float) -> Verdict:
     bounds = (lower_bound(changes, alpha), upper_bound(changes, comparison.level))
-    return paired_verdict(comparison, changes, bounds, real, alpha)
+    beyond = 100 * upper_bound(changes, alpha) >= comparison.margin_points
+    return paired_verdict(comparison, changes, bounds, real and beyond, alpha)
 
 
 def _against_champion(exam: ExamResult, rules: Rules, requests: Requests) -> Comparison:
