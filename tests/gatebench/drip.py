@@ -104,6 +104,6 @@ def _draw(found: dict[tuple[int, Rule], Any], budget: float, path: Path) -> None
         axes.spines[["top", "right"]].set_visible(False)
     panels[0].set_ylabel("points truly lost")
     panels[0].annotate("budget", (1, budget), xytext=(0, 3), textcoords="offset points")
-    panels[0].legend(frameon=False, loc="center right")
+    panels[0].legend(frameon=False, loc="upper left")
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, format="png", dpi=110)
