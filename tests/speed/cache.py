@@ -6,7 +6,8 @@ Each way trains on the same 600 film sentences for 3 epochs and answers 2,500 ot
 - evicted: a cache with room for a tenth of the rows, filled with other rows before;
 - torn: every block of a warm cache is cut in half;
 - not cut: the model is never cut in two, as if there were no cache in the code at all. Its
-  batches have other shapes, so sums are rounded otherwise: the bytes differ.
+  batches have other shapes, so sums are rounded otherwise: the bytes differ. A label may then
+  change where it was a tie: the two best probabilities closer than the tolerance.
 
     make bench-speed ARGS=cache
 """
@@ -148,19 +149,21 @@ def _compare(precision: str, found: dict[str, tuple[str, Any]]) -> tuple[list[Ch
     kept = [own for name, (own, _) in found.items() if name != "not cut"]
     same = [answers for name, (_, answers) in found.items() if name != "not cut"]
     bits = {answers.probabilities.tobytes() for answers in same}
-    bare = found["not cut"][1]
-    other = sum(a != b for a, b in zip(bare.labels, first.labels, strict=True))
+    bare, tolerance = found["not cut"][1], TOLERANCE[precision]
+    best = np.sort(first.probabilities, axis=1)[:, -2:]
+    ties = best[:, 1] - best[:, 0] <= tolerance
+    other = int(((np.array(bare.labels) != np.array(first.labels)) & ~ties).sum())
     apart = float(np.abs(bare.probabilities - first.probabilities).max())
     return [
         Check(
             f"{precision}: different bundles, however the cache is", len(set(kept)), "at most", 1
         ),
         Check(f"{precision}: different answers, however the cache is", len(bits), "at most", 1),
-        Check(f"{precision}: labels that differ when not cut", other, "at most", 0),
+        Check(f"{precision}: labels but ties that differ when not cut", other, "at most", 0),
         Check(
             f"{precision}: largest difference of a probability when not cut",
             apart,
             "at most",
-            TOLERANCE[precision],
+            tolerance,
         ),
     ], "\n".join(rows)
