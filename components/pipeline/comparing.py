@@ -52,7 +52,9 @@ class Survey:
     def notes(self) -> list[DriftNote]:
         """The findings as the gate weighs them."""
         return [
-            DriftNote(each.name, each.drifted if each.examined else None, each.policy, each.sentence)
+            DriftNote(
+                each.name, each.drifted if each.examined else None, each.policy, each.sentence
+            )
             for each in (self.drift.findings if self.drift else ())
         ]
 

@@ -239,7 +239,11 @@ def _finding(finding: Mapping[str, Any]) -> dict[str, Any]:
     drifted = bool(finding.get("drifted"))
     return {
         **shown,
-        "outcome": "not examined" if shown["effect"] is None else "drift" if drifted else "no drift",
+        "outcome": "not examined"
+        if shown["effect"] is None
+        else "drift"
+        if drifted
+        else "no drift",
         "classes": [_share(each) for each in finding.get("classes", ())] if drifted else [],
         "examples": [each[:12] for each in finding.get("examples", ())] if drifted else [],
     }

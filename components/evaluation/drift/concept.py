@@ -60,8 +60,7 @@ def concept(compared: Compared, chance: Chance) -> Measured | str:
     ]
     most = max(found, key=lambda each: (each.excess, each.name))
     moved = (
-        f"{wrong} of {rows:,} wrong, most of all {most.name} "
-        f"({most.batch[1]} of {most.batch[0]})"
+        f"{wrong} of {rows:,} wrong, most of all {most.name} ({most.batch[1]} of {most.batch[0]})"
     )
     return Measured(wrong, p, max(0.0, effect), rows, moved, compared.wrong, classes)
 

@@ -139,8 +139,12 @@ def _all_among(count: int, outside: int, inside: int) -> float:
     if count > inside:
         return 0.0
     both = outside + inside
-    return exp(lgamma(inside + 1) - lgamma(inside - count + 1) - lgamma(both + 1)
-               + lgamma(both - count + 1))
+    return exp(
+        lgamma(inside + 1)
+        - lgamma(inside - count + 1)
+        - lgamma(both + 1)
+        + lgamma(both - count + 1)
+    )
 
 
 def _classes(tables: list[Table]) -> list[Shift]:

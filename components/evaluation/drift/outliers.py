@@ -96,6 +96,8 @@ def _nearest(rows: Any, means: Any, precision: Any) -> Any:
     """Return each row's squared distance to the nearest mean."""
     import numpy as np
 
-    apart = [np.einsum("rd,de,re->r", rows - mean, precision, rows - mean, optimize=True)
-             for mean in means]
+    apart = [
+        np.einsum("rd,de,re->r", rows - mean, precision, rows - mean, optimize=True)
+        for mean in means
+    ]
     return np.min(apart, axis=0)

@@ -30,7 +30,9 @@ def length(compared: Compared, chance: Chance) -> Measured | str:
 
     from scipy.stats import mannwhitneyu
 
-    before, now = ([len(text) for text in side.texts] for side in (compared.earlier, compared.batch))
+    before, now = (
+        [len(text) for text in side.texts] for side in (compared.earlier, compared.batch)
+    )
     if min(len(before), len(now)) < MIN_ROWS:
         return too_few(min(len(before), len(now)))
     found = mannwhitneyu(now, before, method="asymptotic")
