@@ -13,7 +13,7 @@ it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import ceil
 from typing import TYPE_CHECKING
 
@@ -110,7 +110,7 @@ class Drift:
     """
 
     findings: tuple[Finding, ...]
-    words: Words = Words()
+    words: Words = field(default_factory=Words)
 
 
 def examine(compared: Compared, settings: DriftSettings, seed: int) -> Drift:

@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import fisher_exact
 
 from components.evaluation.drift.compared import Answered, Chance
-from components.evaluation.drift.concept import concept, excess_p_value, _strata
+from components.evaluation.drift.concept import _strata, concept, excess_p_value
 from components.evaluation.drift.findings import Measured
 from tests.evaluation.sides import Past, compared, find, side
 

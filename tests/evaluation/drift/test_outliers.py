@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
 from dataclasses import replace
+
+import numpy as np
 
 from components.evaluation.drift.compared import Chance
 from components.evaluation.drift.outliers import _shrunk, outliers
