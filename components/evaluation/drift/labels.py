@@ -38,11 +38,13 @@ class Table:
 
 def shares(compared: Compared, chance: Chance) -> Measured | str:
     """Measure whether the shares of the labels moved: chi-square by permutation in each task."""
+    import numpy as np
+
     tables = _tables(compared)
     kept = [table for table in tables if min(_rows(table)) >= MIN_ROWS]
     if not kept:
         return too_few(max((min(_rows(table)) for table in tables), default=0))
-    squares = sum(chi_squares(table, chance) for table in kept)
+    squares = np.sum([chi_squares(table, chance) for table in kept], axis=0)
     rows = sum(table.now.total() for table in kept)
     effect = sum(v_squared(table) * table.now.total() for table in kept) / rows
     classes = _classes(kept)
