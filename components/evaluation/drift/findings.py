@@ -151,7 +151,7 @@ def adjust(p_values: Sequence[float]) -> list[float]:
     adjusted, lowest = [1.0] * len(p_values), 1.0
     for rank, place in zip(range(len(p_values), 0, -1), order, strict=True):
         lowest = min(lowest, p_values[place] * len(p_values) / rank)
-        adjusted[place] = lowest
+        adjusted[place] = max(lowest, p_values[place])
     return adjusted
 
 
@@ -162,7 +162,7 @@ def _found(check: Check, measured: Measured, adjusted: float, settings: DriftSet
     moved = f": {measured.moved}" if drifted and measured.moved else ""
     sentence = (
         f"{'Drift' if drifted else 'No drift'}: {subject}{moved}; {check.shown(floor)} is the "
-        f"limit (p = {adjusted:.3f} among all checks, {measured.n:,} rows)."
+        f"limit ({_chance(adjusted)} among all checks, {measured.n:,} rows)."
     )
     return Finding(
         check.name,
@@ -178,6 +178,10 @@ def _found(check: Check, measured: Measured, adjusted: float, settings: DriftSet
         tuple(measured.examples[:MAX_EXAMPLES]),
         tuple(sorted(measured.classes, key=lambda each: (-each.size, each.name))[:MAX_CLASSES]),
     )
+
+
+def _chance(p: float) -> str:
+    return f"p = {p:.3f}" if p >= 0.001 else "p < 0.001"
 
 
 def _unexamined(check: Check, why: str, settings: DriftSettings) -> Finding:

@@ -49,8 +49,9 @@ def test_fewer_errors_are_no_drift() -> None:
 
 def test_evidence_adds_up_over_batches_but_each_look_costs() -> None:
     somewhat: Answered = {"t": {"a": (60, 19), "b": (60, 19)}}
-    looks = [told(somewhat, [somewhat] * before).p_value for before in range(8)]
-    assert looks[7] < looks[0] / 2
+    held = {"t": {"a": (600, 120), "b": (600, 120)}}
+    looks = [told(somewhat, [somewhat] * before, held).p_value for before in range(8)]
+    assert looks[7] < looks[0] / 20
     nothing: Answered = {}
     assert told(somewhat, [nothing] * 3).p_value == pytest.approx(
         min(1.0, 4 * 5 / 2 * told(somewhat).p_value)
