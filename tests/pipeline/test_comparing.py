@@ -17,7 +17,7 @@ from components.pipeline.preparation import Settled
 from components.pipeline.reporting import report_path
 from components.pipeline.workspace import Workspace, open_workspace
 from components.training.memory import MemoryRef
-from tests.stream import PARAMS, batch, make_root, rows, settle, write_jsonl
+from tests.stream import PARAMS, add_exam, batch, make_root, rows, settle, write_jsonl
 
 DRIFT = "drift: {permutations: 20}"
 
@@ -38,6 +38,13 @@ def lopsided(path: Path, seed: int) -> Path:
     made = rows(seed, 300)
     kept = [row for row in made if row["label"] == "pos"]
     return write_jsonl(path, [*kept[:110], *[row for row in made if row["label"] == "neg"][:10]])
+
+
+def founded(root: Path, params: str = PARAMS) -> Path:
+    """Return a root with an exam that is large enough to promote by."""
+    made = make_root(root, params)
+    add_exam(made, batch(root / "exam.jsonl", 900, 300))
+    return made
 
 
 def refs(**groups: int) -> list[MemoryRef]:
@@ -75,7 +82,7 @@ def test_rare_labels_of_a_long_list_are_not_all_left_out() -> None:
 
 
 def test_each_document_counts_what_was_seen_before_and_what_was_brought(tmp_path: Path) -> None:
-    root = make_root(tmp_path / "root")
+    root = founded(tmp_path / "root")
     settled = [settle(root, batch(tmp_path / f"b{seed}.jsonl", seed)) for seed in (1, 2, 3)]
     ws = open_workspace(root)
     assert [each.action for each in settled] == ["promoted"] * 3
@@ -86,11 +93,13 @@ def test_each_document_counts_what_was_seen_before_and_what_was_brought(tmp_path
         assert now["seen"]["mood"] == sums
     trained = [len(views.split_side(ws.ledger, each.batch, "train")) for each in settled]
     assert [sum(each["brought"]["mood"].values()) for each in counts] == trained
-    assert sum(asked for asked, _ in counts[2]["answered"]["mood"].values()) == 120
+    asked = sum(rows for rows, _ in counts[2]["answered"]["mood"].values())
+    held = len(views.split_side(ws.ledger, settled[2].batch, "holdout"))
+    assert 100 < asked <= trained[2] + held
 
 
 def test_turned_labels_are_concept_drift_and_every_batch_since_is_a_look(tmp_path: Path) -> None:
-    root = make_root(tmp_path / "root")
+    root = founded(tmp_path / "root")
     for seed in (1, 2):
         settle(root, batch(tmp_path / f"b{seed}.jsonl", seed))
     turned = [settle(root, batch(tmp_path / f"t{seed}.jsonl", seed, flip=True)) for seed in (3, 4)]
@@ -110,7 +119,7 @@ def test_turned_labels_are_concept_drift_and_every_batch_since_is_a_look(tmp_pat
 @pytest.mark.parametrize(("policy", "action"), [("note", "promoted"), ("hold", "held")])
 def test_a_check_has_a_policy_of_its_own(tmp_path: Path, policy: str, action: str) -> None:
     params = PARAMS.replace(DRIFT, f"drift: {{policies: {{labels: {policy}}}}}")
-    root = make_root(tmp_path / "root", params)
+    root = founded(tmp_path / "root", params)
     settle(root, batch(tmp_path / "b1.jsonl", 1, 300))
     found = settle(root, lopsided(tmp_path / "b2.jsonl", 2))
     assert found.action == action
@@ -118,7 +127,7 @@ def test_a_check_has_a_policy_of_its_own(tmp_path: Path, policy: str, action: st
 
 
 def test_with_every_check_ignored_nothing_is_compared_but_counts_go_on(tmp_path: Path) -> None:
-    root = make_root(tmp_path / "root", PARAMS.replace(DRIFT, "drift: {policy: ignore}"))
+    root = founded(tmp_path / "root", PARAMS.replace(DRIFT, "drift: {policy: ignore}"))
     settled = [settle(root, batch(tmp_path / f"b{seed}.jsonl", seed, 60)) for seed in (1, 2)]
     document = evidence(open_workspace(root), settled[1])
     assert document["drift"] is None and document["notes"] == []
@@ -126,7 +135,7 @@ def test_with_every_check_ignored_nothing_is_compared_but_counts_go_on(tmp_path:
 
 
 def test_words_are_in_the_report_and_nowhere_in_the_evidence(tmp_path: Path) -> None:
-    root = make_root(tmp_path / "root")
+    root = founded(tmp_path / "root")
     settle(root, batch(tmp_path / "b1.jsonl", 1, 300))
     odd = [{**row, "text": f"voucher {row['text']} refund"} for row in rows(2)]
     settled = settle(root, write_jsonl(tmp_path / "b2.jsonl", odd))

@@ -37,7 +37,7 @@ def domain_classifier(compared: Compared, chance: Chance) -> Measured | str:
     aucs = ((ranks * sides).sum(axis=0) - half * (half + 1) / 2) / half**2
     taken = scores[:, 0] > np.median(scores[:, 0])  # for the batch's
     classes = _classes(compared, taken[:half], taken[half:])
-    most = max(classes, key=lambda each: each.size, default=None)
+    most = max(classes, key=lambda each: each.growth, default=None)
     moved = f"most of all rows labelled {most.name}" if most and len(classes) > 1 else ""
     examples = _examples(compared, scores[half:, 0])
     return Measured(float(aucs[0]), p_value(aucs), float(aucs[0]), half, moved, examples, classes)

@@ -36,9 +36,9 @@ class Shift:
     after: float | None
 
     @property
-    def size(self) -> float:
-        """How far it moved."""
-        return abs((self.after or 0.0) - (self.before or 0.0))
+    def growth(self) -> float:
+        """How far it moved; less than before is below 0."""
+        return (self.after or 0.0) - (self.before or 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +176,9 @@ def _found(check: Check, measured: Measured, adjusted: float, settings: DriftSet
         settings.policy_of(check.name),
         sentence,
         tuple(measured.examples[:MAX_EXAMPLES]),
-        tuple(sorted(measured.classes, key=lambda each: (-each.size, each.name))[:MAX_CLASSES]),
+        tuple(
+            sorted(measured.classes, key=lambda each: (-abs(each.growth), each.name))[:MAX_CLASSES]
+        ),
     )
 
 

@@ -163,7 +163,7 @@ def _classes(tables: list[Table]) -> list[Shift]:
 
 def _spoken(classes: list[Shift]) -> str:
     """Return what moved most in words: at most three labels."""
-    most = sorted(classes, key=lambda each: (-each.size, each.name))[:3]
+    most = sorted(classes, key=lambda each: (-abs(each.growth), each.name))[:3]
     return ", ".join(
         f"{each.name} {100 * (each.before or 0):.1f} % before, {100 * (each.after or 0):.1f} % now"
         for each in most
@@ -172,7 +172,7 @@ def _spoken(classes: list[Shift]) -> str:
 
 def _examples(compared: Compared, classes: list[Shift]) -> list[str]:
     """Return rows of the label whose share grew most."""
-    grown = max(classes, key=lambda each: ((each.after or 0) - (each.before or 0), each.name))
+    grown = max(classes, key=lambda each: (each.growth, each.name))
     return _rows_of(compared, {grown.name})
 
 

@@ -59,8 +59,8 @@ def language(compared: Compared, chance: Chance) -> Measured | str:
     classes = [
         Shift(name, table.before[name] / past, table.now[name] / rows) for name in table.names
     ]
-    effect = sum(each.size for each in classes) / 2
-    grown = max(classes, key=lambda each: ((each.after or 0) - (each.before or 0), each.name))
+    effect = sum(abs(each.growth) for each in classes) / 2
+    grown = max(classes, key=lambda each: (each.growth, each.name))
     moved = f"{grown.name} {_percent(grown.before)} before, {_percent(grown.after)} now"
     examples = _of(grown.name, told[1], compared.batch.items)
     return Measured(float(squares[0]), p_value(squares), effect, rows, moved, examples, classes)
