@@ -31,7 +31,7 @@ from tests.page import Check, Section, opening
 from tests.speed.corpora import CACHE
 
 SIZES, NEAR = (50, 200, 1000, 5000), 200
-QUIET_ROUNDS, LOUD_ROUNDS = 400, 100
+QUIET_ROUNDS, LOUD_ROUNDS = 300, 100
 FITTED, HELD_SHARE = 600, 5
 SHARES = (0.05, 0.10, 0.20, 0.40)
 NAMES = [check.name for check in CHECKS]
