@@ -236,9 +236,10 @@ def _heat(matrix: Matrix) -> list[dict[str, Any]]:
 def _finding(finding: Mapping[str, Any]) -> dict[str, Any]:
     """Return one drift finding: its numbers, and what moved where it drifted."""
     shown = {name: finding.get(name) for name in _FINDING}
-    drifted = bool(finding.get("drifted"))
+    drifted, p = bool(finding.get("drifted")), shown["adjusted_p"]
     return {
         **shown,
+        "adjusted_p": "< 0.001" if p is not None and p < 0.001 else p,
         "outcome": "not examined"
         if shown["effect"] is None
         else "drift"

@@ -168,7 +168,7 @@ def test_a_missing_number_is_shown_as_missing_and_never_as_zero():
 def test_a_drift_finding_shows_what_moved_and_what_it_asks_for():
     page = Page(render(replace(DATA, drift=[FOUND], words={"more": ["voucher"], "less": []})))
 
-    assert "new labels drift hold 0.250 0.010 0.001 300 Drift: a quarter is new." in page.text
+    assert "new labels drift hold 0.250 0.010 < 0.001 300 Drift: a quarter is new." in page.text
     assert "pos 0.0 % → 25.0 % items abababababab cdcdcdcdcdcd" in page.text
     assert "more voucher" in page.text and "less" not in page.text.split("voucher")[1][:20]
 
