@@ -47,6 +47,15 @@ ILLEGAL = {
     "training: {epochs: yes}": ["`training.epochs` is True", "YAML reads yes"],
     "training: {device: gpu}": ["`training.device` is 'gpu'", "'auto', 'cpu' or 'cuda'"],
     "drift: {policy: maybe}": ["`drift.policy` is 'maybe'", "'ignore', 'note', 'hold' or 'reject'"],
+    "drift: {policies: {psi: note}}": [
+        "unknown setting `drift.policies.psi` ('note')",
+        "domain_classifier, mmd, outliers, length, language, labels, new_labels",
+    ],
+    "drift: {policies: {labels: maybe}}": [
+        "`drift.policies.labels` is 'maybe'",
+        "'ignore', 'note', 'hold' or 'reject'",
+    ],
+    "drift: {policies: hold}": ["`drift.policies` is 'hold'", "legal here: domain_classifier, mmd"],
     "adapter: {layers: some}": [
         "`adapter.layers` is 'some'",
         "'all' or 'auto', or",
@@ -122,6 +131,13 @@ def test_merged_yaml_keys_may_be_written_over(tmp_path: Path) -> None:
     assert (found.training.epochs, found.drift.alpha) == (7, 0.02)
 
 
+def test_a_drift_check_without_a_policy_of_its_own_has_the_common_one(tmp_path: Path) -> None:
+    drift = load(tmp_path, "drift: {policy: hold, policies: {labels: ignore, mmd: reject}}").drift
+    told = [drift.policy_of(check) for check in ("labels", "mmd", "concept")]
+    assert told == ["ignore", "reject", "hold"]
+    assert "labels" not in drift.wanted and len(drift.wanted) == 8
+
+
 def test_settings_do_not_change_once_read() -> None:
     with pytest.raises(ValueError, match="frozen"):
         Settings().gate.alpha = 0.5
@@ -157,7 +173,7 @@ CHANGES_BUNDLE = {
 CHANGES_NOTHING = {
     "model": {"name": "other"},
     "gate": {"alpha": 0.01},
-    "drift": {"policy": "hold"},
+    "drift": {"policy": "hold", "policies": {"labels": "reject"}},
     "registry": {"experiment": "other"},
     "data": {"remote": "elsewhere"},
 }

@@ -169,6 +169,13 @@ def held(ledger: Ledger, items: Iterable[str]) -> dict[str, HeldItem]:
     return {row.item: HeldItem(*row) for row in ledger.query(statement)}
 
 
+def held_from_batches(ledger: Ledger, items: Iterable[str]) -> frozenset[str]:
+    """Return those of `items` that were held out of a promoted batch, not brought by people."""
+    table = schema.holdout.c
+    statement = sa.select(table.item).where(table.item.in_(_among(items)))
+    return frozenset(row.item for row in ledger.query(statement.where(table.version.is_not(None))))
+
+
 def held_among(ledger: Ledger, near: Iterable[str]) -> frozenset[str]:
     """Return those of the near-duplicate keys that stand for something held out now."""
     table = schema.holdout.c

@@ -12,15 +12,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass
-from functools import partial
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from components.gate.decision import judge
 from components.gate.evidence import record
 from components.gate.verdicts import (
     Decision,
-    DriftNote,
     Examination,
     ExamResult,
     NewTask,
@@ -29,6 +27,7 @@ from components.gate.verdicts import (
 from components.items import Item
 from components.ledger import views
 from components.ledger.book import Lease
+from components.pipeline import comparing
 from components.pipeline.examiner import Examiner
 from components.pipeline.lookup import Library
 from components.pipeline.preparation import Divided
@@ -58,12 +57,12 @@ def examine(
     champion = _open(ws, divided.parent)
     exams = _exams(ws, divided, bundle, champion, examiner)
     learned = _learned(ws, divided, bundle, champion, examiner)
-    drift = _drift(ws, divided, champion, library)
+    compared = comparing.survey(ws, divided, champion, library, examiner)
     known = views.known_tasks(ws.ledger)
     expected = [exam for exam in divided.exams if divided.tasks[exam] in known]
-    examination = Examination(exams, learned, _notes(ws, drift), expected)
+    examination = Examination(exams, learned, compared.notes, expected)
     decision = judge(examination, rules(ws))
-    evidence = ws.write_document(_evidence(ws, divided, bundle, examination, decision, drift))
+    evidence = ws.write_document(_evidence(ws, divided, bundle, examination, decision, compared))
     ws.ledger.append(
         "candidate.judged",
         {
@@ -77,7 +76,7 @@ def examine(
         },
         lease,
     )
-    return Examined(bundle, decision, evidence, tuple(exams), drift)
+    return Examined(bundle, decision, evidence, tuple(exams), compared.drift)
 
 
 def rules(ws: Workspace) -> Rules:
@@ -208,54 +207,13 @@ def _part(
     )
 
 
-def _drift(
-    ws: Workspace, divided: Divided, champion: Bundle | None, library: Library
-) -> Drift | None:
-    """Compare the batch with what the champion was trained on; None where nothing is kept."""
-    settings = ws.settings
-    if champion is None or not champion.memory or settings.drift.policy == "ignore":
-        return None
-    from components.evaluation.drift import examine as examine_drift
-    from components.training.frozen import embed
-    from components.training.placement import placement_of
-
-    size, now = settings.drift.sample_items, list(divided.split.train)
-    past = sorted(champion.memory, key=lambda reference: reference.item)[:size]
-    before, after = (
-        embed(
-            ws.base,
-            [item.text for item in items],
-            placement_of(ws.in_force()),
-            ws.activations,
-            partial(ws.progress, "embedding"),
-        )
-        for items in (library.replay(past), _sample(now, size))
-    )
-    labels, now_labels = ([each.label for each in rows] for rows in (champion.memory, now))
-    return examine_drift(before, after, labels, now_labels, settings.drift, settings.seed)
-
-
-def _sample(items: list[Item], size: int) -> list[Item]:
-    """Return the items with the smallest digests: a fixed, uniform sample."""
-    return sorted(items, key=lambda item: item.digest)[:size]
-
-
-def _notes(ws: Workspace, drift: Drift | None) -> list[DriftNote]:
-    policy = ws.settings.drift.policy
-    findings = drift.findings if drift else ()
-    return [
-        DriftNote(each.name, each.drifted if each.examined else None, policy, each.sentence)
-        for each in findings
-    ]
-
-
 def _evidence(
     ws: Workspace,
     divided: Divided,
     bundle: Bundle,
     examination: Examination,
     decision: Decision,
-    drift: Drift | None,
+    compared: comparing.Survey,
 ) -> dict[str, Any]:
     return {
         **record(examination, rules(ws), decision),
@@ -265,5 +223,5 @@ def _evidence(
         "labels": list(bundle.labels),
         "snapshot": divided.snapshot,
         "wall": divided.wall,
-        "drift": [asdict(finding) for finding in drift.findings] if drift else None,
+        **compared.record(),
     }

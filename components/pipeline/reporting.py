@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from components.pipeline.preparation import Checked, Divided, reason_counts
 from components.pipeline.workspace import Workspace
 
 if TYPE_CHECKING:
+    from components.evaluation.drift import Drift
     from components.report.batch_report import Matrix
 
 NEWEST_ROWS = 20
@@ -37,6 +39,7 @@ def write_report(
     from components.report.batch_report import ReportData, render
 
     decision, state = examined.decision, examined.bundle.state
+    drift = examined.drift
     data = ReportData(
         action=decision.action,
         headline=decision.headline,
@@ -48,7 +51,8 @@ def write_report(
         parent_version=divided.parent.version if divided.parent else None,
         verdicts=[verdict.to_json() for verdict in decision.verdicts],
         matrix=_matrix(story),
-        drift=[asdict(finding) for finding in examined.drift.findings] if examined.drift else [],
+        drift=[asdict(finding) for finding in drift.findings] if drift else [],
+        words=_words(drift),
         counts={
             "rows in the batch": len(checked.reading.rows) + len(checked.reading.problems),
             "used": len(checked.validation.accepted),
@@ -74,6 +78,12 @@ def write_report(
     path = report_path(ws, divided.batch, examined.bundle.digest)
     write_bytes(path, render(data).encode("utf-8", "replace"))
     return path
+
+
+def _words(drift: Drift | None) -> dict[str, Sequence[str]]:
+    if drift is None:
+        return {}
+    return {"more frequent words": drift.words.more, "less frequent words": drift.words.less}
 
 
 def write_plots(examined: Examined, story: Story, folder: Path) -> dict[str, Path]:

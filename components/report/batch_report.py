@@ -49,7 +49,7 @@ _GROUPS = {
     "drift": ("Drift", "Does the batch look like what the model knows?", ""),
     "examination": ("Not examined", "What could not be examined is never promoted.", ""),
 }
-_FINDING = ("name", "drifted", "effect", "threshold", "p_value", "n", "sentence")
+_FINDING = ("name", "drifted", "policy", "effect", "threshold", "adjusted_p", "n", "sentence")
 _APART_PERCENT = 38
 """Two labels side by side need this much of an axis as wide as a phone."""
 
@@ -76,8 +76,8 @@ class ReportData:
     """Everything that the page shows.
 
     `action`: promote, hold, reject, or another word, which is shown as it is. `verdicts`:
-    `Verdict.to_json` each; `drift`: mappings with name, statistic, p_value, effect,
-    threshold, drifted, n, sentence. `counts`, `metrics` and `provenance` are shown in their
+    `Verdict.to_json` each; `drift`: the fields of `drift.Finding` each; `words`: those that
+    moved, by how. `counts`, `metrics` and `provenance` are shown in their
     order; `quarantined` maps a reason to rows, `replayed` a task to rows. Numbers that are
     None are shown as missing. `next_command` is what the reader types next, or empty.
     """
@@ -94,6 +94,7 @@ class ReportData:
     verdicts: Sequence[Mapping[str, Any]] = ()
     matrix: Matrix | None = None
     drift: Sequence[Mapping[str, Any]] = ()
+    words: Mapping[str, Sequence[str]] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
     quarantined: Mapping[str, int] = field(default_factory=dict)
     replayed: Mapping[str, int] = field(default_factory=dict)
@@ -111,7 +112,7 @@ def render(data: ReportData) -> str:
         headline=headline,
         reasons=[reason for reason in data.reasons if reason not in data.headline],
         groups=_groups(data),
-        drift=[{name: finding.get(name) for name in _FINDING} for finding in data.drift],
+        drift=[_finding(each) for each in data.drift],
         heat=None if data.matrix is None else _heat(data.matrix),
         provenance={"batch": data.batch, **data.provenance},
         quarantined=_bars(data.quarantined),
@@ -230,6 +231,29 @@ def _heat(matrix: Matrix) -> list[dict[str, Any]]:
         {"step": step, "cells": [cell(value) for value in row]}
         for step, row in zip(matrix.steps, matrix.values, strict=True)
     ]
+
+
+def _finding(finding: Mapping[str, Any]) -> dict[str, Any]:
+    """Return one drift finding: its numbers, and what moved where it drifted."""
+    shown = {name: finding.get(name) for name in _FINDING}
+    drifted, p = bool(finding.get("drifted")), shown["adjusted_p"]
+    return {
+        **shown,
+        "adjusted_p": "< 0.001" if p is not None and p < 0.001 else p,
+        "outcome": "not examined"
+        if shown["effect"] is None
+        else "drift"
+        if drifted
+        else "no drift",
+        "classes": [_share(each) for each in finding.get("classes", ())] if drifted else [],
+        "examples": [each[:12] for each in finding.get("examples", ())] if drifted else [],
+    }
+
+
+def _share(shift: Mapping[str, Any]) -> dict[str, str]:
+    shares = {side: shift.get(side) for side in ("before", "after")}
+    texts = {side: _DASH if x is None else f"{100 * x:.1f} %" for side, x in shares.items()}
+    return {"name": str(shift["name"]), **texts}
 
 
 def _bars(counts: Mapping[str, int]) -> list[dict[str, Any]]:

@@ -31,6 +31,24 @@ def verdict(check="forgetting", task="films", outcome="FAIL", **changes):
     }
 
 
+def shift(name, before=0.5, after=None):
+    return {"name": name, "before": before, "after": after}
+
+
+FOUND = {
+    "name": "new_labels",
+    "drifted": True,
+    "policy": "hold",
+    "effect": 0.25,
+    "threshold": 0.01,
+    "p_value": 0.0001,
+    "adjusted_p": 0.0009,
+    "n": 300,
+    "sentence": "Drift: a quarter is new.",
+    "examples": ["ab" * 32, "cd" * 32],
+    "classes": [shift("pos", 0.0, 0.25)],
+}
+
 DATA = ReportData(
     action="reject",
     headline=f"Reject: {SENTENCE}",
@@ -126,7 +144,8 @@ def test_hostile_names_are_text_and_nothing_else():
         model_name=evil,
         verdicts=[verdict(task=evil, exam=evil, sentence=evil)],
         matrix=Matrix([evil], [evil], [[0.5]]),
-        drift=[{"name": evil, "sentence": evil}],
+        drift=[{**FOUND, "name": evil, "sentence": evil, "classes": [shift(evil)]}],
+        words={evil: [evil]},
         quarantined={evil: 1},
         provenance={evil: evil},
         next_command=evil,
@@ -134,7 +153,7 @@ def test_hostile_names_are_text_and_nothing_else():
     page = Page(render(data))
 
     assert not [tag for tag, attributes in page.tags if tag == "script" or "onload" in attributes]
-    assert page.text.count("<script>alert(1)</script>") == 14
+    assert page.text.count("<script>alert(1)</script>") == 17
 
 
 def test_a_missing_number_is_shown_as_missing_and_never_as_zero():
@@ -144,6 +163,21 @@ def test_a_missing_number_is_shown_as_missing_and_never_as_zero():
     assert "labels not examined – – – – Too few rows." in text
     assert "parent bundle –" in text
     assert "version 7 84.0 – version 8 83.0 73.6" in text
+
+
+def test_a_drift_finding_shows_what_moved_and_what_it_asks_for():
+    page = Page(render(replace(DATA, drift=[FOUND], words={"more": ["voucher"], "less": []})))
+
+    assert "new labels drift hold 0.250 0.010 < 0.001 300 Drift: a quarter is new." in page.text
+    assert "pos 0.0 % → 25.0 % items abababababab cdcdcdcdcdcd" in page.text
+    assert "more voucher" in page.text and "less" not in page.text.split("voucher")[1][:20]
+
+
+def test_what_did_not_drift_shows_numbers_alone():
+    page = Page(render(replace(DATA, drift=[{**FOUND, "drifted": False}])))
+
+    assert "new labels no drift 0.250" in page.text
+    assert "items " not in page.text and "pos 0.0" not in page.text
 
 
 def test_a_loss_is_drawn_to_the_left_of_zero_and_a_gain_to_the_right():

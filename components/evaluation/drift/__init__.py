@@ -1,0 +1,133 @@
+"""Whether a batch looks like what the champion was trained on, and what moved where it does not.
+
+Concept: nine checks of one outline, listed in one table. Each takes what is compared
+(`Compared`) and gives a raw measurement: statistic, p-value, effect, what moved. `findings`
+makes the findings of one batch out of them, together.
+
+Promise: drifted only if the difference is both unlikely (the p-value, adjusted for all checks
+of the batch, is at most alpha) and large (the effect is above its floor). The same input and
+seed give the same findings, in whatever order the rows come; too few rows are said, never
+guessed over. Texts are compared at one fixed sample size, because a classifier's AUC grows with
+it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import ceil
+from typing import TYPE_CHECKING
+
+from components.evaluation.drift import concept, covariate, labels, outliers, texts
+from components.evaluation.drift.compared import MIN_ROWS, Answered, Chance, Compared, Counts, Side
+from components.evaluation.drift.findings import Check, Finding, Shift, findings
+from components.evaluation.drift.words import Words, moved_words
+
+if TYPE_CHECKING:
+    from components.settings import DriftSettings
+
+__all__ = [
+    "CHECKS",
+    "MIN_ROWS",
+    "Answered",
+    "Compared",
+    "Counts",
+    "Drift",
+    "Finding",
+    "Shift",
+    "Side",
+    "Words",
+    "examine",
+]
+
+CHECKS = (
+    Check(
+        "domain_classifier",
+        covariate.domain_classifier,
+        "auc_floor",
+        "a classifier tells the batch's texts from earlier ones with an AUC of {}",
+    ),
+    Check(
+        "mmd",
+        covariate.mmd,
+        "mmd_floor",
+        "the batch's texts lie apart from earlier ones by {} of their spread",
+    ),
+    Check(
+        "outliers",
+        outliers.outliers,
+        "outlier_floor",
+        "{} of the texts lie farther out than 95 % of earlier ones do",
+        "%",
+    ),
+    Check(
+        "length",
+        texts.length,
+        "length_floor",
+        "the lengths of the texts differ from earlier ones by {} (Cliff's delta)",
+    ),
+    Check(
+        "language",
+        texts.language,
+        "language_floor",
+        "{} of the texts are in another language than before",
+        "%",
+    ),
+    Check(
+        "labels",
+        labels.shares,
+        "label_effect_floor",
+        "the shares of the labels differ from earlier ones by {} (Cramér's V)",
+    ),
+    Check(
+        "new_labels",
+        labels.new,
+        "new_label_floor",
+        "{} of the rows have a label that the champion does not know",
+        "%",
+    ),
+    Check(
+        "vanished_labels",
+        labels.vanished,
+        "vanished_label_floor",
+        "labels that were {} of earlier rows are absent",
+        "%",
+    ),
+    Check(
+        "concept",
+        concept.concept,
+        "concept_floor_points",
+        "on the batch the champion errs {} more often than on held-out rows",
+        "points",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """All findings about one batch, and the words that moved; no words where nothing drifted.
+
+    Words come from texts: they may be shown, and are not kept in evidence (law 11).
+    """
+
+    findings: tuple[Finding, ...]
+    words: Words = field(default_factory=Words)
+
+
+def examine(compared: Compared, settings: DriftSettings, seed: int) -> Drift:
+    """Make every check of one batch that the settings do not ignore.
+
+    Args:
+        compared: the two sides. Of more than `sample_items` rows a side, those with the
+            smallest digests are taken, a uniform sample.
+        settings: sample size, permutations (raised to what alpha needs), alpha, floors, policies.
+        seed: of the permutations.
+
+    Law: neither the order of the rows nor that of the labels changes a finding.
+    """
+    sampled = compared.sampled(settings.sample_items)
+    wanted = [check for check in CHECKS if check.name in settings.wanted]
+    chance = Chance(max(settings.permutations, ceil(2 * len(wanted) / settings.alpha)), seed)
+    found = findings({check: check.test(sampled, chance) for check in wanted}, settings)
+    if not any(finding.drifted for finding in found):
+        return Drift(found)
+    return Drift(found, moved_words(sampled.earlier.texts, sampled.batch.texts))
