@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from components.gate import Answers, DriftNote, Examination, ExamResult, NewTask, Rules, judge
 from components.gate.evidence import recall, record, replay
 
-
 MODELS = ("champion", "candidate", "anchor")
 
 
