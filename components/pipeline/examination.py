@@ -4,8 +4,8 @@ Concept: the exams are those of the snapshot whose task the champion already kno
 batch brings; each model answers exactly the same items. What the decision looked at becomes
 one immutable document, the evidence, which holds every answer.
 
-Promise: the evidence carries no time, no path and no random id, so the same root state gives
-the same bytes.
+Promise: the evidence carries no path, no random id and no time but what answers took, where that
+is asked for and measured once; so the same root state gives the same bytes.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from components.gate.decision import judge
 from components.gate.evidence import record
+from components.gate.policies import Checks
 from components.gate.verdicts import (
     Decision,
     DriftNote,
@@ -29,6 +30,7 @@ from components.gate.verdicts import (
 from components.items import Item
 from components.ledger import views
 from components.ledger.book import Lease
+from components.pipeline.beyond import look_beyond, traits
 from components.pipeline.examiner import Examiner
 from components.pipeline.lookup import Library
 from components.pipeline.preparation import Divided
@@ -61,7 +63,9 @@ def examine(
     drift = _drift(ws, divided, champion, library)
     known = views.known_tasks(ws.ledger)
     expected = [exam for exam in divided.exams if divided.tasks[exam] in known]
-    examination = Examination(exams, learned, _notes(ws, drift), expected)
+    sat = [divided.exams[exam.exam] for exam in exams]
+    further = look_beyond(ws, examiner, bundle, champion, divided.cases, sat)
+    examination = Examination(exams, learned, _notes(ws, drift), expected, **further)
     decision = judge(examination, rules(ws))
     evidence = ws.write_document(_evidence(ws, divided, bundle, examination, decision, drift))
     ws.ledger.append(
@@ -90,6 +94,7 @@ def rules(ws: Workspace) -> Rules:
         gate.alpha,
         gate.approval,
         gate.worn_after,
+        Checks.from_json(gate.checks.model_dump(exclude={"behaviour": {"file"}})),
     )
 
 
@@ -137,6 +142,7 @@ def _exams(
                 in_batch=task in in_batch,
                 served=served.get(exam, 0),
                 parts={name: examiner.key(model) for name, model in asked.items()},
+                **traits(ws, examiner.items(items)),
             )
         )
     return results
