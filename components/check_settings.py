@@ -25,7 +25,7 @@ class FloorSettings(Section):
     """The least accuracy of a task, in percent: `{tickets: 80}`."""
 
     policy: Policy = "reject"
-    percent: dict[Name, Points] = {}
+    percent: dict[Name, Points] = Field(default_factory=dict)
 
     @field_validator("percent", mode="before")
     @classmethod

@@ -110,7 +110,7 @@ class DataSettings(Section):
     text_column: Name = "text"
     label_column: Name = "label"
     task_column: Name = "task"
-    slice_columns: list[Name] = []
+    slice_columns: list[Name] = Field(default_factory=list)
     labels: Literal["open"] | Annotated[list[Name], Field(min_length=2)] = "open"
     min_rows: Positive = 20
     max_rows: Positive = 1_000_000

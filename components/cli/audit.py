@@ -146,7 +146,7 @@ def _show(value: dict[str, Any]) -> None:
 
 def _row(v: Mapping[str, Any]) -> list[Any]:
     changes = (v["right_to_wrong"], v["wrong_to_right"])
-    changed = "/".join("–" if each is None else str(each) for each in changes)
+    changed = "/".join("" if each is None else str(each) for each in changes)
     bounds = (
         "" if v["lower_points"] is None else f"{v['lower_points']:.1f} … {v['upper_points']:.1f}"
     )

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from components.gate.beyond import look_beyond
+from components.gate.beyond import CHECKS, look_beyond
 from components.gate.checks import (
     check_drift,
     check_floors,
@@ -49,8 +49,7 @@ def judge(examination: Examination, rules: Rules) -> Decision:
     verdicts = settle(findings, rules.alpha)
     ordered = sorted(verdicts, key=_gravest_first)
     action, headline = _act(ordered, rules)
-    reasons = _reasons(ordered) or tuple(v.sentence for v in verdicts)
-    return Decision(action, headline, reasons, tuple(verdicts))
+    return Decision(action, headline, _reasons(ordered) or _passed(verdicts), tuple(verdicts))
 
 
 def _reasons(ordered: list[Verdict]) -> tuple[str, ...]:
@@ -60,6 +59,12 @@ def _reasons(ordered: list[Verdict]) -> tuple[str, ...]:
     rest = len(noted) - NOTED_REASONS
     more = [f"{rest} more of the checks are noted; the verdicts name them."] if rest > 0 else []
     return (*deciding, *noted[:NOTED_REASONS], *more)
+
+
+def _passed(verdicts: list[Verdict]) -> tuple[str, ...]:
+    """Return what is told where all passed: the exams and what was learned, if there are any."""
+    told = [v.sentence for v in verdicts if v.check not in CHECKS]
+    return tuple(told or [v.sentence for v in verdicts])
 
 
 def _gravest_first(verdict: Verdict) -> tuple[int, bool, float]:

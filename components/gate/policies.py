@@ -135,3 +135,6 @@ class Checks:
         if unknown:
             raise TypeError(f"no such check: {', '.join(unknown)}")
         return cls(**{name: kinds[name](**section) for name, section in values.items()})
+
+
+NO_CHECKS = Checks()

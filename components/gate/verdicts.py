@@ -17,7 +17,7 @@ from math import isfinite
 from typing import Any, Literal
 
 from components.gate import spending
-from components.gate.policies import Checks, Policy
+from components.gate.policies import NO_CHECKS, Checks, Policy
 
 Consequence = Literal["promote", "note", "hold", "reject"]
 Action = Literal["promote", "hold", "reject"]
@@ -235,7 +235,7 @@ class Rules:
     alpha: float = 0.05
     approval: Literal["auto", "always"] = "auto"
     worn_after: int = 100
-    checks: Checks = Checks()
+    checks: Checks = NO_CHECKS
 
     def __post_init__(self) -> None:
         margins = (self.margin_points, self.anchor_margin_points)

@@ -12,7 +12,7 @@ import pytest
 
 from components.errors import ConfigError, Corrupted, Retryable
 from components.evaluation import scoring
-from components.evaluation.scoring import KEPT_CLASSIFIERS, ScoreStore, predict, score
+from components.evaluation.scoring import KEPT_CLASSIFIERS, Scored, ScoreStore, predict, score
 from components.items import make_item
 from components.settings import Settings
 from components.training.base import Base, load_base
