@@ -115,5 +115,4 @@ def certified(comparison: Comparison) -> Verdict:
         margin_points=comparison.margin_points,
         level=0.0,
         certificate=comparison.certificate,
-        group=comparison.group,
     )

@@ -209,6 +209,10 @@ class Examination:
     adapter_bytes: int | None = None
     timing: Timing | None = None
 
+    def compared(self) -> list[ExamResult]:
+        """Return the exams of known tasks on which candidate and champion can differ."""
+        return [exam for exam in self.exams if exam.known and exam.shared("champion") is None]
+
 
 @dataclass(frozen=True, slots=True)
 class Rules:

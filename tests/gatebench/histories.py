@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from components.gate.planning import items_needed
+from components.gate.planning import Sitting, items_needed
 from tests.gatebench.models import answers, hardness
 from tests.gatebench.worlds import GATE, HELD, PROMOTED, REJECTED, RULES, Rule, Shape, World
 from tests.page import Check, Section, opening
@@ -108,7 +108,7 @@ def measure(folder: Path, plots: Path) -> Section:
     }
     planned = {}
     for churn in CHURNS:
-        items = items_needed(churn, TASKS, GATE)
+        items = items_needed(Sitting("", ITEMS, churn), TASKS, GATE)
         planned[churn] = items, shares(hard, Shape(TASKS, items, churn), harmless, seed=2)["gate"]
     streams = {
         (story, rule): follow(hard, Shape(TASKS, ITEMS, 0.04), losses, rule, seed=3)

@@ -3,7 +3,9 @@
 Concept: a check takes the examination, its own rule (`policies`) and alpha, and yields what it
 finds: verdicts, or questions that are answered together with all others (`family`).
 
-Promise: a check whose policy is `ignore` is not made; one that can't be made says MISSING.
+Promise: a check whose policy is `ignore` is not made; one that can't be made says MISSING. An exam
+that candidate and champion answer with the very same parts has nothing to compare: that is told
+once, by the certificate against the champion.
 """
 
 from __future__ import annotations

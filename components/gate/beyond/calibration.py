@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from components.gate import bounded, reliability
-from components.gate.comparing import certified, missing
+from components.gate.comparing import missing
 from components.gate.family import Finding, Question, outcome_of
 from components.gate.pairing import Comparison, pair
 from components.gate.policies import Calibration
@@ -26,9 +26,8 @@ def check_calibration(
     examination: Examination, rule: Calibration, alpha: float
 ) -> Iterator[Finding]:
     """Yield a finding per exam and score. PASS: its growth is shown to be below the margin."""
-    for exam in examination.exams:
-        if exam.known:
-            yield from _scores(exam, rule, alpha)
+    for exam in examination.compared():
+        yield from _scores(exam, rule, alpha)
 
 
 def _scores(exam: ExamResult, rule: Calibration, alpha: float) -> Iterator[Finding]:
@@ -43,7 +42,6 @@ def _scores(exam: ExamResult, rule: Calibration, alpha: float) -> Iterator[Findi
         rule.brier_margin_points,
         alpha,
         REQUESTS[rule.policy],
-        certificate=exam.shared("champion"),
         group="Brier score",
     )
     ece = replace(
@@ -56,9 +54,7 @@ def _scores(exam: ExamResult, rule: Calibration, alpha: float) -> Iterator[Findi
     for asked, score, ask in ((brier, "brier", _brier), (ece, "confidence", _ece)):
         old, new = (_score(answers, score) for answers in (exam.champion, exam.candidate))
         reasons = [found for found in (pairs, old, new) if isinstance(found, str)]
-        if asked.certificate:
-            yield certified(asked)
-        elif reasons:
+        if reasons:
             yield missing(asked, reasons[0])
         else:
             yield ask(asked, [(*pairs[item], old[item], new[item]) for item in pairs])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from components.gate.comparing import certified, missing
+from components.gate.comparing import missing
 from components.gate.family import Finding, Question, outcome_of
 from components.gate.pairing import Comparison, count_changes
 from components.gate.policies import NegativeFlips
@@ -20,9 +20,8 @@ from components.gate.wording import number
 
 def check_flips(examination: Examination, rule: NegativeFlips, alpha: float) -> Iterator[Finding]:
     """Yield a finding per exam. PASS: the upper bound of the share is below the limit."""
-    for exam in examination.exams:
-        if exam.known:
-            yield _flips(exam, rule, alpha)
+    for exam in examination.compared():
+        yield _flips(exam, rule, alpha)
 
 
 def _flips(exam: ExamResult, rule: NegativeFlips, alpha: float) -> Finding:
@@ -37,10 +36,7 @@ def _flips(exam: ExamResult, rule: NegativeFlips, alpha: float) -> Finding:
         rule.limit_points,
         alpha,
         REQUESTS[rule.policy],
-        certificate=exam.shared("champion"),
     )
-    if asked.certificate:
-        return certified(asked)
     changes = count_changes(asked)
     if isinstance(changes, str):
         return missing(asked, changes)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from components.gate.comparing import certified, missing, question
+from components.gate.comparing import missing, question
 from components.gate.family import Finding
 from components.gate.paired import Changes
 from components.gate.pairing import Comparison, pair
@@ -23,15 +23,14 @@ Pairs = Mapping[str, tuple[bool, bool]]
 
 def check_classes(examination: Examination, rule: Groups, alpha: float) -> Iterator[Finding]:
     """Yield a finding per exam and label."""
-    for exam in examination.exams:
-        if exam.known:
-            yield from _groups(_whole(exam, "classes", "label", rule, alpha), exam.labels, rule)
+    for exam in examination.compared():
+        yield from _groups(_whole(exam, "classes", "label", rule, alpha), exam.labels, rule)
 
 
 def check_slices(examination: Examination, rule: Groups, alpha: float) -> Iterator[Finding]:
     """Yield a finding per exam, column and value."""
-    for exam in examination.exams:
-        for column, values in sorted(exam.slices.items()) if exam.known else ():
+    for exam in examination.compared():
+        for column, values in sorted(exam.slices.items()):
             yield from _groups(_whole(exam, "slices", column, rule, alpha), values, rule)
 
 
@@ -52,16 +51,12 @@ def _whole(exam: ExamResult, check: Check, column: str, rule: Groups, alpha: flo
         rule.margin_points,
         alpha,
         REQUESTS[rule.policy],
-        certificate=exam.shared("champion"),
         group=column,
         exact=False,
     )
 
 
 def _groups(whole: Comparison, values: Mapping[str, str], rule: Groups) -> Iterator[Finding]:
-    if whole.certificate:
-        yield certified(whole)
-        return
     pairs = pair(whole)
     if isinstance(pairs, str):
         yield missing(whole, pairs)

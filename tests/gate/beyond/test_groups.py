@@ -96,7 +96,11 @@ def test_items_whose_label_is_unknown_are_missing() -> None:
     assert verdict.outcome is Outcome.MISSING and "label of 3 items" in verdict.sentence
 
 
-def test_models_that_share_their_parts_pass_at_once() -> None:
+def test_models_that_share_their_parts_have_nothing_to_compare() -> None:
     same = {"champion": "ab", "candidate": "ab", "anchor": "ab"}
     decision = decide(exam(None, None, parts=same), rules(classes=Groups("reject")))
-    assert [v.certificate for v in found(decision, "classes")] == ["ab"]
+    assert decision.action == "promote" and found(decision, "classes") == []
+    other = decide(
+        exam(None, None, parts={**same, "champion": "cd"}), rules(classes=Groups("reject"))
+    )
+    assert [v.outcome for v in found(other, "classes")] == [Outcome.MISSING]
