@@ -65,7 +65,7 @@ def recall(document: Mapping[str, Any]) -> tuple[Examination, Rules]:
         exams = [
             ExamResult(
                 **_only(each, "exam", "task", "known", "in_batch", "served", "parts"),
-                **{who: _answers(each[who], each["scores"].get(who)) for who in _MODELS},
+                **_models(each, _MODELS, each["scores"]),
                 labels=_by_place(each["labels"]),
                 slices={name: _by_place(told) for name, told in each["slices"].items()},
             )
@@ -74,7 +74,7 @@ def recall(document: Mapping[str, Any]) -> tuple[Examination, Rules]:
         learned = [
             NewTask(
                 **_only(each, "task", "majority_share", "known", "label"),
-                **{who: _answers(each[who]) for who in _MODELS[:2]},
+                **_models(each, _MODELS[:2]),
             )
             for each in document["learned"]
         ]
@@ -115,6 +115,12 @@ def bits(answers: Answers | None) -> str | None:
 
 def _only(values: Mapping[str, Any], *names: str) -> dict[str, Any]:
     return {name: values[name] for name in names}
+
+
+def _models(
+    values: Mapping[str, Any], models: Sequence[str], scores: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    return {who: _answers(values[who], (scores or {}).get(who)) for who in models}
 
 
 def _answers(kept: str | None, scores: Mapping[str, Any] | None = None) -> Answers | None:

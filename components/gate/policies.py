@@ -130,7 +130,7 @@ class Checks:
         Raises:
             TypeError: a section or a setting is unknown.
         """
-        kinds = {each.name: type(each.default) for each in fields(cls)}
+        kinds: dict[str, Any] = {each.name: type(each.default) for each in fields(cls)}
         unknown = sorted(values.keys() - kinds.keys())
         if unknown:
             raise TypeError(f"no such check: {', '.join(unknown)}")

@@ -135,7 +135,8 @@ def _measure(ws: Workspace, bundle: Bundle, champion: Bundle, items: list[Item])
     for item in items[:WARM_UP_TEXTS]:
         for version in (champion, bundle):
             milliseconds(version, item.text)
-    before, after = [], []
+    before: list[float] = []
+    after: list[float] = []
     for place, item in enumerate(items):
         ways = [(before, champion), (after, bundle)]
         for times, version in ways if place % 2 else reversed(ways):

@@ -130,14 +130,14 @@ def _exams(
         task = divided.tasks[exam]
         models = {"champion": champion, "candidate": bundle, "anchor": anchors.get(task)}
         asked = {name: model for name, model in models.items() if model is not None}
+        sittings: dict[str, Any] = {
+            name: examiner.sit(model, items) if model else None for name, model in models.items()
+        }
         results.append(
             ExamResult(
                 exam,
                 task,
-                **{
-                    name: examiner.sit(asked[name], items) if name in asked else None
-                    for name in models
-                },
+                **sittings,
                 known=task in known,
                 in_batch=task in in_batch,
                 served=served.get(exam, 0),

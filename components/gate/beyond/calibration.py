@@ -50,18 +50,24 @@ def _scores(exam: ExamResult, rule: Calibration, alpha: float) -> Iterator[Findi
         margin_points=rule.ece_margin_points,
         group="calibration error",
     )
-    pairs = pair(brier)
     for asked, score, ask in ((brier, "brier", _brier), (ece, "confidence", _ece)):
-        old, new = (_score(answers, score) for answers in (exam.champion, exam.candidate))
-        reasons = [found for found in (pairs, old, new) if isinstance(found, str)]
-        if reasons:
-            yield missing(asked, reasons[0])
-        else:
-            yield ask(asked, [(*pairs[item], old[item], new[item]) for item in pairs])
+        rows = _rows(asked, score)
+        yield missing(asked, rows) if isinstance(rows, str) else ask(asked, rows)
 
 
 Rows = Sequence[tuple[bool, bool, float, float]]
 """Item by item: right before, right after, score before, score after."""
+
+
+def _rows(asked: Comparison, score: str) -> Rows | str:
+    """Return both models' answers and scores, or why they can't be compared."""
+    pairs = pair(asked)
+    if isinstance(pairs, str):
+        return pairs
+    old, new = _score(asked.before, score), _score(asked.after, score)
+    if isinstance(old, str) or isinstance(new, str):
+        return old if isinstance(old, str) else str(new)
+    return [(*both, old[item], new[item]) for item, both in pairs.items()]
 
 
 def _brier(asked: Comparison, rows: Rows) -> Question:
