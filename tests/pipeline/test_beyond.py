@@ -106,19 +106,28 @@ def test_slices_come_from_the_batch_and_reach_the_verdict(tmp_path: Path) -> Non
     }  # fmt: skip
 
 
-def test_a_broken_case_rejects_by_its_line_and_reason(grown: Path) -> None:
+def test_cases_that_are_kept_pass_and_one_never_right_is_noted(grown: Path) -> None:
     write_jsonl(grown / "cases.jsonl", CASES)
     set_params(grown, "behaviour: {file: cases.jsonl}")
-    good = settle(grown, batch(grown / "b3.jsonl", 3))
-    ws = open_workspace(grown)
-    assert good.action == "promoted", good.headline
-    kept, noted = verdicts(ws, good, "behaviour")
+    settled = settle(grown, batch(grown / "b3.jsonl", 3))
+    assert settled.action == "promoted", settled.headline
+    kept, noted = verdicts(open_workspace(grown), settled, "behaviour")
     assert (kept["outcome"], kept["n"]) == ("PASS", 2)
     assert noted["consequence"] == "note" and "line 3 (never right so far)" in noted["sentence"]
+
+
+def test_a_broken_case_rejects_by_its_line_and_reason(grown: Path) -> None:
+    told = [{**row, "note": f"reason {place}"} for place, row in enumerate(rows(77, 60), 1)]
+    write_jsonl(grown / "cases.jsonl", told)
+    set_params(grown, "behaviour: {file: cases.jsonl}")
     settled = settle(grown, batch(grown / "poison.jsonl", 4, flip=True))
-    [broken, *_] = verdicts(ws, settled, "behaviour")
-    assert settled.action == "rejected" and broken["outcome"] == "FAIL"
-    assert "line 1 (the board's favourite)" in broken["sentence"]
+    ws = open_workspace(grown)
+    [verdict, *_] = verdicts(ws, settled, "behaviour")
+    assert settled.action == "rejected" and verdict["outcome"] == "FAIL"
+    cases = evidence(ws, settled)["cases"]["cases"]
+    broken = [case["line"] for case in cases if case["champion"] and not case["candidate"]]
+    assert f"broken: line {broken[0]} (reason {broken[0]})" in verdict["sentence"]
+    assert verdict["right_to_wrong"] == len(broken)
 
 
 def test_texts_of_cases_are_never_trained_on(grown: Path) -> None:
