@@ -10,6 +10,7 @@ do. The texts are kept out of training like those of an exam.
 from __future__ import annotations
 
 import json
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,14 +87,14 @@ def _case(path: Path, place: int, line: str) -> Case:
         if not _is_text(row.get(name)):
             raise _wrong(path, place, f"has no {name}")
     for name in KEYS[2:]:
-        if name in row and not _is_text(row[name]):
-            raise _wrong(path, place, f"has a {name} that is no text")
-    item = make_item(row["text"], row["label"], row.get("task", "default"))
-    return Case(place, item, row.get("note", ""))
+        if name in row and not (_is_text(row[name]) and row[name].isprintable()):
+            raise _wrong(path, place, f"has a {name} that is no printable text")
+    text, label = (unicodedata.normalize("NFC", row[name]) for name in KEYS[:2])
+    return Case(place, make_item(text, label, row.get("task", "default")), row.get("note", ""))
 
 
 def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and bool(value.strip()) and "\x00" not in value
+    return isinstance(value, str) and bool(value.strip())
 
 
 def _refuse_repeated(path: Path, cases: list[Case]) -> None:

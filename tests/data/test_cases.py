@@ -35,6 +35,11 @@ def test_cases_keep_their_lines_and_reasons(tmp_path: Path) -> None:
     assert found.near == {item.near for item in found.items}
 
 
+def test_a_label_is_compared_in_its_canonical_form(tmp_path: Path) -> None:
+    [case] = read_cases(write(tmp_path, {"text": "x", "label": "cafe\u0301"})).cases
+    assert case.item.label == "caf\xe9"
+
+
 @pytest.mark.parametrize(
     ("row", "said"),
     [
@@ -43,7 +48,9 @@ def test_cases_keep_their_lines_and_reasons(tmp_path: Path) -> None:
         ({"text": "x"}, "has no label"),
         ({"text": " ", "label": "a"}, "has no text"),
         ({"text": 3, "label": "a"}, "has no text"),
-        ({"text": "x", "label": "a", "note": 7}, "has a note that is no text"),
+        ({"text": "x", "label": "a", "note": 7}, "has a note that is no printable text"),
+        ({"text": "x", "label": "a", "note": "\x1b[31m"}, "has a note that is no printable text"),
+        ({"text": "x", "label": "a", "task": ""}, "has a task that is no printable text"),
         ({"text": "x", "label": "a", "lable": "b"}, "names 'lable', which is no key"),
         ({**GOOD, "label": "other"}, "line 2: the line has the text of line 1 again"),
         ({"text": "i WANT my money back!", "label": "refund"}, "has the text of line 1 again"),
