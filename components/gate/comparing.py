@@ -35,15 +35,17 @@ def question(comparison: Comparison, changes: Changes, alpha: float) -> Question
     """Return whether the loss is real, asked of these counts.
 
     PASS: the upper bound of the loss, at the comparison's own level, is below the margin (no
-    correction: all must pass, an intersection-union test, Berger 1982). FAIL: not so, and the
-    loss is real among all that are asked (`family.settle`). INCONCLUSIVE otherwise.
+    correction: all must pass, an intersection-union test, Berger 1982). FAIL: not so at `alpha`
+    either, and the loss is real among all that are asked (`family.settle`). INCONCLUSIVE
+    otherwise.
     """
     exact = comparison.exact
 
     def answer(real: bool) -> Verdict:
         lower = lower_bound(changes, alpha, exact)
         bounds = (lower, upper_bound(changes, comparison.level, exact))
-        return paired_verdict(comparison, changes, bounds, real, alpha)
+        beyond = 100 * upper_bound(changes, alpha, exact) >= comparison.margin_points
+        return paired_verdict(comparison, changes, bounds, real and beyond, alpha)
 
     noted = comparison.requests[Outcome.FAIL] == "note"
     return Question(loss_p_value(changes, exact), noted, answer)
@@ -58,7 +60,8 @@ def paired_verdict(
 ) -> Verdict:
     """Return the verdict for these counts and bounds (of the loss, in [-1, 1]).
 
-    `real`: the loss is shown above zero, at the level that the caller answers for.
+    `real`: the loss is shown above zero, and not within the margin, at the level that the
+    caller answers for.
     """
     margin = comparison.margin_points
     lower, upper = (100 * bound for bound in bounds)

@@ -56,27 +56,46 @@ class Forecast:
     rejected: float
 
 
-def outcomes(worse: Any, better: Any, items: int, margin: float, alpha: float) -> tuple[Any, Any]:
-    """Return, for arrays of counts, whether the loss is shown within the margin, and p-values.
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What one comparison says of many updates; arrays of one shape.
+
+    Args:
+        passed: the loss is shown within the margin, at the comparison's own level.
+        beyond: it is not so at alpha.
+        p_values: one-sided, against "no loss".
+    """
+
+    passed: Any
+    beyond: Any
+    p_values: Any
+
+
+def outcomes(
+    worse: Any, better: Any, items: int, margin: float, alpha: float, level: float | None = None
+) -> Found:
+    """Return what is found for arrays of counts.
 
     Args:
         worse: counts, any shape.
         better: counts, of the same shape.
         items: of the exam.
         margin: tolerated loss, in (0, 1].
-        alpha: level of the non-inferiority test.
-
-    Returns:
-        PASS or not, and the one-sided p-values against "no loss", each of the counts' shape.
+        alpha: level of the rules.
+        level: of letting pass; None for alpha.
     """
+    from scipy.special import ndtr
+
     if items > paired.EXACT_ITEMS:
-        spread = NormalDist()
-        within = paired.score(worse, better, items, margin) <= spread.inv_cdf(alpha)
-        return within, _normal_tail(paired.score(worse, better, items, 0.0))
-    pairs, places = np.unique(np.stack([worse, better]), axis=1, return_inverse=True)
-    found = np.array([_exactly(int(a), int(b), items, margin) for a, b in pairs.T])
-    found = found[places.reshape(np.shape(worse))]
-    return found[..., 0] <= alpha, found[..., 1]
+        within = ndtr(paired.score(worse, better, items, margin))
+        p_values = ndtr(-paired.score(worse, better, items, 0.0))
+    else:
+        pairs, places = np.unique(
+            np.stack([np.ravel(worse), np.ravel(better)]), axis=1, return_inverse=True
+        )
+        found = np.array([_exactly(int(a), int(b), items, margin) for a, b in pairs.T])
+        within, p_values = np.moveaxis(found[places.reshape(np.shape(worse))], -1, 0)
+    return Found(within <= (alpha if level is None else level), within > alpha, p_values)
 
 
 def forecast(
@@ -96,26 +115,37 @@ def forecast(
         return Forecast(1.0, 0.0, 0.0)
     random = np.random.default_rng(seed)
     hit = random.integers(len(exams), size=rounds)
-    passed, values = [], []
+    found: list[Found] = []
     for place, exam in enumerate(exams):
         lost = np.where((where == "everywhere") | (hit == place), loss, 0.0)
-        for within, p_values in _sit(exam, lost, rules, random):
-            passed.append(within)
-            values.append(p_values)
-    return tally(np.stack(passed, axis=-1), np.stack(values, axis=-1), rules.alpha)
+        found += _sit(exam, lost[:, None], rules, random)
+    rejected, promoted = decide(found, rules.alpha)
+    shares = promoted.mean(), (~promoted & ~rejected).mean(), rejected.mean()
+    return Forecast(*map(float, shares))
 
 
-def _sit(
-    exam: Sitting, loss: Any, rules: Rules, random: np.random.Generator
-) -> Iterator[tuple[Any, Any]]:
-    """Yield `outcomes` against the champion and against the anchor, for drawn updates."""
+def decide(found: Sequence[Found], alpha: float) -> tuple[Any, Any]:
+    """Return which updates are rejected and which promoted.
+
+    `found`: arrays of shape (updates, comparisons), side by side all comparisons of an update.
+    """
+    passed, beyond, p_values = (
+        np.concatenate([getattr(each, name) for each in found], axis=-1)
+        for name in ("passed", "beyond", "p_values")
+    )
+    rejected = (beyond & (paired.holm_rows(p_values) <= alpha)).any(axis=-1)
+    return rejected, passed.all(axis=-1)
+
+
+def _sit(exam: Sitting, loss: Any, rules: Rules, random: np.random.Generator) -> Iterator[Found]:
+    """Yield what is found against the champion and against the anchor, for drawn updates."""
     worse, better = draw(exam.items, exam.churn, loss, random)
     margin = rules.margin_points / 100
     yield outcomes(worse, better, exam.items, margin, rules.alpha)
     before = draw(exam.items, exam.anchor_churn, np.zeros_like(loss), random)
     worse, better = _fitting(worse + before[0], better + before[1], exam.items)
     margin = rules.anchor_margin_points / 100
-    yield outcomes(worse, better, exam.items, margin, rules.anchor_alpha(exam.served))
+    yield outcomes(worse, better, exam.items, margin, rules.alpha, rules.anchor_alpha(exam.served))
 
 
 def _fitting(worse: Any, better: Any, items: int) -> tuple[Any, Any]:
@@ -134,15 +164,6 @@ def draw(items: int, usual_churn: float, loss: Any, random: np.random.Generator)
     share = np.divide(churn + loss, 2 * churn, out=np.full_like(churn, 0.5), where=churn > 0)
     worse = random.binomial(changed, share)
     return worse, changed - worse
-
-
-def tally(passed: Any, p_values: Any, alpha: float) -> Forecast:
-    """Return the shares of the gate's actions; both arrays are (updates, exams)."""
-    failed = ~passed & (paired.holm_rows(p_values) <= alpha)
-    rejected = failed.any(axis=-1)
-    promoted = passed.all(axis=-1)
-    shares = promoted.mean(), (~promoted & ~rejected).mean(), rejected.mean()
-    return Forecast(*map(float, shares))
 
 
 def detectable_points(exam: Sitting, alpha: float) -> float:
@@ -174,8 +195,8 @@ def items_needed(exam: Sitting, exams: int, rules: Rules, power: float = paired.
     items = max(2, int(0.9 * max(limits)))
     while True:
         random, none = np.random.default_rng(0), np.zeros(20 * ROUNDS)
-        found = [within for within, _ in _sit(replace(exam, items=items), none, rules, random)]
-        if np.logical_and(*found).mean() >= wanted:
+        sat = _sit(replace(exam, items=items), none, rules, random)
+        if np.logical_and.reduce([each.passed for each in sat]).mean() >= wanted:
             return items
         items += max(1, items // 50)
 
@@ -184,9 +205,3 @@ def items_needed(exam: Sitting, exams: int, rules: Rules, power: float = paired.
 def _exactly(worse: int, better: int, items: int, margin: float) -> tuple[float, float]:
     changes = Changes(worse, better, items)
     return paired.within_p_value(changes, margin), paired.loss_p_value(changes)
-
-
-def _normal_tail(score: Any) -> Any:
-    from scipy.special import ndtr
-
-    return ndtr(-score)

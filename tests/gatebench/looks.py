@@ -50,8 +50,8 @@ def each_look(worse: Any, better: Any) -> float:
     alarmed = np.zeros(STREAMS, bool)
     for place, items in enumerate(sizes):
         if items > 60:  # below, the usual test is enumerated; it would only add alarms
-            values = outcomes(worse[:, place], better[:, place], int(items), 1.0, ALPHA)[1]
-            alarmed |= values <= ALPHA
+            found = outcomes(worse[:, place], better[:, place], int(items), 1.0, ALPHA)
+            alarmed |= found.p_values <= ALPHA
     return float(alarmed.mean())
 
 

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from components.gate import paired, planning
+from components.gate import planning
 from components.gate.verdicts import Rules
 
 GATE = Rules(margin_points=3.0, anchor_margin_points=6.0)
@@ -72,15 +72,13 @@ class World:
         if rule == "threshold":
             lost = (self.champion.mean(-1) - right.mean(-1)).max(-1)
             return np.where(lost > THRESHOLD, REJECTED, PROMOTED)
-        margin = rules.margin_points / 100
-        found = [self._sit(self.champion, right, margin, rules.alpha)]
+        found = [self._sit(self.champion, right, rules.margin_points, rules, rules.alpha)]
         if rule == "gate":
-            margin, level = rules.anchor_margin_points / 100, rules.anchor_alpha(self.served)
-            found.append(self._sit(self.anchor, right, margin, level))
+            level = rules.anchor_alpha(self.served)
+            found.append(self._sit(self.anchor, right, rules.anchor_margin_points, rules, level))
             self.served += 1
-        passed, p_values = (np.concatenate(parts, axis=-1) for parts in zip(*found, strict=True))
-        failed = ~passed & (paired.holm_rows(p_values) <= rules.alpha)
-        return np.where(failed.any(-1), REJECTED, np.where(passed.all(-1), PROMOTED, HELD))
+        rejected, promoted = planning.decide(found, rules.alpha)
+        return np.where(rejected, REJECTED, np.where(promoted, PROMOTED, HELD))
 
     def promote(self, which: Any, right: Any, level: Any, rules: Rules) -> None:
         """Bring candidates into force in the streams that `which` marks, and move anchors."""
@@ -88,16 +86,19 @@ class World:
         worse, better = _changes(self.anchor, self.champion)
         # shown better than its anchor: the counts exchanged
         level = rules.anchor_alpha(max(0, self.served - 1))  # of the decision just made
-        p_values = planning.outcomes(better, worse, self.shape.items, 1.0, level)[1]
-        moved = (p_values <= level) & which[:, None]
+        found = planning.outcomes(better, worse, self.shape.items, 1.0, level)
+        moved = (found.p_values <= level) & which[:, None]
         self.anchor[moved], self.anchor_level[moved] = self.champion[moved], self.level[moved]
 
     def lost(self) -> Any:
         """Return the champion's true loss since the beginning, (streams, tasks)."""
         return self.mean * (1 - self.level)
 
-    def _sit(self, before: Any, right: Any, margin: float, level: float) -> tuple[Any, Any]:
-        return planning.outcomes(*_changes(before, right), self.shape.items, margin, level)
+    def _sit(
+        self, before: Any, right: Any, points: float, rules: Rules, level: float
+    ) -> planning.Found:
+        counts = _changes(before, right)
+        return planning.outcomes(*counts, self.shape.items, points / 100, rules.alpha, level)
 
     def _roll(self) -> Any:
         return self.random.random(self.chance.shape, np.float32)

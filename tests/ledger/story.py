@@ -28,7 +28,7 @@ def drawn(seed: int, length: int) -> list[tuple[int, int, str]]:
     return [(pick.randrange(100), pick.randrange(100), f"reason {n}") for n in range(length)]
 
 
-FULL = drawn(67, 80)
+FULL = drawn(42, 80)
 """A story long enough to bring every kind of event and every status of a version."""
 
 
@@ -104,6 +104,8 @@ def _of_batch(ledger: Ledger, batch: str, n: int, pick: int, text: str) -> Acts:
     }
     yield "split.made", {"batch": batch, **sides}
     yield "training.done", {"key": digest(batch), "bundle": digest(pick)}
+    exams = [f"mood#{k}" for k in range(pick % 3)]
+    yield "candidate.judged", {"batch": batch, "bundle": digest(pick), "exams": exams}
     registration = {"batch": batch, "bundle": digest(pick), "parent": parent, "run": text}
     evidence = {"evidence": digest(n), "headline": text, "version": len(views.versions(ledger)) + 1}
     yield "registration.done", {"key": text, **registration, **evidence}

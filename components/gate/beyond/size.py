@@ -23,6 +23,8 @@ def _size(weight: int | None, limit: float, rule: Size) -> Verdict:
         megabytes = weight / 1e6
         outcome = outcome_of(megabytes <= limit, True)
         ending = "within" if outcome is Outcome.PASS else "beyond"
-        said = f"weigh {number(megabytes, 0, limit)} MB, {ending} the limit of {number(limit, 0)} MB"
+        said = (
+            f"weigh {number(megabytes, 0, limit)} MB, {ending} the limit of {number(limit, 0)} MB"
+        )
     sentence = f"Size: the candidate's adapter and head {said}."
     return Verdict("size", "", "", outcome, REQUESTS[rule.policy][outcome], sentence)
