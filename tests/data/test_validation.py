@@ -237,6 +237,15 @@ def test_every_row_is_accepted_or_rejected_and_the_order_never_counts(
     )
 
 
+def test_of_exact_copies_the_first_slices_stay_whatever_the_order() -> None:
+    copies = [row("hello", land=land) for land in ("fr", "de", None)]
+    for ordered in (copies, copies[::-1], copies[1:] + copies[:1]):
+        [item] = check(ordered, slice_columns=["land"]).accepted
+        assert item.slices == ()
+    [item] = check(copies[:2], slice_columns=["land"]).accepted
+    assert item.slices == (("land", "de"),)
+
+
 @pytest.mark.parametrize(
     ("value", "kept"),
     [

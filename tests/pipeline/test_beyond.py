@@ -130,27 +130,32 @@ def test_a_broken_case_rejects_by_its_line_and_reason(grown: Path) -> None:
     assert verdict["right_to_wrong"] == len(broken)
 
 
-def test_texts_of_cases_are_never_trained_on(grown: Path) -> None:
+def test_the_text_of_a_case_enters_neither_training_nor_a_holdout(grown: Path) -> None:
+    fresh = [make_item(f"good lovely table {word}", "pos", "mood") for word in "alpha beta".split()]
+    write_jsonl(grown / "cases.jsonl", [{"text": each.text, "label": "pos"} for each in fresh])
+    set_params(grown, "behaviour: {file: cases.jsonl}")
+    near = [make_item(f"  {each.text.upper()}!", "pos", "mood") for each in fresh]
+    told = [*rows(3), *({"text": each.text, "label": "pos"} for each in near)]
+    settled = settle(grown, write_jsonl(grown / "b3.jsonl", told))
+    assert settled.action == "promoted", settled.headline
+    ws = open_workspace(grown)
+    sides = [views.split_side(ws.ledger, settled.batch, side) for side in ("train", "holdout")]
+    assert all(sides) and {each.digest for each in near}.isdisjoint([*sides[0], *sides[1]])
+
+
+def test_what_became_a_case_is_not_replayed_any_more(grown: Path) -> None:
     ws = open_workspace(grown)
     champion = views.champion(ws.ledger)
     assert champion is not None
-    [old] = Library(ws).replay(open_bundle(ws.bundles, champion.bundle).memory[:1])
-    fresh = make_item("good lovely table table", "pos", "mood")
-    cases = [{"text": each.text.upper(), "label": each.label} for each in (old, fresh)]
-    write_jsonl(grown / "cases.jsonl", cases)
+    remembered = Library(ws).replay(open_bundle(ws.bundles, champion.bundle).memory)
+    unique = {item.near: item for item in remembered}.values()
+    told = [{"text": item.text, "label": item.label} for item in unique]
+    write_jsonl(grown / "cases.jsonl", told)
     set_params(grown, "behaviour: {file: cases.jsonl}")
-    told = [*rows(3), {"text": f"  {fresh.text}!", "label": "pos"}]
-    settled = settle(grown, write_jsonl(grown / "b3.jsonl", told))
-    assert settled.action == "promoted", settled.headline
-    sides = [views.split_side(ws.ledger, settled.batch, side) for side in ("train", "holdout")]
-    blocked = make_item(f"  {fresh.text}!", "pos", "mood")
-    assert blocked.near == fresh.near and blocked.digest not in {*sides[0], *sides[1]}
-    version = views.version(ws.ledger, 3)
+    settled = settle(grown, batch(grown / "b3.jsonl", 3))
+    version = views.version(ws.ledger, settled.version or 0)
     assert version is not None
-    bundle = open_bundle(ws.bundles, version.bundle)
-    replayed = sum(bundle.state["trained"]["replayed"].values())
-    whole = open_bundle(ws.bundles, champion.bundle)
-    assert 0 < replayed < len(whole.memory)
+    assert not open_bundle(ws.bundles, version.bundle).state["trained"]["replayed"]
 
 
 def test_cases_that_can_not_be_read_stop_the_run_and_the_batch_stays_queued(grown: Path) -> None:
