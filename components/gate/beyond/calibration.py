@@ -107,8 +107,8 @@ def _question(
             outcome,
             asked.requests[outcome],
             f"{asked.subject}: against {asked.reference}, {amount(points, margin)} on {items:,} "
-            f"items (between {number(lower, 0, margin)} and {number(upper, 0, margin)}; less is "
-            f"better): {_ENDINGS[outcome]} the margin of {number(margin)}.",
+            f"items (a loss between {number(lower, 0, margin)} and {number(upper, 0, margin)})"
+            f"{_ending(outcome, points > margin)} the margin of {number(margin)}.",
             effect_points=points,
             lower_points=lower,
             upper_points=upper,
@@ -121,11 +121,12 @@ def _question(
     return Question(p_value, asked.requests[Outcome.FAIL] == "note", answer)
 
 
-_ENDINGS = {
-    Outcome.PASS: "within",
-    Outcome.FAIL: "the confidence got worse, not shown to be within",
-    Outcome.INCONCLUSIVE: "too few items to tell whether that is within",
-}
+def _ending(outcome: Outcome, beyond: bool) -> str:
+    if outcome is Outcome.PASS:
+        return ", within"
+    if outcome is Outcome.FAIL:
+        return ", beyond" if beyond else ", a real loss that is not shown to be within"
+    return ", too few items to tell whether that is within"
 
 
 def _score(answers: Answers | None, name: str) -> dict[str, float] | str:
