@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from components.digest import canonical_json, item_digest, text_digest
 from components.errors import Corrupted
@@ -17,7 +18,9 @@ class Item:
     """One example that passed the contract.
 
     `digest` identifies (text, label); `near` is the digest under which near-duplicates of
-    the text collide, the key of the wall between training and holdouts.
+    the text collide, the key of the wall between training and holdouts. `slices`: (column,
+    value) of the further columns that the settings name, where there is one; they describe the
+    item and are no part of what it is.
     """
 
     digest: str
@@ -25,18 +28,35 @@ class Item:
     text: str
     label: str
     task: str
+    slices: tuple[tuple[str, str], ...] = ()
 
 
-def make_item(text: str, label: str, task: str) -> Item:
+def make_item(text: str, label: str, task: str, slices: Mapping[str, str] | None = None) -> Item:
     """Return the item with its digests computed."""
-    return Item(item_digest(text, label), text_digest(text), text, label, task)
+    own = tuple(sorted(slices.items())) if slices else ()
+    return Item(item_digest(text, label), text_digest(text), text, label, task, own)
+
+
+def to_json(item: Item) -> dict[str, Any]:
+    """Return the item as its line says it; without slices the line has no such key."""
+    row = {"text": item.text, "label": item.label, "task": item.task}
+    return {**row, "slices": dict(item.slices)} if item.slices else row
+
+
+def from_json(row: Mapping[str, Any]) -> Item:
+    """Return the item of a line.
+
+    Raises:
+        LookupError, TypeError, AttributeError: it is none.
+    """
+    return make_item(row["text"], row["label"], row["task"], row.get("slices"))
 
 
 def write_items(path: Path, items: Iterable[Item]) -> None:
     """Write items as JSONL in the order of their digests, in one step."""
     lines = [
-        canonical_json({"text": item.text, "label": item.label, "task": item.task})
-        for item in sorted(items, key=lambda item: (item.digest, item.task))
+        canonical_json(to_json(item))
+        for item in sorted(items, key=lambda item: (item.digest, item.task, item.slices))
     ]
     write_bytes(path, "".join(line + "\n" for line in lines).encode("utf-8", "surrogatepass"))
 
@@ -50,8 +70,7 @@ def read_items(path: Path) -> list[Item]:
     items = []
     for number, line in enumerate(path.read_bytes().splitlines(), start=1):
         try:
-            row = json.loads(line)
-            items.append(make_item(row["text"], row["label"], row["task"]))
+            items.append(from_json(json.loads(line)))
         except (ValueError, LookupError, TypeError, AttributeError):
             raise Corrupted(
                 f"{path}, line {number}: not an item any more.",

@@ -11,47 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_origin
 
 import yaml
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
+from components.check_settings import CheckSettings
 from components.digest import json_digest
 from components.errors import ConfigError
-
-Share = Annotated[float, Field(ge=0.0, le=1.0)]
-Probability = Annotated[float, Field(gt=0.0, lt=1.0)]
-Positive = Annotated[int, Field(ge=1)]
-Name = Annotated[str, Field(min_length=1)]
-Policy = Literal["ignore", "note", "hold", "reject"]
-
-
-class Section(BaseModel):
-    """A part of the settings: frozen, and closed against unknown keys.
-
-    Numbers may be written as text, because YAML reads `1e-4` as text; `yes` is no number.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=False, protected_namespaces=())
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _no_truth_values(cls, value: Any) -> Any:
-        if isinstance(value, bool):
-            raise ValueError("no setting is true or false (YAML reads yes, no, on, off so)")
-        return value
-
-    def _ordered(self, lower: str, upper: str) -> None:
-        low, high = getattr(self, lower), getattr(self, upper)
-        if low > high:
-            raise ValueError(f"{lower} ({low}) is above {upper} ({high})")
+from components.sections import Name, Policy, Positive, Probability, Section, Share, section_of
 
 
 class ModelSettings(Section):
@@ -135,11 +103,14 @@ class DataSettings(Section):
 
     `labels`: the closed set of legal labels, or `open` (any non-empty label, new ones grow
     the head). `max_bad_share`: a batch with a larger share of broken rows is refused whole.
+    `slice_columns`: further columns whose values are kept with each item, for the gate's slices;
+    they are no part of an item's identity.
     """
 
     text_column: Name = "text"
     label_column: Name = "label"
     task_column: Name = "task"
+    slice_columns: list[Name] = Field(default_factory=list)
     labels: Literal["open"] | Annotated[list[Name], Field(min_length=2)] = "open"
     min_rows: Positive = 20
     max_rows: Positive = 1_000_000
@@ -157,6 +128,11 @@ class DataSettings(Section):
         columns = [self.text_column, self.label_column, self.task_column]
         if len(set(columns)) < len(columns):
             raise ValueError(f"text, label and task can't share a column: {columns}")
+        if len({*columns, *self.slice_columns}) < len(columns) + len(self.slice_columns):
+            raise ValueError(
+                f"slice_columns may name no column twice, and none of text, label and task: "
+                f"{self.slice_columns}"
+            )
         if self.labels != "open":
             if len(set(self.labels)) < len(self.labels):
                 raise ValueError(f"labels names one twice: {self.labels}")
@@ -191,6 +167,7 @@ class GateSettings(Section):
     watch_alpha: Probability = 0.05
     approval: Literal["auto", "always"] = "auto"
     worn_after: Positive = 100
+    checks: CheckSettings = CheckSettings()
 
     @model_validator(mode="after")
     def _consistent(self) -> GateSettings:
@@ -267,14 +244,6 @@ class Settings(Section):
     gate: GateSettings = GateSettings()
     drift: DriftSettings = DriftSettings()
     registry: RegistrySettings = RegistrySettings()
-
-    @model_validator(mode="before")
-    @classmethod
-    def _without_empty_sections(cls, values: Any) -> Any:
-        """Let a section whose every line is a comment be one of defaults."""
-        if not isinstance(values, dict):
-            return values
-        return {key: value for key, value in values.items() if value is not None or key == "seed"}
 
     def resolved(self, choices: Mapping[str, Any]) -> Settings:
         """Return the settings with `choices` (full name -> value) where they say `auto`."""
@@ -358,13 +327,22 @@ def _problems(error: ValidationError) -> list[str]:
         if detail["type"] == "model_type":
             found[f"`{name}` is {value!r}"] = _legal(section)
             continue
-        index = within[-1] if within and isinstance(within[-1], int) else None
-        item = "" if index is None else f"item {index + 1}, {value!r}, "
+        item = _item(section, name, within, value)
         message = message.removeprefix("Value error, ").removeprefix("Input ")
         quoted = " (put it in quotes)" if detail["type"] == "string_type" else ""
         shown = f"`{name}`" if item or isinstance(value, dict) else f"`{name}` is {value!r}"
         found.setdefault(shown, []).append(f"{item}{message[0].lower()}{message[1:]}{quoted}")
     return [f"{shown}: {', or '.join(dict.fromkeys(said))}" for shown, said in found.items()]
+
+
+def _item(section: type[BaseModel], name: str, within: tuple[int | str, ...], value: Any) -> str:
+    """Return which item of a list, or which key of a mapping, is meant; empty for the whole."""
+    if within and isinstance(within[-1], int):
+        return f"item {within[-1] + 1}, {value!r}, "
+    kind = section.model_fields.get(name.rpartition(".")[2])
+    if within and kind is not None and get_origin(kind.annotation) is dict:
+        return f"{within[0]!r}, {value!r}, "
+    return ""
 
 
 def _legal(section: type[BaseModel]) -> list[str]:
@@ -375,9 +353,8 @@ def _field(place: tuple[int | str, ...]) -> tuple[type[BaseModel], str, tuple[in
     """Split pydantic's place into the section, the field's full name, and what is within it."""
     section: type[BaseModel] = Settings
     for depth, part in enumerate(place, start=1):
-        field = section.model_fields.get(str(part))
-        nested = field.annotation if field else None
-        if not (isinstance(nested, type) and issubclass(nested, BaseModel)):
+        nested = section_of(section, part)
+        if nested is None:
             return section, ".".join(map(str, place[:depth])), place[depth:]
         section = nested
     return section, ".".join(map(str, place)), ()

@@ -143,12 +143,13 @@ def test_different_texts_are_no_near_duplicates(one: str, other: str) -> None:
     assert text_digest(one) != text_digest(other)
 
 
-ROWS = st.lists(st.tuples(ANY_TEXT, ANY_TEXT, ANY_TEXT), max_size=6)
+SLICES = st.dictionaries(ANY_TEXT, ANY_TEXT, max_size=2)
+ROWS = st.lists(st.tuples(ANY_TEXT, ANY_TEXT, ANY_TEXT, SLICES), max_size=6)
 
 
 @given(ROWS)
 def test_items_come_back_from_disk_as_they_were_in_one_order(
-    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str, str]]
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str, str, dict[str, str]]]
 ) -> None:
     folder = tmp_path_factory.mktemp("items")
     items = [make_item(*row) for row in rows]
@@ -157,3 +158,12 @@ def test_items_come_back_from_disk_as_they_were_in_one_order(
     found = read_items(folder / "a")
     assert sorted(found, key=repr) == sorted(items, key=repr)
     assert [item.digest for item in found] == sorted(item.digest for item in items)
+
+
+def test_slices_are_no_part_of_an_items_identity_and_absent_ones_leave_no_trace(
+    tmp_path: Path,
+) -> None:
+    bare, told = make_item("a", "b", "t"), make_item("a", "b", "t", {"land": "de"})
+    assert (bare.digest, bare.near) == (told.digest, told.near)
+    write_items(tmp_path / "items", [bare])
+    assert (tmp_path / "items").read_bytes() == b'{"label":"b","task":"t","text":"a"}\n'

@@ -21,7 +21,9 @@ def load(folder: Path, text: str | bytes) -> Settings:
     return load_settings(path)
 
 
-@pytest.mark.parametrize("text", ["", "# nothing\n", "{}", "training:\n", "\ufeff{}"])
+@pytest.mark.parametrize(
+    "text", ["", "# nothing\n", "{}", "training:\n", "gate: {checks: {size:}}", "\ufeff{}"]
+)
 def test_an_empty_file_is_a_working_one(tmp_path: Path, text: str) -> None:
     assert load(tmp_path, text) == Settings()
 
@@ -72,12 +74,22 @@ ILLEGAL = {
     "model: {base_digest: abc}": ["`model.base_digest` is 'abc'", "[0-9a-f]{64}"],
     "gate: {alpha: .nan}": ["`gate.alpha` is nan", "less than 1"],
     "gate: {margin_points: .inf}": ["`gate.margin_points` is inf", "less than or equal to 100"],
+    "gate: {checks: {clases: {}}}": ["unknown setting `gate.checks.clases`", "floors, classes"],
+    "gate: {checks: {size: {policy: x}}}": ["`gate.checks.size.policy` is 'x'", "'note', 'hold'"],
+    "gate: {checks: {floors: {percent: {mail: 300}}}}": [
+        "`gate.checks.floors.percent`",
+        "'mail', 300, should be less than or equal to 100",
+    ],
+    "gate: {checks: {floors: {percent: {mail: yes}}}}": ["'mail' is true or false"],
+    "gate: {checks: {size: {max_megabytes: .inf}}}": ["`gate.checks.size.max_megabytes` is inf"],
+    "trainign:": ["unknown setting `trainign`"],
     "strategy: {replay_ratio: .nan}": ["`strategy.replay_ratio` is nan"],
     # pairs that contradict each other
     "data: {min_rows: 9, max_rows: 3}": ["min_rows (9) is above max_rows (3)"],
     "data: {min_text_chars: 9, max_text_chars: 3}": ["min_text_chars (9) is above"],
     "data: {min_labels: 3, labels: [a, b]}": ["min_labels (3) is above", "labels (2)"],
     "data: {labels: [a, b, a]}": ["labels names one twice"],
+    "data: {slice_columns: [text]}": ["slice_columns may name no column twice"],
     "data: {text_column: x, label_column: x}": ["can't share a column", "'x', 'x', 'task'"],
     "gate: {margin_points: 7}": ["margin_points (7.0) is above anchor_margin_points (6.0)"],
     # no YAML that Ratchet reads
@@ -155,6 +167,8 @@ def leaves(model: BaseModel, at: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
 def test_whatever_stands_in_a_field_is_legal_or_a_config_error_naming_it(
     place: tuple[str, ...], value: object
 ) -> None:
+    if place[-1] == "percent" and value == {}:
+        return  # no task has a floor
     nested: object = value
     for name in reversed(place):
         nested = {name: nested}

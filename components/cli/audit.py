@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import click
 
 from components.cli.options import Context, json_option, pass_root
 from components.cli.output import facts, status, table
+from components.report.verdicts import named, worth_showing
 
 
 def register(group: click.Group) -> None:
@@ -130,29 +132,33 @@ def _show(value: dict[str, Any]) -> None:
             for found in each["verdicts"]:
                 click.echo(f"    {found['exam']}: {_numbers(found)}")
     click.echo("")
+    shown, passed = worth_showing(value["verdicts"])
     table(
         ["check", "exam", "verdict", "loss", "bounds", "margin", "n", "worse/better", "detectable"],
-        [_row(verdict) for verdict in value["verdicts"]],
+        [_row(verdict) for verdict in shown],
     )
+    if passed:
+        click.echo(f"{passed:,} more labels and slices passed; --json shows them.")
     click.echo(f"evidence {value['evidence']}\nbundle   {value['bundle']}")
     click.echo(f"frozen   {value['frozen']}")
     click.echo(f"report   {value['report']}")
 
 
-def _row(v: dict[str, Any]) -> list[Any]:
-    changed = "" if v["right_to_wrong"] is None else f"{v['right_to_wrong']}/{v['wrong_to_right']}"
+def _row(v: Mapping[str, Any]) -> list[Any]:
+    changes = (v["right_to_wrong"], v["wrong_to_right"])
+    changed = "/".join("" if each is None else str(each) for each in changes)
     bounds = (
         "" if v["lower_points"] is None else f"{v['lower_points']:.1f} … {v['upper_points']:.1f}"
     )
     return [
         v["check"],
-        v["exam"] or v["task"],
+        named(v),
         v["outcome"],
         _points(v["effect_points"]),
         bounds,
         _points(v["margin_points"]),
         v["n"] or "",
-        changed,
+        "" if changes == (None, None) else changed,
         _points(v["detectable_points"]),
     ]
 

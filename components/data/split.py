@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from components.items import Item
 
-HELD_OUT = "its text is held out for an exam"
+HELD_OUT = "its text is held out for an exam or a behaviour case"
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from components.data import contract as words
 from components.data.expectations import Outcome, run_checks
 from components.data.formats import shown
+from components.digest import canonical_json
 from components.items import Item, make_item
 
 if TYPE_CHECKING:
@@ -71,11 +72,12 @@ def validate(reading: Reading, contract: DataSettings, known_labels: frozenset[s
 
     Law: shuffling the rows leaves `accepted`, `refused` and `checks` unchanged. Of rows with
     the same normalised text and the same label, the one with the smallest digest stays (of
-    exact copies the first); the copies are rejected but do not count as broken.
+    exact copies the one whose slices come first); the copies are rejected but do not count as
+    broken.
     """
     rows, reasons = reading.rows, Reasons()
     outcomes = _check_rows(rows, contract, reasons)
-    items = {i: _item(row) for i, row in enumerate(rows) if i not in reasons}
+    items = {i: _item(row, contract) for i, row in enumerate(rows) if i not in reasons}
     outcomes += _check_pairs(rows, items, reasons)
     accepted = [item for i, item in items.items() if i not in reasons]
     rejected = _rejected(reading, reasons)
@@ -111,7 +113,7 @@ def _check_rows(rows: Sequence[Row], contract: DataSettings, reasons: Reasons) -
 
 def _check_pairs(rows: Sequence[Row], items: dict[int, Item], reasons: Reasons) -> list[Outcome]:
     """Hold sound rows against each other: copies, and one text with two labels."""
-    order = sorted(items, key=lambda i: (items[i].digest, items[i].task, rows[i].place))
+    order = sorted(items, key=lambda i: (*_identity(items[i]), rows[i].place))
     labels: dict[str, set[str]] = defaultdict(set)
     kept: dict[tuple[str, str], int] = {}
     for i in order:
@@ -193,9 +195,23 @@ def _is_broken(row: Rejected) -> bool:
     return not row.reasons[0].startswith(words.COPY)
 
 
-def _item(row: Row) -> Item:
+def _identity(item: Item) -> tuple[str, str, tuple[tuple[str, str], ...]]:
+    return item.digest, item.task, item.slices
+
+
+def _item(row: Row, contract: DataSettings) -> Item:
     """Return the item in canonical form (NFC), so that one digest means one item."""
-    return make_item(_nfc(row.text), _nfc(row.label), _nfc(row.task))
+    slices = {name: _slice(row.raw.get(name)) for name in contract.slice_columns}
+    present = {name: value for name, value in slices.items() if value}
+    return make_item(_nfc(row.text), _nfc(row.label), _nfc(row.task), present)
+
+
+def _slice(value: Any) -> str:
+    """Return a column's value as one printable line; empty where it is missing."""
+    if value is None:
+        return ""
+    text = _nfc(value if isinstance(value, str) else canonical_json(value))
+    return " ".join("".join(each if each.isprintable() else " " for each in text).split())
 
 
 def _checkable(value: Any) -> str | None:

@@ -1,7 +1,8 @@
 """Answers of a version: labels and probabilities, computed once for each item.
 
-Concept: `predict` answers texts; `score` answers items and keeps the labels in a
-`ScoreStore`, so an exam costs only the items that this version has not answered yet.
+Concept: `predict` answers texts; `score` answers items and keeps each answer, with its
+confidence and its Brier score, in a `ScoreStore`, so an exam costs only the items that this
+version has not answered yet.
 
 Promise: a text's answer does not depend on the other texts (see `training.encoding` for
 the fixed shapes that hold this, and for what remains). The store is a cache: it can be
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 KEPT_CLASSIFIERS = 4
 """Champion, candidate, anchor and one to spare; each adds its adapter alone to the memory."""
 
+SCORE_DECIMALS = 4
+"""What evidence keeps of a probability; the answers of one machine differ by far less."""
+
 LOCK_SECONDS = 30.0
 """How long a call waits for another process that writes scores."""
 
@@ -53,6 +57,20 @@ class Prediction:
     labels: list[str]
     probabilities: np.ndarray
     classes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """One answer to one item, rounded to `SCORE_DECIMALS`.
+
+    label: the most probable one. confidence: its probability, in [0, 1]. brier: the squared
+    distance of all probabilities from the item's own label, halved, so that it lies in
+    [0, 1] for any number of labels; 0 is sure and right (Brier 1950, Monthly Weather Review 78).
+    """
+
+    label: str
+    confidence: float
+    brier: float
 
 
 def predict(
@@ -98,25 +116,39 @@ def score(
     placement: Placement,
     cache: ActivationCache | None = None,
     progress: Progress = silent,
-) -> dict[str, str]:
-    """Return item digest -> predicted label for all `items`, computing only what is missing.
+) -> dict[str, Scored]:
+    """Return item digest -> answer for all `items`, computing only what is missing.
 
     Raises:
         ConfigError: as `predict`.
         Retryable: the store is locked.
         Corrupted: the store is no database.
     """
-    texts = {item.digest: item.text for item in items}
+    asked = {item.digest: item for item in items}
     key = answers_key(bundle, placement)
-    known = store.labels_for(key, texts)
-    missing = sorted(texts.keys() - known.keys())
+    known = store.answers_for(key, asked)
+    missing = [asked[digest] for digest in sorted(asked.keys() - known.keys())]
     if missing:
-        wanted = [texts[digest] for digest in missing]
-        answers = predict(base, bundle, wanted, placement, cache, progress).labels
-        fresh = dict(zip(missing, answers, strict=True))
+        texts = [item.text for item in missing]
+        prediction = predict(base, bundle, texts, placement, cache, progress)
+        fresh = _scored(prediction, missing)
         store.put(key, fresh)
         known |= fresh
     return known
+
+
+def _scored(prediction: Prediction, items: Sequence[Item]) -> dict[str, Scored]:
+    """Return the answer to each item; a label that the version does not know has chance zero."""
+    places = {label: place for place, label in enumerate(prediction.classes)}
+    found = {}
+    for item, label, row in zip(
+        items, prediction.labels, prediction.probabilities.astype(float), strict=True
+    ):
+        own = float(row[places[item.label]]) if item.label in places else 0.0
+        brier = (float(row @ row) - 2 * own + 1) / 2
+        scores = (float(row.max()), min(max(brier, 0.0), 1.0))
+        found[item.digest] = Scored(label, *(round(each, SCORE_DECIMALS) for each in scores))
+    return found
 
 
 def answers_key(bundle: Bundle, placement: Placement) -> str:
@@ -142,31 +174,42 @@ def answers_key(bundle: Bundle, placement: Placement) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ScoreStore:
-    """Predicted labels by (`answers_key`, item digest), in one SQLite file."""
+    """Answers by (`answers_key`, item digest), in one SQLite file.
+
+    The table is called anew where its columns change: what an earlier Ratchet left in `scores`
+    (labels alone) is dropped and computed again.
+    """
 
     path: Path
 
-    def labels_for(self, bundle: str, items: Iterable[str]) -> dict[str, str]:
-        """Return item digest -> label for those of `items` that `bundle` has answered."""
+    def answers_for(self, bundle: str, items: Iterable[str]) -> dict[str, Scored]:
+        """Return item digest -> answer for those of `items` that `bundle` has answered."""
         wanted = set(items)
+        statement = "SELECT item, label, confidence, brier FROM answers WHERE bundle = ?"
         with self._open() as database:
-            rows = database.execute("SELECT item, label FROM scores WHERE bundle = ?", (bundle,))
-            return {item: label for item, label in rows if item in wanted}
+            rows = database.execute(statement, (bundle,))
+            found = ((item, label, scores) for item, label, *scores in rows if item in wanted)
+            return {item: Scored(label, *map(_number, scores)) for item, label, scores in found}
 
-    def put(self, bundle: str, labels: Mapping[str, str]) -> None:
-        """Keep `labels` (item digest -> label); what is there already stays."""
-        rows = [(bundle, item, label) for item, label in labels.items()]
+    def put(self, bundle: str, answers: Mapping[str, Scored]) -> None:
+        """Keep `answers` (item digest -> answer); what is there already stays."""
+        rows = [
+            (bundle, item, each.label, each.confidence, each.brier)
+            for item, each in answers.items()
+        ]
         with self._open() as database:
-            database.executemany("INSERT OR IGNORE INTO scores VALUES (?, ?, ?)", rows)
+            database.executemany("INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?)", rows)
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with closing(sqlite3.connect(self.path, timeout=LOCK_SECONDS)) as database, database:
+                database.execute("DROP TABLE IF EXISTS scores")
                 database.execute(
-                    "CREATE TABLE IF NOT EXISTS scores (bundle TEXT, item TEXT, label TEXT"
-                    " NOT NULL, PRIMARY KEY (bundle, item)) WITHOUT ROWID"
+                    "CREATE TABLE IF NOT EXISTS answers (bundle TEXT, item TEXT, label TEXT"
+                    " NOT NULL, confidence REAL, brier REAL,"
+                    " PRIMARY KEY (bundle, item)) WITHOUT ROWID"
                 )
                 yield database
         except sqlite3.OperationalError as error:
@@ -179,6 +222,11 @@ class ScoreStore:
                 f"The score store {self.path} is damaged: {error}.",
                 "Delete the file; scores are computed anew.",
             ) from error
+
+
+def _number(stored: float | None) -> float:
+    """Return a stored number; SQLite keeps NaN as NULL."""
+    return float("nan") if stored is None else stored
 
 
 def _classifier(

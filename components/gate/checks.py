@@ -16,16 +16,8 @@ from dataclasses import replace
 from math import isfinite
 
 from components.gate import wording
-from components.gate.paired import (
-    Changes,
-    detectable_loss,
-    holm,
-    items_to_settle,
-    loss_p_value,
-    lower_bound,
-    upper_bound,
-)
-from components.gate.pairing import Comparison, by_item, count_changes
+from components.gate.pairing import Comparison, by_item
+from components.gate.shares import binomial_bounds
 from components.gate.verdicts import (
     ALARMS,
     BLOCKS,
@@ -96,117 +88,6 @@ def check_drift(notes: Iterable[DriftNote]) -> list[Verdict]:
     return [_drift(note) for note in notes if note.policy != "ignore"]
 
 
-def compare(comparisons: Sequence[Comparison], alpha: float) -> list[Verdict]:
-    """Return the verdict of each comparison; the FAILs that count hold together at `alpha`.
-
-    PASS: the upper bound of the loss, at the comparison's own level, is below the margin (no
-    correction: all must pass, an intersection-union test, Berger 1982). FAIL: not so at `alpha`
-    either, and the loss is real after Holm's correction over all comparisons whose FAIL would
-    be more than noted; so a decision rejects by mistake with chance `alpha`, however many checks
-    there are. INCONCLUSIVE otherwise. Law: the order of the comparisons changes no verdict.
-    """
-    counted = [None if each.certificate else count_changes(each) for each in comparisons]
-    pairs = list(zip(comparisons, counted, strict=True))
-    real = _real(pairs, alpha)
-    return [
-        _certified(comparison)
-        if found is None
-        else missing(comparison, found)
-        if isinstance(found, str)
-        else _paired(comparison, found, place in real, alpha)
-        for place, (comparison, found) in enumerate(pairs)
-    ]
-
-
-def _real(pairs: Sequence[tuple[Comparison, Changes | str | None]], alpha: float) -> set[int]:
-    """Return the places of the comparisons whose loss is real at `alpha`, family by family."""
-    found: set[int] = set()
-    for noted in (False, True):
-        p_values = {
-            place: loss_p_value(changes)
-            for place, (comparison, changes) in enumerate(pairs)
-            if isinstance(changes, Changes)
-            and (comparison.requests[Outcome.FAIL] == "note") == noted
-        }
-        adjusted = zip(p_values, holm(list(p_values.values())), strict=True)
-        found |= {place for place, p_value in adjusted if p_value <= alpha}
-    return found
-
-
-def paired_verdict(
-    comparison: Comparison,
-    changes: Changes,
-    bounds: tuple[float, float],
-    real: bool,
-    alpha: float,
-) -> Verdict:
-    """Return the verdict for these counts and bounds (of the loss, in [-1, 1]).
-
-    `real`: the loss is shown above zero, and not within the margin, at the level that the
-    caller answers for.
-    """
-    margin = comparison.margin_points
-    lower, upper = (100 * bound for bound in bounds)
-    outcome = Outcome.PASS if upper < margin else Outcome.FAIL if real else Outcome.INCONCLUSIVE
-    settle = items_to_settle(changes, margin / 100, comparison.level)
-    return Verdict(
-        comparison.check,
-        comparison.task,
-        comparison.exam,
-        outcome,
-        comparison.requests[outcome],
-        wording.comparison(comparison, changes, (lower, upper), outcome, settle),
-        effect_points=100 * changes.loss,
-        lower_points=lower,
-        upper_points=upper,
-        margin_points=margin,
-        n=changes.items,
-        right_to_wrong=changes.worse,
-        wrong_to_right=changes.better,
-        detectable_points=100 * detectable_loss(changes, alpha),
-        level=comparison.level,
-    )
-
-
-def missing(comparison: Comparison, why: str) -> Verdict:
-    """Return the MISSING verdict of a comparison that could not be made."""
-    sentence = f"{comparison.subject}: not examined against {comparison.reference}, because {why}."
-    return Verdict(
-        comparison.check,
-        comparison.task,
-        comparison.exam,
-        Outcome.MISSING,
-        comparison.requests[Outcome.MISSING],
-        sentence,
-        margin_points=comparison.margin_points,
-        level=comparison.level,
-    )
-
-
-def _certified(comparison: Comparison) -> Verdict:
-    """Return the PASS of a comparison of a model with itself, as far as these answers go."""
-    return Verdict(
-        comparison.check,
-        comparison.task,
-        comparison.exam,
-        Outcome.PASS,
-        comparison.requests[Outcome.PASS],
-        wording.certificate(comparison),
-        effect_points=0.0,
-        lower_points=0.0,
-        upper_points=0.0,
-        margin_points=comparison.margin_points,
-        level=0.0,
-        certificate=comparison.certificate,
-    )
-
-
-def _paired(comparison: Comparison, changes: Changes, real: bool, alpha: float) -> Verdict:
-    bounds = (lower_bound(changes, alpha), upper_bound(changes, comparison.level))
-    beyond = 100 * upper_bound(changes, alpha) >= comparison.margin_points
-    return paired_verdict(comparison, changes, bounds, real and beyond, alpha)
-
-
 def _against_champion(exam: ExamResult, rules: Rules, requests: Requests) -> Comparison:
     return Comparison(
         "forgetting",
@@ -269,16 +150,6 @@ def _floor(part: NewTask, rules: Rules) -> Verdict:
         n=items,
         detectable_points=100 * (upper - right / items),
     )
-
-
-def binomial_bounds(right: int, items: int, alpha: float) -> tuple[float, float]:
-    """Return exact one-sided bounds of a share, each at `alpha` (Clopper and Pearson 1934)."""
-    from scipy.special import betaincinv
-
-    wrong = items - right
-    lower = float(betaincinv(right, wrong + 1, alpha)) if right else 0.0
-    upper = float(betaincinv(right + 1, wrong, 1 - alpha)) if wrong else 1.0
-    return lower, upper
 
 
 def _drift(note: DriftNote) -> Verdict:

@@ -11,15 +11,20 @@ from __future__ import annotations
 
 from collections import Counter
 
+from components.gate.beyond import CHECKS, look_beyond
 from components.gate.checks import (
     check_drift,
     check_floors,
-    compare,
     exam_comparisons,
     row_comparisons,
 )
+from components.gate.comparing import ask
+from components.gate.family import Finding, settle
 from components.gate.verdicts import Action, Decision, Examination, Outcome, Rules, Verdict
 from components.gate.wording import number
+
+NOTED_REASONS = 12
+"""An exam of many labels can have dozens of noted findings; the page is for reading."""
 
 _GRAVITY = {"promote": 0, "note": 1, "hold": 2, "reject": 3}
 
@@ -34,16 +39,32 @@ def judge(examination: Examination, rules: Rules) -> Decision:
     examined = {exam.task for exam in examination.exams if exam.known}
     comparisons = exam_comparisons(examination.exams, rules)
     comparisons += row_comparisons(examination.learned, examined, rules)
-    verdicts = _completeness(examination)
-    verdicts += compare(comparisons, rules.alpha)
-    verdicts += check_floors(examination.learned, rules)
-    verdicts += check_drift(examination.drift)
+    findings: list[Finding] = [
+        *_completeness(examination),
+        *(ask(comparison, rules.alpha) for comparison in comparisons),
+        *check_floors(examination.learned, rules),
+        *check_drift(examination.drift),
+        *look_beyond(examination, rules),
+    ]
+    verdicts = settle(findings, rules.alpha)
     ordered = sorted(verdicts, key=_gravest_first)
     action, headline = _act(ordered, rules)
-    reasons = tuple(v.sentence for v in ordered if v.consequence != "promote")
-    return Decision(
-        action, headline, reasons or tuple(v.sentence for v in verdicts), tuple(verdicts)
-    )
+    return Decision(action, headline, _reasons(ordered) or _passed(verdicts), tuple(verdicts))
+
+
+def _reasons(ordered: list[Verdict]) -> tuple[str, ...]:
+    """Return the sentences behind a decision: all that decide, and the gravest of the noted."""
+    deciding = [v.sentence for v in ordered if v.consequence in ("reject", "hold")]
+    noted = [v.sentence for v in ordered if v.consequence == "note"]
+    rest = len(noted) - NOTED_REASONS
+    more = [f"{rest} more of the checks are noted; the verdicts name them."] if rest > 0 else []
+    return (*deciding, *noted[:NOTED_REASONS], *more)
+
+
+def _passed(verdicts: list[Verdict]) -> tuple[str, ...]:
+    """Return what is told where all passed: the exams and what was learned, if there are any."""
+    told = [v.sentence for v in verdicts if v.check not in CHECKS]
+    return tuple(told or [v.sentence for v in verdicts])
 
 
 def _gravest_first(verdict: Verdict) -> tuple[int, bool, float]:

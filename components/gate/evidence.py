@@ -1,8 +1,9 @@
 """A decision and all that it rests on, as one document, there and back.
 
 Concept: the document holds every answer of every model (1 right, 0 wrong, ? unanswered, in the
-order of the exam's items), what was found about the batch, the rules, and the decision. The
-same rules over the same answers must give the same verdicts, whoever asks, years later.
+order of the exam's items), what the checks beyond forgetting looked at, what was found about the
+batch, the rules, and the decision. The same rules over the same answers must give the same
+verdicts, whoever asks, years later.
 
 Promise: `recall` reads what `record` wrote; what is not such a document is named.
 Schema: `docs/evidence.schema.json`.
@@ -17,16 +18,20 @@ from typing import Any
 from components.gate.decision import judge
 from components.gate.verdicts import (
     Answers,
+    Case,
+    Cases,
     Decision,
     DriftNote,
     Examination,
     ExamResult,
     NewTask,
     Rules,
+    Timing,
 )
 
 FORMAT = 3
 _MODELS = ("champion", "candidate", "anchor")
+_SCORES = ("brier", "confidence")
 _NUMBER_OF = {"0": False, "1": True, "?": None}
 
 
@@ -39,6 +44,9 @@ def record(examination: Examination, rules: Rules, decision: Decision) -> dict[s
         "exams": [_exam(result) for result in examination.exams],
         "learned": [_part(part) for part in examination.learned],
         "notes": [asdict(note) for note in examination.drift],
+        "cases": asdict(examination.cases) if examination.cases else None,
+        "adapter_bytes": examination.adapter_bytes,
+        "timing": asdict(examination.timing) if examination.timing else None,
         "decision": decision.to_json(),
     }
 
@@ -57,7 +65,9 @@ def recall(document: Mapping[str, Any]) -> tuple[Examination, Rules]:
         exams = [
             ExamResult(
                 **_only(each, "exam", "task", "known", "in_batch", "served", "parts"),
-                **_models(each, _MODELS),
+                **_models(each, _MODELS, each["scores"]),
+                labels=_by_place(each["labels"]),
+                slices={name: _by_place(told) for name, told in each["slices"].items()},
             )
             for each in document["exams"]
         ]
@@ -68,9 +78,17 @@ def recall(document: Mapping[str, Any]) -> tuple[Examination, Rules]:
             )
             for each in document["learned"]
         ]
-        notes = [DriftNote(**note) for note in document["notes"]]
-        return Examination(exams, learned, notes, document["expected"]), Rules(**document["rules"])
-    except (KeyError, TypeError) as error:
+        examination = Examination(
+            exams,
+            learned,
+            [DriftNote(**note) for note in document["notes"]],
+            document["expected"],
+            _cases(document["cases"]),
+            document["adapter_bytes"],
+            Timing(**document["timing"]) if document["timing"] else None,
+        )
+        return examination, Rules.from_json(document["rules"])
+    except (KeyError, TypeError, AttributeError, IndexError) as error:
         raise ValueError(f"a part is missing or of another kind: {error}") from error
 
 
@@ -99,17 +117,46 @@ def _only(values: Mapping[str, Any], *names: str) -> dict[str, Any]:
     return {name: values[name] for name in names}
 
 
-def _models(values: Mapping[str, Any], models: Sequence[str]) -> dict[str, Any]:
-    return {who: _answers(values[who]) for who in models}
+def _models(
+    values: Mapping[str, Any], models: Sequence[str], scores: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    return {who: _answers(values[who], (scores or {}).get(who)) for who in models}
 
 
-def _answers(kept: str | None) -> Answers | None:
+def _answers(kept: str | None, scores: Mapping[str, Any] | None = None) -> Answers | None:
     if kept is None:
         return None
-    return Answers([str(place) for place in range(len(kept))], [_NUMBER_OF[bit] for bit in kept])
+    correct = [_NUMBER_OF[bit] for bit in kept]
+    return Answers([str(place) for place in range(len(kept))], correct, **(scores or {}))
+
+
+def _by_place(told: Mapping[str, Any] | None) -> dict[str, str]:
+    """Return place -> value, from the values that there are and each item's number among them."""
+    if told is None:
+        return {}
+    numbers = enumerate(told["items"])
+    return {str(place): told["values"][n] for place, n in numbers if n is not None}
+
+
+def _told(values: Mapping[str, str], items: Sequence[str]) -> dict[str, Any] | None:
+    """Return what `_by_place` reads; an item without a value has no number."""
+    if not values:
+        return None
+    names = sorted({values[item] for item in items if item in values})
+    numbers = {name: number for number, name in enumerate(names)}
+    own = [numbers[values[item]] if item in values else None for item in items]
+    return {"values": names, "items": own}
+
+
+def _cases(told: Mapping[str, Any] | None) -> Cases | None:
+    if told is None:
+        return None
+    return Cases(told["file"], [Case(**case) for case in told["cases"]])
 
 
 def _exam(result: ExamResult) -> dict[str, Any]:
+    sat = _sat(result)
+    items = sat[0].items if sat else []
     return {
         "exam": result.exam,
         "task": result.task,
@@ -117,8 +164,20 @@ def _exam(result: ExamResult) -> dict[str, Any]:
         "in_batch": result.in_batch,
         "served": result.served,
         "parts": dict(result.parts),
-        "n": max((len(each.items) for each in _sat(result)), default=0),
+        "n": max((len(each.items) for each in sat), default=0),
         **{who: bits(getattr(result, who)) for who in _MODELS},
+        "scores": _scores(result),
+        "labels": _told(result.labels, items),
+        "slices": {name: _told(values, items) for name, values in result.slices.items()},
+    }
+
+
+def _scores(result: ExamResult) -> dict[str, Any]:
+    """Return Brier score and confidence of each answer, of the models where they were kept."""
+    return {
+        who: {name: list(kept) for name in _SCORES if (kept := getattr(given, name)) is not None}
+        for who in _MODELS[:2]
+        if (given := getattr(result, who)) is not None
     }
 
 

@@ -84,9 +84,9 @@ def score(worse: Any, better: Any, items: int, loss: float) -> Any:
     return np.where(np.abs(excess) < _TIE, 0.0, excess / safe)
 
 
-def loss_p_value(changes: Changes) -> float:
+def loss_p_value(changes: Changes, exact: bool = True) -> float:
     """Return the one-sided p-value against "the candidate is no worse" (loss <= 0)."""
-    return _p_not_above(changes.swapped(), 0.0)
+    return _p_not_above(changes.swapped(), 0.0, exact)
 
 
 def within_p_value(changes: Changes, margin: float) -> float:
@@ -95,17 +95,19 @@ def within_p_value(changes: Changes, margin: float) -> float:
 
 
 @lru_cache(maxsize=4096)
-def upper_bound(changes: Changes, alpha: float) -> float:
+def upper_bound(changes: Changes, alpha: float, exact: bool = True) -> float:
     """Return the one-sided upper bound of the loss at confidence 1 - `alpha`, in [-1, 1].
 
+    `exact`: enumerate where there are `EXACT_ITEMS` items or fewer; else the normal limit
+    serves any number: quick, and at 30 items within two points of the nominal level.
     Law: `upper_bound(c, a) == -lower_bound(c.swapped(), a)`.
     """
-    return last_accepted(changes, lambda loss: _p_not_above(changes, loss) > alpha)
+    return last_accepted(changes, lambda loss: _p_not_above(changes, loss, exact) > alpha)
 
 
-def lower_bound(changes: Changes, alpha: float) -> float:
+def lower_bound(changes: Changes, alpha: float, exact: bool = True) -> float:
     """Return the one-sided lower bound of the loss at confidence 1 - `alpha`, in [-1, 1]."""
-    return -upper_bound(changes.swapped(), alpha)
+    return -upper_bound(changes.swapped(), alpha, exact)
 
 
 def last_accepted(changes: Changes, accepts: Callable[[float], bool]) -> float:
@@ -166,10 +168,10 @@ def items_to_settle(changes: Changes, margin: float, alpha: float) -> int:
     return int(np.ceil(needed / unit) * unit)
 
 
-def _p_not_above(changes: Changes, loss: float) -> float:
+def _p_not_above(changes: Changes, loss: float, exact: bool = True) -> float:
     """Return the p-value against "the loss is at least `loss`": small when it is shown lower."""
     observed = score(changes.worse, changes.better, changes.items, loss)
-    if changes.items > EXACT_ITEMS:
+    if changes.items > EXACT_ITEMS or not exact:
         return NormalDist().cdf(float(observed))
     worse, better, coefficient = _outcomes(changes.items)
     as_low = score(worse, better, changes.items, loss) <= observed + _TIE

@@ -32,6 +32,8 @@ class Comparison:
         certificate: digest of all that decides the answers, where both models share it: they
             are the same, whatever the items.
         advice: what to do when the items were too few to tell.
+        group: which of the exam's items; empty for all.
+        exact: enumerate the chances of few items; else the normal limit of the score serves.
     """
 
     check: Check
@@ -47,22 +49,32 @@ class Comparison:
     model: str = "the candidate"
     certificate: str | None = None
     advice: str = ""
+    group: str = ""
+    exact: bool = True
 
 
 def count_changes(comparison: Comparison) -> Changes | str:
-    """Pair two models' answers by item digest; a sentence part instead says why that fails.
+    """Count what changed from one model to the other; a sentence part says why that fails.
 
     Law: permuting the items of either side changes nothing.
     """
+    pairs = pair(comparison)
+    if isinstance(pairs, str):
+        return pairs
+    worse = sum(old and not new for old, new in pairs.values())
+    better = sum(new and not old for old, new in pairs.values())
+    return Changes(worse, better, len(pairs))
+
+
+def pair(comparison: Comparison) -> dict[str, tuple[bool, bool]] | str:
+    """Return item digest -> (right before, right after), or why the answers can't be paired."""
     old = by_item(comparison.before, f"{comparison.reference}'s")
     new = by_item(comparison.after, f"{comparison.model}'s")
     if isinstance(old, str) or isinstance(new, str):
         return old if isinstance(old, str) else str(new)
     if old.keys() != new.keys():
         return "the two models answered different items"
-    worse = sum(old[item] and not new[item] for item in old)
-    better = sum(new[item] and not old[item] for item in old)
-    return Changes(worse, better, len(old))
+    return {item: (right, new[item]) for item, right in old.items()}
 
 
 def shown_better(reference: Answers, champion: Answers, alpha: float) -> bool:

@@ -17,11 +17,25 @@ from math import isfinite
 from typing import Any, Literal
 
 from components.gate import spending
+from components.gate.policies import NO_CHECKS, Checks, Policy
 
-Policy = Literal["ignore", "note", "hold", "reject"]
 Consequence = Literal["promote", "note", "hold", "reject"]
 Action = Literal["promote", "hold", "reject"]
-Check = Literal["forgetting", "anchor", "learned", "drift", "examination"]
+Check = Literal[
+    "forgetting",
+    "anchor",
+    "learned",
+    "drift",
+    "examination",
+    "floors",
+    "classes",
+    "slices",
+    "negative_flips",
+    "calibration",
+    "behaviour",
+    "size",
+    "latency",
+]
 
 
 class Outcome(StrEnum):
@@ -48,6 +62,8 @@ BLOCKS: Requests = {
 ALARMS: Requests = {**BLOCKS, Outcome.INCONCLUSIVE: "note"}
 HOLDS: Requests = {**ALARMS, Outcome.FAIL: "hold", Outcome.MISSING: "hold"}
 NOTES: Requests = {**ALARMS, Outcome.FAIL: "note", Outcome.MISSING: "note"}
+REQUESTS: Mapping[Policy, Requests] = {"note": NOTES, "hold": HOLDS, "reject": BLOCKS}
+"""What the outcomes of a check ask for, by its policy; with `ignore` it is not made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +74,15 @@ class Answers:
         items: item digests, each once.
         correct: whether each item was answered rightly, same length and order; anything but
             true or false (None, NaN, a share) makes the check MISSING.
+        brier: the Brier score of each answer, halved into [0, 1]: 0 is sure and right, 1 sure
+            and wrong; None where it is not asked for.
+        confidence: the probability of each answer given, in [0, 1]; likewise.
     """
 
     items: Sequence[str]
     correct: Sequence[Any]
+    brier: Sequence[Any] | None = None
+    confidence: Sequence[Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +100,8 @@ class ExamResult:
         served: how many decisions on other candidates the exam has served before.
         parts: by model ("champion", ...), the digest of all that decides its answers to this
             task: adapter, head, labels, routing, base. Equal digests, equal answers.
+        labels: item digest -> its label; empty where classes are not looked at.
+        slices: column -> item digest -> its value there.
     """
 
     exam: str
@@ -90,6 +113,8 @@ class ExamResult:
     in_batch: bool = False
     served: int = 0
     parts: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    slices: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def shared(self, reference: str) -> str | None:
         """Return the digest that candidate and reference share, or None."""
@@ -132,16 +157,61 @@ class DriftNote:
 
 
 @dataclass(frozen=True, slots=True)
+class Case:
+    """One input whose answer must be kept, and whether each model answers it rightly.
+
+    `line`: its line in the file; `note`: why it must be kept. None: there is no champion, or
+    no answer.
+    """
+
+    line: int
+    task: str
+    note: str
+    champion: bool | None
+    candidate: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Cases:
+    """The behaviour cases of one file; `file` is its digest."""
+
+    file: str
+    cases: Sequence[Case]
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Milliseconds for one text at a time, pair by pair: the same text, moments apart."""
+
+    champion: Sequence[float]
+    candidate: Sequence[float]
+
+
+@dataclass(frozen=True, slots=True)
 class Examination:
     """Everything that one decision looks at.
 
-    `expected`: names of the exams that must be there; one that is not is MISSING.
+    Args:
+        exams: every exam that was sat.
+        learned: whether the batch was learned, part by part.
+        drift: drift findings.
+        expected: names of the exams that must be there; one that is not is MISSING.
+        cases: behaviour cases; None where none are named, or none were asked.
+        adapter_bytes: what the candidate's adapter and head weigh; None where not weighed.
+        timing: what answers take; None where not measured, or nothing to measure against.
     """
 
     exams: Sequence[ExamResult]
     learned: Sequence[NewTask]
     drift: Sequence[DriftNote] = ()
     expected: Sequence[str] = ()
+    cases: Cases | None = None
+    adapter_bytes: int | None = None
+    timing: Timing | None = None
+
+    def compared(self) -> list[ExamResult]:
+        """Return the exams of known tasks on which candidate and champion can differ."""
+        return [exam for exam in self.exams if exam.known and exam.shared("champion") is None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +227,7 @@ class Rules:
             the anchor's margin.
         approval: `always` holds what passed for a person.
         worn_after: decisions after which an exam has spent half of its alpha.
+        checks: the checks beyond forgetting; by default none is made.
 
     Raises:
         ValueError: a margin or alpha that would let anything pass.
@@ -168,6 +239,7 @@ class Rules:
     alpha: float = 0.05
     approval: Literal["auto", "always"] = "auto"
     worn_after: int = 100
+    checks: Checks = NO_CHECKS
 
     def __post_init__(self) -> None:
         margins = (self.margin_points, self.anchor_margin_points)
@@ -186,6 +258,11 @@ class Rules:
         """
         return self.alpha / 2 * spending.share(served, self.worn_after)
 
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Rules:
+        """Return the rules from plain JSON values, as `asdict` gives them."""
+        return cls(**{**values, "checks": Checks.from_json(values["checks"])})
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -194,6 +271,8 @@ class Verdict:
     Args:
         check: which check.
         task, exam: what was examined; `exam` is empty for checks without one.
+        group: which of the exam's items, or which score; empty where all of them, and right
+            or wrong.
         outcome: what was found.
         consequence: what it asks for; the gravest one decides.
         effect_points: observed loss against the reference, in points; a gain is negative.
@@ -226,6 +305,7 @@ class Verdict:
     detectable_points: float | None = None
     level: float | None = None
     certificate: str | None = None
+    group: str = ""
 
     def __post_init__(self) -> None:
         floats = (value for value in astuple(self) if isinstance(value, float))

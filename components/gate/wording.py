@@ -6,6 +6,8 @@ the right side of it, and nothing is called a loss or a gain that is printed as 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from components.gate.paired import Changes
 from components.gate.pairing import Comparison
 from components.gate.verdicts import Outcome
@@ -76,6 +78,12 @@ def amount(points: float, margin: float) -> str:
         return "no change"
     unit = "point" if size == "1" else "points"
     return f"a {'loss' if points > 0 else 'gain'} of {size} {unit}"
+
+
+def listed(names: Sequence[str], most: int = 5) -> str:
+    """Return names for a sentence: the first ones, and how many more there are."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def number(value: float, *beside: float) -> str:

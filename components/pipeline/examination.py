@@ -4,8 +4,8 @@ Concept: the exams are those of the snapshot whose task the champion already kno
 batch brings; each model answers exactly the same items. What the decision looked at becomes
 one immutable document, the evidence, which holds every answer.
 
-Promise: the evidence carries no time, no path and no random id, so the same root state gives
-the same bytes.
+Promise: the evidence carries no path, no random id and no time but what answers took, where that
+is asked for and measured once; so the same root state gives the same bytes.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from components.gate.decision import judge
 from components.gate.evidence import record
+from components.gate.policies import Checks
 from components.gate.verdicts import (
     Decision,
     Examination,
@@ -28,6 +29,7 @@ from components.items import Item
 from components.ledger import views
 from components.ledger.book import Lease
 from components.pipeline import comparing
+from components.pipeline.beyond import look_beyond, traits
 from components.pipeline.examiner import Examiner
 from components.pipeline.lookup import Library
 from components.pipeline.preparation import Divided
@@ -60,7 +62,9 @@ def examine(
     compared = comparing.survey(ws, divided, champion, library, examiner)
     known = views.known_tasks(ws.ledger)
     expected = [exam for exam in divided.exams if divided.tasks[exam] in known]
-    examination = Examination(exams, learned, compared.notes, expected)
+    sat = [divided.exams[exam.exam] for exam in exams]
+    further = look_beyond(ws, examiner, bundle, champion, divided.cases, sat)
+    examination = Examination(exams, learned, compared.notes, expected, **further)
     decision = judge(examination, rules(ws))
     evidence = ws.write_document(_evidence(ws, divided, bundle, examination, decision, compared))
     ws.ledger.append(
@@ -89,6 +93,7 @@ def rules(ws: Workspace) -> Rules:
         gate.alpha,
         gate.approval,
         gate.worn_after,
+        Checks.from_json(gate.checks.model_dump(exclude={"behaviour": {"file"}})),
     )
 
 
@@ -124,18 +129,19 @@ def _exams(
         task = divided.tasks[exam]
         models = {"champion": champion, "candidate": bundle, "anchor": anchors.get(task)}
         asked = {name: model for name, model in models.items() if model is not None}
+        sittings: dict[str, Any] = {
+            name: examiner.sit(model, items) if model else None for name, model in models.items()
+        }
         results.append(
             ExamResult(
                 exam,
                 task,
-                **{
-                    name: examiner.sit(asked[name], items) if name in asked else None
-                    for name in models
-                },
+                **sittings,
                 known=task in known,
                 in_batch=task in in_batch,
                 served=served.get(exam, 0),
                 parts={name: examiner.key(model) for name, model in asked.items()},
+                **traits(ws, examiner.items(items)),
             )
         )
     return results

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import partial
+from math import isfinite
 from typing import TYPE_CHECKING
 
 from components.gate.verdicts import Answers
@@ -13,6 +14,7 @@ from components.pipeline.lookup import Library
 from components.pipeline.workspace import Workspace
 
 if TYPE_CHECKING:
+    from components.evaluation.scoring import Scored
     from components.training.bundle import Bundle
 
 
@@ -22,7 +24,7 @@ class Examiner:
     def __init__(self, ws: Workspace, library: Library) -> None:
         self._ws = ws
         self._library = library
-        self._given: dict[str, dict[str, str]] = {}
+        self._given: dict[str, dict[str, Scored]] = {}
 
     def items(self, exam: Sequence[str]) -> list[Item]:
         """Return the items of one exam, in the order given."""
@@ -33,19 +35,30 @@ class Examiner:
         """Let bundles answer the items of many exams at once, which is faster than one by one."""
         items = self.items([digest for exam in exams for digest in exam])
         for bundle in bundles:
-            self._labels(bundle, items)
+            self._scored(bundle, items)
 
     def sit(self, bundle: Bundle, exam: Sequence[str]) -> Answers:
         """Return the answers of one bundle to the items of one exam."""
         return self.answer(bundle, self.items(exam))
 
     def answer(self, bundle: Bundle, items: Sequence[Item]) -> Answers:
-        """Return the answers of one bundle to these items, in their order."""
-        given = self._labels(bundle, items)
-        correct = [
-            given[item.digest] == item.label if item.digest in given else None for item in items
-        ]
-        return Answers([item.digest for item in items], correct)
+        """Return the answers of one bundle to these items, in their order.
+
+        Brier scores and confidences are told where the settings look at calibration.
+        """
+        given = self._scored(bundle, items)
+        found = [given.get(item.digest) for item in items]
+        pairs = list(zip(found, items, strict=True))
+        correct = [each.label == item.label if each else None for each, item in pairs]
+        digests = [item.digest for item in items]
+        if self._ws.settings.gate.checks.calibration.policy == "ignore":
+            return Answers(digests, correct)
+        return Answers(
+            digests,
+            correct,
+            [_finite(each.brier) if each else None for each in found],
+            [_finite(each.confidence) if each else None for each in found],
+        )
 
     def key(self, bundle: Bundle) -> str:
         """Return the digest of all that decides a bundle's answers."""
@@ -54,7 +67,7 @@ class Examiner:
 
         return answers_key(bundle, placement_of(self._ws.in_force()))
 
-    def _labels(self, bundle: Bundle, items: Sequence[Item]) -> dict[str, str]:
+    def _scored(self, bundle: Bundle, items: Sequence[Item]) -> dict[str, Scored]:
         """Return item digest -> answer for at least these items."""
         from components.evaluation.scoring import score
         from components.training.placement import placement_of
@@ -72,3 +85,8 @@ class Examiner:
                 partial(ws.progress, "scoring"),
             )
         return given
+
+
+def _finite(value: float) -> float | None:
+    """Return None for what is no number: such an answer's calibration is MISSING."""
+    return value if isfinite(value) else None

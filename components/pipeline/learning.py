@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+from components.data.cases import CaseFile
 from components.errors import Corrupted
 from components.items import Item
 from components.ledger import views
@@ -38,7 +39,7 @@ def learn(ws: Workspace, lease: Lease, divided: Divided, library: Library) -> Bu
         parent=open_bundle(ws.bundles, parent.bundle) if parent else None,
         anchors=_anchor_bundles(ws, parent),
         wall=divided.wall,
-        replay=partial(_replay, ws, library),
+        replay=partial(_replay, ws, library, divided.cases),
     )
     _check_wall(ws, lesson.items)
     settings = choose(ws, lease, lesson)
@@ -78,8 +79,12 @@ def _anchor_bundles(ws: Workspace, parent: views.Version | None) -> dict[str, st
     return {task: bundles[number] for task, number in sorted(parent.anchors.items())}
 
 
-def _replay(ws: Workspace, library: Library, refs: Sequence[MemoryRef]) -> list[Item]:
-    items = library.replay(refs)
+def _replay(
+    ws: Workspace, library: Library, cases: CaseFile | None, refs: Sequence[MemoryRef]
+) -> list[Item]:
+    """Return the items of a memory; texts that became behaviour cases since are left out."""
+    near = cases.near if cases else frozenset()
+    items = [item for item in library.replay(refs) if item.near not in near]
     _check_wall(ws, items)
     return items
 

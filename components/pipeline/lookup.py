@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from components.digest import item_digest
 from components.errors import Corrupted
-from components.items import Item, make_item
+from components.items import Item, from_json
 from components.ledger.views import HeldItem
 from components.pipeline.arrival import items_path
 from components.pipeline.workspace import Workspace
@@ -71,8 +71,7 @@ class Library:
         line = bisect_left(lines, digest, key=partial(_digest, path))
         if line == len(lines) or _digest(path, lines[line]) != digest:
             raise Corrupted(f"Item {digest[:12]} is not in its source {source[:12]}.", REMEDY)
-        row = json.loads(lines[line])
-        return make_item(row["text"], row["label"], row["task"])
+        return from_json(json.loads(lines[line]))
 
     def _lines(self, source: str) -> tuple[Path, list[bytes]]:
         """Return a source's file and lines; the last one stays open, as references are sorted."""

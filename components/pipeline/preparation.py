@@ -10,15 +10,18 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 
+from components.data.cases import CaseFile
 from components.data.quarantine import write_rows
 from components.data.readers import Reading, read_batch
 from components.data.split import Split, split_items
 from components.data.validation import Validation, validate
+from components.digest import json_digest
 from components.errors import Corrupted, RatchetError
 from components.items import Item, write_items
 from components.ledger import views
 from components.ledger.book import Lease
 from components.pipeline.arrival import items_path, printable, raw_path, set_batch_aside
+from components.pipeline.beyond import case_file
 from components.pipeline.workspace import Workspace
 
 
@@ -59,7 +62,8 @@ class Divided:
     """A batch ready to be learned.
 
     `exams`: exam name -> sorted item digests, as they stood before the split; `snapshot` is
-    their digest. `wall` is the digest of all that was held out or trained on by then.
+    their digest. `wall` is the digest of all that was held out or trained on by then, the
+    behaviour cases included.
     """
 
     batch: str
@@ -69,6 +73,7 @@ class Divided:
     tasks: dict[str, str]
     snapshot: str
     wall: str
+    cases: CaseFile | None = None
 
 
 def begin(ws: Workspace, lease: Lease, batch: str) -> views.Arrival:
@@ -156,8 +161,12 @@ def keep(ws: Workspace, lease: Lease, checked: Checked) -> None:
 
 
 def divide(ws: Workspace, lease: Lease, checked: Checked) -> Divided:
-    """Take the snapshot of every exam, then split the batch's own items."""
-    batch, settings = checked.batch, ws.settings
+    """Take the snapshot of every exam, then split the batch's own items.
+
+    Raises:
+        ConfigError: the file of behaviour cases is missing or not sound.
+    """
+    batch, settings, cases = checked.batch, ws.settings, case_file(ws)
     found = views.exams(ws.ledger, settings.holdout.max_items)
     exams = {exam.exam: exam.items for exam in found}
     snapshot = ws.write_document(exams)
@@ -165,6 +174,7 @@ def divide(ws: Workspace, lease: Lease, checked: Checked) -> Divided:
     items = checked.validation.accepted
     near = [item.near for item in items]
     held, trained = views.held_among(ws.ledger, near), views.trained_among(ws.ledger, near)
+    held |= cases.near if cases else frozenset()
     split = split_items(items, settings.holdout.fraction, settings.seed, held, trained)
     ws.ledger.append(
         "split.made",
@@ -178,7 +188,9 @@ def divide(ws: Workspace, lease: Lease, checked: Checked) -> Divided:
     )
     parent = views.champion(ws.ledger)
     tasks = {exam.exam: exam.task for exam in found}
-    return Divided(batch, parent, split, exams, tasks, snapshot, views.wall(ws.ledger))
+    wall = views.wall(ws.ledger)
+    wall = json_digest([wall, cases.digest]) if cases else wall
+    return Divided(batch, parent, split, exams, tasks, snapshot, wall, cases)
 
 
 def _known_labels(ws: Workspace, parent: views.Version | None) -> frozenset[str]:

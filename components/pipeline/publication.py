@@ -113,6 +113,9 @@ def _metrics(examined: Examined, evidence: dict[str, Any], story: Story) -> dict
         if verdict.check == "forgetting":
             found[f"loss_points/{verdict.exam}"] = verdict.effect_points
             found[f"loss_points_upper/{verdict.exam}"] = verdict.upper_points
+        elif verdict.check in ("negative_flips", "calibration"):
+            what = verdict.group.replace(" ", "_") or verdict.check
+            found[f"{what}_points/{verdict.exam}"] = verdict.effect_points
     folder = examined.bundle.folder
     found["bundle_bytes"] = sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())
     return found

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.report.intervals import Axis, Interval, common_axis, interval
+from components.report.verdicts import named, worth_showing
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -46,6 +47,34 @@ _GROUPS = {
         "Is the candidate as good on them as the champion?",
         "no change",
     ),
+    "floors": (
+        "Floors",
+        "Is each task good enough in itself?",
+        "the floor",
+    ),
+    "classes": (
+        "Labels, one by one",
+        "Does a label get worse where the whole exam does not?",
+        "no change",
+    ),
+    "slices": (
+        "Slices, one by one",
+        "Do the items that share a value get worse where the whole exam does not?",
+        "no change",
+    ),
+    "negative_flips": (
+        "Answers that broke",
+        "How many were right before and are wrong now, whatever was gained elsewhere?",
+        "none",
+    ),
+    "calibration": (
+        "Calibration",
+        "Is the candidate as honest about its doubts as the champion?",
+        "no change",
+    ),
+    "behaviour": ("Behaviour cases", "Are the answers kept that must never break?", ""),
+    "size": ("Size", "Does the adapter stay small enough to ship?", ""),
+    "latency": ("Latency", "Does an answer take longer than the champion's?", ""),
     "drift": ("Drift", "Does the batch look like what the model knows?", ""),
     "examination": ("Not examined", "What could not be examined is never promoted.", ""),
 }
@@ -149,12 +178,13 @@ def _groups(data: ReportData) -> list[dict[str, Any]]:
         rows = [verdict for verdict in data.verdicts if _kind(verdict) == kind]
         if not rows or (kind == "drift" and data.drift):  # the findings say more
             continue
+        rows, passed = worth_showing(rows)
         drawn = [interval(row) for row in rows]
         axis = common_axis(drawn) if any(each.effect is not None for each in drawn) else None
         shown = [_row(row, each, axis) for row, each in zip(rows, drawn, strict=True)]
         for row in [row for row in shown if row["bar"]][:1]:  # one legend is enough
             row["ticks"] = _ticks(common_axis(drawn), drawn, origin)
-        groups.append({"title": title, "question": question, "rows": shown})
+        groups.append({"title": title, "question": question, "rows": shown, "passed": passed})
     return groups
 
 
@@ -170,7 +200,7 @@ def _row(verdict: Mapping[str, Any], each: Interval, axis: Axis | None) -> dict[
     outcome = str(verdict["outcome"])
     noted = outcome != "PASS" and verdict.get("consequence") in {"note", "promote"}
     return {
-        "name": verdict.get("exam") or verdict.get("task") or "",
+        "name": named(verdict),
         "outcome": outcome,
         "noted": noted,
         "sentence": verdict.get("sentence", ""),

@@ -215,6 +215,7 @@ ANY_ROW = st.fixed_dictionaries(
     {
         "text": st.one_of(st.none(), st.integers(), st.sampled_from(["Hi", "hi!", "yo", "\ud800"])),
         "label": st.sampled_from(["a", "b", None, ""]),
+        "land": st.sampled_from(["de", "fr", None, 3]),
     }
 )
 
@@ -224,16 +225,43 @@ ANY_ROW = st.fixed_dictionaries(
 def test_every_row_is_accepted_or_rejected_and_the_order_never_counts(
     rows: list[dict[str, Any]], seed: int
 ) -> None:
-    checked = check(rows)
+    checked = check(rows, slice_columns=["land"])
     assert len(checked.accepted) + len(checked.rejected) == len(rows)
     assert len({item.near for item in checked.accepted}) == len(checked.accepted)
     shuffled = random.Random(seed).sample(rows, len(rows))
-    again = check(shuffled)
+    again = check(shuffled, slice_columns=["land"])
     assert (again.accepted, again.checks, again.refused) == (
         checked.accepted,
         checked.checks,
         checked.refused,
     )
+
+
+def test_of_exact_copies_the_first_slices_stay_whatever_the_order() -> None:
+    copies = [row("hello", land=land) for land in ("fr", "de", None)]
+    for ordered in (copies, copies[::-1], copies[1:] + copies[:1]):
+        [item] = check(ordered, slice_columns=["land"]).accepted
+        assert item.slices == ()
+    [item] = check(copies[:2], slice_columns=["land"]).accepted
+    assert item.slices == (("land", "de"),)
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [
+        ("de", (("land", "de"),)),
+        ("cafe\u0301 \n x\u202e\ud800", (("land", "caf\xe9 x"),)),
+        (3, (("land", "3"),)),
+        (["a", 1], (("land", '["a",1]'),)),
+        (None, ()),
+        (" ", ()),
+    ],
+)
+def test_a_column_named_for_slices_is_kept_as_one_printable_line(value: Any, kept: Any) -> None:
+    [item] = check([row("hello", land=value)], slice_columns=["land"]).accepted
+    assert item.slices == kept
+    [bare] = check([row("hello", land=value)]).accepted
+    assert bare.slices == () and bare.digest == item.digest
 
 
 def test_checks_are_plain_json_with_the_same_bytes_in_a_fresh_process() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 
 from components.errors import ConfigError, Corrupted, Retryable
 from components.evaluation import scoring
-from components.evaluation.scoring import KEPT_CLASSIFIERS, ScoreStore, predict, score
+from components.evaluation.scoring import KEPT_CLASSIFIERS, Scored, ScoreStore, predict, score
 from components.items import make_item
 from components.settings import Settings
 from components.training.base import Base, load_base
@@ -121,25 +122,62 @@ def test_only_what_is_missing_is_computed(
 def test_cached_answers_are_the_computed_ones(
     base: Base, bundles: list[Bundle], store: ScoreStore
 ) -> None:
-    direct = predict(base, bundles[0], TEXTS, PLAIN).labels
+    direct = predict(base, bundles[0], TEXTS, PLAIN)
     for _ in range(2):
         found = score(base, bundles[0], ITEMS, store, PLAIN)
-        assert [found[item.digest] for item in ITEMS] == direct
+        answers = [found[item.digest] for item in ITEMS]
+        assert [answer.label for answer in answers] == direct.labels
+        confidence = [answer.confidence for answer in answers]
+        np.testing.assert_allclose(confidence, direct.probabilities.max(1), atol=5e-5)
+
+
+def test_the_brier_score_is_the_squared_distance_from_the_items_own_label(
+    base: Base, bundles: list[Bundle], store: ScoreStore
+) -> None:
+    probability = predict(base, bundles[0], TEXTS, PLAIN).probabilities[:, 1].astype(float)
+    own = np.array([item.label == "pos" for item in ITEMS])
+    found = score(base, bundles[0], ITEMS, store, PLAIN)
+    brier = [found[item.digest].brier for item in ITEMS]
+    np.testing.assert_allclose(brier, (probability - own) ** 2, atol=5e-5)
+    unknown = make_item(TEXTS[0], "a label that no version knows", "default")
+    [scored] = score(base, bundles[0], [unknown], store, PLAIN).values()
+    chances = probability[0], 1 - probability[0]
+    assert scored.brier == pytest.approx((sum(p * p for p in chances) + 1) / 2, abs=5e-5)
+
+
+def answer(label: str) -> Scored:
+    return Scored(label, 0.75, 0.0625)
 
 
 def test_the_store_keeps_versions_apart_and_the_first_answer(store: ScoreStore) -> None:
-    store.put("one", {"a": "x", "b": "y"})
-    store.put("one", {"a": "z"})
-    store.put("two", {"a": "w"})
-    assert store.labels_for("one", ["a", "b", "c"]) == {"a": "x", "b": "y"}
-    assert store.labels_for("two", ["a"]) == {"a": "w"}
-    assert store.labels_for("one", []) == {}
+    store.put("one", {"a": answer("x"), "b": answer("y")})
+    store.put("one", {"a": answer("z")})
+    store.put("two", {"a": answer("w")})
+    assert store.answers_for("one", ["a", "b", "c"]) == {"a": answer("x"), "b": answer("y")}
+    assert store.answers_for("two", ["a"]) == {"a": answer("w")}
+    assert store.answers_for("one", []) == {}
+
+
+def test_a_store_of_labels_alone_is_filled_anew(store: ScoreStore) -> None:
+    store.path.parent.mkdir()
+    with closing(sqlite3.connect(store.path)) as old, old:
+        old.execute("CREATE TABLE scores (bundle TEXT, item TEXT, label TEXT NOT NULL)")
+        old.execute("INSERT INTO scores VALUES ('one', 'a', 'x')")
+    assert store.answers_for("one", ["a"]) == {}
+    store.put("one", {"a": answer("y")})
+    assert store.answers_for("one", ["a"]) == {"a": answer("y")}
+
+
+def test_a_probability_that_is_no_number_stays_none(store: ScoreStore) -> None:
+    store.put("one", {"a": Scored("x", float("nan"), float("nan"))})
+    found = store.answers_for("one", ["a"])["a"]
+    assert found.label == "x" and np.isnan([found.confidence, found.brier]).all()
 
 
 def test_many_writers_do_not_lose_answers(store: ScoreStore) -> None:
     def write(place: int) -> None:
         for item in range(20):
-            store.put("one", {f"{place}:{item}": "x"})
+            store.put("one", {f"{place}:{item}": answer("x")})
 
     threads = [threading.Thread(target=write, args=(place,)) for place in range(4)]
     for thread in threads:
@@ -147,25 +185,25 @@ def test_many_writers_do_not_lose_answers(store: ScoreStore) -> None:
     for thread in threads:
         thread.join()
     wanted = [f"{place}:{item}" for place in range(4) for item in range(20)]
-    assert len(store.labels_for("one", wanted)) == 80
+    assert len(store.answers_for("one", wanted)) == 80
 
 
 def test_a_damaged_store_says_that_it_can_be_deleted(store: ScoreStore) -> None:
     store.path.parent.mkdir()
     store.path.write_bytes(b"no database at all, but long enough to be taken for a header" * 20)
     with pytest.raises(Corrupted, match="Delete the file"):
-        store.labels_for("one", ["a"])
+        store.answers_for("one", ["a"])
 
 
 def test_a_locked_store_can_be_tried_again(
     store: ScoreStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store.put("one", {"a": "x"})
+    store.put("one", {"a": answer("x")})
     monkeypatch.setattr(scoring, "LOCK_SECONDS", 0.05)
     holder = sqlite3.connect(store.path)
     holder.execute("BEGIN EXCLUSIVE")
     with pytest.raises(Retryable, match="locked"):
-        store.put("one", {"b": "x"})
+        store.put("one", {"b": answer("x")})
     holder.rollback()
     holder.close()
-    store.put("one", {"b": "x"})
+    store.put("one", {"b": answer("x")})

@@ -70,7 +70,19 @@ def test_a_changed_answer_is_found() -> None:
         ({"format": 1}, "its format is 1"),
         ({"exams": [{"exam": "e"}]}, "a part is missing"),
         ({"rules": {"margin": 1}}, "a part is missing or of another kind"),
-        ({"rules": {"margin_points": -1, "anchor_margin_points": 6}}, "margins must lie"),
+        ({"rules": {"margin_points": 3, "anchor_margin_points": 6}}, "a part is missing"),
+        (
+            {"rules": {"margin_points": -1, "anchor_margin_points": 6, "checks": {}}},
+            "margins must lie",
+        ),
+        (
+            {"rules": {"margin_points": 3, "anchor_margin_points": 6, "checks": {"size": 1}}},
+            "of another kind",
+        ),
+        (
+            {"rules": {"margin_points": 3, "anchor_margin_points": 6, "checks": {"sizes": {}}}},
+            "no such check: sizes",
+        ),
     ],
 )
 def test_what_is_no_such_document_is_named(change: dict[str, Any], said: str) -> None:

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import optimize, stats
+from statsmodels.stats.contingency_tables import mcnemar
+from statsmodels.stats.multitest import multipletests
 
-from components.gate.checks import binomial_bounds
 from components.gate.paired import (
     EXACT_ITEMS,
     Changes,
@@ -175,12 +176,48 @@ def test_holm_is_the_closed_test_of_bonferroni(p_values: list[float]) -> None:
 
 
 @settings(deadline=None)
-@given(st.integers(1, 400), st.data())
-def test_the_bounds_of_a_share_are_those_of_scipy(items: int, data: st.DataObject) -> None:
-    right = data.draw(st.integers(0, items))
-    lower, upper = binomial_bounds(right, items, 0.05)
-    both = stats.binomtest(right, items).proportion_ci(0.9, "exact")
-    assert (lower, upper) == pytest.approx((both.low, both.high), abs=1e-9)
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=40))
+def test_holm_is_that_of_statsmodels(p_values: list[float]) -> None:
+    _, adjusted, _, _ = multipletests(p_values, method="holm")
+    assert holm(p_values) == pytest.approx(adjusted)
+
+
+@settings(deadline=None)
+@given(changes(low=EXACT_ITEMS + 1))
+def test_without_a_margin_the_score_test_is_mcnemars(seen: Changes) -> None:
+    same = seen.items - seen.worse - seen.better
+    table = [[same, seen.worse], [seen.better, 0]]
+    if seen.worse != seen.better:
+        both_sides = mcnemar(table, exact=False, correction=False).pvalue
+        one_side = min(loss_p_value(seen), loss_p_value(seen.swapped()))
+        assert one_side == pytest.approx(both_sides / 2, abs=1e-9)
+
+
+@pytest.mark.parametrize("counts", [(5, 0, 20), (6, 1, 40), (9, 2, 60), (3, 2, 30)])
+def test_the_enumerated_test_is_sharper_than_mcnemars_exact_one(
+    counts: tuple[int, int, int],
+) -> None:
+    """Exact and unconditional: it may use the items that both answer alike (Suissa 1991)."""
+    seen = Changes(*counts)
+    table = [[seen.items - seen.worse - seen.better, seen.worse], [seen.better, 0]]
+    conditional = stats.binomtest(seen.worse, seen.worse + seen.better, alternative="greater")
+    both_sides = mcnemar(table, exact=True).pvalue
+    assert both_sides == pytest.approx(min(1.0, 2 * conditional.pvalue))
+    assert loss_p_value(seen) < conditional.pvalue
+
+
+@pytest.mark.parametrize("items", [30, 45, 60])
+@pytest.mark.parametrize("better", [0.01, 0.05, 0.1])
+def test_groups_of_thirty_hold_their_level_in_the_normal_limit(items: int, better: float) -> None:
+    """A loss of the margin passes with chance 5 %; of 30 items it may be 7."""
+    loss, passed = 0.10, 0.0
+    rates = (better + loss, better, 1 - 2 * better - loss)
+    for worse in range(items + 1):
+        for gained in range(items + 1 - worse):
+            counts = (worse, gained, items - worse - gained)
+            if upper_bound(Changes(worse, gained, items), 0.05, exact=False) < loss:
+                passed += stats.multinomial.pmf(counts, items, rates)
+    assert passed < 0.07
 
 
 @pytest.mark.parametrize("counts", [(0, 0, 0), (-1, 0, 5), (3, 3, 5)])

@@ -235,6 +235,28 @@ def test_what_is_new_is_held_against_guessing_and_known_rows_against_the_champio
     assert "The batch's own rows of earlier tasks" in text
 
 
+def test_labels_that_passed_are_counted_and_the_others_are_named():
+    rows = [
+        verdict(check="classes", outcome=outcome, group=f"label {name}")
+        for name, outcome in (("a", "PASS"), ("b", "PASS"), ("c", "FAIL"))
+    ]
+    text = Page(render(replace(DATA, verdicts=rows))).text
+    assert "2 more passed." in text
+    assert "films, label c" in text and "label a" not in text
+    assert "2 passed." in Page(render(replace(DATA, verdicts=rows[:2]))).text
+
+
+CHECKS_WITH_A_PLACE = (
+    "forgetting anchor floors classes slices negative_flips calibration behaviour size latency"
+).split()
+
+
+@pytest.mark.parametrize("check", CHECKS_WITH_A_PLACE)
+def test_every_check_has_a_place_of_its_own_on_the_page(check):
+    text = Page(render(replace(DATA, verdicts=[verdict(check=check)]))).text
+    assert "Not examined" not in text and "films FAIL" in text
+
+
 @pytest.mark.parametrize(
     ("action", "headline", "badge"),
     [

@@ -396,7 +396,8 @@ class Worker:
         """Return item digest -> answered label."""
         from components.evaluation.scoring import score
 
-        return score(self.base, bundle, items, self.store, self.placement, self.cache)
+        found = score(self.base, bundle, items, self.store, self.placement, self.cache)
+        return {item: answer.label for item, answer in found.items()}
 
     def answers(self, bundle: Bundle, items: Sequence[Item]) -> Answers:
         """Return which items the bundle answers rightly."""

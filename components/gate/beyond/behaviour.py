@@ -1,0 +1,68 @@
+"""Are the answers kept that must never break?
+
+Concept: each case is one input with its right answer, brought by people. One that the champion
+answers rightly must stay right: no margin, no test, one broken case is a FAIL. One that the
+champion gets wrong binds nobody yet, which is noted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from components.gate.family import Finding
+from components.gate.policies import Behaviour
+from components.gate.verdicts import REQUESTS, Case, Cases, Examination, Outcome, Verdict
+from components.gate.wording import listed
+
+
+def check_behaviour(examination: Examination, rule: Behaviour, alpha: float) -> Iterator[Finding]:
+    """Yield whether the cases are kept, and a note on those that were not right before."""
+    if examination.cases is not None:
+        yield _kept(examination.cases, rule)
+        yield from _open(examination.cases)
+
+
+def _kept(given: Cases, rule: Behaviour) -> Verdict:
+    binding = [case for case in given.cases if case.champion]
+    unanswered = [case for case in given.cases if case.candidate is None]
+    broken = [case for case in binding if case.candidate is False]
+    if broken:
+        outcome, said = Outcome.FAIL, f"broken: {_named(broken)}"
+    elif unanswered or not given.cases:
+        outcome = Outcome.MISSING
+        said = f"not answered: {_named(unanswered)}" if unanswered else "the file names none"
+    else:
+        outcome, said = Outcome.PASS, "all are kept"
+    return Verdict(
+        "behaviour",
+        "",
+        "",
+        outcome,
+        REQUESTS[rule.policy][outcome],
+        f"Behaviour cases: of {len(binding):,} that the champion answers rightly, {said}.",
+        n=len(binding),
+        right_to_wrong=len(broken),
+    )
+
+
+def _open(given: Cases) -> Iterator[Verdict]:
+    """Yield a note on the cases that bind nobody yet."""
+    cases = [case for case in given.cases if not case.champion and case.candidate is not None]
+    wrong = [case for case in cases if not case.candidate]
+    if wrong:
+        yield Verdict(
+            "behaviour",
+            "",
+            "",
+            Outcome.INCONCLUSIVE,
+            "note",
+            f"Behaviour cases: of {len(cases):,} that no version in force answers rightly, the "
+            f"candidate does not either: {_named(wrong)}.",
+            n=len(cases),
+            group="not right before",
+        )
+
+
+def _named(cases: Sequence[Case]) -> str:
+    names = (f"line {case.line}" + (f" ({case.note})" if case.note else "") for case in cases)
+    return listed(list(names))

@@ -1,0 +1,92 @@
+"""Is the candidate good enough in itself, whatever came before?
+
+Concept: for a task that has a floor, the share of right answers to its exams is bounded exactly
+and held against it. A task without an exam is held to its floor on the batch's own held-out rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from components.gate.family import Finding, Question, outcome_of
+from components.gate.pairing import by_item
+from components.gate.policies import Floors
+from components.gate.shares import binomial_bounds, p_value_not_below
+from components.gate.verdicts import REQUESTS, Answers, Examination, Outcome, Requests, Verdict
+from components.gate.wording import number
+
+
+def check_floors(examination: Examination, rule: Floors, alpha: float) -> Iterator[Finding]:
+    """Yield a finding per exam of a task that has a floor.
+
+    PASS: the lower bound of the accuracy reaches the floor; FAIL: the upper one does not. A task
+    that is neither known nor in the batch can't be held to its floor yet, which is noted.
+    """
+    for task, percent in sorted(rule.percent.items()):
+        found = list(_sat(examination, task))
+        for exam, answers in found:
+            yield _floor(task, exam, answers, percent, rule, alpha)
+        if not found:
+            why = f"{task}: not held to its floor, because nothing of it was examined."
+            yield Verdict("floors", task, "", Outcome.MISSING, "note", why)
+
+
+def _sat(examination: Examination, task: str) -> Iterator[tuple[str, Answers | None]]:
+    """Yield (exam, the candidate's answers); an empty name for the rows of the batch."""
+    exams = [exam for exam in examination.exams if exam.task == task]
+    yield from ((exam.exam, exam.candidate) for exam in exams)
+    parts = [part for part in examination.learned if part.task == task and part.label is None]
+    yield from (("", part.candidate) for part in parts if not exams)
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """So many right answers of so many, held to a floor."""
+
+    task: str
+    exam: str
+    right: int
+    items: int
+    percent: float
+
+
+def _floor(
+    task: str, exam: str, answers: Answers | None, percent: float, rule: Floors, alpha: float
+) -> Finding:
+    requests, given = REQUESTS[rule.policy], by_item(answers, "the candidate's")
+    if isinstance(given, str):
+        why = f"{exam or task}: not held to its floor, because {given}."
+        return Verdict("floors", task, exam, Outcome.MISSING, requests[Outcome.MISSING], why)
+    held = _Held(task, exam, sum(given.values()), len(given), percent)
+    return Question(
+        p_value_not_below(held.right, held.items, percent / 100),
+        requests[Outcome.FAIL] == "note",
+        lambda real: _verdict(held, requests, alpha, real),
+    )
+
+
+def _verdict(held: _Held, requests: Requests, alpha: float, real: bool) -> Verdict:
+    lower, upper = (100 * bound for bound in binomial_bounds(held.right, held.items, alpha))
+    share, floor = 100 * held.right / held.items, held.percent
+    outcome = outcome_of(lower >= floor, real)
+    ending = {
+        Outcome.PASS: "at or above",
+        Outcome.FAIL: "below",
+    }.get(outcome, "too few items to tell whether that reaches")
+    return Verdict(
+        "floors",
+        held.task,
+        held.exam,
+        outcome,
+        requests[outcome],
+        f"{held.exam or held.task}: the candidate answers {held.right:,} of {held.items:,} items "
+        f"rightly, {number(share, floor)} % (at least {number(lower, floor)} %, at most "
+        f"{number(upper, floor)} %): {ending} its floor of {number(floor)} %.",
+        effect_points=floor - share,
+        lower_points=floor - upper,
+        upper_points=floor - lower,
+        margin_points=0.0,
+        n=held.items,
+        level=alpha,
+    )
