@@ -149,15 +149,14 @@ class HoldoutSettings(Section):
 
     fraction: Annotated[float, Field(ge=0.0, le=0.9)] = 0.2
     max_items: Positive = 2000
-    min_items: Positive = 200
+    min_items: Positive = 100
 
 
 class GateSettings(Section):
     """What a candidate must show. Margins are in points (0.01 of accuracy).
 
     `approval`: `auto` promotes on PASS; `always` holds every PASS for a person.
-    `watch_alpha` is spent over all looks at one champion. `worn_after`: the decisions after
-    which an exam has spent half of the alpha that its anchor checks have together.
+    `watch_alpha` is spent over all looks at one champion.
     """
 
     margin_points: Annotated[float, Field(gt=0.0, le=100.0)] = 3.0
@@ -166,7 +165,6 @@ class GateSettings(Section):
     alpha: Probability = 0.05
     watch_alpha: Probability = 0.05
     approval: Literal["auto", "always"] = "auto"
-    worn_after: Positive = 100
     checks: CheckSettings = CheckSettings()
 
     @model_validator(mode="after")

@@ -68,12 +68,12 @@ def _show_plan(value: dict[str, Any]) -> None:
             f"{100 * each['churn']:.1f} %",
             f"{each['detectable_points']:.1f}",
             _needed(each),
-            f"{each['decisions_served']} ({100 * each['worn']:.0f} % worn)",
+            f"{each['decisions']} / {each['refusals']}",
         )
         for each in value["exams"]
     ]
     columns = ["exam", "items", "answers an update changes", "smallest loss noticed (points)"]
-    table([*columns, "items needed", "decisions served"], rows)
+    table([*columns, "items needed", "decisions / refusals"], rows)
     click.echo(
         f"Answers changed: {value['churn_from']}. Noticed: in 4 cases of 5. Items needed: so that 4"
         f" of 5 harmless updates pass all exams at once, with a margin of"
@@ -88,7 +88,7 @@ def _show_plan(value: dict[str, Any]) -> None:
         for each in value["updates"]
     ]
     table(["update", "points lost on one task", "promoted", "held", "rejected"], shares)
-    worn = [each["exam"] for each in value["exams"] if each["worn"] >= 0.5]
+    worn = [each["exam"] for each in value["exams"] if each["worn"]]
     if worn:
         click.echo(f"Worn, better followed by a fresh exam: {', '.join(worn)}.")
     lacking = [each for each in value["exams"] if each["items_needed"] > each["items"]]

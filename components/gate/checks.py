@@ -18,6 +18,7 @@ from math import isfinite
 from components.gate import wording
 from components.gate.pairing import Comparison, by_item
 from components.gate.shares import binomial_bounds
+from components.gate.spending import WORN_AFTER
 from components.gate.verdicts import (
     ALARMS,
     BLOCKS,
@@ -43,7 +44,7 @@ def exam_comparisons(exams: Sequence[ExamResult], rules: Rules) -> list[Comparis
     others = [exam for exam in exams if not exam.known and exam.champion is not None]
     return [
         *(_against_champion(exam, rules, BLOCKS) for exam in known),
-        *(_against_anchor(exam, rules) for exam in known if not _relieved(exam, known, rules)),
+        *(_against_anchor(exam, rules) for exam in known if not _relieved(exam, known)),
         *(_against_champion(exam, rules, NOTES) for exam in others),
     ]
 
@@ -111,15 +112,15 @@ def _against_anchor(exam: ExamResult, rules: Rules) -> Comparison:
         reference="the anchor",
         before=exam.anchor,
         margin_points=rules.anchor_margin_points,
-        level=rules.anchor_alpha(exam.served),
+        level=rules.anchor_alpha(exam.refusals),
         certificate=exam.shared("anchor"),
-        advice=wording.worn(exam.served) if exam.served >= rules.worn_after else "",
+        advice=wording.worn(exam.refusals) if exam.refusals >= WORN_AFTER else "",
     )
 
 
-def _relieved(exam: ExamResult, exams: Sequence[ExamResult], rules: Rules) -> bool:
-    fresher = (each.task == exam.task and each.served < exam.served for each in exams)
-    return exam.served >= rules.worn_after and any(fresher)
+def _relieved(exam: ExamResult, exams: Sequence[ExamResult]) -> bool:
+    fresher = (each.task == exam.task and each.refusals < WORN_AFTER for each in exams)
+    return exam.refusals >= WORN_AFTER and any(fresher)
 
 
 def _floor(part: NewTask, rules: Rules) -> Verdict:

@@ -64,7 +64,7 @@ def recall(document: Mapping[str, Any]) -> tuple[Examination, Rules]:
     try:
         exams = [
             ExamResult(
-                **_only(each, "exam", "task", "known", "in_batch", "served", "parts"),
+                **_only(each, "exam", "task", "known", "in_batch", "refusals", "parts"),
                 **_models(each, _MODELS, each["scores"]),
                 labels=_by_place(each["labels"]),
                 slices={name: _by_place(told) for name, told in each["slices"].items()},
@@ -162,7 +162,7 @@ def _exam(result: ExamResult) -> dict[str, Any]:
         "task": result.task,
         "known": result.known,
         "in_batch": result.in_batch,
-        "served": result.served,
+        "refusals": result.refusals,
         "parts": dict(result.parts),
         "n": max((len(each.items) for each in sat), default=0),
         **{who: bits(getattr(result, who)) for who in _MODELS},

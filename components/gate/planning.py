@@ -37,14 +37,14 @@ class Sitting:
         items: how many.
         churn: share of items whose answer an update changes.
         anchor_churn: share of items that the champion answers otherwise than the anchor.
-        served: decisions that the exam has served.
+        refusals: candidates that did not pass it against the anchor.
     """
 
     exam: str
     items: int
     churn: float
     anchor_churn: float = 0.0
-    served: int = 0
+    refusals: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Found:
 
 
 def outcomes(
-    worse: Any, better: Any, items: int, margin: float, alpha: float, level: float | None = None
+    worse: Any, better: Any, items: int, margin: float, alpha: float, level: Any = None
 ) -> Found:
     """Return what is found for arrays of counts.
 
@@ -145,7 +145,9 @@ def _sit(exam: Sitting, loss: Any, rules: Rules, random: np.random.Generator) ->
     before = draw(exam.items, exam.anchor_churn, np.zeros_like(loss), random)
     worse, better = _fitting(worse + before[0], better + before[1], exam.items)
     margin = rules.anchor_margin_points / 100
-    yield outcomes(worse, better, exam.items, margin, rules.alpha, rules.anchor_alpha(exam.served))
+    yield outcomes(
+        worse, better, exam.items, margin, rules.alpha, rules.anchor_alpha(exam.refusals)
+    )
 
 
 def _fitting(worse: Any, better: Any, items: int) -> tuple[Any, Any]:
@@ -185,7 +187,7 @@ def items_needed(exam: Sitting, exams: int, rules: Rules, power: float = paired.
         (
             exam.churn + exam.anchor_churn,
             rules.anchor_margin_points,
-            rules.anchor_alpha(exam.served),
+            rules.anchor_alpha(exam.refusals),
         ),
     )
     limits = (

@@ -1,26 +1,33 @@
-"""How the error of a check is shared out over all the decisions that one exam serves.
+"""How the error of a check is shared out over all the candidates that one exam sees.
 
-Concept: an exam is sat again at every batch, so its luck can deceive again and again. Decision
-number k on it is made at level alpha * c / ((k + c - 1) * (k + c)). These levels add up to alpha
-however many decisions there will be, and half of it is spent after c of them: then the exam is
-worn and had better be followed by a fresh one, which begins anew.
+Concept: an exam is sat again at every batch, so its luck can deceive again and again. After f
+refusals the next candidate is let pass at level alpha / ((f + 1) * (f + 2)); these levels add up
+to alpha. Only refusals spend: of the candidates that must not pass, the j-th is seen after at
+least j - 1 refusals, unless one got through before; so the chance that any ever gets through is
+alpha at most (Bonferroni's inequality), and a stream of sound candidates spends nothing.
 
-Promise: whatever the decisions have to do with each other, the chance that any of them errs is
-alpha at most (Bonferroni's inequality; spending over an open sequence after Foster and Stine
-2008, Journal of the Royal Statistical Society B 70, 429-444).
+Promise: the levels hold for candidates that owe nothing to the exam. What comes from a champion
+that was picked by it owes it a little, the more refusals the more: that is why they spend, and
+`docs/gate.md` measures what is left. Sources: Foster and Stine 2008, Journal of the Royal
+Statistical Society B 70, 429-444 (spending over an open sequence); Dwork et al. 2015, Science
+349, 636-638 (what reuse does to a holdout).
 """
 
 from __future__ import annotations
 
+WORN_AFTER = 10
+"""Refusals after which an exam had better be followed by a fresh one: the next candidate must
+then pass at less than a hundredth of alpha."""
 
-def share(served: int, halfway: int) -> float:
-    """Return the part of alpha for the next decision, after `served` ones, in (0, 1].
 
-    Law: the shares of `served` = 0, 1, ... n - 1 add up to `wear(n, halfway)`.
+def share(refusals: int) -> float:
+    """Return the part of alpha for the next candidate, in (0, 1/2].
+
+    Law: the shares of `refusals` = 0, 1, ... n - 1 add up to `wear(n)`.
     """
-    return halfway / ((served + halfway) * (served + halfway + 1))
+    return 1 / ((refusals + 1) * (refusals + 2))
 
 
-def wear(served: int, halfway: int) -> float:
-    """Return the part of alpha that `served` decisions have spent, in [0, 1)."""
-    return served / (served + halfway)
+def wear(refusals: int) -> float:
+    """Return the part of alpha that is spent, in [0, 1)."""
+    return refusals / (refusals + 1)

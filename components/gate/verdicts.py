@@ -97,7 +97,7 @@ class ExamResult:
         anchor: answers of the version this task is held against over the long run, or None.
         known: the task was promoted before, so this exam blocks; else it is only noted.
         in_batch: the batch holds rows of this task.
-        served: how many decisions on other candidates the exam has served before.
+        refusals: how many other candidates did not pass it against the anchor before.
         parts: by model ("champion", ...), the digest of all that decides its answers to this
             task: adapter, head, labels, routing, base. Equal digests, equal answers.
         labels: item digest -> its label; empty where classes are not looked at.
@@ -111,7 +111,7 @@ class ExamResult:
     anchor: Answers | None
     known: bool
     in_batch: bool = False
-    served: int = 0
+    refusals: int = 0
     parts: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     slices: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -226,7 +226,6 @@ class Rules:
             although nothing is lost; chance that any decision on one exam lets in a loss of
             the anchor's margin.
         approval: `always` holds what passed for a person.
-        worn_after: decisions after which an exam has spent half of its alpha.
         checks: the checks beyond forgetting; by default none is made.
 
     Raises:
@@ -238,7 +237,6 @@ class Rules:
     floor_points: float = 0.0
     alpha: float = 0.05
     approval: Literal["auto", "always"] = "auto"
-    worn_after: int = 100
     checks: Checks = NO_CHECKS
 
     def __post_init__(self) -> None:
@@ -247,16 +245,19 @@ class Rules:
             raise ValueError(f"margins must lie in (0, 100] points, not {margins}")
         if not (0 < self.alpha < 0.5 and isfinite(self.floor_points) and self.floor_points >= 0):
             raise ValueError(f"alpha must lie in (0, 0.5) and the floor at or above 0: {self}")
-        if self.worn_after < 1:
-            raise ValueError(f"worn_after must be at least 1 decision, not {self.worn_after}")
 
-    def anchor_alpha(self, served: int) -> float:
-        """Return the level of what an exam says about the anchor, after `served` decisions.
+    def anchor_alpha(self, refusals: int) -> float:
+        """Return the level at which an exam lets pass against the anchor, after `refusals`.
 
         Half of alpha is for letting candidates pass, half for moving the anchor: each of the
         two can add to what is lost over the stream.
         """
-        return self.alpha / 2 * spending.share(served, self.worn_after)
+        return self.alpha / 2 * spending.share(refusals)
+
+    @property
+    def move_alpha(self) -> float:
+        """The level at which a champion is shown better than an anchor: a hundredth of a half."""
+        return self.alpha / 200
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Rules:

@@ -40,11 +40,11 @@ def comparison(
     )
 
 
-def worn(served: int) -> str:
-    """Return what to do about an exam that has served many decisions."""
+def worn(refusals: int) -> str:
+    """Return what to do about an exam that has refused many candidates."""
     return (
-        f" It has served {served:,} decisions and asks for more each time;"
-        f" a fresh exam begins anew (`ratchet holdout add`)."
+        f" The exam has refused {refusals:,} candidates and asks for more each time;"
+        " a fresh one begins anew (`ratchet holdout add`)."
     )
 
 

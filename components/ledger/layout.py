@@ -52,7 +52,7 @@ STEPS = (
         "whether a lease was given back with nothing left to put right",
         ("ALTER TABLE leases ADD COLUMN settled INTEGER NOT NULL DEFAULT 0",),
     ),
-    Step(3, "how many decisions each exam has served, filled from the events", ()),
+    Step(3, "which candidates each exam has seen and refused, filled from the events", ()),
 )
 
 

@@ -329,7 +329,10 @@ def _judged(connection: Connection, seq: int, time: str, payload: Payload) -> No
     """Note which exams a candidate was judged by, once for each; old events don't say it."""
     table, bundle = schema.served, payload["bundle"]
     connection.execute(sa.delete(table).filter_by(bundle=bundle))
-    rows = [{"exam": exam, "bundle": bundle} for exam in payload.get("exams", ())]
+    rows = [
+        {"exam": exam, "bundle": bundle, "refused": int(refused)}
+        for exam, refused in payload.get("exams", {}).items()
+    ]
     if rows:
         connection.execute(table.insert(), rows)
 

@@ -111,6 +111,7 @@ served = Table(
     metadata,
     Column("bundle", String(64), primary_key=True),
     Column("exam", Text, primary_key=True),
+    Column("refused", Integer, nullable=False),
 )
 
 quarantine = Table(

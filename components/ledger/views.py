@@ -76,6 +76,14 @@ def choices(ledger: Ledger) -> dict[str, Choice]:
 
 
 @dataclass(frozen=True, slots=True)
+class Served:
+    """Candidates that an exam helped to decide on, and those it refused against the anchor."""
+
+    decisions: int = 0
+    refusals: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Exam:
     """An exam as it is sat: its items sorted by digest, at most as many as were asked for."""
 
@@ -210,11 +218,12 @@ def _exam_names(connection: sa.Connection) -> list[str]:
     return names
 
 
-def served(ledger: Ledger, but: str | None = None) -> dict[str, int]:
-    """Return exam -> how many candidates it helped to decide on, one bundle left out."""
+def served(ledger: Ledger, but: str | None = None) -> dict[str, Served]:
+    """Return by exam which use it had, the decision on one bundle left out."""
     table = schema.served.c
-    statement = sa.select(table.exam, sa.func.count()).where(table.bundle.is_distinct_from(but))
-    return {exam: count for exam, count in ledger.query(statement.group_by(table.exam))}
+    statement = sa.select(table.exam, sa.func.count(), sa.func.sum(table.refused))
+    rows = ledger.query(statement.where(table.bundle.is_distinct_from(but)).group_by(table.exam))
+    return {exam: Served(decisions, refusals) for exam, decisions, refusals in rows}
 
 
 def exam_sizes(ledger: Ledger) -> dict[str, tuple[str, int]]:

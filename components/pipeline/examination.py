@@ -23,6 +23,7 @@ from components.gate.verdicts import (
     Examination,
     ExamResult,
     NewTask,
+    Outcome,
     Rules,
 )
 from components.items import Item
@@ -74,13 +75,23 @@ def examine(
             "bundle": bundle.digest,
             "snapshot": divided.snapshot,
             "evidence": evidence,
-            "exams": sorted(exam.exam for exam in exams if exam.known),
+            "exams": _refused(exams, decision),
             "action": decision.action,
             "headline": decision.headline,
         },
         lease,
     )
     return Examined(bundle, decision, evidence, tuple(exams), compared.drift)
+
+
+def _refused(exams: Sequence[ExamResult], decision: Decision) -> dict[str, bool]:
+    """Return whether each exam of a known task refused the candidate against the anchor."""
+    refused = {
+        verdict.exam
+        for verdict in decision.verdicts
+        if verdict.check == "anchor" and verdict.outcome is not Outcome.PASS
+    }
+    return {exam.exam: exam.exam in refused for exam in exams if exam.known}
 
 
 def rules(ws: Workspace) -> Rules:
@@ -92,7 +103,6 @@ def rules(ws: Workspace) -> Rules:
         gate.floor_points,
         gate.alpha,
         gate.approval,
-        gate.worn_after,
         Checks.from_json(gate.checks.model_dump(exclude={"behaviour": {"file"}})),
     )
 
@@ -139,7 +149,7 @@ def _exams(
                 **sittings,
                 known=task in known,
                 in_batch=task in in_batch,
-                served=served.get(exam, 0),
+                refusals=served.get(exam, views.Served()).refusals,
                 parts={name: examiner.key(model) for name, model in asked.items()},
                 **traits(ws, examiner.items(items)),
             )

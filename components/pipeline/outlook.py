@@ -15,7 +15,7 @@ from typing import Any
 from components.errors import ConfigError, Corrupted
 from components.gate import evidence
 from components.gate.planning import Sitting, detectable_points, forecast, items_needed
-from components.gate.spending import wear
+from components.gate.spending import WORN_AFTER
 from components.ledger import views
 from components.pipeline.examination import rules
 from components.pipeline.explanation import registered
@@ -60,7 +60,8 @@ def plan(ws: Workspace, margin_points: float | None, churn: float | None) -> dic
     for each in exams:
         changed = churn or observed.get(each.exam, usual)
         far = max(0.0, apart.get(each.exam, changed) - changed)
-        sat.append(Sitting(each.exam, len(each.items), changed, far, served.get(each.exam, 0)))
+        used = served.get(each.exam, views.Served())
+        sat.append(Sitting(each.exam, len(each.items), changed, far, used.refusals))
     margin = asked.margin_points / 100
     kinds = {
         "harmless": 0.0,
@@ -79,8 +80,9 @@ def plan(ws: Workspace, margin_points: float | None, churn: float | None) -> dic
                 "churn": each.churn,
                 "detectable_points": detectable_points(each, asked.alpha),
                 "items_needed": items_needed(each, len(sat), asked),
-                "decisions_served": each.served,
-                "worn": wear(each.served, asked.worn_after),
+                "decisions": served.get(each.exam, views.Served()).decisions,
+                "refusals": each.refusals,
+                "worn": each.refusals >= WORN_AFTER,
             }
             for each in sat
         ],

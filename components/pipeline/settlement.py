@@ -130,13 +130,13 @@ def _anchors(ws: Workspace, divided: Divided, examined: Examined, version: int) 
     shown better than it on every exam of the task, so the noise of a maximum never counts.
     """
     anchors = dict(divided.parent.anchors) if divided.parent else {}
-    levels = rules(ws)
+    alpha = rules(ws).move_alpha
     for task in _tasks(divided) | set(anchors):
         sat = [exam for exam in examined.exams if exam.task == task and exam.anchor is not None]
         better = bool(sat) and all(
             exam.anchor is not None
             and exam.candidate is not None
-            and shown_better(exam.anchor, exam.candidate, levels.anchor_alpha(exam.served))
+            and shown_better(exam.anchor, exam.candidate, alpha)
             for exam in sat
         )
         if task not in anchors or better:

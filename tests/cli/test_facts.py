@@ -221,9 +221,9 @@ def test_what_the_gate_can_tell_is_said_before_a_batch(grown: Path, tmp_path: Pa
     plan = ratchet(grown, "gate", "plan", "--json").facts
     [exam] = plan["exams"]
     assert keys(exam) == {
-        "exam", "items", "churn", "detectable_points", "items_needed", "decisions_served",
+        "exam", "items", "churn", "detectable_points", "items_needed", "decisions", "refusals",
     }  # fmt: skip
-    assert (exam["exam"], exam["decisions_served"]) == ("mood", 2)
+    assert (exam["exam"], exam["decisions"]) == ("mood", 2)
     assert [each["update"] for each in plan["updates"]] == [
         "harmless", "slightly bad", "bad", "clearly bad",
     ]  # fmt: skip

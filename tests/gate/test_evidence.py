@@ -31,8 +31,8 @@ def examinations(draw: st.DrawFn) -> Examination:
         one = answers(draw(st.integers(0, 80)))
         sat = [draw(one) for _ in range(3)]
         parts = draw(st.dictionaries(st.sampled_from(MODELS), st.sampled_from(["a", "b"])))
-        known, served = draw(st.booleans()), draw(st.integers(0, 300))
-        exams.append(ExamResult(f"e{place}", "task", *sat, known, served=served, parts=parts))
+        known, refusals = draw(st.booleans()), draw(st.integers(0, 300))
+        exams.append(ExamResult(f"e{place}", "task", *sat, known, refusals=refusals, parts=parts))
     part = answers(draw(st.integers(0, 30)))
     share = draw(st.sampled_from([None, 0.5]))
     learned = [NewTask("new", draw(part), draw(part), share, draw(st.booleans()))]

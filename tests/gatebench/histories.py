@@ -5,8 +5,8 @@
 1 point on any task. The second table has exams of the size that `ratchet gate plan` names for
 that churn; the third follows streams of 100 updates in which the champion changes, and says
 how often it ended with more lost on a task than the anchor's margin. What was promoted drifts
-away from the anchor in single answers, even where nothing is lost, and the exam wears: so a
-stream needs larger exams than its first update, and `gate plan` asks for more as it goes on.
+away from the anchor in single answers, even where nothing is lost: so a stream needs larger exams
+than its first update, and `gate plan` asks for more as it goes on.
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ class World:
         self.anchor = self.champion.copy()
         self.level = np.ones(size[:2], np.float32)
         self.anchor_level = self.level.copy()
-        self.served = 0
+        self.refusals = np.zeros(size[:2], int)
 
     def candidate(self, loss: Any) -> tuple[Any, Any]:
         """Return an update's answers and levels; `loss`: true loss, (streams, tasks)."""
@@ -74,9 +74,9 @@ class World:
             return np.where(lost > THRESHOLD, REJECTED, PROMOTED)
         found = [self._sit(self.champion, right, rules.margin_points, rules, rules.alpha)]
         if rule == "gate":
-            level = rules.anchor_alpha(self.served)
+            level = rules.anchor_alpha(self.refusals)
             found.append(self._sit(self.anchor, right, rules.anchor_margin_points, rules, level))
-            self.served += 1
+            self.refusals += ~found[-1].passed
         rejected, promoted = planning.decide(found, rules.alpha)
         return np.where(rejected, REJECTED, np.where(promoted, PROMOTED, HELD))
 
@@ -85,9 +85,8 @@ class World:
         self.champion[which], self.level[which] = right[which], level[which]
         worse, better = _changes(self.anchor, self.champion)
         # shown better than its anchor: the counts exchanged
-        level = rules.anchor_alpha(max(0, self.served - 1))  # of the decision just made
-        found = planning.outcomes(better, worse, self.shape.items, 1.0, level)
-        moved = (found.p_values <= level) & which[:, None]
+        found = planning.outcomes(better, worse, self.shape.items, 1.0, rules.alpha)
+        moved = (found.p_values <= rules.move_alpha) & which[:, None]
         self.anchor[moved], self.anchor_level[moved] = self.champion[moved], self.level[moved]
 
     def lost(self) -> Any:
@@ -95,7 +94,7 @@ class World:
         return self.mean * (1 - self.level)
 
     def _sit(
-        self, before: Any, right: Any, points: float, rules: Rules, level: float
+        self, before: Any, right: Any, points: float, rules: Rules, level: Any
     ) -> planning.Found:
         counts = _changes(before, right)
         return planning.outcomes(*counts, self.shape.items, points / 100, rules.alpha, level)

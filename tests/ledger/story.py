@@ -104,7 +104,7 @@ def _of_batch(ledger: Ledger, batch: str, n: int, pick: int, text: str) -> Acts:
     }
     yield "split.made", {"batch": batch, **sides}
     yield "training.done", {"key": digest(batch), "bundle": digest(pick)}
-    exams = [f"mood#{k}" for k in range(pick % 3)]
+    exams = {f"mood#{k}": bool(pick % 2) for k in range(pick % 3)}
     yield "candidate.judged", {"batch": batch, "bundle": digest(pick), "exams": exams}
     registration = {"batch": batch, "bundle": digest(pick), "parent": parent, "run": text}
     evidence = {"evidence": digest(n), "headline": text, "version": len(views.versions(ledger)) + 1}

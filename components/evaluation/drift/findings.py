@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Literal
 from components.evaluation.drift.compared import Chance, Compared
 
 if TYPE_CHECKING:
-    from components.settings import DriftSettings, Policy
+    from components.sections import Policy
+    from components.settings import DriftSettings
 
 MAX_EXAMPLES, MAX_CLASSES = 5, 8
 
