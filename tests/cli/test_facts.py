@@ -222,8 +222,9 @@ def test_what_the_gate_can_tell_is_said_before_a_batch(grown: Path, tmp_path: Pa
     [exam] = plan["exams"]
     assert keys(exam) == {
         "exam", "items", "churn", "detectable_points", "items_needed", "decisions", "refusals",
+        "worn",
     }  # fmt: skip
-    assert (exam["exam"], exam["decisions"]) == ("mood", 2)
+    assert (exam["exam"], exam["decisions"], exam["refusals"]) == ("mood", 1, 0)
     assert [each["update"] for each in plan["updates"]] == [
         "harmless", "slightly bad", "bad", "clearly bad",
     ]  # fmt: skip
