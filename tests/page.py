@@ -70,7 +70,8 @@ class Section:
         table = ["| measured | figure | wanted | met |", "|---|---|---|---|"]
         table += [check.line() for check in self.checks]
         plots = [f"![{self.title}]({folder}/{name})" for name in self.plots]
-        return "\n\n".join([f"## {number}. {self.title}", "\n".join(table), self.text, *plots])
+        measured = ["\n".join(table)] if self.checks else []
+        return "\n\n".join([f"## {number}. {self.title}", *measured, self.text, *plots])
 
 
 def opening(docstring: str | None) -> str:
