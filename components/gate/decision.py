@@ -23,7 +23,7 @@ from components.gate.family import Finding, settle
 from components.gate.verdicts import Action, Decision, Examination, Outcome, Rules, Verdict
 from components.gate.wording import number
 
-NOTED_REASONS = 12
+NOTED_REASONS = 4
 """An exam of many labels can have dozens of noted findings; the page is for reading."""
 
 _GRAVITY = {"promote": 0, "note": 1, "hold": 2, "reject": 3}
