@@ -162,7 +162,7 @@ class GateSettings(Section):
     margin_points: Annotated[float, Field(gt=0.0, le=100.0)] = 3.0
     anchor_margin_points: Annotated[float, Field(gt=0.0, le=100.0)] = 6.0
     floor_points: Annotated[float, Field(ge=0.0, le=100.0)] = 0.0
-    alpha: Probability = 0.05
+    alpha: Annotated[float, Field(gt=0.0, lt=0.5)] = 0.05
     watch_alpha: Probability = 0.05
     approval: Literal["auto", "always"] = "auto"
     checks: CheckSettings = CheckSettings()

@@ -28,19 +28,22 @@ def holdout() -> None:
 @holdout.command("add")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--task", required=True, help="The task that these items examine.")
+@click.option("--fill", is_flag=True, help="Let them join the newest exam of the task.")
 @json_option
 @pass_root
-def add(context: Context, file: Path, task: str, as_json: bool) -> None:
+def add(context: Context, file: Path, task: str, fill: bool, as_json: bool) -> None:
     """Make the items of FILE an exam of a task.
 
     A second file for the same task opens the next generation ("tweets#2"), examined by
-    itself. Afterwards `ratchet watch` looks at the champion with the new items.
+    itself: bring as many items as `ratchet gate plan` names. With --fill they join the newest
+    exam, which settles a verdict of too few items. Afterwards `ratchet watch` looks at the
+    champion with the new items.
     """
     from components.pipeline import holdouts
 
     ws = context.open()
     with changing(ws) as lease:
-        added = holdouts.add(ws, lease, file, task)
+        added = holdouts.add(ws, lease, file, task, fill)
 
     def show() -> None:
         click.echo(f"{added.exam}: {added.items} items are held out from now on.")

@@ -88,12 +88,15 @@ def _show_plan(value: dict[str, Any]) -> None:
         for each in value["updates"]
     ]
     table(["update", "points lost on one task", "promoted", "held", "rejected"], shares)
+    click.echo("By the exams against champion and anchor alone, drift and further checks left out.")
+    if value["approval"] == "always":
+        click.echo("`gate.approval` is `always`: what would be promoted waits for a person.")
     worn = [each["exam"] for each in value["exams"] if each["worn"]]
     if worn:
         click.echo(f"Worn, better followed by a fresh exam: {', '.join(worn)}.")
     lacking = [each for each in value["exams"] if each["items_needed"] > each["items"]]
     if lacking:
-        click.echo("Hold out more with `ratchet holdout add FILE --task NAME`, or widen")
+        click.echo("Hold out more with `ratchet holdout add FILE --task NAME --fill`, or widen")
         click.echo("`gate.margin_points`; try one with `ratchet gate plan --margin POINTS`.")
 
 

@@ -21,7 +21,7 @@ def show_settled(outcome: dict[str, Any]) -> None:
         click.echo(f"  next: ratchet version explain {outcome['version']}")
         if outcome["action"] == "held":
             click.echo(
-                "        or bring items (`ratchet holdout add FILE --task NAME`), then"
+                "        or bring items (`ratchet holdout add FILE --task NAME --fill`), then"
                 f" `ratchet quarantine release {outcome['batch'][:12]}` and `ratchet intake`"
             )
     elif outcome["action"] == "refused":

@@ -10,6 +10,7 @@ be examined is never promoted.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 
 from components.gate.beyond import CHECKS, look_beyond
 from components.gate.checks import (
@@ -48,7 +49,8 @@ def judge(examination: Examination, rules: Rules) -> Decision:
     ]
     verdicts = settle(findings, rules.alpha)
     ordered = sorted(verdicts, key=_gravest_first)
-    action, headline = _act(ordered, rules)
+    known = {exam.exam for exam in examination.exams if exam.known}
+    action, headline = _act(ordered, rules, known)
     return Decision(action, headline, _reasons(ordered) or _passed(verdicts), tuple(verdicts))
 
 
@@ -73,16 +75,19 @@ def _gravest_first(verdict: Verdict) -> tuple[int, bool, float]:
     return -_GRAVITY[verdict.consequence], not failed, -(verdict.lower_points or 0.0)
 
 
-def _act(ordered: list[Verdict], rules: Rules) -> tuple[Action, str]:
-    """Return the action and its headline; `ordered`: the verdicts, gravest first."""
+def _act(ordered: list[Verdict], rules: Rules, known: Collection[str]) -> tuple[Action, str]:
+    """Return the action and its headline.
+
+    `ordered`: the verdicts, gravest first; `known`: exams of tasks that were promoted before.
+    """
     gravest = ordered[0].consequence
     if gravest == "reject":
         return "reject", _headline_reject(ordered)
     if gravest == "hold":
         return "hold", _headline_hold(ordered)
     if rules.approval == "always":
-        return "hold", f"Hold for approval: {_headline_pass(ordered)}"
-    return "promote", f"Promote: {_headline_pass(ordered)}"
+        return "hold", f"Hold for approval: {_headline_pass(ordered, known)}"
+    return "promote", f"Promote: {_headline_pass(ordered, known)}"
 
 
 def _completeness(examination: Examination) -> list[Verdict]:
@@ -112,8 +117,12 @@ def _headline_hold(ordered: list[Verdict]) -> str:
     return f"Hold for a person: {held[0].sentence}{_more(len(held) - 1)}"
 
 
-def _headline_pass(verdicts: list[Verdict]) -> str:
-    passed = [v for v in verdicts if v.outcome is Outcome.PASS and v.check == "forgetting"]
+def _headline_pass(verdicts: list[Verdict], known: Collection[str]) -> str:
+    passed = [
+        v
+        for v in verdicts
+        if v.outcome is Outcome.PASS and v.check == "forgetting" and v.exam in known
+    ]
     learned = sorted({v.task for v in verdicts if v.check == "learned" and v.outcome == "PASS"})
     parts = [f"learned {', '.join(learned)}"] if learned else []
     if passed:

@@ -37,7 +37,8 @@ class Sitting:
         items: how many.
         churn: share of items whose answer an update changes.
         anchor_churn: share of items that the champion answers otherwise than the anchor.
-        refusals: candidates that did not pass it against the anchor.
+        refusals: candidates that did not pass it.
+        anchored: it is sat against the anchor as well.
     """
 
     exam: str
@@ -45,6 +46,7 @@ class Sitting:
     churn: float
     anchor_churn: float = 0.0
     refusals: int = 0
+    anchored: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +144,8 @@ def _sit(exam: Sitting, loss: Any, rules: Rules, random: np.random.Generator) ->
     worse, better = draw(exam.items, exam.churn, loss, random)
     margin = rules.margin_points / 100
     yield outcomes(worse, better, exam.items, margin, rules.alpha)
+    if not exam.anchored:
+        return
     before = draw(exam.items, exam.anchor_churn, np.zeros_like(loss), random)
     worse, better = _fitting(worse + before[0], better + before[1], exam.items)
     margin = rules.anchor_margin_points / 100

@@ -97,7 +97,7 @@ class ExamResult:
         anchor: answers of the version this task is held against over the long run, or None.
         known: the task was promoted before, so this exam blocks; else it is only noted.
         in_batch: the batch holds rows of this task.
-        refusals: how many other candidates did not pass it against the anchor before.
+        refusals: how many other candidates did not pass it before.
         parts: by model ("champion", ...), the digest of all that decides its answers to this
             task: adapter, head, labels, routing, base. Equal digests, equal answers.
         labels: item digest -> its label; empty where classes are not looked at.

@@ -77,7 +77,7 @@ def choices(ledger: Ledger) -> dict[str, Choice]:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """Candidates that an exam helped to decide on, and those it refused against the anchor."""
+    """Candidates that an exam helped to decide on, and those of them that it did not let pass."""
 
     decisions: int = 0
     refusals: int = 0

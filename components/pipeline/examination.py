@@ -85,11 +85,11 @@ def examine(
 
 
 def _refused(exams: Sequence[ExamResult], decision: Decision) -> dict[str, bool]:
-    """Return whether each exam of a known task refused the candidate against the anchor."""
+    """Return whether each exam of a known task refused the candidate: did not let it pass."""
     refused = {
         verdict.exam
         for verdict in decision.verdicts
-        if verdict.check == "anchor" and verdict.outcome is not Outcome.PASS
+        if verdict.check in ("forgetting", "anchor") and verdict.outcome is not Outcome.PASS
     }
     return {exam.exam: exam.exam in refused for exam in exams if exam.known}
 

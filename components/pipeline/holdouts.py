@@ -36,8 +36,8 @@ class Added:
     trained: int
 
 
-def add(ws: Workspace, lease: Lease, path: Path, task: str) -> Added:
-    """Take a file in as an exam of `task`.
+def add(ws: Workspace, lease: Lease, path: Path, task: str, fill: bool = False) -> Added:
+    """Take a file in as an exam of `task`; `fill`: let it join the newest one there is.
 
     Raises:
         ConfigError: there is no such file, or the name of the task is not usable.
@@ -67,21 +67,21 @@ def add(ws: Workspace, lease: Lease, path: Path, task: str) -> Added:
             f"already, {len(checked.accepted) - known} were trained on).",
             "Bring items that Ratchet has not seen.",
         )
-    exam = _next_exam(ws, task)
+    exam = _next_exam(ws, task, fill)
     _keep(ws, lease, printable(path.name), exam, task, fresh)
     spent = len(checked.accepted) - known - len(fresh)
     return Added(exam, len(fresh), len(checked.rejected), known, spent)
 
 
-def _next_exam(ws: Workspace, task: str) -> str:
-    """Return the exam that new items join: the next generation, or one that is still too small.
+def _next_exam(ws: Workspace, task: str, fill: bool) -> str:
+    """Return the exam that new items join: the next generation, or one that is to be filled up.
 
     An exam of a few items can never show that nothing was lost, so it is filled up first.
     """
     found = views.exam_sizes(ws.ledger).items()
     sizes = {exam: count for exam, (owner, count) in found if owner == task}
     newest = max(sizes, key=generation, default=None)
-    if newest is None or sizes[newest] < ws.settings.holdout.min_items:
+    if newest is None or fill or sizes[newest] < ws.settings.holdout.min_items:
         return newest or task
     return f"{task}#{generation(newest) + 1}"
 

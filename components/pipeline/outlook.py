@@ -8,6 +8,7 @@ evidence alone gives the same verdicts again.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from statistics import median
 from typing import Any
@@ -54,14 +55,7 @@ def plan(ws: Workspace, margin_points: float | None, churn: float | None) -> dic
             " `ratchet holdout add FILE --task NAME`.",
         )
     observed, served = _observed_churn(ws, "forgetting"), views.served(ws.ledger)
-    apart = _observed_churn(ws, "anchor")
-    usual = churn or (median(observed.values()) if observed else ASSUMED_CHURN)
-    sat = []
-    for each in exams:
-        changed = churn or observed.get(each.exam, usual)
-        far = max(0.0, apart.get(each.exam, changed) - changed)
-        used = served.get(each.exam, views.Served())
-        sat.append(Sitting(each.exam, len(each.items), changed, far, used.refusals))
+    sat = _sittings(ws, exams, {} if churn else observed, churn)
     margin = asked.margin_points / 100
     kinds = {
         "harmless": 0.0,
@@ -72,6 +66,7 @@ def plan(ws: Workspace, margin_points: float | None, churn: float | None) -> dic
     return {
         "margin_points": asked.margin_points,
         "alpha": asked.alpha,
+        "approval": asked.approval,
         "churn_from": "given" if churn is not None else "observed" if observed else "assumed",
         "exams": [
             {
@@ -80,7 +75,7 @@ def plan(ws: Workspace, margin_points: float | None, churn: float | None) -> dic
                 "churn": each.churn,
                 "detectable_points": detectable_points(each, asked.alpha),
                 "items_needed": items_needed(each, len(sat), asked),
-                "decisions": served.get(each.exam, views.Served()).decisions,
+                "decisions": served[each.exam].decisions if each.exam in served else 0,
                 "refusals": each.refusals,
                 "worn": each.refusals >= WORN_AFTER,
             }
@@ -95,6 +90,24 @@ def plan(ws: Workspace, margin_points: float | None, churn: float | None) -> dic
             for kind, loss in kinds.items()
         ],
     }
+
+
+def _sittings(
+    ws: Workspace, exams: Sequence[views.Exam], observed: Mapping[str, float], given: float | None
+) -> list[Sitting]:
+    """Return the exams as the next candidate will sit them."""
+    served, apart = views.served(ws.ledger), _observed_churn(ws, "anchor")
+    refusals = {e.exam: served.get(e.exam, views.Served()).refusals for e in exams}
+    usual = given or (median(observed.values()) if observed else ASSUMED_CHURN)
+    sat = []
+    for each in exams:
+        churn = observed.get(each.exam, usual)
+        far = max(0.0, apart.get(each.exam, churn) - churn)
+        fresh = any(e.task == each.task and refusals[e.exam] < WORN_AFTER for e in exams)
+        anchored = refusals[each.exam] < WORN_AFTER or not fresh
+        count = refusals[each.exam]
+        sat.append(Sitting(each.exam, len(each.items), churn, far, count, anchored))
+    return sat
 
 
 def decide_again(ws: Workspace, number: int) -> dict[str, Any]:

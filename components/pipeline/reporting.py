@@ -22,7 +22,7 @@ NEWEST_ROWS = 20
 
 NEXT = {
     "promote": "status",
-    "hold": "holdout add FILE --task NAME",
+    "hold": "holdout add FILE --task NAME --fill",
     "reject": "quarantine list",
 }
 

@@ -130,6 +130,13 @@ def measure(folder: Path, plots: Path) -> Section:
         Check("harmless updates rejected", 100 * worst, "at most", 5.0, " %"),
         Check("losses of the margin promoted", 100 * let_in, "at most", 5.0, " %"),
         Check("streams beyond the anchor's budget", 100 * overrun, "at most", 5.0, " %"),
+        Check(
+            f"harmless updates promoted over a stream, {LARGER[-1]:,} items",
+            100 * streams[next(iter(STORIES)), LARGER[-1], "gate"]["promoted"],
+            "at least",
+            80.0,
+            " %",
+        ),
         Check("harmless updates promoted at the planned size", 100 * least, "at least", 80.0, " %"),
     ]
     text = "\n\n".join(

@@ -76,7 +76,7 @@ class World:
         if rule == "gate":
             level = rules.anchor_alpha(self.refusals)
             found.append(self._sit(self.anchor, right, rules.anchor_margin_points, rules, level))
-            self.refusals += ~found[-1].passed
+            self.refusals += ~(found[0].passed & found[1].passed)
         rejected, promoted = planning.decide(found, rules.alpha)
         return np.where(rejected, REJECTED, np.where(promoted, PROMOTED, HELD))
 
