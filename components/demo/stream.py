@@ -26,7 +26,7 @@ Row = dict[str, Any]
 
 TURNED = {"positive": "negative", "negative": "positive", "neutral": "neutral"}
 EXAM_ITEMS = 800
-FRESH_ITEMS = 600
+FRESH_ITEMS = 700
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +167,7 @@ def _trouble(dealer: Dealer, exams: dict[str, list[Row]], fresh: list[Row]) -> l
             dealer.clear("films", 1500, 0.5, balanced=False),
             "A large backlog without a single neutral sentence.",
         ),
-        _batch("products-2", "products", dealer.batch("products", 40, 0.25), "All is well?"),
+        _batch("products-2", "products", dealer.batch("products", 40, 0.33), "All is well?"),
         Scene(
             "tweets-fresh",
             "holdout",

@@ -25,9 +25,9 @@ PROMOTED = [
     "editorials-1",
     "films-backlog",
     "products-2",
-    "products-2, again",
-    "editorials-2",
 ]
+"""What comes after the rollback is let in or not, as the fresh exam finds it: with seed 2 the
+version that is gone back to has lost 5 points to the anchor already."""
 
 
 @pytest.fixture(scope="session")
