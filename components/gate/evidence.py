@@ -5,7 +5,11 @@ order of the exam's items), what the checks beyond forgetting looked at, what wa
 batch, the rules, and the decision. The same rules over the same answers must give the same
 verdicts, whoever asks, years later.
 
-Promise: `recall` reads what `record` wrote; what is not such a document is named.
+Answers that can't be brought into one order with the others are written as not given, so that
+what the gate could not use then can't be used later either.
+
+Promise: deciding again is never kinder than the decision; `recall` reads what `record` wrote;
+what is not such a document is named.
 Schema: `docs/evidence.schema.json`.
 """
 
@@ -16,6 +20,7 @@ from dataclasses import asdict
 from typing import Any
 
 from components.gate.decision import judge
+from components.gate.pairing import is_truth
 from components.gate.verdicts import (
     Answers,
     Case,
@@ -107,10 +112,10 @@ def replay(document: Mapping[str, Any]) -> tuple[Decision, list[str]]:
 
 
 def bits(answers: Answers | None) -> str | None:
-    """Return answers as a string of 0, 1 and ? (no answer), in the order of the items."""
+    """Return answers as a string of 0, 1 and ? (not plainly right or wrong), item by item."""
     if answers is None:
         return None
-    return "".join("?" if each is None else "01"[bool(each)] for each in answers.correct)
+    return "".join("01"[bool(each)] if is_truth(each) else "?" for each in answers.correct)
 
 
 def _only(values: Mapping[str, Any], *names: str) -> dict[str, Any]:
@@ -155,8 +160,8 @@ def _cases(told: Mapping[str, Any] | None) -> Cases | None:
 
 
 def _exam(result: ExamResult) -> dict[str, Any]:
-    sat = _sat(result)
-    items = sat[0].items if sat else []
+    aligned = _aligned({who: getattr(result, who) for who in _MODELS})
+    items = _items(aligned)
     return {
         "exam": result.exam,
         "task": result.task,
@@ -164,33 +169,68 @@ def _exam(result: ExamResult) -> dict[str, Any]:
         "in_batch": result.in_batch,
         "refusals": result.refusals,
         "parts": dict(result.parts),
-        "n": max((len(each.items) for each in sat), default=0),
-        **{who: bits(getattr(result, who)) for who in _MODELS},
-        "scores": _scores(result),
+        "n": len(items),
+        **{who: bits(each) for who, each in aligned.items()},
+        "scores": _scores(aligned),
         "labels": _told(result.labels, items),
         "slices": {name: _told(values, items) for name, values in result.slices.items()},
     }
 
 
-def _scores(result: ExamResult) -> dict[str, Any]:
+def _scores(aligned: Mapping[str, Answers | None]) -> dict[str, Any]:
     """Return Brier score and confidence of each answer, of the models where they were kept."""
     return {
         who: {name: list(kept) for name in _SCORES if (kept := getattr(given, name)) is not None}
         for who in _MODELS[:2]
-        if (given := getattr(result, who)) is not None
+        if (given := aligned[who]) is not None
     }
 
 
-def _sat(result: ExamResult) -> list[Answers]:
-    return [each for each in (getattr(result, who) for who in _MODELS) if each is not None]
+def _aligned(given: Mapping[str, Answers | None]) -> dict[str, Answers | None]:
+    """Return every model's answers in the order of the first model that has some.
+
+    Answers to other items, to an item twice, or of another length can't be brought into that
+    order; each of them is written as not given. So are all where the first one's own are broken.
+    Law: the document never shows more than was there, so deciding again is never kinder.
+    """
+    items = next((list(each.items) for each in given.values() if each is not None), [])
+    return {who: each and _in_order(each, items) for who, each in given.items()}
+
+
+def _in_order(answers: Answers, items: Sequence[str]) -> Answers:
+    own = list(answers.items)
+    named = all(isinstance(item, str) and item for item in own)
+    whole = named and len(set(own)) == len(own) == len(answers.correct)
+    if not whole or set(own) != set(items) or len(own) != len(items):
+        return Answers(items, [None] * len(items))
+    places = {item: place for place, item in enumerate(own)}
+    order = [places[item] for item in items]
+    scores = {name: _scores_in_order(getattr(answers, name), order) for name in _SCORES}
+    return Answers(items, [answers.correct[place] for place in order], **scores)
+
+
+def _scores_in_order(kept: Sequence[Any] | None, order: Sequence[int]) -> list[Any] | None:
+    """Return the scores in this order: none of them where one is no number from 0 to 1."""
+    if kept is None or len(kept) != len(order) or not all(_is_score(each) for each in kept):
+        return None
+    return [kept[place] for place in order]
+
+
+def _is_score(value: Any) -> bool:
+    return isinstance(value, (int, float)) and 0 <= value <= 1
+
+
+def _items(aligned: Mapping[str, Answers | None]) -> Sequence[str]:
+    return next((each.items for each in aligned.values() if each is not None), [])
 
 
 def _part(part: NewTask) -> dict[str, Any]:
+    aligned = _aligned({"candidate": part.candidate, "champion": part.champion})
     return {
         "task": part.task,
         "label": part.label,
         "known": part.known,
         "majority_share": part.majority_share,
-        "items": list(part.candidate.items) if part.candidate else None,
-        **{who: bits(getattr(part, who)) for who in _MODELS[:2]},
+        "items": list(_items(aligned)) if part.candidate else None,
+        **{who: bits(aligned[who]) for who in _MODELS[:2]},
     }

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.gate import Answers, DriftNote, Examination, ExamResult, NewTask, Rules, judge
 from components.gate.evidence import recall, record, replay
+from components.gate.policies import Calibration, Checks, Floors, NegativeFlips
 
 MODELS = ("champion", "candidate", "anchor")
 
@@ -49,6 +51,77 @@ def test_the_document_alone_gives_the_same_decision(examination: Examination) ->
     decision = judge(examination, RULES)
     document = json.loads(json.dumps(record(examination, RULES, decision)))
     assert replay(document) == (decision, [])
+
+
+GRAVITY = {"promote": 0, "hold": 1, "reject": 2}
+BEYOND = Checks(
+    Floors("reject", {"task": 5.0}),
+    negative_flips=NegativeFlips("reject", 90.0),
+    calibration=Calibration("reject", 90.0, 90.0),
+)
+LENIENT = Rules(90.0, 90.0, 0.0, 0.05, "auto", BEYOND)
+FAULTS = ["permuted", "other", "twice", "short", "long", "unnamed", "nan", "half", "text", "score"]
+
+
+def with_fault(given: Answers, fault: str, random: np.random.Generator) -> Answers:
+    """Return these answers, broken in this way; `permuted` only puts them in another order."""
+    items, correct = list(given.items), list(given.correct)
+    brier, confidence = list(given.brier or ()), list(given.confidence or ())
+    wrong = {"nan": float("nan"), "half": 0.5, "text": "1"}
+    if fault == "permuted":
+        order = random.permutation(len(items))
+        columns = (items, correct, brier, confidence)
+        return Answers(*([column[place] for place in order] for column in columns))
+    if fault in wrong:
+        correct[0] = wrong[fault]
+    elif fault == "score":
+        confidence[-1] = float("nan")
+    elif fault == "short":
+        correct.pop()
+    elif fault == "long":
+        correct.append(True)
+    else:
+        items[0] = {"other": "elsewhere", "twice": items[1], "unnamed": ""}[fault]
+    return Answers(items, correct, brier, confidence)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.dictionaries(st.sampled_from(MODELS), st.sampled_from(FAULTS)),
+    st.booleans(),
+    st.integers(2, 60),
+    st.integers(0, 999),
+)
+def test_deciding_again_is_never_kinder(
+    faults: dict[str, str], learned: bool, items: int, seed: int
+) -> None:
+    random = np.random.default_rng(seed)
+    sat = {}
+    for who in MODELS:
+        sure = random.uniform(0.9, 1.0, items).round(4).tolist()
+        right = (random.random(items) < 0.95).tolist()
+        whole = Answers([f"i{n}" for n in range(items)], right, [0.01] * items, sure)
+        sat[who] = with_fault(whole, faults[who], random) if who in faults else whole
+    exam = ExamResult("e", "task", **sat, known=True)
+    part = NewTask("task", sat["candidate"], sat["champion"], 0.3, True)
+    examination = Examination([exam], [part] if learned else [])
+    decision = judge(examination, LENIENT)
+    again, differs = replay(json.loads(json.dumps(record(examination, LENIENT, decision))))
+    assert GRAVITY[again.action] >= GRAVITY[decision.action]
+    if set(faults.values()) <= {"permuted"}:
+        assert (again, differs) == (decision, [])
+
+
+@pytest.mark.parametrize("fault", [each for each in FAULTS if each not in ("permuted", "score")])
+@pytest.mark.parametrize("who", MODELS)
+def test_what_was_rejected_as_missing_is_so_again(who: str, fault: str) -> None:
+    random = np.random.default_rng(0)
+    whole = Answers([f"i{n}" for n in range(80)], [True] * 80, [0.0] * 80, [1.0] * 80)
+    sat = dict.fromkeys(MODELS, whole) | {who: with_fault(whole, fault, random)}
+    examination = Examination([ExamResult("e", "task", **sat, known=True)], [])
+    decision = judge(examination, LENIENT)
+    again, _ = replay(record(examination, LENIENT, decision))
+    assert decision.action == again.action == "reject"
 
 
 def document() -> dict[str, Any]:
