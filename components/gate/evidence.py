@@ -15,12 +15,14 @@ Schema: `docs/evidence.schema.json`.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, get_args
 
 from components.gate.decision import judge
 from components.gate.pairing import is_truth
+from components.gate.policies import Policy
 from components.gate.verdicts import (
     Answers,
     Case,
@@ -64,9 +66,12 @@ def recall(document: Mapping[str, Any]) -> tuple[Examination, Rules]:
     Raises:
         ValueError: the document has another format, or a part of it is not what it should be.
     """
+    if not isinstance(document, Mapping):
+        raise ValueError(f"it must be a mapping, not {type(document).__name__}")
     if document.get("format") != FORMAT:
         raise ValueError(f"its format is {document.get('format')!r}, and only {FORMAT} has it all")
     try:
+        _check(document)
         exams = [
             ExamResult(
                 **_only(each, "exam", "task", "known", "in_batch", "refusals", "parts"),
@@ -93,22 +98,69 @@ def recall(document: Mapping[str, Any]) -> tuple[Examination, Rules]:
             Timing(**document["timing"]) if document["timing"] else None,
         )
         return examination, Rules.from_json(document["rules"])
-    except (KeyError, TypeError, AttributeError, IndexError) as error:
+    except (KeyError, TypeError, AttributeError, IndexError, ArithmeticError) as error:
         raise ValueError(f"a part is missing or of another kind: {error}") from error
+
+
+def _check(document: Mapping[str, Any]) -> None:
+    """Refuse counts, policies and names that the gate would stumble over.
+
+    Raises:
+        ValueError: one is not what it should be; it is named.
+    """
+    for each in document["exams"]:
+        refusals = each["refusals"]
+        if type(refusals) is not int or refusals < 0:
+            raise ValueError(f"refusals must be a whole number from 0 on, not {refusals!r}")
+        for name in ("parts", "scores", "slices"):
+            if not isinstance(each[name], Mapping):
+                raise ValueError(f"{name} must be a mapping, not {each[name]!r}")
+    rules = document["rules"]
+    for name, part in {"rules": rules, "checks": rules["checks"], **rules["checks"]}.items():
+        if not isinstance(part, Mapping):
+            raise ValueError(f"{name} is of another kind: it must be a mapping, not {part!r}")
+    weighed = [(note["name"], note["policy"]) for note in document["notes"]]
+    weighed += [(n, part.get("policy", "ignore")) for n, part in rules["checks"].items()]
+    for name, policy in weighed:
+        if policy not in get_args(Policy):
+            raise ValueError(f"the policy of {name} must be one of {get_args(Policy)}: {policy!r}")
+    if rules.get("approval", "auto") not in ("auto", "always"):
+        raise ValueError(f"approval must be auto or always, not {rules['approval']!r}")
 
 
 def replay(document: Mapping[str, Any]) -> tuple[Decision, list[str]]:
     """Decide anew from the document alone.
 
     Returns:
-        The decision, and the names of its parts that differ from the recorded one.
+        The decision, and the names of its parts that differ from the recorded one, then those
+        of the document that do not follow from the rest.
 
     Raises:
         ValueError: as `recall`.
     """
-    decision = judge(*recall(document))
-    found, recorded = decision.to_json(), document["decision"]
-    return decision, [name for name in found if found[name] != recorded.get(name)]
+    examination, rules = recall(document)
+    told = document.get("decision")
+    if not isinstance(told, Mapping):
+        raise ValueError(f"decision must be a mapping, not {told!r}")
+    try:
+        decision = judge(examination, rules)
+        again = record(examination, rules, decision)
+    except (KeyError, TypeError, AttributeError, IndexError, ArithmeticError) as error:
+        raise ValueError(f"a part can't be judged: {error!r}") from error
+    found = decision.to_json()
+    differs = [name for name in {**found, **told} if not _same(found, told, name)]
+    return decision, differs + [name for name in _DERIVED if not _same(again, document, name)]
+
+
+_DERIVED = ("exams", "rules", "expected", "notes")
+"""What `replay` writes anew and holds against the document."""
+
+
+def _same(one: Mapping[str, Any], other: Mapping[str, Any], name: str) -> bool:
+    """Return whether both have this part and it is equal once written as JSON."""
+    if name not in one or name not in other:
+        return False
+    return json.dumps(one[name], sort_keys=True) == json.dumps(other[name], sort_keys=True)
 
 
 def bits(answers: Answers | None) -> str | None:

@@ -161,3 +161,63 @@ def test_a_changed_answer_is_found() -> None:
 def test_what_is_no_such_document_is_named(change: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         recall(document() | change)
+
+
+def changed(*way: Any, to: Any) -> dict[str, Any]:
+    """Return a document in which the part that this way leads to is another."""
+    found: Any = json.loads(json.dumps(document()))
+    place = found
+    for step in way[:-1]:
+        place = place[step]
+    place[way[-1]] = to
+    return found  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        ({k: v for k, v in document().items() if k != "decision"}, "decision must be"),
+        (changed("decision", to=None), "decision must be"),
+        (changed("decision", to=[]), "decision must be"),
+        (changed("exams", 0, "refusals", to=-1), "refusals must be"),
+        (changed("exams", 0, "refusals", to="3"), "refusals must be"),
+        (changed("exams", 0, "parts", to=[]), "parts must be"),
+        (changed("exams", 0, "scores", to=[]), "scores must be"),
+        (changed("exams", 0, "slices", to=[]), "slices must be"),
+        (changed("exams", 0, to=[]), "another kind"),
+        (changed("exams", to=None), "another kind"),
+        (changed("rules", to=[]), "another kind"),
+        (changed("rules", "checks", to=[]), "another kind"),
+        (changed("rules", "checks", "size", to=[]), "size is of another kind"),
+        (changed("rules", "checks", "size", "policy", to="nonsense"), "the policy of size"),
+        (changed("rules", "approval", to="nonsense"), "approval must be"),
+        (changed("rules", "alpha", to="x"), "another kind"),
+        (
+            changed(
+                "notes", to=[{"name": "m", "drifted": True, "policy": "none", "sentence": "D"}]
+            ),
+            "the policy of m",
+        ),
+        ([], "it must be a mapping"),
+    ],
+)
+def test_deciding_again_names_what_is_malformed(broken: Any, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        replay(broken)
+
+
+@pytest.mark.parametrize(
+    ("other", "named"),
+    [
+        (changed("exams", 0, "n", to=9), "exams"),
+        (changed("exams", 0, "extra", to=9), "exams"),
+        (changed("rules", "checks", to={}), "rules"),
+        (changed("expected", to=["e", "e"]), None),
+        (changed("decision", "extra", to=1), "extra"),
+        (changed("decision", "headline", to="Promote."), "headline"),
+    ],
+)
+def test_parts_that_do_not_follow_from_the_rest_are_named(
+    other: dict[str, Any], named: str | None
+) -> None:
+    assert replay(other)[1] == ([named] if named else [])
