@@ -5,17 +5,24 @@ order of the exam's items), what the checks beyond forgetting looked at, what wa
 batch, the rules, and the decision. The same rules over the same answers must give the same
 verdicts, whoever asks, years later.
 
-Promise: `recall` reads what `record` wrote; what is not such a document is named.
+Answers that can't be brought into one order with the others are written as not given, so that
+what the gate could not use then can't be used later either.
+
+Promise: deciding again is never kinder than the decision; `recall` reads what `record` wrote;
+what is not such a document is named.
 Schema: `docs/evidence.schema.json`.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, get_args
 
 from components.gate.decision import judge
+from components.gate.pairing import is_truth
+from components.gate.policies import Policy
 from components.gate.verdicts import (
     Answers,
     Case,
@@ -59,9 +66,12 @@ def recall(document: Mapping[str, Any]) -> tuple[Examination, Rules]:
     Raises:
         ValueError: the document has another format, or a part of it is not what it should be.
     """
+    if not isinstance(document, Mapping):
+        raise ValueError(f"it must be a mapping, not {type(document).__name__}")
     if document.get("format") != FORMAT:
         raise ValueError(f"its format is {document.get('format')!r}, and only {FORMAT} has it all")
     try:
+        _check(document)
         exams = [
             ExamResult(
                 **_only(each, "exam", "task", "known", "in_batch", "refusals", "parts"),
@@ -88,29 +98,76 @@ def recall(document: Mapping[str, Any]) -> tuple[Examination, Rules]:
             Timing(**document["timing"]) if document["timing"] else None,
         )
         return examination, Rules.from_json(document["rules"])
-    except (KeyError, TypeError, AttributeError, IndexError) as error:
+    except (KeyError, TypeError, AttributeError, IndexError, ArithmeticError) as error:
         raise ValueError(f"a part is missing or of another kind: {error}") from error
+
+
+def _check(document: Mapping[str, Any]) -> None:
+    """Refuse counts, policies and names that the gate would stumble over.
+
+    Raises:
+        ValueError: one is not what it should be; it is named.
+    """
+    for each in document["exams"]:
+        refusals = each["refusals"]
+        if type(refusals) is not int or refusals < 0:
+            raise ValueError(f"refusals must be a whole number from 0 on, not {refusals!r}")
+        for name in ("parts", "scores", "slices"):
+            if not isinstance(each[name], Mapping):
+                raise ValueError(f"{name} must be a mapping, not {each[name]!r}")
+    rules = document["rules"]
+    for name, part in {"rules": rules, "checks": rules["checks"], **rules["checks"]}.items():
+        if not isinstance(part, Mapping):
+            raise ValueError(f"{name} is of another kind: it must be a mapping, not {part!r}")
+    weighed = [(note["name"], note["policy"]) for note in document["notes"]]
+    weighed += [(n, part.get("policy", "ignore")) for n, part in rules["checks"].items()]
+    for name, policy in weighed:
+        if policy not in get_args(Policy):
+            raise ValueError(f"the policy of {name} must be one of {get_args(Policy)}: {policy!r}")
+    if rules.get("approval", "auto") not in ("auto", "always"):
+        raise ValueError(f"approval must be auto or always, not {rules['approval']!r}")
 
 
 def replay(document: Mapping[str, Any]) -> tuple[Decision, list[str]]:
     """Decide anew from the document alone.
 
     Returns:
-        The decision, and the names of its parts that differ from the recorded one.
+        The decision, and the names of its parts that differ from the recorded one, then those
+        of the document that do not follow from the rest.
 
     Raises:
         ValueError: as `recall`.
     """
-    decision = judge(*recall(document))
-    found, recorded = decision.to_json(), document["decision"]
-    return decision, [name for name in found if found[name] != recorded.get(name)]
+    examination, rules = recall(document)
+    told = document.get("decision")
+    if not isinstance(told, Mapping):
+        raise ValueError(f"decision must be a mapping, not {told!r}")
+    try:
+        decision = judge(examination, rules)
+        again = record(examination, rules, decision)
+    except (KeyError, TypeError, AttributeError, IndexError, ArithmeticError) as error:
+        raise ValueError(f"a part can't be judged: {error!r}") from error
+    found = decision.to_json()
+    differs = [name for name in {**found, **told} if not _same(found, told, name)]
+    return decision, differs + [name for name in _DERIVED if not _same(again, document, name)]
+
+
+_DERIVED = ("exams", "rules", "expected", "notes")
+"""What `replay` writes anew and holds against the document."""
+
+
+def _same(one: Mapping[str, Any], other: Mapping[str, Any], name: str) -> bool:
+    """Return whether both have this part and it is equal once written as JSON."""
+    if name not in one or name not in other:
+        return False
+    return json.dumps(one[name], sort_keys=True) == json.dumps(other[name], sort_keys=True)
 
 
 def bits(answers: Answers | None) -> str | None:
-    """Return answers as a string of 0, 1 and ? (no answer), in the order of the items."""
+    """Return answers as a string of 0, 1 and ? (not plainly right or wrong), item by item."""
     if answers is None:
         return None
-    return "".join("?" if each is None else "01"[bool(each)] for each in answers.correct)
+    return "".join("01"[bool(each)] if is_truth(each) else "?" for each in answers.correct)
 
 
 def _only(values: Mapping[str, Any], *names: str) -> dict[str, Any]:
@@ -155,8 +212,8 @@ def _cases(told: Mapping[str, Any] | None) -> Cases | None:
 
 
 def _exam(result: ExamResult) -> dict[str, Any]:
-    sat = _sat(result)
-    items = sat[0].items if sat else []
+    aligned = _aligned({who: getattr(result, who) for who in _MODELS})
+    items = _items(aligned)
     return {
         "exam": result.exam,
         "task": result.task,
@@ -164,33 +221,68 @@ def _exam(result: ExamResult) -> dict[str, Any]:
         "in_batch": result.in_batch,
         "refusals": result.refusals,
         "parts": dict(result.parts),
-        "n": max((len(each.items) for each in sat), default=0),
-        **{who: bits(getattr(result, who)) for who in _MODELS},
-        "scores": _scores(result),
+        "n": len(items),
+        **{who: bits(each) for who, each in aligned.items()},
+        "scores": _scores(aligned),
         "labels": _told(result.labels, items),
         "slices": {name: _told(values, items) for name, values in result.slices.items()},
     }
 
 
-def _scores(result: ExamResult) -> dict[str, Any]:
+def _scores(aligned: Mapping[str, Answers | None]) -> dict[str, Any]:
     """Return Brier score and confidence of each answer, of the models where they were kept."""
     return {
         who: {name: list(kept) for name in _SCORES if (kept := getattr(given, name)) is not None}
         for who in _MODELS[:2]
-        if (given := getattr(result, who)) is not None
+        if (given := aligned[who]) is not None
     }
 
 
-def _sat(result: ExamResult) -> list[Answers]:
-    return [each for each in (getattr(result, who) for who in _MODELS) if each is not None]
+def _aligned(given: Mapping[str, Answers | None]) -> dict[str, Answers | None]:
+    """Return every model's answers in the order of the first model that has some.
+
+    Answers to other items, to an item twice, or of another length can't be brought into that
+    order; each of them is written as not given. So are all where the first one's own are broken.
+    Law: the document never shows more than was there, so deciding again is never kinder.
+    """
+    items = next((list(each.items) for each in given.values() if each is not None), [])
+    return {who: each and _in_order(each, items) for who, each in given.items()}
+
+
+def _in_order(answers: Answers, items: Sequence[str]) -> Answers:
+    own = list(answers.items)
+    named = all(isinstance(item, str) and item for item in own)
+    whole = named and len(set(own)) == len(own) == len(answers.correct)
+    if not whole or set(own) != set(items) or len(own) != len(items):
+        return Answers(items, [None] * len(items))
+    places = {item: place for place, item in enumerate(own)}
+    order = [places[item] for item in items]
+    scores = {name: _scores_in_order(getattr(answers, name), order) for name in _SCORES}
+    return Answers(items, [answers.correct[place] for place in order], **scores)
+
+
+def _scores_in_order(kept: Sequence[Any] | None, order: Sequence[int]) -> list[Any] | None:
+    """Return the scores in this order: none of them where one is no number from 0 to 1."""
+    if kept is None or len(kept) != len(order) or not all(_is_score(each) for each in kept):
+        return None
+    return [kept[place] for place in order]
+
+
+def _is_score(value: Any) -> bool:
+    return isinstance(value, (int, float)) and 0 <= value <= 1
+
+
+def _items(aligned: Mapping[str, Answers | None]) -> Sequence[str]:
+    return next((each.items for each in aligned.values() if each is not None), [])
 
 
 def _part(part: NewTask) -> dict[str, Any]:
+    aligned = _aligned({"candidate": part.candidate, "champion": part.champion})
     return {
         "task": part.task,
         "label": part.label,
         "known": part.known,
         "majority_share": part.majority_share,
-        "items": list(part.candidate.items) if part.candidate else None,
-        **{who: bits(getattr(part, who)) for who in _MODELS[:2]},
+        "items": list(_items(aligned)) if part.candidate else None,
+        **{who: bits(aligned[who]) for who in _MODELS[:2]},
     }

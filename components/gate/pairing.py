@@ -101,11 +101,12 @@ def by_item(answers: Answers | None, whose: str) -> dict[str, bool] | str:
         return f"{whose} answers cover {len(correct):,} of {len(items):,} items"
     if len(set(items)) != len(items):
         return f"some items stand twice in {whose} answers"
-    broken = sum(not _is_truth(value) for value in correct)
+    broken = sum(not is_truth(value) for value in correct)
     if broken:
         return f"{broken:,} of {whose} answers have no score"
     return {item: bool(value) for item, value in zip(items, correct, strict=True)}
 
 
-def _is_truth(value: Any) -> bool:
+def is_truth(value: Any) -> bool:
+    """Return whether this says plainly right or wrong: true, false, 1 or 0."""
     return isinstance(value, (bool, int, float, np.generic)) and bool(value == 0 or value == 1)

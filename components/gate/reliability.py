@@ -7,13 +7,22 @@ compared on the same items: the bootstrap draws items, each with both models' an
 Promise: confidences count in steps of 1/10,000, so every sum is one of whole numbers and comes
 out the same on every machine; the draws have a fixed seed and the items are sorted first, so
 the order of the items never counts.
-Sources: Naeini, Cooper, Hauskrecht 2015, AAAI 29, 2901 (the error); Efron and Tibshirani 1993,
-An Introduction to the Bootstrap, chapter 13 (percentile bounds). These are approximate.
+Why not the draws' own quantiles: a mean distance is never below zero, so noise alone makes it
+grow, in the sample and once more in every draw. A champion that is honest looks worse than it is,
+and a candidate's growth smaller. So each bound starts at an estimate whose error, if any, is to the
+careful side, and takes from the draws only their spread (`_careful`).
+
+What holds, by simulation of 12 shapes of 300, 800 and 2,000 items: a growth of exactly the margin
+passes at 5 % in at most about 12 % of draws (most in 2 to 8 %; percentiles: up to 76 %). These are
+approximate. Two models whose answers have nothing to do with each other seldom pass at 300 items.
+Sources: Naeini, Cooper, Hauskrecht 2015, AAAI 29, 2901 (the error); Davison and Hinkley 1997,
+Bootstrap Methods and their Application, section 5.2 (basic bounds, from the draws' spread).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from math import ceil
 from typing import Any
@@ -37,34 +46,96 @@ def calibration_error(confidence: Sequence[float], right: Sequence[bool]) -> flo
     return float(np.abs(residuals.sum(axis=0)).sum()) / _STEPS / len(confidence)
 
 
-def drawn_losses(
-    before: tuple[Sequence[float], Sequence[bool]], after: tuple[Sequence[float], Sequence[bool]]
-) -> Any:
-    """Return by how much the error grows in each of `ROUNDS` draws of the items, sorted.
+Graded = tuple[Sequence[float], Sequence[bool]]
+"""Confidence and whether right, each of shape (items,)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """An estimate that is rather too large, and how far each draw lies above its mean, sorted."""
+
+    estimate: float
+    deviations: Any
+
+    def upper(self, alpha: float) -> float:
+        """Return the basic bound: the estimate and what the draws fall short by."""
+        place = ceil((1 - alpha) * len(self.deviations)) - 1
+        return self.estimate - float(self.deviations[len(self.deviations) - 1 - place])
+
+    def p_value(self) -> float:
+        """Return the share of draws as far below their mean as the estimate is below zero."""
+        beyond = int((self.deviations <= self.estimate).sum())
+        return (1 + beyond) / (1 + len(self.deviations))
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """By how much the error grows, in [-1, 1], seen from both sides."""
+
+    above: tuple[Spread, Spread]
+    below: Spread
+    """The first way with the two models exchanged, for the bound from below."""
+
+    def bounds(self, alpha: float) -> tuple[float, float]:
+        """Return the lower and the upper bound, each one-sided at `alpha`.
+
+        Of two upper bounds the sharper one counts, so each gets half of `alpha` (Bonferroni).
+        """
+        return -self.below.upper(alpha), min(each.upper(alpha / 2) for each in self.above)
+
+    def p_value(self) -> float:
+        """Return how well the items agree with no growth."""
+        return self.below.p_value()
+
+
+def growth(before: Graded, after: Graded) -> Growth:
+    """Return what the items and `ROUNDS` draws of them say about the growth of the error.
 
     Args:
-        before: confidence and whether right, of the reference, each of shape (items,).
-        after: the same of the model under examination, items in the same order.
+        before: of the reference.
+        after: of the model under examination, items in the same order.
+    Law: permuting the items of both changes nothing.
     """
     columns = np.array([np.asarray(each, float) for each in (*before, *after)])
     columns = columns[:, np.lexsort(columns)]
-    times = _draws(columns.shape[1])
     old, new = (
-        np.abs(times @ _residuals(confidence, right > 0)).sum(axis=1)
-        for confidence, right in (columns[:2], columns[2:])
+        _residuals(confidence, right > 0) for confidence, right in (columns[:2], columns[2:])
     )
-    return np.sort(new - old) / _STEPS / columns.shape[1]
+    items = columns.shape[1]
+    times = _draws(items)
+    sums, drawn = (old.sum(axis=0), new.sum(axis=0)), (times @ old, times @ new)
+    return Growth(_careful(sums, drawn, items), _careful(sums[::-1], drawn[::-1], items)[0])
 
 
-def bounds(draws: Any, alpha: float) -> tuple[float, float]:
-    """Return the percentile bounds of sorted draws, each one-sided at `alpha`."""
-    place = ceil((1 - alpha) * len(draws)) - 1
-    return float(draws[len(draws) - 1 - place]), float(draws[place])
+def _careful(sums: tuple[Any, Any], drawn: tuple[Any, Any], items: int) -> tuple[Spread, Spread]:
+    """Return two views of the growth, neither too small on average.
+
+    Args:
+        sums: residuals by bin of reference and model, each of shape (BINS,).
+        drawn: the same of every draw, shape (ROUNDS, BINS).
+        items: how many.
+
+    The first takes the model's error as it is (Jensen: not too small), and of the reference's
+    bins the size with the sign of a draw, in that draw's mirror image: sign and size are then
+    nearly independent, so its mean is not above the true one, and zero where that is zero.
+    The second adds up by how much each bin changes, which no growth exceeds; it is sharp where
+    both models answer nearly alike.
+    """
+    (old, new), (old_drawn, new_drawn) = sums, drawn
+    mirrored = (np.sign(old_drawn) * (2 * old - old_drawn)).sum()
+    grown = np.abs(new_drawn).sum(axis=1) - np.abs(old_drawn).sum(axis=1)
+    changed = np.abs(new_drawn - old_drawn).sum(axis=1)
+    return (
+        _spread(ROUNDS * np.abs(new).sum() - mirrored, grown, items),
+        _spread(ROUNDS * np.abs(new - old).sum(), changed, items),
+    )
 
 
-def p_value(draws: Any) -> float:
-    """Return the share of draws that show no loss, the one at hand counted in."""
-    return (1 + int((draws <= 0).sum())) / (1 + len(draws))
+def _spread(estimate: Any, draws: Any, items: int) -> Spread:
+    """Return both as shares of the items; given whole, the estimate times `ROUNDS`."""
+    deviations = np.sort(ROUNDS * draws - draws.sum())
+    unit = _STEPS * ROUNDS * items
+    return Spread(float(estimate) / unit, deviations / unit)
 
 
 def _residuals(confidence: Any, right: Any) -> Any:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.gate import Answers, DriftNote, Examination, ExamResult, NewTask, Rules, judge
 from components.gate.evidence import recall, record, replay
+from components.gate.policies import Calibration, Checks, Floors, NegativeFlips
 
 MODELS = ("champion", "candidate", "anchor")
 
@@ -51,6 +53,77 @@ def test_the_document_alone_gives_the_same_decision(examination: Examination) ->
     assert replay(document) == (decision, [])
 
 
+GRAVITY = {"promote": 0, "hold": 1, "reject": 2}
+BEYOND = Checks(
+    Floors("reject", {"task": 5.0}),
+    negative_flips=NegativeFlips("reject", 90.0),
+    calibration=Calibration("reject", 90.0, 90.0),
+)
+LENIENT = Rules(90.0, 90.0, 0.0, 0.05, "auto", BEYOND)
+FAULTS = ["permuted", "other", "twice", "short", "long", "unnamed", "nan", "half", "text", "score"]
+
+
+def with_fault(given: Answers, fault: str, random: np.random.Generator) -> Answers:
+    """Return these answers, broken in this way; `permuted` only puts them in another order."""
+    items, correct = list(given.items), list(given.correct)
+    brier, confidence = list(given.brier or ()), list(given.confidence or ())
+    wrong = {"nan": float("nan"), "half": 0.5, "text": "1"}
+    if fault == "permuted":
+        order = random.permutation(len(items))
+        columns = (items, correct, brier, confidence)
+        return Answers(*([column[place] for place in order] for column in columns))
+    if fault in wrong:
+        correct[0] = wrong[fault]
+    elif fault == "score":
+        confidence[-1] = float("nan")
+    elif fault == "short":
+        correct.pop()
+    elif fault == "long":
+        correct.append(True)
+    else:
+        items[0] = {"other": "elsewhere", "twice": items[1], "unnamed": ""}[fault]
+    return Answers(items, correct, brier, confidence)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.dictionaries(st.sampled_from(MODELS), st.sampled_from(FAULTS)),
+    st.booleans(),
+    st.integers(2, 60),
+    st.integers(0, 999),
+)
+def test_deciding_again_is_never_kinder(
+    faults: dict[str, str], learned: bool, items: int, seed: int
+) -> None:
+    random = np.random.default_rng(seed)
+    sat = {}
+    for who in MODELS:
+        sure = random.uniform(0.9, 1.0, items).round(4).tolist()
+        right = (random.random(items) < 0.95).tolist()
+        whole = Answers([f"i{n}" for n in range(items)], right, [0.01] * items, sure)
+        sat[who] = with_fault(whole, faults[who], random) if who in faults else whole
+    exam = ExamResult("e", "task", **sat, known=True)
+    part = NewTask("task", sat["candidate"], sat["champion"], 0.3, True)
+    examination = Examination([exam], [part] if learned else [])
+    decision = judge(examination, LENIENT)
+    again, differs = replay(json.loads(json.dumps(record(examination, LENIENT, decision))))
+    assert GRAVITY[again.action] >= GRAVITY[decision.action]
+    if set(faults.values()) <= {"permuted"}:
+        assert (again, differs) == (decision, [])
+
+
+@pytest.mark.parametrize("fault", [each for each in FAULTS if each not in ("permuted", "score")])
+@pytest.mark.parametrize("who", MODELS)
+def test_what_was_rejected_as_missing_is_so_again(who: str, fault: str) -> None:
+    random = np.random.default_rng(0)
+    whole = Answers([f"i{n}" for n in range(80)], [True] * 80, [0.0] * 80, [1.0] * 80)
+    sat = dict.fromkeys(MODELS, whole) | {who: with_fault(whole, fault, random)}
+    examination = Examination([ExamResult("e", "task", **sat, known=True)], [])
+    decision = judge(examination, LENIENT)
+    again, _ = replay(record(examination, LENIENT, decision))
+    assert decision.action == again.action == "reject"
+
+
 def document() -> dict[str, Any]:
     right = Answers(["a", "b"], [True, True])
     exam = ExamResult("e", "task", right, right, right, known=True)
@@ -88,3 +161,63 @@ def test_a_changed_answer_is_found() -> None:
 def test_what_is_no_such_document_is_named(change: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         recall(document() | change)
+
+
+def changed(*way: Any, to: Any) -> dict[str, Any]:
+    """Return a document in which the part that this way leads to is another."""
+    found: Any = json.loads(json.dumps(document()))
+    place = found
+    for step in way[:-1]:
+        place = place[step]
+    place[way[-1]] = to
+    return found  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        ({k: v for k, v in document().items() if k != "decision"}, "decision must be"),
+        (changed("decision", to=None), "decision must be"),
+        (changed("decision", to=[]), "decision must be"),
+        (changed("exams", 0, "refusals", to=-1), "refusals must be"),
+        (changed("exams", 0, "refusals", to="3"), "refusals must be"),
+        (changed("exams", 0, "parts", to=[]), "parts must be"),
+        (changed("exams", 0, "scores", to=[]), "scores must be"),
+        (changed("exams", 0, "slices", to=[]), "slices must be"),
+        (changed("exams", 0, to=[]), "another kind"),
+        (changed("exams", to=None), "another kind"),
+        (changed("rules", to=[]), "another kind"),
+        (changed("rules", "checks", to=[]), "another kind"),
+        (changed("rules", "checks", "size", to=[]), "size is of another kind"),
+        (changed("rules", "checks", "size", "policy", to="nonsense"), "the policy of size"),
+        (changed("rules", "approval", to="nonsense"), "approval must be"),
+        (changed("rules", "alpha", to="x"), "another kind"),
+        (
+            changed(
+                "notes", to=[{"name": "m", "drifted": True, "policy": "none", "sentence": "D"}]
+            ),
+            "the policy of m",
+        ),
+        ([], "it must be a mapping"),
+    ],
+)
+def test_deciding_again_names_what_is_malformed(broken: Any, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        replay(broken)
+
+
+@pytest.mark.parametrize(
+    ("other", "named"),
+    [
+        (changed("exams", 0, "n", to=9), "exams"),
+        (changed("exams", 0, "extra", to=9), "exams"),
+        (changed("rules", "checks", to={}), "rules"),
+        (changed("expected", to=["e", "e"]), None),
+        (changed("decision", "extra", to=1), "extra"),
+        (changed("decision", "headline", to="Promote."), "headline"),
+    ],
+)
+def test_parts_that_do_not_follow_from_the_rest_are_named(
+    other: dict[str, Any], named: str | None
+) -> None:
+    assert replay(other)[1] == ([named] if named else [])

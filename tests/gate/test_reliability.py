@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.gate.reliability import BINS, bounds, calibration_error, drawn_losses, p_value
+from components.gate.reliability import BINS, calibration_error, growth
 
 
 def textbook_error(confidence: Any, right: Any) -> float:
@@ -47,10 +47,10 @@ def test_a_model_that_became_too_sure_is_found_and_an_equal_one_seldom() -> None
     for _ in range(60):
         before, equal = draw(random, 400, 0.05), draw(random, 400, 0.05)
         worse = draw(random, 400, 0.25)
-        found += p_value(drawn_losses(before, worse)) <= 0.05
-        draws = drawn_losses(before, equal)
-        false += p_value(draws) <= 0.05
-        covered += bounds(draws, 0.05)[1] >= 0
+        found += growth(before, worse).p_value() <= 0.05
+        same = growth(before, equal)
+        false += same.p_value() <= 0.05
+        covered += same.bounds(0.05)[1] >= 0
     assert found >= 58
     assert false <= 8 and covered >= 52
 
@@ -61,11 +61,45 @@ def test_permuting_items_changes_not_a_bit(items: int, seed: int) -> None:
     random = np.random.default_rng(seed)
     before, after = draw(random, items, 0.1), draw(random, items, 0.2)
     order = random.permutation(items)
-    mixed = drawn_losses((before[0][order], before[1][order]), (after[0][order], after[1][order]))
-    assert (mixed == drawn_losses(before, after)).all()
+    mixed, told = (
+        growth((before[0][own], before[1][own]), (after[0][own], after[1][own]))
+        for own in (order, np.arange(items))
+    )
+    assert mixed.bounds(0.05) == told.bounds(0.05)
+    assert mixed.p_value() == told.p_value()
 
 
 def test_two_models_of_one_mind_have_no_loss_in_any_draw() -> None:
     one = draw(np.random.default_rng(3), 50, 0.1)
-    draws = drawn_losses(one, one)
-    assert not draws.any() and p_value(draws) == 1.0
+    same = growth(one, one)
+    assert same.bounds(0.05)[1] == 0.0 and same.p_value() == 1.0
+
+
+def alike(random: np.random.Generator, items: int, excess: float, more: float) -> tuple[Any, Any]:
+    """Return two models of the same confidences, one rightly less often where luck is close."""
+    confidence, luck = random.uniform(0.5, 0.98, items).round(4), random.random(items)
+    return (confidence, luck < confidence - excess), (confidence, luck < confidence - excess - more)
+
+
+def apart(random: np.random.Generator, items: int, excess: float, more: float) -> tuple[Any, Any]:
+    """Return two models that have nothing to do with each other."""
+    return draw(random, items, excess), draw(random, items, excess + more)
+
+
+@pytest.mark.parametrize("excess", [0.0, 0.05])
+@pytest.mark.parametrize("models", [alike, apart])
+@pytest.mark.parametrize(("items", "rounds"), [(300, 200), (800, 200), (2000, 80)])
+def test_a_growth_of_the_margin_seldom_passes(
+    items: int, rounds: int, models: Any, excess: float
+) -> None:
+    """At most 12 % where 5 % are asked for, and two standard errors of the simulation."""
+    random = np.random.default_rng(items)
+    pairs = (models(random, items, excess, 0.05) for _ in range(rounds))
+    passed = sum(growth(*pair).bounds(0.05)[1] < 0.05 for pair in pairs)
+    assert passed / rounds <= 0.12 + 2 * (0.12 * 0.88 / rounds) ** 0.5
+
+
+def test_near_equal_models_pass() -> None:
+    random = np.random.default_rng(0)
+    passed = [growth(*alike(random, 300, 0.0, 0.01)).bounds(0.05)[1] < 0.05 for _ in range(50)]
+    assert sum(passed) >= 45

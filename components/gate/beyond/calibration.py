@@ -83,12 +83,12 @@ def _brier(asked: Comparison, rows: Rows) -> Question:
 
 def _ece(asked: Comparison, rows: Rows) -> Question:
     right_before, right_after, before, after = zip(*rows, strict=True)
-    draws = reliability.drawn_losses((before, right_before), (after, right_after))
+    growth = reliability.growth((before, right_before), (after, right_after))
     loss = reliability.calibration_error(after, right_after) - reliability.calibration_error(
         before, right_before
     )
-    bounds = reliability.bounds(draws, asked.level)
-    return _question(asked, len(rows), reliability.p_value(draws), loss, bounds)
+    bounds = growth.bounds(asked.level)
+    return _question(asked, len(rows), growth.p_value(), loss, bounds)
 
 
 def _question(
