@@ -72,7 +72,7 @@ ILLEGAL = {
     "data: {labels: [yes, 7]}": ["`data.labels`", "item 1, True", "item 2, 7", "put it in quotes"],
     "data: {remote: ''}": ["`data.remote` is ''", "at least 1 character"],
     "model: {base_digest: abc}": ["`model.base_digest` is 'abc'", "[0-9a-f]{64}"],
-    "gate: {alpha: .nan}": ["`gate.alpha` is nan", "less than 1"],
+    "gate: {alpha: .nan}": ["`gate.alpha` is nan", "less than 0.5"],
     "gate: {margin_points: .inf}": ["`gate.margin_points` is inf", "less than or equal to 100"],
     "gate: {checks: {clases: {}}}": ["unknown setting `gate.checks.clases`", "floors, classes"],
     "gate: {checks: {size: {policy: x}}}": ["`gate.checks.size.policy` is 'x'", "'note', 'hold'"],

@@ -107,11 +107,11 @@ def test_small_losses_that_add_up_are_caught_at_the_anchor() -> None:
 
 def test_an_exam_asks_for_more_at_the_anchor_the_more_candidates_it_refused() -> None:
     fresh = exam("tweets", 45, 20, 800)
-    levels = [decide(replace(fresh, refusals=count)).verdicts[1] for count in (0, 9, 10)]
+    levels = [decide(replace(fresh, refusals=count)).verdicts[1] for count in (0, 5, 6)]
     uppers = [verdict.upper_points or 0.0 for verdict in levels]
     assert uppers == sorted(uppers) and uppers[0] < 6 < uppers[1]
     assert levels[0].level == RULES.anchor_alpha(0)
-    assert "has refused 10 candidates" in levels[2].sentence
+    assert "has refused 6 candidates" in levels[2].sentence
     assert "has refused" not in levels[1].sentence
 
 

@@ -29,12 +29,13 @@ def test_the_accuracy_is_held_against_the_floor(right: int, outcome: Outcome) ->
     assert "its floor of 80 %" in verdict.sentence
 
 
-def test_only_tasks_with_a_floor_are_held_to_one() -> None:
-    other = rules(floors=Floors("reject", {"mail": 99.0}))
-    decision = decide(sat(370, 500), other)
-    [noted] = found(decision, "floors")
-    assert (noted.task, noted.outcome, noted.consequence) == ("mail", Outcome.MISSING, "note")
-    assert decision.action == "promote"
+def test_a_floor_of_a_task_that_nobody_looked_at_is_missing() -> None:
+    for policy, action in (("reject", "reject"), ("hold", "hold"), ("note", "promote")):
+        decision = decide(sat(370, 500), rules(floors=Floors(policy, {"mail": 99.0})))
+        [verdict] = found(decision, "floors")
+        assert (verdict.task, verdict.outcome) == ("mail", Outcome.MISSING)
+        assert decision.action == action
+    assert "gate.checks.floors.percent" in verdict.sentence
 
 
 def test_an_exam_of_a_task_that_is_new_is_held_to_its_floor_as_well() -> None:
