@@ -13,6 +13,7 @@ from components.pipeline.examiner import Examiner
 from components.pipeline.lookup import Library
 from components.pipeline.rollback import roll_back
 from components.pipeline.workspace import open_workspace
+from tests.command import ratchet
 from tests.stream import PARAMS, add_exam, batch, rows, settle, write_jsonl
 
 
@@ -35,6 +36,18 @@ def test_each_file_for_a_task_opens_the_next_generation(grown: Path) -> None:
     assert exams == ["mood", "mood#2", "mood#3"], "nobody knows the other task yet"
     joined = {i.exam for i in views.held_items(ws.ledger) if i.source == settled.batch}
     assert joined == {"mood#3"}, "a batch's own rows join the newest generation"
+
+
+def test_an_exam_can_be_filled_up_instead_of_opening_the_next(grown: Path) -> None:
+    (grown / "params.yaml").write_text(
+    )
+    command = ("holdout", "add", grown / "more.jsonl", "--task", "mood", "--json")
+    batch(grown / "more.jsonl", 930, 40)
+    assert ratchet(grown, *command, "--fill").facts["exam"] == "mood"
+    sizes = views.exam_sizes(open_workspace(grown).ledger)
+    batch(grown / "more.jsonl", 931, 40)
+    assert ratchet(grown, *command).facts["exam"] == "mood#2"
+    assert list(sizes) == ["mood"]
 
 
 def test_the_same_file_twice_is_refused_and_changes_nothing(grown: Path) -> None:

@@ -100,6 +100,17 @@ def test_a_poisoned_batch_is_rejected_by_name_and_number_and_blocks_nobody(grown
     assert version is not None and version.parent == 2
 
 
+def test_an_exam_remembers_whom_it_refused(grown: Path) -> None:
+    ledger = open_workspace(grown).ledger
+    assert views.served(ledger) == {"mood": views.Served(decisions=1, refusals=0)}
+    settle(grown, batch(grown / "poison.jsonl", 3, flip=True))
+    assert views.served(ledger) == {"mood": views.Served(decisions=2, refusals=1)}
+    good = settle(grown, batch(grown / "good.jsonl", 4))
+    [exam] = evidence_of(open_workspace(grown), good)["exams"]
+    assert exam["refusals"] == 1
+    assert views.served(ledger) == {"mood": views.Served(decisions=3, refusals=1)}
+
+
 def test_nothing_held_out_is_trained_on_replayed_or_remembered(grown: Path) -> None:
     ws = open_workspace(grown)
     held = [item for item in views.held_items(ws.ledger)]
