@@ -19,7 +19,7 @@ def show_settled(outcome: dict[str, Any]) -> None:
         click.echo(f"  report: {outcome['report']}")
     if outcome["version"]:
         click.echo(f"  next: ratchet version explain {outcome['version']}")
-        if outcome["action"] == "held":
+        if outcome["action"] == "held" and not outcome["headline"].startswith("Hold for approval"):
             click.echo(
                 "        or bring items (`ratchet holdout add FILE --task NAME --fill`), then"
                 f" `ratchet quarantine release {outcome['batch'][:12]}` and `ratchet intake`"

@@ -134,8 +134,9 @@ def _headline_pass(verdicts: list[Verdict], known: Collection[str]) -> str:
 def _closest(passed: list[Verdict]) -> str:
     worst = max(passed, key=lambda verdict: (verdict.upper_points or 0.0, verdict.exam))
     margin = worst.margin_points or 0.0
-    upper = number(max(worst.upper_points or 0.0, 0.0), margin)
-    return f"{worst.exam}, where at most {upper} points are lost (margin {number(margin)})"
+    upper = worst.upper_points or 0.0
+    lost = f"at most {number(upper, 0, margin)} points are" if upper > 0 else "nothing is"
+    return f"{worst.exam}, where {lost} lost (margin {number(margin)})"
 
 
 def _more(count: int) -> str:
