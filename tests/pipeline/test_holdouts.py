@@ -39,7 +39,6 @@ def test_each_file_for_a_task_opens_the_next_generation(grown: Path) -> None:
 
 
 def test_an_exam_can_be_filled_up_instead_of_opening_the_next(grown: Path) -> None:
-    (grown / "params.yaml").write_text()
     command = ("holdout", "add", grown / "more.jsonl", "--task", "mood", "--json")
     batch(grown / "more.jsonl", 930, 40)
     assert ratchet(grown, *command, "--fill").facts["exam"] == "mood"
