@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from components.cli.options import Context, json_option, pass_root
-from components.cli.output import facts, status, table
+from components.cli.output import echo, facts, status, table
 from components.report.verdicts import named, worth_showing
 
 
@@ -35,7 +35,7 @@ def history(context: Context, as_json: bool) -> None:
 
     def show() -> None:
         if not moves:
-            click.echo("Nothing was promoted yet.")
+            echo("Nothing was promoted yet.")
             return
         rows = [(m["time"][:19], m["version"], m["how"], m["reason"]) for m in moves]
         table(["time (UTC)", "version", "how", "why"], rows)
@@ -114,34 +114,33 @@ def verify(context: Context, as_json: bool) -> None:
     }
     said = f"{verified.events} events, {documents} documents and {bundles} bundles hold."
     said += f" Head: {verified.head}"
-    facts(as_json, value, lambda: click.echo(said))
+    facts(as_json, value, lambda: echo(said))
 
 
 def _show(value: dict[str, Any]) -> None:
     parent = f"trained from version {value['parent']}" if value["parent"] else "the first version"
-    click.echo(f"Version {value['version']}: {status(value['status'])}, {parent}")
-    click.echo(f"Batch {value['batch'][:12]} ({value['source']})")
-    click.echo(f"\n{value['headline']}")
+    echo((f"Version {value['version']}: ", status(value["status"]), f", {parent}"))
+    echo(f"Batch {value['batch'][:12]} ({value['source']})")
+    echo("", value["headline"])
     for reason in value["reasons"]:
         if reason not in value["headline"]:
-            click.echo(f"  - {reason}")
+            echo(f"  - {reason}")
     if value["later"]:
-        click.echo("\nLater:")
+        echo("", "Later:")
         for each in value["later"]:
-            click.echo(f"  {each['time'][:19]}  {each['what']}")
+            echo(f"  {each['time'][:19]}  {each['what']}")
             for found in each["verdicts"]:
-                click.echo(f"    {found['exam']}: {_numbers(found)}")
-    click.echo("")
+                echo(f"    {found['exam']}: {_numbers(found)}")
+    echo("")
     shown, passed = worth_showing(value["verdicts"])
     table(
         ["check", "exam", "verdict", "loss", "bounds", "margin", "n", "worse/better", "detectable"],
         [_row(verdict) for verdict in shown],
     )
     if passed:
-        click.echo(f"{passed:,} more labels and slices passed; --json shows them.")
-    click.echo(f"evidence {value['evidence']}\nbundle   {value['bundle']}")
-    click.echo(f"frozen   {value['frozen']}")
-    click.echo(f"report   {value['report']}")
+        echo(f"{passed:,} more labels and slices passed; --json shows them.")
+    echo(f"evidence {value['evidence']}", f"bundle   {value['bundle']}")
+    echo(f"frozen   {value['frozen']}", f"report   {value['report']}")
 
 
 def _row(v: Mapping[str, Any]) -> list[Any]:

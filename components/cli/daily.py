@@ -11,7 +11,7 @@ import click
 
 from components.cli.options import Context, json_option, pass_root, with_prefect
 from components.cli.outcomes import show_settled
-from components.cli.output import facts, progress_bar, table
+from components.cli.output import echo, facts, plain, progress_bar, table
 
 if TYPE_CHECKING:
     from components.ledger.views import Arrival
@@ -42,7 +42,7 @@ def init(context: Context, folder: Path | None) -> None:
     root = (folder or context.root).resolve()
     made = found_root(root)
     what = f"Made {', '.join(made)} in {root}." if made else f"{root} is a root already."
-    click.echo(f"{what}\nNext: edit params.yaml, then `ratchet run batch.jsonl --task NAME`.")
+    echo(what, "Next: edit params.yaml, then `ratchet run batch.jsonl --task NAME`.")
 
 
 @click.command()
@@ -105,7 +105,7 @@ def intake(context: Context, as_json: bool) -> None:
 
     def show() -> None:
         new = sum(each.is_new for each in arrived)
-        click.echo(f"Files that arrived: {len(arrived)}, new ones: {new}.")
+        echo(f"Files that arrived: {len(arrived)}, new ones: {new}.")
         for outcome in outcomes:
             show_settled(outcome)
 
@@ -138,13 +138,13 @@ def show_status(context: Context, show_all: bool, as_json: bool) -> None:
 
     def show() -> None:
         if champion is None:
-            click.echo(f"{ws.settings.model.name}: no champion yet.")
+            echo(f"{ws.settings.model.name}: no champion yet.")
         else:
-            click.echo(f"{ws.settings.model.name}: version {champion.version} is champion.")
+            echo(f"{ws.settings.model.name}: version {champion.version} is champion.")
         exam_list = ", ".join(f"{exam} ({n} items)" for exam, n in exams.items())
-        click.echo(f"Exams: {exam_list or 'none yet'}")
+        echo(f"Exams: {exam_list or 'none yet'}")
         for name, each in value["chosen"].items():
-            click.echo(f"{name}: auto, found to be {each['value']}: {each['why']}.")
+            echo(f"{name}: auto, found to be {each['value']}: {each['why']}.")
         shown = inbox if show_all else _worth_showing(inbox)
         rows = [
             (a.batch[:12], a.source, a.task, a.status, a.version, _shorten(a.reason)) for a in shown
@@ -152,11 +152,11 @@ def show_status(context: Context, show_all: bool, as_json: bool) -> None:
         if rows:
             table(["batch", "file", "task", "status", "version", "why"], rows)
             if len(shown) < len(inbox):
-                click.echo(f"{len(inbox) - len(shown)} earlier ones: `ratchet status --all`.")
+                echo(f"{len(inbox) - len(shown)} earlier ones: `ratchet status --all`.")
         else:
-            click.echo("The inbox is empty: `ratchet run batch.jsonl --task NAME`.")
+            echo("The inbox is empty: `ratchet run batch.jsonl --task NAME`.")
         if value["interrupted"]:
-            click.echo("Something was interrupted: run `ratchet reconcile`.")
+            echo("Something was interrupted: run `ratchet reconcile`.")
 
     facts(as_json, value, show)
 
@@ -198,7 +198,8 @@ def predict(context: Context, texts: tuple[str, ...], proba: bool, as_json: bool
     def show() -> None:
         for row in rows:
             chances = "  ".join(f"{k} {v:.3f}" for k, v in row["probabilities"].items())
-            click.echo(f"{row['label']}\t{row['text']}" + (f"\t{chances}" if proba else ""))
+            cells = [row["label"], row["text"], *([chances] if proba else [])]
+            echo("\t".join(map(plain, cells)))
 
     facts(as_json, {"version": champion.version, "answers": rows}, show)
 

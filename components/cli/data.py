@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from components.cli.options import Context, changing, json_option, pass_root
-from components.cli.output import facts, table
+from components.cli.output import echo, facts, table
 
 
 def register(group: click.Group) -> None:
@@ -46,12 +46,12 @@ def add(context: Context, file: Path, task: str, fill: bool, as_json: bool) -> N
         added = holdouts.add(ws, lease, file, task, fill)
 
     def show() -> None:
-        click.echo(f"{added.exam}: {added.items} items are held out from now on.")
+        echo(f"{added.exam}: {added.items} items are held out from now on.")
         left = {"broken": added.rejected, "known": added.known, "trained on": added.trained}
         if any(left.values()):
             said = ", ".join(f"{count} {why}" for why, count in left.items() if count)
-            click.echo(f"Left out: {said}.")
-        click.echo("next: ratchet watch")
+            echo(f"Left out: {said}.")
+        echo("next: ratchet watch")
 
     facts(as_json, asdict(added), show)
 
@@ -79,7 +79,7 @@ def list_exams(context: Context, as_json: bool) -> None:
 
     def show() -> None:
         if not rows:
-            click.echo("Nothing is held out yet: `ratchet holdout add FILE --task NAME`.")
+            echo("Nothing is held out yet: `ratchet holdout add FILE --task NAME`.")
             return
         table(["exam", "task", "items", "used", "blocking"], [list(row.values()) for row in rows])
 
@@ -108,7 +108,7 @@ def list_quarantine(context: Context, as_json: bool) -> None:
 
     def show() -> None:
         if not rows:
-            click.echo("Quarantine is empty.")
+            echo("Quarantine is empty.")
             return
         shown = [[row["batch"][:12], *list(row.values())[1:]] for row in rows]
         table(["batch", "file", "kind", "rows", "status", "reason"], shown)
@@ -138,13 +138,13 @@ def show_quarantine(context: Context, batch: str, as_json: bool) -> None:
     }
 
     def show() -> None:
-        click.echo(f"{entry.source} ({entry.batch[:12]}, {entry.kind}): {entry.reason}")
+        echo(f"{entry.source} ({entry.batch[:12]}, {entry.kind}): {entry.reason}")
         if rows:
             table(
                 ["line", "why", "row"],
                 [(row.place, "; ".join(row.reasons), ascii(row.raw)[:100]) for row in rows],
             )
-        click.echo(f"next: ratchet quarantine release {entry.batch[:12]}")
+        echo(f"next: ratchet quarantine release {entry.batch[:12]}")
 
     facts(as_json, value, show)
 
@@ -167,7 +167,5 @@ def release_quarantine(context: Context, batch: str, as_json: bool) -> None:
     facts(
         as_json,
         asdict(released),
-        lambda: click.echo(
-            f"Batch {released.batch[:12]} waits in the inbox.\nnext: ratchet intake"
-        ),
+        lambda: echo(f"Batch {released.batch[:12]} waits in the inbox.", "next: ratchet intake"),
     )

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from components.cli.options import Context, json_option, pass_root
-from components.cli.output import facts, table
+from components.cli.output import echo, facts, table
 
 
 def register(group: click.Group) -> None:
@@ -74,10 +74,11 @@ def _show_plan(value: dict[str, Any]) -> None:
     ]
     columns = ["exam", "items", "answers an update changes", "smallest loss noticed (points)"]
     table([*columns, "items needed", "decisions / refusals"], rows)
-    click.echo(
+    echo(
         f"Answers changed: {value['churn_from']}. Noticed: in 4 cases of 5. Items needed: so that 4"
         f" of 5 harmless updates pass all exams at once, with a margin of"
-        f" {value['margin_points']:g} points.\n"
+        f" {value['margin_points']:g} points.",
+        "",
     )
     shares = [
         (
@@ -88,16 +89,16 @@ def _show_plan(value: dict[str, Any]) -> None:
         for each in value["updates"]
     ]
     table(["update", "points lost on one task", "promoted", "held", "rejected"], shares)
-    click.echo("By the exams against champion and anchor alone, drift and further checks left out.")
+    echo("By the exams against champion and anchor alone, drift and further checks left out.")
     if value["approval"] == "always":
-        click.echo("`gate.approval` is `always`: what would be promoted waits for a person.")
+        echo("`gate.approval` is `always`: what would be promoted waits for a person.")
     worn = [each["exam"] for each in value["exams"] if each["worn"]]
     if worn:
-        click.echo(f"Worn, better followed by a fresh exam: {', '.join(worn)}.")
+        echo(f"Worn, better followed by a fresh exam: {', '.join(worn)}.")
     lacking = [each for each in value["exams"] if each["items_needed"] > each["items"]]
     if lacking:
-        click.echo("Hold out more with `ratchet holdout add FILE --task NAME --fill`, or widen")
-        click.echo("`gate.margin_points`; try one with `ratchet gate plan --margin POINTS`.")
+        echo("Hold out more with `ratchet holdout add FILE --task NAME --fill`, or widen")
+        echo("`gate.margin_points`; try one with `ratchet gate plan --margin POINTS`.")
 
 
 def _needed(each: dict[str, Any]) -> str:
@@ -106,6 +107,6 @@ def _needed(each: dict[str, Any]) -> str:
 
 
 def _show_replay(value: dict[str, Any]) -> None:
-    click.echo(value["headline"])
+    echo(value["headline"])
     count = len(value["verdicts"])
-    click.echo(f"Decided again from evidence {value['evidence']}: all {count} verdicts hold.")
+    echo(f"Decided again from evidence {value['evidence']}: all {count} verdicts hold.")

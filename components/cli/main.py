@@ -6,15 +6,19 @@ import io
 import os
 import signal
 import sys
+import traceback
 from pathlib import Path
+from types import TracebackType
 
 import click
 
-from components.cli import audit, daily, data, gate, resident, story, upkeep
+from components.cli import audit, daily, data, gate, resident, stopping, story, upkeep
 from components.cli.options import Context
+from components.cli.output import Styled, echo, plain
 from components.errors import RatchetError
 
 EXIT_DEFECT = 1
+MESSAGE_CHARS = 4000
 
 
 @click.group(
@@ -51,48 +55,72 @@ for module in (daily, resident, upkeep, data, gate, audit, story):
 def main() -> None:
     """Run the command; end with the exit code that the outcome has."""
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # texts may hold what no terminal can
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # clean up first
-    debug = "--debug" in sys.argv
+        sys.stdout.reconfigure(errors="backslashreplace")  # a path may hold what UTF-8 cannot
+    sys.excepthook = _show_traceback
+    stopping.listen()
     try:
-        sys.exit(cli.main(prog_name="ratchet", standalone_mode=False) or 0)
-    except click.exceptions.Abort:
-        click.echo("Stopped. Run the same command again to go on.", err=True)
-        sys.exit(130)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except RatchetError as error:
-        if debug:
-            raise
-        _say(error.code, error.message, error.remedy)
-        sys.exit(error.exit_code)
-    except BrokenPipeError:
+        code = cli.main(prog_name="ratchet", standalone_mode=False) or 0
+    except BaseException as error:
+        code = _ended(error, debug="--debug" in sys.argv)
+    sys.exit(code)
+
+
+def _ended(error: BaseException, debug: bool) -> int:
+    """Say why the command ended early, and return its code; `debug` shows the traceback."""
+    asked = stopping.heard()
+    if isinstance(error, SystemExit) and (asked is None or error.code != 128 + asked):
+        return int(error.code or 0)  # the command had come to its end
+    if asked or isinstance(error, click.exceptions.Abort):
+        echo("Stopped. Run the same command again to go on.", err=True)
+        return 128 + (asked or signal.SIGINT)
+    if isinstance(error, click.ClickException):
+        _show_usage(error)
+        return error.exit_code
+    if isinstance(error, BrokenPipeError):
         sys.stdout = None  # whoever read it has gone, as `head` does
-        sys.exit(EXIT_DEFECT)
-    except OSError as error:
-        if debug:
-            raise
+        return EXIT_DEFECT
+    if debug or not isinstance(error, Exception):
+        raise error
+    return _explain(error)
+
+
+def _explain(error: Exception) -> int:
+    """Print one paragraph on an error and return the exit code that it has."""
+    if isinstance(error, RatchetError):
+        _say(error.code, error.message, error.remedy)
+        return error.exit_code
+    if isinstance(error, OSError):
         place = f"{error.filename}: " if error.filename else ""
-        _say(
-            "system",
-            f"{place}{error.strerror or error}.",
-            "Nothing half-done is kept; mend it and run again.",
-        )
-        sys.exit(EXIT_DEFECT)
-    except Exception as error:
-        if debug:
-            raise
-        _say(
-            "defect",
-            f"{type(error).__name__}: {' '.join(str(error).split())[:500]}",
-            "This is a defect of Ratchet: please report it with what `ratchet --debug` shows.",
-        )
-        sys.exit(EXIT_DEFECT)
+        message = f"{place}{error.strerror or error}."
+        _say("system", message, "Nothing half-done is kept; mend it and run again.")
+        return EXIT_DEFECT
+    _say(
+        "defect",
+        f"{type(error).__name__}: {' '.join(str(error).split())[:500]}",
+        "This is a defect of Ratchet: please report it with what `ratchet --debug` shows.",
+    )
+    return EXIT_DEFECT
 
 
 def _say(code: str, message: str, remedy: str) -> None:
-    click.echo(f"{click.style(f'error ({code}):', fg='red')} {message}\n{remedy}", err=True)
+    if len(message) > MESSAGE_CHARS:
+        message = f"{message[:MESSAGE_CHARS]} ... (cut)."
+    echo((Styled(f"error ({code}):", "red"), f" {message}"), remedy, err=True)
+
+
+def _show_usage(error: click.ClickException) -> None:
+    """Print what click has to say of a slip; its message may quote a file's name."""
+    error.message = plain(error.message or "")  # type: ignore[misc]
+    said = io.StringIO()
+    error.show(file=said)
+    echo(*said.getvalue().rstrip("\n").split("\n"), err=True)
+
+
+def _show_traceback(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    lines = "".join(traceback.format_exception(kind, error, trace)).rstrip("\n").split("\n")
+    echo(*lines, err=True)
 
 
 def _quiet_environment(debug: bool) -> None:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from components.cli.output import echo
+
 if TYPE_CHECKING:
     from components.ledger.book import Lease
     from components.pipeline.workspace import Progress, Workspace
@@ -61,4 +63,4 @@ def with_prefect(progress: Progress, act: Callable[[Any], T]) -> T:
 
 
 def _say_whom(holder: str) -> None:
-    click.echo(f"Waiting for {holder} to finish ...", err=True)
+    echo(f"Waiting for {holder} to finish ...", err=True)

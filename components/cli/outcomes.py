@@ -4,42 +4,38 @@ from __future__ import annotations
 
 from typing import Any
 
-import click
-
-from components.cli.output import status
+from components.cli.output import echo, status
 
 
 def show_settled(outcome: dict[str, Any]) -> None:
     """Print a settled batch: what, why, and what to type next."""
     version = f", version {outcome['version']}" if outcome["version"] else ""
     again = " (seen before, nothing was trained)" if outcome.get("seen_before") else ""
-    click.echo(f"{status(outcome['action'])} batch {outcome['batch'][:12]}{version}{again}")
-    click.echo(f"  {outcome['headline']}")
+    echo((status(outcome["action"]), f" batch {outcome['batch'][:12]}{version}{again}"))
+    echo(f"  {outcome['headline']}")
     if outcome.get("report"):
-        click.echo(f"  report: {outcome['report']}")
+        echo(f"  report: {outcome['report']}")
     if outcome["version"]:
-        click.echo(f"  next: ratchet version explain {outcome['version']}")
+        echo(f"  next: ratchet version explain {outcome['version']}")
         if outcome["action"] == "held" and not outcome["headline"].startswith("Hold for approval"):
-            click.echo(
+            echo(
                 "        or bring items (`ratchet holdout add FILE --task NAME --fill`), then"
                 f" `ratchet quarantine release {outcome['batch'][:12]}` and `ratchet intake`"
             )
     elif outcome["action"] == "refused":
-        click.echo(f"  next: ratchet quarantine show {outcome['batch'][:12]}")
+        echo(f"  next: ratchet quarantine show {outcome['batch'][:12]}")
 
 
 def show_rollback(undone: dict[str, Any]) -> None:
     """Print a rollback and its cost."""
-    click.echo(
-        f"{status('barred')} version {undone['from_version']}; "
-        f"version {undone['to_version']} is champion again.\n  {undone['reason']}"
-    )
+    again = f" version {undone['from_version']}; version {undone['to_version']} is champion again."
+    echo((status("barred"), again), f"  {undone['reason']}")
     cost = undone["cost"]
     lost = [
         f"{what} {_listed(cost[what])}" for what in ("versions", "tasks", "labels") if cost[what]
     ]
-    click.echo(f"  cost: {'; '.join(lost)}")
-    click.echo(f"  batch {undone['guilty'][:12]} is in quarantine")
+    echo(f"  cost: {'; '.join(lost)}")
+    echo(f"  batch {undone['guilty'][:12]} is in quarantine")
 
 
 def _listed(values: list[Any]) -> str:

@@ -1,11 +1,22 @@
-"""Printing facts: as tables for people, as JSON for programs."""
+"""Printing facts: as lines and tables for people, as JSON for programs.
+
+Concept: file names, labels, texts and reasons come from whoever sends data. Everything that
+the command prints goes through here, where control characters are made visible; our own
+colours are put on afterwards. A line of ours is one argument: a newline in a value is one more
+character to make visible, so no value can pass for a line of its own.
+
+Promise: no byte from data moves the cursor, changes the terminal or reverses a text. Tests
+hold that no other module of this room prints.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import click
@@ -29,12 +40,52 @@ COLOURS = {
 }
 
 
+UNSAFE = re.compile(
+    "[\x00-\x1f\x7f-\x9f"  # C0, DEL and C1: cursor, colours, title, clipboard
+    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # the order in which text is shown
+    "\u2028\u2029\ud800-\udfff]"  # further line ends, and what UTF-8 cannot hold
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Styled:
+    """Words in a colour of ours; formatted into other text they lose it."""
+
+    text: str
+    colour: str | None = None
+
+    def __str__(self) -> str:
+        return self.text
+
+
+Line = str | Styled | tuple[str | Styled, ...]
+"""One line: text, or pieces of text of which some have a colour."""
+
+
+def plain(text: object) -> str:
+    """Return text with every control character made visible: its code, after a backslash."""
+    return UNSAFE.sub(_visible, str(text))
+
+
+def echo(*lines: Line, err: bool = False) -> None:
+    """Print lines, one an argument; tabs stay, every other control character is made visible."""
+    for line in lines:
+        pieces = line if isinstance(line, tuple) else (line,)
+        click.echo("".join(map(_drawn, pieces)), err=err)
+
+
 def facts(as_json: bool, value: Any, show: Callable[[], None]) -> None:
-    """Print `value` as JSON (pure ASCII, so any pipe takes it), or let `show` print it."""
+    """Print `value` as JSON, or let `show` print it."""
     if as_json:
-        click.echo(json.dumps(value, indent=2, allow_nan=False, default=str))
+        echo_json(value, indent=2)
     else:
         show()
+
+
+def echo_json(value: Any, indent: int | None = None) -> None:
+    """Print JSON: printable ASCII alone, so any pipe and any terminal takes it."""
+    text = json.dumps(value, indent=indent, allow_nan=False, default=str)
+    click.echo(text.replace("\x7f", "\\u007f"))
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | None = None) -> None:
@@ -45,14 +96,14 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | No
 
     drawn = Table(*columns, title=title, title_justify="left", header_style="bold")
     for row in rows:
-        cells = ["" if cell is None else str(cell) for cell in row]
+        cells = ["" if cell is None else plain(cell) for cell in row]
         drawn.add_row(*(Text(cell, style=COLOURS.get(cell, "")) for cell in cells))
     Console(width=None if sys.stdout.isatty() else PIPE_COLUMNS).print(drawn)
 
 
-def status(word: str) -> str:
+def status(word: str) -> Styled:
     """Return a status in its colour."""
-    return click.style(word, fg=COLOURS.get(word), bold=True)
+    return Styled(word, COLOURS.get(word))
 
 
 @contextmanager
@@ -66,7 +117,7 @@ def progress_bar() -> Iterator[Progress]:
     from rich.progress import Progress as Bars
 
     with Bars(
-        TextColumn("{task.description:>10}"),
+        TextColumn("{task.description:>10}", markup=False),
         BarColumn(),
         TextColumn("{task.completed}/{task.total}"),
         TimeRemainingColumn(),
@@ -77,9 +128,21 @@ def progress_bar() -> Iterator[Progress]:
 
         def update(what: str, done: int, total: int) -> None:
             if what not in shown:
-                shown[what] = bars.add_task(what, total=total)
+                shown[what] = bars.add_task(plain(what), total=total)
             bars.update(shown[what], completed=done, total=total)
             if done >= total:
                 bars.remove_task(shown.pop(what))
 
         yield update
+
+
+def _drawn(piece: str | Styled) -> str:
+    text = "\t".join(map(plain, str(piece).split("\t")))
+    return click.style(text, fg=piece.colour, bold=True) if isinstance(piece, Styled) else text
+
+
+def _visible(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    return {"\n": "\\n", "\r": "\\r", "\t": "\\t"}.get(
+        found[0], f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+    )

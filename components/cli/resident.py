@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 from collections.abc import Callable
 from contextvars import copy_context
@@ -11,9 +10,10 @@ from typing import Any
 
 import click
 
+from components.cli import stopping
 from components.cli.options import Context, json_option, pass_root, with_prefect
 from components.cli.outcomes import show_rollback, show_settled
-from components.cli.output import progress_bar
+from components.cli.output import echo, echo_json, progress_bar
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 LOOK_SECONDS = 0.5
@@ -72,7 +72,7 @@ def worker(
         def act(flows: Any) -> None:
             pace = flows.Pace(every, watch_every, idle_exit)
             if not as_json:
-                click.echo(f"Looking into {root / 'data' / 'incoming'} every {every:g} s.")
+                echo(f"Looking into {root / 'data' / 'incoming'} every {every:g} s.")
             _until_stopped(lambda stop: flows.serve(root, pace, stop, _json if as_json else _show))
 
         with_prefect(progress, act)
@@ -96,7 +96,8 @@ def _until_stopped(work: Callable[[Event], None]) -> None:
     def ask(*_: object) -> None:
         stop.set()
         restore()
-        click.echo("Ending after the batch in hand; once more breaks off.", err=True)
+        stopping.heard()  # this one is obeyed; what goes wrong from now on is told as it is
+        echo("Ending after the batch in hand; once more breaks off.", err=True)
 
     def restore() -> None:
         for number, handler in before.items():
@@ -116,13 +117,13 @@ def _until_stopped(work: Callable[[Event], None]) -> None:
 
 
 def _json(kind: str, value: dict[str, Any]) -> None:
-    click.echo(json.dumps({"kind": kind, **value}, allow_nan=False, default=str))
+    echo_json({"kind": kind, **value})
 
 
 def _show(kind: str, value: dict[str, Any]) -> None:
     if kind == "settled":
         show_settled(value)
     elif kind == "fault":
-        click.echo(f"fault ({value['code']}): {value['message']}\n{value['remedy']}", err=True)
+        echo(f"fault ({value['code']}): {value['message']}", value["remedy"], err=True)
     elif value["rollback"]:
         show_rollback(value["rollback"])

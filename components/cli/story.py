@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from components.cli.options import json_option
-from components.cli.output import facts, progress_bar, table
+from components.cli.output import echo, facts, progress_bar, table
 
 
 def register(group: click.Group) -> None:
@@ -37,12 +37,16 @@ def demo(folder: Path, base: Path | None, seed: int, as_json: bool) -> None:
     from flows.demo import run_demo
 
     with progress_bar() as progress:
-        result = run_demo(folder, base, seed, progress, lambda line: click.echo(line, err=as_json))
+
+        def say(text: str) -> None:
+            echo(*text.split("\n"), err=as_json)
+
+        result = run_demo(folder, base, seed, progress, say)
     facts(as_json, result, lambda: _show(result))
 
 
 def _show(result: dict[str, Any]) -> None:
-    click.echo("")
+    echo("")
     table(
         ["batch", "task", "what happened", "why"],
         [(row["name"], row["task"], row["what"], row["why"]) for row in result["told"]],
@@ -50,19 +54,20 @@ def _show(result: dict[str, Any]) -> None:
     )
     root = Path(result["root"])
     shown = root.relative_to(Path.cwd()) if root.is_relative_to(Path.cwd()) else root
-    click.echo(f"Version {result['champion']} is champion.\n")
-    click.echo(f"Reports, one page a batch:  {shown / 'mlruns' / 'reports'}")
+    echo(f"Version {result['champion']} is champion.", "")
+    echo(f"Reports, one page a batch:  {shown / 'mlruns' / 'reports'}")
     for name, page in result["reports"].items():
-        click.echo(f"  {name:<26}{Path(page).name}")
+        echo(f"  {name:<26}{Path(page).name}")
     command = f"ratchet --root {shown}"
-    click.echo(
-        "\nLook around (after `source .venv/bin/activate`):\n"
-        f"  {command} status\n"
-        f"  {command} version explain {result['rejected'] or 1}    # why the poison was refused\n"
-        f"  {command} history\n"
-        f"  {command} audit verify\n"
-        f'  {command} predict "what a lovely day"\n'
+    echo(
+        "",
+        "Look around (after `source .venv/bin/activate`):",
+        f"  {command} status",
+        f"  {command} version explain {result['rejected'] or 1}    # why the poison was refused",
+        f"  {command} history",
+        f"  {command} audit verify",
+        f'  {command} predict "what a lovely day"',
         f"  mlflow ui --backend-store-uri sqlite:///{shown / 'mlruns' / 'mlflow.db'}"
-        "    # versions, runs, reports\n"
-        "  prefect server start    # the flow runs of this demo, at http://127.0.0.1:4200"
+        "    # versions, runs, reports",
+        "  prefect server start    # the flow runs of this demo, at http://127.0.0.1:4200",
     )

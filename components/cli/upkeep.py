@@ -9,7 +9,7 @@ import click
 
 from components.cli.options import Context, changing, json_option, leased, pass_root, with_prefect
 from components.cli.outcomes import show_rollback, show_settled
-from components.cli.output import facts, progress_bar
+from components.cli.output import echo, facts, progress_bar
 
 
 def register(group: click.Group) -> None:
@@ -33,9 +33,9 @@ def watch(context: Context, as_json: bool) -> None:
 
     def show() -> None:
         if result["champion"] is None:
-            click.echo("There is no champion to watch yet.")
+            echo("There is no champion to watch yet.")
         elif result["rollback"] is None:
-            click.echo(f"Version {result['champion']} is fine on {result['exams']} exam(s).")
+            echo(f"Version {result['champion']} is fine on {result['exams']} exam(s).")
         else:
             show_rollback(result["rollback"])
             for outcome in result["settled"]:
@@ -66,7 +66,7 @@ def rollback(context: Context, target: int | None, reason: str, as_json: bool) -
         show_rollback(undone)
         if undone["requeued"]:
             again = ", ".join(batch[:12] for batch in undone["requeued"])
-            click.echo(f"  queued again: {again}\nnext: ratchet intake")
+            echo(f"  queued again: {again}", "next: ratchet intake")
 
     facts(as_json, undone, show)
 
@@ -90,4 +90,4 @@ def reconcile(context: Context, rebuild: bool, as_json: bool) -> None:
         done = [f"rebuilt from {fill_again(ws.ledger)} events"] if rebuild else []
         done += restore_bundles(ws)
         done += reconciliation.reconcile(ws, lease, whole=True)
-    facts(as_json, {"done": done}, lambda: click.echo("\n".join(done) or "All is in order."))
+    facts(as_json, {"done": done}, lambda: echo(*done or ["All is in order."]))
