@@ -134,6 +134,7 @@ def show_status(context: Context, show_all: bool, as_json: bool) -> None:
         "exams": exams,
         "chosen": {name: asdict(each) for name, each in views.choices(ws.ledger).items()},
         "interrupted": len(views.open_intents(ws.ledger)),
+        "older": ws.ledger.difference(),
     }
 
     def show() -> None:
@@ -155,6 +156,8 @@ def show_status(context: Context, show_all: bool, as_json: bool) -> None:
                 echo(f"{len(inbox) - len(shown)} earlier ones: `ratchet status --all`.")
         else:
             echo("The inbox is empty: `ratchet run batch.jsonl --task NAME`.")
+        if value["older"]:
+            echo(f"{value['older']} `ratchet reconcile` says what to do.")
         if value["interrupted"]:
             echo("Something was interrupted: run `ratchet reconcile`.")
 

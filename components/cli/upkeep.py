@@ -73,21 +73,31 @@ def rollback(context: Context, target: int | None, reason: str, as_json: bool) -
 
 @click.command()
 @click.option("--rebuild", is_flag=True, help="Also fill the projections anew from the events.")
+@click.option(
+    "--accept-ledger",
+    is_flag=True,
+    help="Go on with an older ledger; what it does not know is moved to data/unknown.",
+)
 @json_option
 @pass_root
-def reconcile(context: Context, rebuild: bool, as_json: bool) -> None:
+def reconcile(context: Context, rebuild: bool, accept_ledger: bool, as_json: bool) -> None:
     """Put right what a crash left behind, in MLflow as well.
 
     What was begun is finished or undone; afterwards MLflow shows what the ledger says. A
-    damaged bundle is restored from its copy in MLflow.
+    damaged bundle is restored from its copy in MLflow. Nothing is deleted: what the ledger
+    does not know is moved aside. Ends with 3 where MLflow, the quarantine or the noted head
+    know more than the ledger.
     """
     from components.ledger.verify import rebuild as fill_again
+    from components.operations import recovery
     from components.pipeline import reconciliation
     from components.pipeline.restoration import restore_bundles
 
     ws = context.open()
     with leased(ws) as lease:
         done = [f"rebuilt from {fill_again(ws.ledger)} events"] if rebuild else []
+        done += recovery.accept_ledger(ws, lease) if accept_ledger else []
+        ws.ledger.require_newest()
         done += restore_bundles(ws)
         done += reconciliation.reconcile(ws, lease, whole=True)
     facts(as_json, {"done": done}, lambda: echo(*done or ["All is in order."]))

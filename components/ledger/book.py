@@ -19,19 +19,28 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from components.clock import Clock
-from components.errors import Retryable
+from components.errors import NeedsHuman, Retryable
 from components.ledger import chain, leases
 from components.ledger.chain import Event
 from components.ledger.database import Database
+from components.ledger.head_file import Head, difference, newest, read_note, write_note
 from components.ledger.leases import Lease
 from components.ledger.projections import apply
 
-__all__ = ["Event", "Lease", "Ledger"]
+__all__ = ["Event", "Head", "Lease", "Ledger"]
 
 UNLEASED = frozenset({"batch.arrived"})
 """Kinds that are appended without a lease: a batch may arrive while another one trains."""
 
+ACCEPTED = "ledger.accepted"
+"""A person said that this ledger is right, whatever was noted before."""
+
 POLL_SECONDS = 0.2
+
+TWO_WAYS_OUT = (
+    "Bring the newer ledger back; or, if this one is right, run "
+    "`ratchet reconcile --accept-ledger`: what it does not know is moved to data/unknown."
+)
 
 
 class Ledger:
@@ -49,6 +58,7 @@ class Ledger:
 
     def __init__(self, path: Path, clock: Clock) -> None:
         self.clock = clock
+        self.path = path
         self.place = str(path)
         self._database = Database(path)
 
@@ -58,6 +68,7 @@ class Ledger:
         `lease` is None for the kinds in `UNLEASED`, and for no other.
 
         Raises:
+            NeedsHuman: this is an older copy of the ledger, or another one.
             Retryable: the lease was taken over, the database stayed locked, or the event
                 repeats one that another process was first to write.
             Superseded: a promotion whose parent is no longer champion (law 2).
@@ -66,11 +77,48 @@ class Ledger:
             raise ValueError(f"{kind} needs a lease")
         text = chain.payload_text(payload)
         with self.writing() as connection:
+            noted = read_note(self.path)
+            if kind != ACCEPTED:
+                _require_newest(connection, noted, self.place)
             if lease is not None:
                 leases.check(connection, lease)
             event = chain.extend(connection, self.clock().isoformat(), kind, text)
             apply(connection, event.seq, event.time, kind, json.loads(text))
+        if noted is not None or event.seq == 1 or kind == ACCEPTED:
+            write_note(self.path, Head(event.seq, event.hash))
         return event
+
+    def noted(self) -> Head | None:
+        """Return the newest event by the note beside the ledger, if there is one."""
+        return read_note(self.path)
+
+    def head(self) -> Head:
+        """Return the newest event; number 0 before the first one."""
+        with self.reading() as connection:
+            return newest(connection)
+
+    def note_head(self) -> None:
+        """Note the newest event where nothing is noted yet."""
+        head = self.head()
+        if self.noted() is None and head.seq:
+            write_note(self.path, head)
+
+    def difference(self) -> str | None:
+        """Say how this ledger is older than, or other than, the one noted; None if it is not."""
+        noted = self.noted()
+        if noted is None:
+            return None
+        with self.reading() as connection:
+            return difference(connection, noted, self.place)
+
+    def require_newest(self) -> None:
+        """Refuse to work with an older copy of the ledger, or with another one.
+
+        Raises:
+            NeedsHuman: names both positions and the two ways out.
+        """
+        with self.reading() as connection:
+            _require_newest(connection, self.noted(), self.place)
 
     def query(self, statement: sa.Select[Any]) -> list[Any]:
         """Run one SELECT and return its rows."""
@@ -134,3 +182,9 @@ class Ledger:
                 on_wait(taken)
                 told = True
             time.sleep(POLL_SECONDS)
+
+
+def _require_newest(connection: Connection, noted: Head | None, place: str) -> None:
+    found = None if noted is None else difference(connection, noted, place)
+    if found is not None:
+        raise NeedsHuman(found, TWO_WAYS_OUT)

@@ -195,19 +195,10 @@ def _mark(ws: Workspace) -> Path:
     return ws.mlruns / "arriving"
 
 
-def _batch_folders(ws: Workspace) -> list[Path]:
-    found = [path for path in ws.batches.glob("*") if path.is_dir()]
-    shards = [path for path in found if len(path.name) == SHARD_CHARS]
-    inner = [path for shard in shards for path in shard.iterdir() if path.is_dir()]
-    return [path for path in found if path not in shards] + inner
-
-
 def discard_unfinished(ws: Workspace) -> list[str]:
-    """Remove what a killed process left half-made: partial files, batches without a row."""
+    """Remove the partial files that a killed process left."""
     with ws.arrivals_locked():
-        known = {arrival.batch for arrival in views.arrivals(ws.ledger)}
-        left = [folder for folder in _batch_folders(ws) if folder.name not in known]
-        left += ws.batches.parent.glob(f"*{PART_SUFFIX}")
+        left = list(ws.batches.parent.glob(f"*{PART_SUFFIX}"))
         for place in (ws.batches, ws.holdouts, ws.quarantine, ws.mlruns):
             left += [path for path in place.rglob(f"*{PART_SUFFIX}") if path.exists()]
         for path in left:

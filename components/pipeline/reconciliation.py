@@ -5,13 +5,15 @@ their effect would be; displays are made to show what the ledger says. Files and
 gone through as a whole only where the lease or an arrival was not ended in order.
 
 Promise: afterwards the champion is the one of the ledger, in MLflow as well; running it twice
-changes nothing more.
+changes nothing more. Nothing is deleted but partial files: what the ledger does not know is
+moved to `data/unknown`. An older copy of the ledger changes nothing until a person accepts it.
 """
 
 from __future__ import annotations
 
 from components.ledger import views
 from components.ledger.book import Lease
+from components.operations import recovery
 from components.pipeline import publication
 from components.pipeline.arrival import discard_unfinished, was_interrupted
 from components.pipeline.settlement import record_registration
@@ -22,17 +24,30 @@ def reconcile(ws: Workspace, lease: Lease, whole: bool = False) -> list[str]:
     """Put right whatever a killed process left behind; return what was done, in words.
 
     `whole` looks at everything, whatever the lease says.
+
+    Raises:
+        NeedsHuman: the ledger is an older copy, or MLflow or the quarantine know more than it.
     """
-    whole = whole or not lease.settled
+    ws.ledger.require_newest()
+    whole = whole or not lease.settled or ws.ledger.noted() is None
     done = []
     if whole or was_interrupted(ws):
-        done += [f"removed the unfinished {path}" for path in discard_unfinished(ws)]
+        done += _tidy(ws)
     done += _adopt_registrations(ws, lease)
     done += _requeue_interrupted(ws, lease)
     done += publication.mirror(ws, lease, None if whole else ())
     if whole:
         ws.ledger.settle(lease)
+        ws.ledger.note_head()
     return done
+
+
+def _tidy(ws: Workspace) -> list[str]:
+    """Remove partial files of dead processes; move aside what the ledger does not know."""
+    done = recovery.bring_back(ws)
+    recovery.require_known(ws, interrupted=was_interrupted(ws))
+    done += recovery.set_aside(ws, ("batches", "quarantine"))
+    return done + [f"removed the unfinished {path}" for path in discard_unfinished(ws)]
 
 
 def _adopt_registrations(ws: Workspace, lease: Lease) -> list[str]:

@@ -33,6 +33,10 @@ Progress = Callable[[str, int, int], None]
 """Called with (what, done, total) while long work goes on."""
 
 
+LED_TO = ("documents", "bundles", "ledger.head")
+"""What only a ledger leads to, under `mlruns`."""
+
+
 def no_progress(what: str, done: int, total: int) -> None:
     """Show nothing."""
 
@@ -85,10 +89,10 @@ class Workspace:
         """
         path = self.mlruns / "ratchet.db"
         absent = not path.exists() or path.stat().st_size == 0
-        if absent and any((self.mlruns / name).exists() for name in ("documents", "bundles")):
+        if absent and any((self.mlruns / name).exists() for name in LED_TO):
             raise Corrupted(
                 f"The ledger {path} is gone, but {self.mlruns} holds what it recorded.",
-                "Restore it from a backup; to begin anew, choose another root.",
+                "Bring it back, or restore a backup into another folder (`ratchet restore`).",
             )
         return Ledger(path, self.clock)
 
@@ -146,13 +150,24 @@ class Workspace:
 
         return load_base(self.settings.model, self.root)
 
+    @property
+    def unknown(self) -> Path:
+        """What the ledger does not know, moved aside: `<time>/<batches or the like>/...`."""
+        return self.root / "data" / "unknown"
+
     @contextmanager
-    def arrivals_locked(self) -> Iterator[None]:
-        """Keep arrivals and the removal of unfinished files apart; falls with its process."""
+    def arrivals_locked(self, checked: bool = True) -> Iterator[None]:
+        """Keep arrivals, and what moves or copies their files, apart; falls with its process.
+
+        Raises:
+            NeedsHuman: the ledger is an older copy, unless `checked` is False.
+        """
         from filelock import FileLock
 
         self.mlruns.mkdir(parents=True, exist_ok=True)
         with FileLock(self.mlruns / "arrivals.lock"):
+            if checked:
+                self.ledger.require_newest()
             yield
 
     def write_document(self, value: Any) -> str:

@@ -74,8 +74,8 @@ def test_whatever_happened_the_projections_follow_from_the_events_alone(
 
 def test_the_same_story_twice_gives_the_same_head(path: Path) -> None:
     heads = set()
-    for name in ("a.db", "b.db"):
-        ledger = opened(path.with_name(name))
+    for name in ("a", "b"):
+        ledger = opened(path.parent / name / path.name)
         tell(ledger, FULL)
         heads.add(verify(ledger).head)
     assert len(heads) == 1
