@@ -11,14 +11,15 @@ carries tags and description, and nothing has to follow it.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.errors import ConfigError, Corrupted, NeedsHuman, Retryable
 from components.registry import database
-from components.registry.packaging import MODEL, write_model
+from components.registry.inspection import listing
+from components.registry.packaging import MODEL, model_texts, write_model
 from components.registry.runs import log_dataset, log_numbers, stage_files
 from components.registry.submission import Registered, Submission, Version, page
 
@@ -27,6 +28,16 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
 LOCK_TIMEOUT_SECONDS = 300.0
+
+FILES, TEXTS = "ratchet.files", "ratchet.texts"
+"""Tags of a version: the documents that list its files and hold its model folder's texts."""
+
+Keep = Callable[[object], str]
+
+
+def _unkept(document: object) -> str:
+    """Keep nothing."""
+    return ""
 
 
 class Registry:
@@ -73,11 +84,12 @@ class Registry:
                 self._ensure_experiment(client)
                 _ensure_model(client, self._model_name)
 
-    def register(self, submission: Submission) -> Registered:
+    def register(self, submission: Submission, keep: Keep = _unkept) -> Registered:
         """Register a candidate, or return the version that its key already has.
 
         A version's description, tags and files are those of the call that made it: use
-        `describe`, `tag_version` and `attach` to change them.
+        `describe`, `tag_version` and `attach` to change them. `keep` stores a document and
+        returns its digest, which the version carries as a tag (`Registered.marks`).
         """
         with self._locked():
             found = self.find(submission.key)
@@ -85,7 +97,7 @@ class Registry:
                 return found
             with self._client() as client:
                 self._bury_dead_attempts(client, submission.key)
-                return self._create(client, submission)
+                return self._create(client, submission, keep)
 
     def find(self, key: str) -> Registered | None:
         """Return the version of `key`, the oldest should there be several, or None."""
@@ -189,24 +201,25 @@ class Registry:
         copies = self._artifacts.glob(f"*/artifacts/{MODEL}/artifacts/{bundle_digest}")
         return next(copies, None)
 
-    def _create(self, client: MlflowClient, submission: Submission) -> Registered:
+    def _create(self, client: MlflowClient, submission: Submission, keep: Keep) -> Registered:
         """Write the run, then the version. Law: the version is created last."""
         tags = submission.all_tags()
-        name = submission.dataset.name if submission.dataset else submission.batch[:12]
-        run = client.create_run(self._experiment_id(client), tags=tags, run_name=name)
+        experiment = self._experiment_id(client)
+        run = client.create_run(experiment, tags=tags, run_name=submission.run_name)
         run_id = run.info.run_id
         log_numbers(client, run_id, submission)
         log_dataset(client, run_id, submission.dataset)
         with self._staging() as staging:
             write_model(staging / MODEL, submission)
             stage_files(staging, submission.files)
+            marks = _marks(staging, keep)
             client.log_artifacts(run_id, str(staging))
         client.set_terminated(run_id, "FINISHED")
         row = client.create_model_version(
             self._model_name,
             f"{run.info.artifact_uri}/{MODEL}",
             run_id,
-            tags=tags,
+            tags={**tags, **marks},
             description=page(submission.headline, submission.description),
         )
         return _registered(row)
@@ -243,7 +256,7 @@ class Registry:
         if found.lifecycle_stage != "active":
             raise NeedsHuman(
                 f"{self.uri}: experiment {self._experiment!r} was deleted in MLflow.",
-                "Restore it there, or name another one in `registry.experiment`.",
+                "`ratchet reconcile` restores it; or name another one in `registry.experiment`.",
             )
 
     def _experiment_id(self, client: MlflowClient) -> str:
@@ -287,7 +300,7 @@ class Registry:
     def _gone(self, what: str) -> Corrupted:
         return Corrupted(
             f"{self.uri}: {what} is not there.",
-            "Restore MLflow's database from a backup.",
+            "Run `ratchet reconcile`: it is rebuilt from the ledger and the bundles.",
         )
 
     @contextmanager
@@ -345,8 +358,15 @@ def _plain(key: str) -> str:
     return key
 
 
+def _marks(staging: Path, keep: Keep) -> dict[str, str]:
+    """Keep what rebuilding a run's files needs, and return the tags that name it."""
+    kept = {FILES: keep(listing(staging)), TEXTS: keep(model_texts(staging / MODEL))}
+    return {name: digest for name, digest in kept.items() if digest}
+
+
 def _registered(row: ModelVersion) -> Registered:
-    return Registered(int(row.version), str(row.run_id))
+    marks = {name: row.tags[name] for name in (FILES, TEXTS) if name in row.tags}
+    return Registered(int(row.version), str(row.run_id), marks)
 
 
 def _version(row: ModelVersion, aliases: Mapping[str, int]) -> Version:
