@@ -78,16 +78,18 @@ def rollback(context: Context, target: int | None, reason: str, as_json: bool) -
 def reconcile(context: Context, rebuild: bool, as_json: bool) -> None:
     """Put right what a crash left behind, in MLflow as well.
 
-    What was begun is finished or undone; afterwards MLflow shows what the ledger says. A
+    What was begun is finished or undone; afterwards MLflow shows what the ledger says. Its
+    database is built anew where it is lost or damaged, from the ledger and the bundles. A
     damaged bundle is restored from its copy in MLflow.
     """
     from components.ledger.verify import rebuild as fill_again
     from components.pipeline import reconciliation
-    from components.pipeline.restoration import restore_bundles
+    from components.pipeline.restoration import restore_bundles, restore_registry
 
     ws = context.open()
     with leased(ws) as lease:
         done = [f"rebuilt from {fill_again(ws.ledger)} events"] if rebuild else []
+        done += restore_registry(ws)
         done += restore_bundles(ws)
         done += reconciliation.reconcile(ws, lease, whole=True)
     facts(as_json, {"done": done}, lambda: click.echo("\n".join(done) or "All is in order."))

@@ -111,6 +111,12 @@ def versions(ledger: Ledger, **wanted: str | int) -> list[Version]:
     return _versions(ledger, sa.and_(True, *narrowed))
 
 
+def newest(ledger: Ledger) -> int | None:
+    """Return the highest number that a version has, or None before the first one."""
+    [(number,)] = ledger.query(sa.select(sa.func.max(schema.versions.c.version)))
+    return None if number is None else int(number)
+
+
 def newest_held(ledger: Ledger, parent: int | None) -> int | None:
     """Return the newest version that waits for a person and was trained from `parent`."""
     table = schema.versions.c

@@ -10,7 +10,7 @@ from components.ledger import views
 from components.pipeline.reporting import report_path
 from components.pipeline.workspace import Workspace
 
-DOCUMENTS = ("evidence", "snapshot", "checks")
+DOCUMENTS = ("evidence", "snapshot", "checks", "submission", "files", "texts")
 
 
 def explain(ws: Workspace, number: int) -> dict[str, Any]:

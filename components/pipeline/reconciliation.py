@@ -21,15 +21,17 @@ from components.pipeline.workspace import Workspace
 def reconcile(ws: Workspace, lease: Lease, whole: bool = False) -> list[str]:
     """Put right whatever a killed process left behind; return what was done, in words.
 
-    `whole` looks at everything, whatever the lease says.
+    `whole` looks at everything, whatever the lease says, and reads the files that MLflow
+    serves byte by byte.
     """
+    deep = whole
     whole = whole or not lease.settled
     done = []
     if whole or was_interrupted(ws):
         done += [f"removed the unfinished {path}" for path in discard_unfinished(ws)]
     done += _adopt_registrations(ws, lease)
     done += _requeue_interrupted(ws, lease)
-    done += publication.mirror(ws, lease, None if whole else ())
+    done += publication.mirror(ws, lease, None if whole else (), deep)
     if whole:
         ws.ledger.settle(lease)
     return done

@@ -139,7 +139,7 @@ def roll_back(
         },
         lease,
     )
-    publication.mirror(ws, lease)
+    publication.mirror(ws, lease, {version.version for version in (goal, *passed)})
     return RolledBack(passed[0].version, goal.version, guilty, requeued, cost, reason)
 
 

@@ -34,6 +34,8 @@ def register(
         if version.status == "candidate":
             _overtake(ws, lease, version)
     key = f"{examined.bundle.digest}:{examined.evidence}"
+    submitted = publication.submission(ws, key, checked, divided, examined)
+    shown = {**submitted.document(), "experiment": ws.settings.registry.experiment}
     intent = {
         "key": key,
         "batch": divided.batch,
@@ -41,9 +43,10 @@ def register(
         "parent": divided.parent.version if divided.parent else None,
         "evidence": examined.evidence,
         "headline": examined.decision.headline,
+        "submission": ws.write_document(shown),
     }
     ws.ledger.append("registration.begun", intent, lease)
-    registered = ws.registry.register(publication.submission(ws, key, checked, divided, examined))
+    registered = ws.registry.register(submitted, ws.write_document)
     return record_registration(ws, lease, intent, registered)
 
 
@@ -51,7 +54,8 @@ def record_registration(
     ws: Workspace, lease: Lease, intent: dict[str, Any], registered: Registered
 ) -> views.Version:
     """Write the outcome of a registration and return the version."""
-    outcome = {**intent, "version": registered.version, "run": registered.run_id}
+    marks = {name.removeprefix("ratchet."): digest for name, digest in registered.marks.items()}
+    outcome = {**intent, **marks, "version": registered.version, "run": registered.run_id}
     ws.ledger.append("registration.done", outcome, lease)
     found = views.version(ws.ledger, registered.version)
     assert found is not None  # the event above made it

@@ -108,16 +108,20 @@ class Workspace:
         Once the ledger knows versions, a missing registry is damage, and none is made anew;
         one that was moved with its root gets its addresses put right.
         """
+        registry = self.unprepared_registry()
+        registry.prepare(anew=not views.versions(self.ledger))
+        return registry
+
+    def unprepared_registry(self) -> Registry:
+        """Return the model registry without a look at it: its database may be lost or damaged."""
         from components.registry.store import Registry
 
-        registry = Registry(
+        return Registry(
             self.settings.registry.tracking_uri,
             self.mlruns,
             self.settings.model.name,
             self.settings.registry.experiment,
         )
-        registry.prepare(anew=not views.versions(self.ledger))
-        return registry
 
     @cached_property
     def scores(self) -> ScoreStore:

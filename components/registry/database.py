@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _SQLITE = "sqlite:///"
 _SQLITE_MAGIC = b"SQLite format 3\x00"
-_RESTORE = "Restore it from a backup; `ratchet reconcile` then puts the aliases right."
+_RESTORE = "Run `ratchet reconcile`: it is kept aside and rebuilt from the ledger and the bundles."
 _FAULTS: tuple[tuple[str, type[RatchetError], str], ...] = (
     (
         r"table is locked|database is locked|api request to|connection refused|timed out",

@@ -43,7 +43,7 @@ class RunShown:
     """
 
     run_id: str
-    experiment: str
+    experiment: str | None
     artifacts: str
     status: str = "FINISHED"
     stage: str = "active"
@@ -72,6 +72,18 @@ class Shown:
     status: str = "READY"
 
 
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """What every command looks at: aliases, the highest number, and what the champion serves.
+
+    `serves` is (run, source, storage) of the row of the ledger's champion; None without one.
+    """
+
+    aliases: Mapping[str, int]
+    newest: int | None
+    serves: tuple[str, str, str] | None
+
+
 def expected_shown(
     submission: Mapping[str, Any],
     *,
@@ -79,16 +91,16 @@ def expected_shown(
     run_id: str,
     status: str,
     artifacts: str,
-    experiment: str,
     marks: Mapping[str, str],
 ) -> Shown:
     """Return what MLflow is to show of a version of the ledger.
 
     Args:
         submission: `Submission.document()`; what it lacks is not looked at.
-        version: its number, and `run_id`, `status` as the ledger has them.
+        version: its number in the ledger.
+        run_id: its run in the ledger.
+        status: its status in the ledger.
         artifacts: the address of the root's artifacts; a run's lie in `<run>/artifacts`.
-        experiment: the experiment that is to hold the run.
         marks: further tags of the version, those of its file listing.
     """
     place = f"{artifacts}/{run_id}/artifacts"
@@ -98,7 +110,7 @@ def expected_shown(
     headline = (BARRED if status == "barred" else "") + submission.get("headline", "")
     run = RunShown(
         run_id,
-        experiment,
+        submission.get("experiment"),
         place,
         name=submission.get("run_name"),
         tags=tags,
@@ -130,24 +142,27 @@ def differences(expected: Shown, found: Shown | None) -> list[str]:
     here = f"version {expected.version}"
     if found is None:
         return [f"{here} is missing in MLflow"]
+    whole = expected.description is not None
     said = [
         _unlike(f"{here}: {what}", getattr(expected, what), getattr(found, what))
         for what in ("source", "storage", "status", "description")
     ]
     said += [_unlike(f"{here}: the run's id", expected.run_id, found.run_id)]
-    said += _unlike_tags(f"{here}: tag", expected.tags, found.tags)
+    said += _unlike_tags(f"{here}: tag", expected.tags, found.tags, whole)
     assert expected.run is not None  # what is expected names its run
-    return [*filter(None, said), *_run_differences(here, expected.run, found.run)]
+    return [*filter(None, said), *_run_differences(here, expected.run, found.run, whole)]
 
 
-def _run_differences(here: str, expected: RunShown, found: RunShown | None) -> list[str]:
+def _run_differences(
+    here: str, expected: RunShown, found: RunShown | None, whole: bool
+) -> list[str]:
     if found is None or found.run_id != expected.run_id:
         return [f"{here}: its run {expected.run_id} is missing in MLflow"]
     said = [
         _unlike(f"{here}: its run's {what}", getattr(expected, what), getattr(found, what))
         for what in ("experiment", "artifacts", "status", "stage", "name", "datasets")
     ]
-    said += _unlike_tags(f"{here}: its run's tag", expected.tags, found.tags)
+    said += _unlike_tags(f"{here}: its run's tag", expected.tags, found.tags, whole)
     for what in ("params", "metrics", "latest"):
         wanted, have = getattr(expected, what), getattr(found, what)
         if wanted is not None and have is not None:
@@ -157,12 +172,13 @@ def _run_differences(here: str, expected: RunShown, found: RunShown | None) -> l
 
 
 def _unlike_tags(
-    place: str, wanted: Mapping[str, str], found: Mapping[str, str]
+    place: str, wanted: Mapping[str, str], found: Mapping[str, str], whole: bool
 ) -> list[str | None]:
-    """Compare the tags that are Ratchet's; one too many is a difference as well."""
+    """Compare the tags that are Ratchet's; where all are known, one too many is told as well."""
     own = {key: value for key, value in found.items() if key.startswith(OWN)}
     asked = {key: value for key, value in wanted.items() if key.startswith(OWN)}
-    extra = [f"{place} {key} is not Ratchet's" for key in sorted(own.keys() - asked.keys())]
+    surplus = sorted(own.keys() - asked.keys()) if whole else []
+    extra = [f"{place} {key} is not Ratchet's" for key in surplus]
     return [*_unlike_values(place, asked, own), *extra]
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from components.registry import database
-from components.registry.inspection import OWN, RunShown, Shown
+from components.registry.inspection import OWN, Glance, RunShown, Shown
 
 _RUN_DEFAULTS = {"source_type": "UNKNOWN", "source_name": "", "entry_point_name": ""}
 
@@ -50,12 +50,12 @@ def read(path: Path, model: str, number: int | None = None) -> dict[int, Shown]:
         one, given = ("", ()) if number is None else (" AND version = ?", (number,))
         versions = connection.execute(
             "SELECT * FROM model_versions WHERE name = ? AND"
-            f" ifnull(current_stage, '') != 'Deleted_Internal'{one}",  # noqa: S608
+            f" ifnull(current_stage, '') != 'Deleted_Internal'{one}",
             (model, *given),
         ).fetchall()
         runs = _runs(connection, [str(row["run_id"]) for row in versions])
         tags: Rows = defaultdict(dict)
-        statement = f"SELECT version, key, value FROM model_version_tags WHERE name = ?{one}"  # noqa: S608
+        statement = f"SELECT version, key, value FROM model_version_tags WHERE name = ?{one}"
         for version, key, value in connection.execute(statement, (model, *given)):
             tags[version][key] = value
     return {row["version"]: _shown(row, tags[row["version"]], runs) for row in versions}
@@ -81,7 +81,7 @@ def _runs(connection: sqlite3.Connection, wanted: list[str]) -> dict[str, RunSho
 
     def per_run(table: str) -> Rows:
         found: Rows = defaultdict(dict)
-        statement = f"SELECT run_uuid, key, value FROM {table} WHERE run_uuid IN {chosen}"  # noqa: S608
+        statement = f"SELECT run_uuid, key, value FROM {table} WHERE run_uuid IN {chosen}"
         for run, key, value in connection.execute(statement, asked):
             found[run][key] = value
         return found
@@ -90,7 +90,7 @@ def _runs(connection: sqlite3.Connection, wanted: list[str]) -> dict[str, RunSho
     metrics, datasets = _metrics(connection, chosen, asked), _datasets(connection, chosen, asked)
     rows = connection.execute(
         "SELECT runs.*, experiments.name AS experiment FROM runs LEFT JOIN experiments"
-        f" USING (experiment_id) WHERE run_uuid IN {chosen}",  # noqa: S608
+        f" USING (experiment_id) WHERE run_uuid IN {chosen}",
         asked,
     )
     return {
@@ -117,7 +117,7 @@ def _metrics(
 ) -> dict[str, dict[str, tuple[float, ...]]]:
     found: dict[str, dict[str, tuple[float, ...]]] = defaultdict(dict)
     statement = (
-        f"SELECT run_uuid, key, value FROM metrics WHERE run_uuid IN {chosen}"  # noqa: S608
+        f"SELECT run_uuid, key, value FROM metrics WHERE run_uuid IN {chosen}"
         " ORDER BY timestamp, step, value"
     )
     for run, key, value in connection.execute(statement, asked):
@@ -132,11 +132,26 @@ def _datasets(
     statement = (
         "SELECT destination_id, name, digest, dataset_source, dataset_profile FROM inputs"
         " JOIN datasets ON dataset_uuid = source_id"
-        f" WHERE destination_type = 'RUN' AND destination_id IN {chosen} ORDER BY name, digest"  # noqa: S608
+        f" WHERE destination_type = 'RUN' AND destination_id IN {chosen} ORDER BY name, digest"
     )
     for run, *dataset in connection.execute(statement, asked):
-        found[run].append(tuple(dataset))  # type: ignore[arg-type]
+        found[run].append(tuple(dataset))
     return found
+
+
+def glance(path: Path, model: str, champion: int | None) -> Glance:
+    """Return aliases, the highest number, and what the champion's row serves."""
+    with database.translated(str(path)), closing(sqlite3.connect(path, timeout=20)) as connection:
+        asked = "SELECT alias, version FROM registered_model_aliases WHERE name = ?"
+        aliases = {alias: int(number) for alias, number in connection.execute(asked, (model,))}
+        asked = "SELECT max(version) FROM model_versions WHERE name = ?"
+        [number] = connection.execute(asked, (model,)).fetchone()
+        serves = connection.execute(
+            "SELECT run_id, source, storage_location FROM model_versions WHERE name = ?"
+            " AND version = ? AND ifnull(current_stage, '') != 'Deleted_Internal'",
+            (model, champion),
+        ).fetchone()
+    return Glance(aliases, number, serves and tuple(map(str, serves)))
 
 
 def newest(path: Path, model: str) -> int | None:
@@ -161,16 +176,16 @@ def write(path: Path, model: str, experiment_id: int, wanted: Shown, when: int) 
 def _write_run(
     connection: sqlite3.Connection, experiment_id: int, run: RunShown, when: int
 ) -> None:
-    ours = {
+    ours: dict[str, Any] = {
         "status": run.status,
         "lifecycle_stage": run.stage,
         "deleted_time": None,
         "artifact_uri": run.artifacts,
-        "experiment_id": experiment_id,
     }
     if run.name is not None:
         ours["name"] = run.name
     new = {"start_time": when, "end_time": when, **_RUN_DEFAULTS, "user_id": "unknown"}
+    (new if run.experiment is None else ours)["experiment_id"] = experiment_id
     _upsert(connection, "runs", {"run_uuid": run.run_id}, ours, new)
     tags = dict(run.tags) if run.name is None else {**run.tags, "mlflow.runName": run.name}
     connection.execute(
@@ -231,7 +246,9 @@ def _write_version(connection: sqlite3.Connection, model: str, wanted: Shown, wh
         " WHERE name = ? AND version = ? AND current_stage = 'Deleted_Internal'",
         tuple(key.values()),
     )
-    _upsert(connection, "model_versions", key, ours, {"creation_time": when, "current_stage": "None"})
+    _upsert(
+        connection, "model_versions", key, ours, {"creation_time": when, "current_stage": "None"}
+    )
     connection.execute(
         "DELETE FROM model_version_tags WHERE name = ? AND version = ? AND substr(key, 1, ?) = ?",
         (model, wanted.version, len(OWN), OWN),
@@ -242,7 +259,7 @@ def _write_version(connection: sqlite3.Connection, model: str, wanted: Shown, wh
 
 def _delete(connection: sqlite3.Connection, table: str, key: Mapping[str, Any]) -> None:
     where = " AND ".join(f"{column} = ?" for column in key)
-    connection.execute(f"DELETE FROM {table} WHERE {where}", tuple(key.values()))  # noqa: S608
+    connection.execute(f"DELETE FROM {table} WHERE {where}", tuple(key.values()))
 
 
 def _upsert(
@@ -258,11 +275,11 @@ def _upsert(
     if not fresh:
         assigned = ", ".join(f"{column} = ?" for column in ours)
         done = connection.execute(
-            f"UPDATE {table} SET {assigned} WHERE {where}",  # noqa: S608
+            f"UPDATE {table} SET {assigned} WHERE {where}",
             (*ours.values(), *key.values()),
         )
         if done.rowcount:
             return
     row = {**key, **ours, **new}
     columns, marks = ", ".join(row), ", ".join("?" * len(row))
-    connection.execute(f"INSERT INTO {table} ({columns}) VALUES ({marks})", tuple(row.values()))  # noqa: S608
+    connection.execute(f"INSERT INTO {table} ({columns}) VALUES ({marks})", tuple(row.values()))
