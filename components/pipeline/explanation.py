@@ -77,7 +77,8 @@ def verify_documents(ws: Workspace) -> int:
     digests = set()
     for event in views.events(ws.ledger):
         payload = json.loads(event.payload)
-        digests |= {payload[name] for name in DOCUMENTS if name in payload}
+        named = (payload.get(name) for name in DOCUMENTS)
+        digests |= {digest for digest in named if isinstance(digest, str)}
     for digest in sorted(digests):
         ws.read_document(digest)
     return len(digests)

@@ -151,10 +151,17 @@ def registry_differences(ws: Workspace, deep: bool = True) -> Iterator[tuple[str
         number = record.version.version
         for words in differences(expected(ws, record), shown.get(number)):
             yield f"MLflow, version {number}", words
-        folder = ws.registry.run_folder(record.version.run)
-        if folder is not None:
-            for name, what in file_differences(folder, record.files, quick=not deep).items():
-                yield str(folder / name), f"version {number}: {name} is {what}"
+        for name, what in files_wrong(ws, record, deep).items():
+            yield f"MLflow, version {number}", f"version {number}: {name} is {what}"
+
+
+def files_wrong(ws: Workspace, record: Record, deep: bool) -> dict[str, str]:
+    """Return {name: "missing", "changed" or "extra"}; nothing where a server keeps the files."""
+    folder = ws.registry.run_folder(record.version.run)
+    if folder is None:
+        return {}
+    listed = "files" in record.payload
+    return file_differences(folder, record.files, quick=not deep, complete=listed)
 
 
 def champion_number(ws: Workspace) -> int | None:

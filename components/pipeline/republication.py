@@ -25,7 +25,6 @@ from components.pipeline.workspace import Workspace
 from components.registry.inspection import (
     Shown,
     differences,
-    file_differences,
     listing,
 )
 from components.registry.packaging import MODEL, model_texts
@@ -60,10 +59,7 @@ def _restore_files(ws: Workspace, record: Record, deep: bool) -> list[str]:
     if folder is None:
         return []
     done, here = list[str](), f"version {record.version.version}"
-    wrong = file_differences(folder, record.files, quick=not deep)
-    if not record.complete:
-        wrong = {name: what for name, what in wrong.items() if what != "extra"}
-    for name, what in wrong.items():
+    for name, what in registered.files_wrong(ws, record, deep).items():
         if what == "extra":
             _move_aside(ws, folder / name, record.version.run, name)
             done.append(f"{here}: moved {name}, which is not Ratchet's, to mlruns/aside")

@@ -216,18 +216,22 @@ def listing(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def file_differences(
-    folder: Path, wanted: Mapping[str, Mapping[str, Any]], quick: bool = False
+    folder: Path,
+    wanted: Mapping[str, Mapping[str, Any]],
+    quick: bool = False,
+    complete: bool = True,
 ) -> dict[str, str]:
     """Return {name: "missing", "changed" or "extra"} of a run's files against its listing.
 
     Extra are only files in the model's folder, where code is loaded from: what else people
     add to a run is theirs. A link is a change, whatever it leads to. `quick` compares sizes.
+    Where the listing is not `complete`, there are no extra files.
     """
     found = set(_names(folder))
     said = {name: "missing" for name in wanted if name not in found}
     for name in sorted(found):
         if name not in wanted:
-            if name.startswith(f"{MODEL}/") and name != _LOADED:
+            if complete and name.startswith(f"{MODEL}/") and name != _LOADED:
                 said[name] = "extra"
         elif not _holds(folder / name, wanted[name], quick):
             said[name] = "changed"

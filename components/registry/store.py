@@ -422,6 +422,8 @@ class Registry:
         self._require_database()
         if self._connected is None:
             self._connected = database.connect(self.uri)
+        if self._file is not None:
+            database.follow(self._connected, self._file)
         with database.translated(self.uri):
             yield self._connected
 
