@@ -15,6 +15,8 @@ def show_settled(outcome: dict[str, Any]) -> None:
     again = " (seen before, nothing was trained)" if outcome.get("seen_before") else ""
     click.echo(f"{status(outcome['action'])} batch {outcome['batch'][:12]}{version}{again}")
     click.echo(f"  {outcome['headline']}")
+    for note in outcome.get("notes", ()):
+        click.echo(f"  note: {note}")
     if outcome.get("report"):
         click.echo(f"  report: {outcome['report']}")
     if outcome["version"]:

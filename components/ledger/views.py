@@ -308,6 +308,14 @@ def open_intents(ledger: Ledger) -> list[dict[str, Any]]:
     return [{"kind": row.kind, **json.loads(row.payload)} for row in rows]
 
 
+def newest(ledger: Ledger, kind: str) -> Event | None:
+    """Return the newest event of a kind, read from the end."""
+    table = schema.events
+    wanted = sa.select(table).where(table.c.kind == kind).order_by(table.c.seq.desc()).limit(1)
+    rows = ledger.query(wanted)
+    return Event(*rows[0]) if rows else None
+
+
 def events(ledger: Ledger, **wanted: str) -> list[Event]:
     """Return events oldest first; `kind=...` and `batch=...` narrow them down."""
     table = schema.events

@@ -10,7 +10,8 @@ from components.ledger import views
 from components.pipeline.reporting import report_path
 from components.pipeline.workspace import Workspace
 
-DOCUMENTS = ("evidence", "snapshot", "checks", "submission", "files", "texts")
+DOCUMENTS = ("evidence", "snapshot", "checks", "submission", "files", "texts", "settings")
+"""The names under which an event's payload carries the digest of a document."""
 
 
 def explain(ws: Workspace, number: int) -> dict[str, Any]:

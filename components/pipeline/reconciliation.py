@@ -14,6 +14,7 @@ from components.ledger import views
 from components.ledger.book import Lease
 from components.pipeline import publication
 from components.pipeline.arrival import discard_unfinished, was_interrupted
+from components.pipeline.settings_trail import record_settings
 from components.pipeline.settlement import record_registration
 from components.pipeline.workspace import Workspace
 
@@ -26,6 +27,7 @@ def reconcile(ws: Workspace, lease: Lease, whole: bool = False) -> list[str]:
     """
     deep = whole
     whole = whole or not lease.settled
+    record_settings(ws, lease)
     done = []
     if whole or was_interrupted(ws):
         done += [f"removed the unfinished {path}" for path in discard_unfinished(ws)]

@@ -91,7 +91,8 @@ def settle(
     parent = [divided.parent] if divided.parent else []
     touched = [*views.versions(ws.ledger, batch=divided.batch), *parent]
     publication.mirror(ws, lease, {each.version for each in touched})
-    return Settled(divided.batch, action, str(payload["reason"]), version.version)
+    headline = str(payload["reason"])
+    return Settled(divided.batch, action, headline, version.version, examined.notes)
 
 
 def _reject(ws: Workspace, lease: Lease, divided: Divided, payload: dict[str, object]) -> Action:

@@ -24,7 +24,7 @@ from components.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from components.data.versioning import DataStore
-    from components.evaluation.scoring import ScoreStore
+    from components.evaluation.score_store import ScoreStore
     from components.registry.store import Registry
     from components.training.activation_cache import ActivationCache
     from components.training.base import Base
@@ -126,7 +126,7 @@ class Workspace:
     @cached_property
     def scores(self) -> ScoreStore:
         """The answers already given, by (bundle, item)."""
-        from components.evaluation.scoring import ScoreStore
+        from components.evaluation.score_store import ScoreStore
 
         return ScoreStore(self.mlruns / "scores.db")
 
