@@ -69,22 +69,6 @@ def _frozen(ws: Workspace, digest: str) -> str:
     return f"every layer was computed each time: {state.get('uncut') or 'an earlier format'}"
 
 
-def verify_documents(ws: Workspace) -> int:
-    """Read every document that an event names; return how many hold.
-
-    Raises:
-        Corrupted: one is missing or was changed.
-    """
-    digests = set()
-    for event in views.events(ws.ledger):
-        payload = json.loads(event.payload)
-        named = (payload.get(name) for name in DOCUMENTS)
-        digests |= {digest for digest in named if isinstance(digest, str)}
-    for digest in sorted(digests):
-        ws.read_document(digest)
-    return len(digests)
-
-
 def _later(ws: Workspace, number: int) -> list[dict[str, Any]]:
     """Return the rollbacks that barred this version, or made it champion again."""
     found = []

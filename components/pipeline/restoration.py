@@ -14,20 +14,6 @@ from components.ledger import views
 from components.pipeline.workspace import Workspace
 
 
-def verify_bundles(ws: Workspace) -> int:
-    """Verify the bundle of every version in force or before it; return how many there are.
-
-    Raises:
-        Corrupted: one is missing or was changed.
-    """
-    from components.training.bundle import open_bundle
-
-    lineage = views.lineage(ws.ledger)
-    for version in lineage:
-        open_bundle(ws.bundles, version.bundle)
-    return len(lineage)
-
-
 def restore_registry(ws: Workspace) -> list[str]:
     """Build MLflow's database anew where it is lost or damaged; return what was done, in words.
 

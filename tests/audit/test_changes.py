@@ -6,6 +6,7 @@ import json
 import shutil
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,8 +14,8 @@ from components.ledger import views
 from components.operations.verification import UNPROVABLE, Report, verify
 from components.operations.verification.telling import lines
 from components.pipeline.workspace import open_workspace
-from tests.audit import changes, rich
-from tests.audit.changes import CHANGES, Change
+from tests.audit import changes, changing, rich
+from tests.audit.changing import CHANGES, Change, counted
 from tests.command import assert_one_paragraph, ratchet
 from tests.stream import batch, settle
 
@@ -74,7 +75,19 @@ def test_an_untouched_root_holds(kept: Kept, deep: bool) -> None:
     assert not deep or not any(each.deep for each in report.skipped)
 
 
-@pytest.mark.parametrize("change", CHANGES, ids=lambda change: f"{change.group}: {change.name}")
+def in_turn() -> list[Any]:
+    """Return all changes; every third one is tried by each run of the tests."""
+    return [
+        pytest.param(
+            each,
+            id=f"{each.group}: {each.name}",
+            marks=[pytest.mark.slow] if turn % 3 else [],
+        )
+        for turn, each in enumerate(CHANGES)
+    ]
+
+
+@pytest.mark.parametrize("change", in_turn())
 def test_a_change_is_found_and_named(kept: Kept, change: Change) -> None:
     named = change.make(kept.root)
     report = audited(kept.root, change.deep)
@@ -85,6 +98,8 @@ def test_a_change_is_found_and_named(kept: Kept, change: Change) -> None:
 def test_there_are_125_changes_and_no_two_alike() -> None:
     names = Counter((change.group, change.name) for change in CHANGES)
     assert len(names) == len(CHANGES) >= 125
+    page = Path(__file__).parents[2] / "docs" / "audit.md"
+    assert counted() in page.read_text(encoding="utf-8"), counted()
 
 
 def test_what_fits_together_in_itself_is_named_as_not_provable_and_never_claimed(
@@ -115,14 +130,14 @@ def test_a_row_of_kept_answers_that_is_gone_decides_nothing(kept: Kept) -> None:
 
 def test_one_damage_does_not_hide_another(kept: Kept) -> None:
     changes.ledger(kept.root, "UPDATE events SET time = 'never' WHERE seq = 9")
-    exam = changes.flipped(changes.exam_of(kept.root))
-    head = changes.flipped(changes.bundle_of(kept.root, "champion") / "head.safetensors")
+    exam = changing.flipped(changing.exam_of(kept.root))
+    head = changing.flipped(changing.bundle_of(kept.root, "champion") / "head.safetensors")
     places = " ".join(each.place for each in audited(kept.root).findings)
     assert "ledger" in places and exam in places and head in places
 
 
 def test_without_a_ledger_every_other_check_says_that_it_did_not_look(kept: Kept) -> None:
-    changes.gone(kept.root / "mlruns" / "ratchet.db")
+    changing.gone(kept.root / "mlruns" / "ratchet.db")
     report = audited(kept.root)
     assert [each.place for each in report.findings] == ["ledger"]
     assert {"batches", "bundles", "quarantine"} <= {each.what for each in report.skipped}
@@ -134,7 +149,7 @@ def test_the_command_ends_with_what_it_found(kept: Kept) -> None:
     unrecorded = ratchet(kept.root, "audit", "verify")
     assert unrecorded.code == 3 and "seed: it was 0" in unrecorded.out
     assert_one_paragraph(unrecorded)
-    exam = changes.flipped(changes.exam_of(kept.root))
+    exam = changing.flipped(changing.exam_of(kept.root))
     damaged = ratchet(kept.root, "audit", "verify", "--json")
     assert damaged.code == 4 and exam in damaged.err
     kinds = {each["kind"] for each in damaged.facts["findings"]}

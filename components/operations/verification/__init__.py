@@ -51,8 +51,24 @@ CHECKS: dict[str, Check] = {
 }
 
 
+ATTEMPTS = 3
+
+
 def verify(ws: Workspace, deep: bool = False) -> Report:
-    """Run every check on a root and return all that they found, in the order of `CHECKS`."""
+    """Run every check on a root and return all that they found, in the order of `CHECKS`.
+
+    Files and events are not of one instant where another process writes meanwhile, so what is
+    found then is looked at again.
+    """
+    report = _look(ws, deep)
+    for _ in range(ATTEMPTS - 1):
+        if not report.findings or open_scene(ws, deep).head == report.head:
+            break
+        report = _look(ws, deep)
+    return report
+
+
+def _look(ws: Workspace, deep: bool) -> Report:
     scene = open_scene(ws, deep)
     found: list[Found] = []
     for done, (name, check) in enumerate(CHECKS.items()):

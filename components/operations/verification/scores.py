@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 from components.errors import Corrupted
@@ -13,6 +14,7 @@ from components.operations.verification.scene import Scene
 
 if TYPE_CHECKING:
     from components.evaluation.score_store import Kept
+    from components.pipeline.workspace import Progress
     from components.training.bundle import Bundle
 
 REMEDY = "Delete mlruns/scores.db: answers are computed anew, and decisions since can be looked at."
@@ -45,16 +47,15 @@ def _again(scene: Scene, place: str, kept: dict[str, Kept]) -> Iterator[Found]:
     from components.training.placement import placement_of
 
     ws, placement = scene.ws, placement_of(scene.ws.in_force())
-    items, given, left = _items(scene), 0, sum(len(each.answers) for each in kept.values())
-    total = left
+    items, given, total = _items(scene), 0, sum(len(each.answers) for each in kept.values())
     for bundle in _bundles(scene):
         mine = kept.pop(answers_key(bundle, placement), None)
         if mine is None:
             continue
         answers = {items[digest]: each for digest, each in mine.answers.items() if digest in items}
-        wrong = differing(ws.base, bundle, answers, placement) if answers else []
+        show = partial(_show, ws.progress, given, total)
+        wrong = differing(ws.base, bundle, answers, placement, None, show) if answers else []
         given += len(answers)
-        ws.progress("answers", given, total)
         if wrong:
             what = f"{len(wrong)} of {len(answers)} answers are not those of {bundle.digest[:12]}"
             yield Finding(place, what, REMEDY)
@@ -63,6 +64,10 @@ def _again(scene: Scene, place: str, kept: dict[str, Kept]) -> Iterator[Found]:
         yield Skipped(
             what, "they are of another version, another precision or an item that is gone"
         )
+
+
+def _show(progress: Progress, before: int, total: int, done: int, _of: int) -> None:
+    progress("answers", before + done, total)
 
 
 def _bundles(scene: Scene) -> Iterator[Bundle]:
