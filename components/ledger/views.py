@@ -308,7 +308,7 @@ def open_intents(ledger: Ledger) -> list[dict[str, Any]]:
     return [{"kind": row.kind, **json.loads(row.payload)} for row in rows]
 
 
-def newest(ledger: Ledger, kind: str) -> Event | None:
+def newest_event(ledger: Ledger, kind: str) -> Event | None:
     """Return the newest event of a kind, read from the end."""
     table = schema.events
     wanted = sa.select(table).where(table.c.kind == kind).order_by(table.c.seq.desc()).limit(1)

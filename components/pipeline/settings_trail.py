@@ -29,8 +29,8 @@ def record_settings(ws: Workspace, lease: Lease) -> None:
     now = ws.settings.model_dump(mode="json")
     if _RECORDED.get(ws.root) == json_digest(now):
         return
-    newest = views.newest(ws.ledger, "settings.seen")
-    before = json.loads(newest.payload)["settings"] if newest else None
+    last = views.newest_event(ws.ledger, "settings.seen")
+    before = json.loads(last.payload)["settings"] if last else None
     if before != json_digest(now):
         old = recorded_settings(ws, before) if before else None
         changed = changed_fields(old, ws.settings) if old else {}

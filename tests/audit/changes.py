@@ -12,9 +12,11 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from components.digest import json_digest
 from components.ledger import schema
+from tests.audit import rich
 from tests.audit.changing import (
     added,
     at,
@@ -320,22 +322,12 @@ row("base", "gone as a whole", in_base, "", gone)
 
 def rebuilt(root: Path) -> None:
     """Write another reason for a refusal, and a chain, a head and projections that fit it."""
-    from components.ledger.chain import GENESIS, event_hash
-    from components.ledger.verify import rebuild
 
-    with closing(sqlite3.connect(root / "mlruns" / "ratchet.db")) as database, database:
-        rows = database.execute("SELECT seq, time, kind, payload FROM events ORDER BY seq")
-        previous = GENESIS
-        for seq, time, kind, payload in rows.fetchall():
-            if kind == "batch.refused":
-                payload = payload.replace('"reason":"', '"reason":"never ')
-            digest = event_hash(seq, time, kind, payload, previous)
-            change = "UPDATE events SET payload = ?, previous = ?, hash = ? WHERE seq = ?"
-            database.execute(change, (payload, previous, digest, seq))
-            previous = digest
-        database.execute("UPDATE head SET hash = ?", (previous,))
-    (root / "mlruns" / "ledger.head").unlink(missing_ok=True)
-    rebuild(at(root).ledger)
+    def change(kind: str, payload: dict[str, Any]) -> None:
+        if kind == "batch.refused":
+            payload["reason"] = f"never {payload['reason']}"
+
+    rich.rewrite(root, change)
 
 
 def older(root: Path, before: Path) -> None:

@@ -14,7 +14,7 @@ from components.ledger import views
 from components.operations.verification import UNPROVABLE, Report, verify
 from components.operations.verification.telling import lines
 from components.pipeline.workspace import open_workspace
-from tests.audit import changes, changing, rich
+from tests.audit import changes, changing, mlflow_changes, rich
 from tests.audit.changing import CHANGES, Change, counted
 from tests.command import assert_one_paragraph, ratchet
 from tests.stream import batch, settle
@@ -73,6 +73,9 @@ def test_an_untouched_root_holds(kept: Kept, deep: bool) -> None:
     report = audited(kept.root, deep)
     assert report.findings == []
     assert not deep or not any(each.deep for each in report.skipped)
+
+
+assert mlflow_changes.MODEL  # importing a list enters its changes
 
 
 def in_turn() -> list[Any]:
