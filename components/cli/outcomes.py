@@ -13,6 +13,8 @@ def show_settled(outcome: dict[str, Any]) -> None:
     again = " (seen before, nothing was trained)" if outcome.get("seen_before") else ""
     echo((status(outcome["action"]), f" batch {outcome['batch'][:12]}{version}{again}"))
     echo(f"  {outcome['headline']}")
+    for note in outcome.get("notes", ()):
+        echo(f"  note: {note}")
     if outcome.get("report"):
         echo(f"  report: {outcome['report']}")
     if outcome["version"]:

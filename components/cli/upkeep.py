@@ -83,7 +83,8 @@ def rollback(context: Context, target: int | None, reason: str, as_json: bool) -
 def reconcile(context: Context, rebuild: bool, accept_ledger: bool, as_json: bool) -> None:
     """Put right what a crash left behind, in MLflow as well.
 
-    What was begun is finished or undone; afterwards MLflow shows what the ledger says. A
+    What was begun is finished or undone; afterwards MLflow shows what the ledger says. Its
+    database is built anew where it is lost or damaged, from the ledger and the bundles. A
     damaged bundle is restored from its copy in MLflow. Nothing is deleted: what the ledger
     does not know is moved aside. Ends with 3 where MLflow, the quarantine or the noted head
     know more than the ledger.
@@ -91,13 +92,14 @@ def reconcile(context: Context, rebuild: bool, accept_ledger: bool, as_json: boo
     from components.ledger.verify import rebuild as fill_again
     from components.operations import recovery
     from components.pipeline import reconciliation
-    from components.pipeline.restoration import restore_bundles
+    from components.pipeline.restoration import restore_bundles, restore_registry
 
     ws = context.open()
     with leased(ws) as lease:
         done = [f"rebuilt from {fill_again(ws.ledger)} events"] if rebuild else []
         done += recovery.accept_ledger(ws, lease) if accept_ledger else []
         ws.ledger.require_newest()
+        done += restore_registry(ws)
         done += restore_bundles(ws)
         done += reconciliation.reconcile(ws, lease, whole=True)
     facts(as_json, {"done": done}, lambda: echo(*done or ["All is in order."]))

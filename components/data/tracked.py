@@ -63,6 +63,12 @@ def listing_of(hint: Path, file: Path) -> str | None:
     return found.md5 if found else None
 
 
+def tracked_folders(hint: Path) -> list[Tracked] | None:
+    """Return the folders that a hint names; None where it is absent or damaged."""
+    known = _read(hint)
+    return None if known is None else [each for each in known.values() if each is not None]
+
+
 def holds(copies: Any, md5: str) -> bool:
     """Return whether an object store of DVC holds the bytes with this MD5, by reading them."""
     path = copies.oid_to_path(md5)

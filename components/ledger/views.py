@@ -111,6 +111,12 @@ def versions(ledger: Ledger, **wanted: str | int) -> list[Version]:
     return _versions(ledger, sa.and_(True, *narrowed))
 
 
+def newest(ledger: Ledger) -> int | None:
+    """Return the highest number that a version has, or None before the first one."""
+    [(number,)] = ledger.query(sa.select(sa.func.max(schema.versions.c.version)))
+    return None if number is None else int(number)
+
+
 def newest_held(ledger: Ledger, parent: int | None) -> int | None:
     """Return the newest version that waits for a person and was trained from `parent`."""
     table = schema.versions.c
@@ -300,6 +306,14 @@ def open_intents(ledger: Ledger) -> list[dict[str, Any]]:
     """Return what was begun and has no recorded outcome: payloads with their `kind`."""
     rows = ledger.query(sa.select(schema.open_intents).order_by(schema.open_intents.c.key))
     return [{"kind": row.kind, **json.loads(row.payload)} for row in rows]
+
+
+def newest_event(ledger: Ledger, kind: str) -> Event | None:
+    """Return the newest event of a kind, read from the end."""
+    table = schema.events
+    wanted = sa.select(table).where(table.c.kind == kind).order_by(table.c.seq.desc()).limit(1)
+    rows = ledger.query(wanted)
+    return Event(*rows[0]) if rows else None
 
 
 def events(ledger: Ledger, **wanted: str) -> list[Event]:

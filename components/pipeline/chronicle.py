@@ -7,7 +7,7 @@ accuracies never changes, so it is read once in the life of a process.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,9 +39,15 @@ class Story:
     measures: dict[str, float | None]
 
 
-def story(ws: Workspace, last: dict[str, Any]) -> Story:
-    """Return the story so far with a candidate as its last step; `last` is its evidence."""
-    lineage = views.lineage_evidence(ws.ledger)
+def story(
+    ws: Workspace, last: dict[str, Any], lineage: Sequence[tuple[int, str]] | None = None
+) -> Story:
+    """Return the story so far with a candidate as its last step; `last` is its evidence.
+
+    `lineage` is (version, evidence) of what came before; None means up to today's champion.
+    """
+    if lineage is None:
+        lineage = views.lineage_evidence(ws.ledger)
     table = _matrix([*(_told(ws, evidence) for _, evidence in lineage), _read(last)])
     names = [*(f"v{version}" for version, _ in lineage), "candidate"]
     return Story(table, names, _measures(table, len(last["labels"])))

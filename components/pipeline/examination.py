@@ -15,6 +15,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from components.errors import Retryable
 from components.gate.decision import judge
 from components.gate.evidence import record
 from components.gate.policies import Checks
@@ -38,25 +39,52 @@ from components.pipeline.workspace import Workspace
 
 if TYPE_CHECKING:
     from components.evaluation.drift import Drift
+    from components.evaluation.scoring import Distrusted
+    from components.pipeline.comparing import Survey
     from components.training.bundle import Bundle
 
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """A judged candidate. `evidence` is the digest of the stored document."""
+    """A judged candidate. `evidence` is the digest of the stored document.
+
+    `notes`: what people should hear of besides, and what decides nothing.
+    """
 
     bundle: Bundle
     decision: Decision
     evidence: str
     exams: tuple[ExamResult, ...]
     drift: Drift | None
+    notes: tuple[str, ...] = ()
 
 
 def examine(
     ws: Workspace, lease: Lease, divided: Divided, bundle: Bundle, library: Library
 ) -> Examined:
-    """Score the candidate and what it is held against, judge, and record the evidence."""
-    examiner = Examiner(ws, library)
+    """Score the candidate and what it is held against, judge, and record the evidence.
+
+    Raises:
+        Retryable: kept answers did not hold, twice: something else writes them now.
+    """
+    distrusted: list[Distrusted] = []
+    for _ in range(2):
+        examiner = Examiner(ws, library)
+        found = _examined(ws, divided, bundle, library, examiner)
+        examiner.record(lease)
+        distrusted += examiner.distrusted
+        if not examiner.late:
+            return _judged(ws, lease, divided, bundle, found, distrusted)
+    raise Retryable(
+        f"{ws.scores.path} is changed while answers are kept in it.",
+        "Find out what writes there, then run the same command again.",
+    )
+
+
+def _examined(
+    ws: Workspace, divided: Divided, bundle: Bundle, library: Library, examiner: Examiner
+) -> tuple[Examination, Survey]:
+    """Return all that the gate looks at."""
     champion = _open(ws, divided.parent)
     exams = _exams(ws, divided, bundle, champion, examiner)
     learned = _learned(ws, divided, bundle, champion, examiner)
@@ -65,7 +93,18 @@ def examine(
     expected = [exam for exam in divided.exams if divided.tasks[exam] in known]
     sat = [divided.exams[exam.exam] for exam in exams]
     further = look_beyond(ws, examiner, bundle, champion, divided.cases, sat)
-    examination = Examination(exams, learned, compared.notes, expected, **further)
+    return Examination(exams, learned, compared.notes, expected, **further), compared
+
+
+def _judged(
+    ws: Workspace,
+    lease: Lease,
+    divided: Divided,
+    bundle: Bundle,
+    found: tuple[Examination, Survey],
+    distrusted: Sequence[Distrusted],
+) -> Examined:
+    examination, compared = found
     decision = judge(examination, rules(ws))
     evidence = ws.write_document(_evidence(ws, divided, bundle, examination, decision, compared))
     ws.ledger.append(
@@ -75,13 +114,23 @@ def examine(
             "bundle": bundle.digest,
             "snapshot": divided.snapshot,
             "evidence": evidence,
-            "exams": _refused(exams, decision),
+            "settings": ws.write_document(ws.in_force().model_dump(mode="json")),
+            "exams": _refused(examination.exams, decision),
             "action": decision.action,
             "headline": decision.headline,
         },
         lease,
     )
-    return Examined(bundle, decision, evidence, tuple(exams), compared.drift)
+    notes = tuple(_told(each) for each in distrusted)
+    return Examined(bundle, decision, evidence, tuple(examination.exams), compared.drift, notes)
+
+
+def _told(found: Distrusted) -> str:
+    """Say in a line what an outcome says of kept answers that did not hold."""
+    return (
+        f"{found.items} kept answers of bundle {found.bundle[:12]} did not hold ({found.reason}); "
+        "they were computed anew, and the decision rests on the new ones."
+    )
 
 
 def _refused(exams: Sequence[ExamResult], decision: Decision) -> dict[str, bool]:

@@ -1,8 +1,13 @@
-"""Letting versions answer exams: each answer is given once and kept by (bundle, item)."""
+"""Letting versions answer exams: each answer is given once and kept by (bundle, item).
+
+Promise: where kept answers do not hold, those of that version are given anew and `distrusted`
+says so; `late` says whether some of them were used before that was found.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from functools import partial
 from math import isfinite
 from typing import TYPE_CHECKING
@@ -10,11 +15,13 @@ from typing import TYPE_CHECKING
 from components.gate.verdicts import Answers
 from components.items import Item
 from components.ledger import views
+from components.ledger.book import Lease
 from components.pipeline.lookup import Library
 from components.pipeline.workspace import Workspace
 
 if TYPE_CHECKING:
-    from components.evaluation.scoring import Scored
+    from components.evaluation.score_store import Scored
+    from components.evaluation.scoring import Distrusted
     from components.training.bundle import Bundle
 
 
@@ -25,6 +32,8 @@ class Examiner:
         self._ws = ws
         self._library = library
         self._given: dict[str, dict[str, Scored]] = {}
+        self.distrusted: list[Distrusted] = []
+        self.late = False
 
     def items(self, exam: Sequence[str]) -> list[Item]:
         """Return the items of one exam, in the order given."""
@@ -83,8 +92,19 @@ class Examiner:
                 placement_of(ws.in_force()),
                 ws.activations,
                 partial(ws.progress, "scoring"),
+                self._distrust,
             )
         return given
+
+    def _distrust(self, found: Distrusted) -> None:
+        """Note what did not hold; answers that came from the same rows before are void."""
+        self.distrusted.append(found)
+        self.late = self.late or bool(self._given[found.bundle])
+
+    def record(self, lease: Lease) -> None:
+        """Write into the ledger which kept answers did not hold."""
+        for found in self.distrusted:
+            self._ws.ledger.append("scores.distrusted", asdict(found), lease)
 
 
 def _finite(value: float) -> float | None:

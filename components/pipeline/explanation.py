@@ -10,7 +10,8 @@ from components.ledger import views
 from components.pipeline.reporting import report_path
 from components.pipeline.workspace import Workspace
 
-DOCUMENTS = ("evidence", "snapshot", "checks")
+DOCUMENTS = ("evidence", "snapshot", "checks", "submission", "files", "texts", "settings")
+"""The names under which an event's payload carries the digest of a document."""
 
 
 def explain(ws: Workspace, number: int) -> dict[str, Any]:
@@ -66,21 +67,6 @@ def _frozen(ws: Workspace, digest: str) -> str:
     if state.get("frozen"):
         return f"{state['frozen']} were computed once for each text"
     return f"every layer was computed each time: {state.get('uncut') or 'an earlier format'}"
-
-
-def verify_documents(ws: Workspace) -> int:
-    """Read every document that an event names; return how many hold.
-
-    Raises:
-        Corrupted: one is missing or was changed.
-    """
-    digests = set()
-    for event in views.events(ws.ledger):
-        payload = json.loads(event.payload)
-        digests |= {payload[name] for name in DOCUMENTS if name in payload}
-    for digest in sorted(digests):
-        ws.read_document(digest)
-    return len(digests)
 
 
 def _later(ws: Workspace, number: int) -> list[dict[str, Any]]:

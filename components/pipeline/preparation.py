@@ -48,13 +48,15 @@ class Checked:
 class Settled:
     """What became of a batch: promoted, held, rejected, refused, quarantined or queued again.
 
-    `headline` says why, in one line for people; `version` is None where none was trained.
+    `headline` says why, in one line for people; `version` is None where none was trained;
+    `notes` are lines of what else people should hear of.
     """
 
     batch: str
     action: str
     headline: str
     version: int | None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,58 +8,57 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any
 
 from components.ledger import views
 from components.ledger.book import Lease
-from components.pipeline import chronicle, reporting
+from components.pipeline import chronicle, registered, reporting
 from components.pipeline.arrival import items_path
 from components.pipeline.chronicle import Story
 from components.pipeline.examination import Examined
+from components.pipeline.measures import metrics_of
 from components.pipeline.preparation import Checked, Divided
+from components.pipeline.republication import restore_versions
 from components.pipeline.workspace import Workspace
+from components.registry.inspection import BARRED
 from components.registry.submission import DataSource, Submission
 
 
-def mirror(ws: Workspace, lease: Lease, touched: Collection[int] | None = None) -> list[str]:
+def mirror(
+    ws: Workspace, lease: Lease, touched: Collection[int] | None = None, deep: bool = False
+) -> list[str]:
     """Make MLflow show what the ledger says; return what had to be changed.
 
     `champion` is the version in force, `candidate` the newest version that waits for a
-    person, where its parent is still champion. Both are always looked at; the statuses are
-    those of the versions in `touched`, or of all.
+    person, where its parent is still champion. Both are always looked at, and so are what the
+    champion's row serves and whether MLflow has the newest version. All else is looked at
+    for every version where `touched` is None or something was found wrong; otherwise the
+    statuses of the versions in `touched`. Files are read whole only where `deep`.
     """
-    champion = views.champion(ws.ledger)
-    number = champion.version if champion else None
-    wanted = {"champion": number, "candidate": views.newest_held(ws.ledger, number)}
-    shown = {alias: ws.registry.alias(alias) for alias in wanted}
-    changes = []
-    for alias, number in wanted.items():
-        if shown[alias] == number:
+    glance = ws.registry.glance(registered.champion_number(ws))
+    whole = touched is None or not registered.in_order(ws, glance)
+    changes = restore_versions(ws, lease, deep) if whole else []
+    for alias, number in registered.wanted_aliases(ws).items():
+        shown = ws.registry.alias(alias) if whole else glance.aliases.get(alias)
+        if shown == number:
             continue
         if number is None:
             ws.registry.drop_alias(alias)
         else:
             ws.registry.set_alias(alias, number)
         ws.ledger.append("alias.mirrored", {"alias": alias, "version": number}, lease)
-        changes.append(f"alias {alias}: {shown[alias]} -> {number}")
-    return changes + _mirror_statuses(ws, touched)
+        changes.append(f"alias {alias}: {shown} -> {number}")
+    return changes if whole else changes + _mirror_statuses(ws, touched or ())
 
 
-def _mirror_statuses(ws: Workspace, touched: Collection[int] | None) -> list[str]:
-    if touched is None:
-        shown = {version.version: version for version in ws.registry.versions()}
-        versions = views.versions(ws.ledger)
-    else:
-        found = [ws.registry.version(number) for number in sorted(touched)]
-        shown = {version.version: version for version in found if version is not None}
-        versions = [each for number in shown if (each := views.version(ws.ledger, number))]
+def _mirror_statuses(ws: Workspace, touched: Collection[int]) -> list[str]:
+    found = [ws.registry.version(number) for number in sorted(touched)]
     changes = []
-    for version in versions:
-        display = shown.get(version.version)
-        if display is None or display.tags.get("ratchet.status") == version.status:
+    for display in (each for each in found if each is not None):
+        version = views.version(ws.ledger, display.version)
+        if version is None or display.tags.get("ratchet.status") == version.status:
             continue
         if version.status == "barred":
-            text = f"BARRED, rolled back. {display.description.removeprefix('BARRED, ')}"
+            text = f"{BARRED}{display.description.removeprefix(BARRED)}"
             ws.registry.describe(version.version, text)
         ws.registry.tag_version(version.version, "ratchet.status", version.status)
         changes.append(f"version {version.version}: {version.status}")
@@ -84,7 +83,7 @@ def submission(
         base_name=state["base"]["name"],
         base_digest=state["base"]["digest"],
         base_folder=ws.base.folder,
-        metrics=_metrics(examined, evidence, story),
+        metrics=metrics_of(evidence, story, examined.bundle.folder),
         params={
             "adapter": settings.adapter.method,
             "strategy": settings.strategy.method,
@@ -103,22 +102,6 @@ def submission(
             rows=len(checked.validation.accepted),
         ),
     )
-
-
-def _metrics(examined: Examined, evidence: dict[str, Any], story: Story) -> dict[str, float | None]:
-    found = dict(story.measures)
-    for exam in evidence["exams"]:
-        found[f"accuracy/{exam['exam']}"] = chronicle.accuracy(exam["candidate"])
-    for verdict in examined.decision.verdicts:
-        if verdict.check == "forgetting":
-            found[f"loss_points/{verdict.exam}"] = verdict.effect_points
-            found[f"loss_points_upper/{verdict.exam}"] = verdict.upper_points
-        elif verdict.check in ("negative_flips", "calibration"):
-            what = verdict.group.replace(" ", "_") or verdict.check
-            found[f"{what}_points/{verdict.exam}"] = verdict.effect_points
-    folder = examined.bundle.folder
-    found["bundle_bytes"] = sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())
-    return found
 
 
 def _files(

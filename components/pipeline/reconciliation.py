@@ -16,6 +16,7 @@ from components.ledger.book import Lease
 from components.operations import recovery
 from components.pipeline import publication
 from components.pipeline.arrival import discard_unfinished, was_interrupted
+from components.pipeline.settings_trail import record_settings
 from components.pipeline.settlement import record_registration
 from components.pipeline.workspace import Workspace
 
@@ -23,19 +24,22 @@ from components.pipeline.workspace import Workspace
 def reconcile(ws: Workspace, lease: Lease, whole: bool = False) -> list[str]:
     """Put right whatever a killed process left behind; return what was done, in words.
 
-    `whole` looks at everything, whatever the lease says.
+    `whole` looks at everything, whatever the lease says, and reads the files that MLflow
+    serves byte by byte.
 
     Raises:
         NeedsHuman: the ledger is an older copy, or MLflow or the quarantine know more than it.
     """
     ws.ledger.require_newest()
+    deep = whole
     whole = whole or not lease.settled or ws.ledger.noted() is None
+    record_settings(ws, lease)
     done = []
     if whole or was_interrupted(ws):
         done += _tidy(ws)
     done += _adopt_registrations(ws, lease)
     done += _requeue_interrupted(ws, lease)
-    done += publication.mirror(ws, lease, None if whole else ())
+    done += publication.mirror(ws, lease, None if whole else (), deep)
     if whole:
         ws.ledger.settle(lease)
         ws.ledger.note_head()

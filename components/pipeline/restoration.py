@@ -14,34 +14,35 @@ from components.ledger import views
 from components.pipeline.workspace import Workspace
 
 
-def verify_bundles(ws: Workspace) -> int:
-    """Verify the bundle of every version in force or before it; return how many there are.
+def restore_registry(ws: Workspace) -> list[str]:
+    """Build MLflow's database anew where it is lost or damaged; return what was done, in words.
 
-    Raises:
-        Corrupted: one is missing or was changed.
+    It is empty then: `publication.mirror` writes every version into it again.
     """
-    from components.training.bundle import open_bundle
-
-    lineage = views.lineage(ws.ledger)
-    for version in lineage:
-        open_bundle(ws.bundles, version.bundle)
-    return len(lineage)
+    return ws.unprepared_registry().restore(ws.clock().strftime("%Y%m%d-%H%M%S"))
 
 
 def restore_bundles(ws: Workspace) -> list[str]:
-    """Restore every damaged bundle of the lineage; return what was done, in words.
+    """Restore every damaged bundle that has a copy in MLflow; return what was done, in words.
 
     Raises:
-        Corrupted: a bundle is damaged and MLflow has no good copy of it.
+        Corrupted: a bundle of the lineage is damaged and MLflow has no good copy of it. One
+            of another version is named in what is returned.
     """
     from components.training.bundle import open_bundle
 
-    done = []
-    for version in views.lineage(ws.ledger):
+    done, lineage = [], {version.version for version in views.lineage(ws.ledger)}
+    for version in views.versions(ws.ledger)[::-1]:
         try:
             open_bundle(ws.bundles, version.bundle)
         except Corrupted as damage:
-            _restore(ws, version.bundle, damage)
+            try:
+                _restore(ws, version.bundle, damage)
+            except Corrupted as lost:
+                if version.version in lineage:
+                    raise
+                done.append(f"left as it is: version {version.version}: {lost.message}")
+                continue
             done.append(f"restored the bundle of version {version.version} from MLflow")
     return done
 

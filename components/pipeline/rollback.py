@@ -67,7 +67,7 @@ def look(ws: Workspace, lease: Lease) -> Watched:
     known = views.known_tasks(ws.ledger)
     held = views.exams(ws.ledger, ws.settings.holdout.max_items)
     exams = {exam.exam: exam.items for exam in held if exam.task in known}
-    sat = _sit(ws, lineage, exams)
+    sat = _sit(ws, lease, lineage, exams)
     found = tuple(regressions(sat, rules(ws), ws.settings.gate.watch_alpha))
     ws.ledger.append(
         "champion.watched",
@@ -82,7 +82,7 @@ def look(ws: Workspace, lease: Lease) -> Watched:
 
 
 def _sit(
-    ws: Workspace, lineage: list[views.Version], exams: dict[str, list[str]]
+    ws: Workspace, lease: Lease, lineage: list[views.Version], exams: dict[str, list[str]]
 ) -> list[tuple[str, dict[str, Answers]]]:
     """Let each version answer the exams of the tasks that it had learned by then."""
     from components.training.bundle import open_bundle
@@ -92,7 +92,9 @@ def _sit(
     for version in lineage:
         bundle = open_bundle(ws.bundles, version.bundle)
         own = {exam: items for exam, items in exams.items() if task_of(exam) in version.anchors}
+        examiner.prepare([bundle], own.values())  # at once, so that none is used before its doubt
         sat.append((str(version.version), {exam: examiner.sit(bundle, own[exam]) for exam in own}))
+    examiner.record(lease)
     return sat
 
 
@@ -139,7 +141,7 @@ def roll_back(
         },
         lease,
     )
-    publication.mirror(ws, lease)
+    publication.mirror(ws, lease, {version.version for version in (goal, *passed)})
     return RolledBack(passed[0].version, goal.version, guilty, requeued, cost, reason)
 
 

@@ -34,6 +34,8 @@ def register(
         if version.status == "candidate":
             _overtake(ws, lease, version)
     key = f"{examined.bundle.digest}:{examined.evidence}"
+    submitted = publication.submission(ws, key, checked, divided, examined)
+    shown = {**submitted.document(), "experiment": ws.settings.registry.experiment}
     intent = {
         "key": key,
         "batch": divided.batch,
@@ -41,9 +43,10 @@ def register(
         "parent": divided.parent.version if divided.parent else None,
         "evidence": examined.evidence,
         "headline": examined.decision.headline,
+        "submission": ws.write_document(shown),
     }
     ws.ledger.append("registration.begun", intent, lease)
-    registered = ws.registry.register(publication.submission(ws, key, checked, divided, examined))
+    registered = ws.registry.register(submitted, ws.write_document)
     return record_registration(ws, lease, intent, registered)
 
 
@@ -51,7 +54,8 @@ def record_registration(
     ws: Workspace, lease: Lease, intent: dict[str, Any], registered: Registered
 ) -> views.Version:
     """Write the outcome of a registration and return the version."""
-    outcome = {**intent, "version": registered.version, "run": registered.run_id}
+    marks = {name.removeprefix("ratchet."): digest for name, digest in registered.marks.items()}
+    outcome = {**intent, **marks, "version": registered.version, "run": registered.run_id}
     ws.ledger.append("registration.done", outcome, lease)
     found = views.version(ws.ledger, registered.version)
     assert found is not None  # the event above made it
@@ -87,7 +91,8 @@ def settle(
     parent = [divided.parent] if divided.parent else []
     touched = [*views.versions(ws.ledger, batch=divided.batch), *parent]
     publication.mirror(ws, lease, {each.version for each in touched})
-    return Settled(divided.batch, action, str(payload["reason"]), version.version)
+    headline = str(payload["reason"])
+    return Settled(divided.batch, action, headline, version.version, examined.notes)
 
 
 def _reject(ws: Workspace, lease: Lease, divided: Divided, payload: dict[str, object]) -> Action:

@@ -24,7 +24,7 @@ from components.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from components.data.versioning import DataStore
-    from components.evaluation.scoring import ScoreStore
+    from components.evaluation.score_store import ScoreStore
     from components.registry.store import Registry
     from components.training.activation_cache import ActivationCache
     from components.training.base import Base
@@ -112,21 +112,25 @@ class Workspace:
         Once the ledger knows versions, a missing registry is damage, and none is made anew;
         one that was moved with its root gets its addresses put right.
         """
+        registry = self.unprepared_registry()
+        registry.prepare(anew=not views.versions(self.ledger))
+        return registry
+
+    def unprepared_registry(self) -> Registry:
+        """Return the model registry without a look at it: its database may be lost or damaged."""
         from components.registry.store import Registry
 
-        registry = Registry(
+        return Registry(
             self.settings.registry.tracking_uri,
             self.mlruns,
             self.settings.model.name,
             self.settings.registry.experiment,
         )
-        registry.prepare(anew=not views.versions(self.ledger))
-        return registry
 
     @cached_property
     def scores(self) -> ScoreStore:
         """The answers already given, by (bundle, item)."""
-        from components.evaluation.scoring import ScoreStore
+        from components.evaluation.score_store import ScoreStore
 
         return ScoreStore(self.mlruns / "scores.db")
 

@@ -26,8 +26,11 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 _SQLITE = "sqlite:///"
+_FOLLOWED: dict[Path, tuple[int, int]] = {}
+"""The file (device, inode) that this process has open at each place."""
+
 _SQLITE_MAGIC = b"SQLite format 3\x00"
-_RESTORE = "Restore it from a backup; `ratchet reconcile` then puts the aliases right."
+_RESTORE = "Run `ratchet reconcile`: it is kept aside and rebuilt from the ledger and the bundles."
 _FAULTS: tuple[tuple[str, type[RatchetError], str], ...] = (
     (
         r"table is locked|database is locked|api request to|connection refused|timed out",
@@ -147,6 +150,20 @@ def connect(uri: str) -> MlflowClient:
 
     with translated(uri):
         return Client(tracking_uri=uri, registry_uri=uri)
+
+
+def follow(client: MlflowClient, path: Path) -> None:
+    """Let go of connections to a database file that was replaced since: its name leads elsewhere.
+
+    MLflow keeps them per process and address, so a worker would go on in a renamed file.
+    """
+    state = path.stat()
+    now = state.st_dev, state.st_ino
+    if _FOLLOWED.setdefault(path, now) != now:
+        registry = client._get_registry_client()  # type: ignore[no-untyped-call]
+        for store in (client._tracking_client.store, registry.store):
+            store.engine.dispose()
+        _FOLLOWED[path] = now
 
 
 def quiet() -> None:

@@ -50,6 +50,12 @@ def write_model(target: Path, submission: Submission) -> None:
         )
 
 
+def model_texts(folder: Path) -> dict[str, str]:
+    """Return the texts that lie beside the bundle in a model folder: its code and its lists."""
+    files = sorted(file for file in folder.iterdir() if file.is_file())
+    return {file.name: file.read_bytes().decode("utf-8") for file in files}
+
+
 def requirements() -> list[str]:
     """Return the libraries that serving needs, pinned as installed, without local suffixes."""
     pinned = []

@@ -6,16 +6,16 @@ because each call is a place to be killed at.
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.errors import ConfigError
 from components.registry.packaging import MODEL
-from components.registry.submission import finite, legal_keys
+from components.registry.submission import dataset_profile, dataset_source, finite, legal_keys
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -56,8 +56,8 @@ def log_dataset(client: MlflowClient, run_id: str, source: DataSource | None) ->
         name=source.name[:500],
         digest=source.digest[:36],
         source_type="local",
-        source=json.dumps({"uri": source.path}),
-        profile=json.dumps({"num_rows": source.rows, "batch": source.digest}),
+        source=dataset_source(asdict(source)),
+        profile=dataset_profile(asdict(source)),
     )
     tag = InputTag("mlflow.data.context", "training")
     client.log_inputs(run_id, [DatasetInput(dataset, [tag])])

@@ -11,14 +11,15 @@ carries tags and description, and nothing has to follow it.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from components.errors import ConfigError, Corrupted, NeedsHuman, Retryable
-from components.registry import database
-from components.registry.packaging import MODEL, write_model
+from components.registry import database, restoring, rows
+from components.registry.inspection import Glance, Shown, differences, listing
+from components.registry.packaging import MODEL, model_texts, write_model
 from components.registry.runs import log_dataset, log_numbers, stage_files
 from components.registry.submission import Registered, Submission, Version, page
 
@@ -27,6 +28,16 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
 LOCK_TIMEOUT_SECONDS = 300.0
+
+FILES, TEXTS = "ratchet.files", "ratchet.texts"
+"""Tags of a version: the documents that list its files and hold its model folder's texts."""
+
+Keep = Callable[[object], str]
+
+
+def _unkept(document: object) -> str:
+    """Keep nothing."""
+    return ""
 
 
 class Registry:
@@ -73,11 +84,12 @@ class Registry:
                 self._ensure_experiment(client)
                 _ensure_model(client, self._model_name)
 
-    def register(self, submission: Submission) -> Registered:
+    def register(self, submission: Submission, keep: Keep = _unkept) -> Registered:
         """Register a candidate, or return the version that its key already has.
 
         A version's description, tags and files are those of the call that made it: use
-        `describe`, `tag_version` and `attach` to change them.
+        `describe`, `tag_version` and `attach` to change them. `keep` stores a document and
+        returns its digest, which the version carries as a tag (`Registered.marks`).
         """
         with self._locked():
             found = self.find(submission.key)
@@ -85,7 +97,7 @@ class Registry:
                 return found
             with self._client() as client:
                 self._bury_dead_attempts(client, submission.key)
-                return self._create(client, submission)
+                return self._create(client, submission, keep)
 
     def find(self, key: str) -> Registered | None:
         """Return the version of `key`, the oldest should there be several, or None."""
@@ -98,18 +110,9 @@ class Registry:
     def versions(self) -> list[Version]:
         """Return all versions, the newest first."""
         with self._client() as client:
-            rows: list[Any] = []
-            token = None
-            while True:
-                found = client.search_model_versions(
-                    f"name = '{self._model_name}'", max_results=1000, page_token=token
-                )
-                rows += found
-                token = found.token
-                if not token:
-                    break
+            found = self._all_rows(client, f"name = '{self._model_name}'")
             aliases = self._aliases(client)
-        return sorted((_version(row, aliases) for row in rows), key=lambda row: -row.version)
+        return sorted((_version(row, aliases) for row in found), key=lambda row: -row.version)
 
     def aliases(self) -> dict[str, int]:
         """Return where every alias points."""
@@ -184,29 +187,130 @@ class Registry:
             stage_files(staging, files)
             client.log_artifacts(run_id, str(staging))
 
+    def glance(self, champion: int | None) -> Glance:
+        """Return both what is served and how far MLflow's versions go, at the least cost."""
+        if self._file is not None:
+            self._require_database()
+            return rows.glance(self._file, self._model_name, champion)
+        aliases, serves = {}, None
+        with self._client() as client:
+            for alias in ("champion", "candidate"):
+                number = self._alias(client, alias)
+                if number is not None:
+                    aliases[alias] = number
+            row = None if champion is None else self._find(client, champion)
+        if row is not None:
+            serves = (str(row.run_id), str(row.source), str(row.source))
+        return Glance(aliases, self.newest_version(), serves)
+
+    def newest_version(self) -> int | None:
+        """Return the highest number that MLflow knows, deleted versions included on SQLite."""
+        if self._file is not None:
+            self._require_database()
+            return rows.newest(self._file, self._model_name)
+        with self._client() as client:
+            found = client.search_model_versions(
+                f"name = '{self._model_name}'", max_results=1, order_by=["version_number DESC"]
+            )
+        return int(found[0].version) if found else None
+
+    def unknown_versions(self, known_keys: Collection[str]) -> list[Version]:
+        """Return the versions that Ratchet made under a key that is not among `known_keys`."""
+        made = [version for version in self.versions() if "ratchet.key" in version.tags]
+        return [version for version in made if version.tags["ratchet.key"] not in known_keys]
+
+    def shown(self, number: int | None = None) -> dict[int, Shown]:
+        """Return all that MLflow shows of every version, or of one, by number."""
+        if self._file is not None:
+            self._require_database()
+            return rows.read(self._file, self._model_name, number)
+        narrowed = f"name = '{self._model_name}'"
+        with self._client() as client:
+            if number is not None:
+                row = self._find(client, number)
+                found = [] if row is None else [row]
+            else:
+                found = self._all_rows(client, narrowed)
+            return {int(row.version): restoring.shown_by_server(client, row) for row in found}
+
+    def place(self, run_id: str) -> str:
+        """Return the address below which the artifacts of a run lie, its folder left out."""
+        if self._file is not None:
+            return self._artifacts.as_uri()
+        with self._client() as client:
+            return str(client.get_run(run_id).info.artifact_uri).removesuffix(
+                f"/{run_id}/artifacts"
+            )
+
+    def run_folder(self, run_id: str) -> Path | None:
+        """Return the folder of a run's files; None where a server keeps them."""
+        return None if self._file is None else self._artifacts / run_id / "artifacts"
+
+    def put_right(self, wanted: Shown, when: int) -> list[str]:
+        """Make MLflow show a version as wanted; return what is still different, in words.
+
+        `when` is the time of the registration in milliseconds, for rows that are made anew.
+        """
+        with self._locked():
+            if self._file is not None:
+                with self._client() as client:
+                    experiment = self._experiment_for(client, wanted)
+                rows.write(self._file, self._model_name, experiment, wanted, when)
+            else:
+                found = self.shown(wanted.version).get(wanted.version)
+                with self._client() as client:
+                    restoring.put_right_by_calls(client, self._model_name, wanted, found)
+        return differences(wanted, self.shown(wanted.version).get(wanted.version))
+
+    def restore(self, stamp: str) -> list[str]:
+        """Make a lost or damaged database file anew, and bring a deleted experiment back.
+
+        What lay there is kept beside it under `stamp`. `prepare` is to follow, then
+        `put_right` for each version.
+        """
+        if self._file is None:
+            return []
+        with self._locked():
+            done, wrong = [], restoring.damage(self._file)
+            if wrong is not None:
+                aside = restoring.set_aside(self._file, stamp)
+                database.create(self._file, self._artifacts)
+                self._connected = None
+                kept = f"; the old one is kept as {aside.name}" if aside else ""
+                done.append(f"built MLflow's database anew: it {wrong.removeprefix('is ')}{kept}")
+            if restoring.restore_experiment(self._file, self._experiment):
+                done.append(f"restored the experiment {self._experiment}, deleted in MLflow")
+        return done
+
+    def write_model(self, target: Path, submission: Submission) -> None:
+        """Write the model folder of a submission anew at `target`, which must not exist."""
+        with database.translated(str(target)):
+            write_model(target, submission)
+
     def copy_of(self, bundle_digest: str) -> Path | None:
         """Return the folder of a bundle's copy among the artifacts of this root, unverified."""
         copies = self._artifacts.glob(f"*/artifacts/{MODEL}/artifacts/{bundle_digest}")
         return next(copies, None)
 
-    def _create(self, client: MlflowClient, submission: Submission) -> Registered:
+    def _create(self, client: MlflowClient, submission: Submission, keep: Keep) -> Registered:
         """Write the run, then the version. Law: the version is created last."""
         tags = submission.all_tags()
-        name = submission.dataset.name if submission.dataset else submission.batch[:12]
-        run = client.create_run(self._experiment_id(client), tags=tags, run_name=name)
+        experiment = self._experiment_id(client)
+        run = client.create_run(experiment, tags=tags, run_name=submission.run_name)
         run_id = run.info.run_id
         log_numbers(client, run_id, submission)
         log_dataset(client, run_id, submission.dataset)
         with self._staging() as staging:
             write_model(staging / MODEL, submission)
             stage_files(staging, submission.files)
+            marks = _marks(staging, keep)
             client.log_artifacts(run_id, str(staging))
         client.set_terminated(run_id, "FINISHED")
         row = client.create_model_version(
             self._model_name,
             f"{run.info.artifact_uri}/{MODEL}",
             run_id,
-            tags=tags,
+            tags={**tags, **marks},
             description=page(submission.headline, submission.description),
         )
         return _registered(row)
@@ -243,14 +347,32 @@ class Registry:
         if found.lifecycle_stage != "active":
             raise NeedsHuman(
                 f"{self.uri}: experiment {self._experiment!r} was deleted in MLflow.",
-                "Restore it there, or name another one in `registry.experiment`.",
+                "`ratchet reconcile` restores it; or name another one in `registry.experiment`.",
             )
+
+    def _all_rows(self, client: MlflowClient, narrowed: str) -> list[ModelVersion]:
+        found: list[ModelVersion] = []
+        token = None
+        while True:
+            page_of = client.search_model_versions(narrowed, max_results=1000, page_token=token)
+            found += page_of
+            token = page_of.token
+            if not token:
+                return found
 
     def _experiment_id(self, client: MlflowClient) -> str:
         found = client.get_experiment_by_name(self._experiment)
         if found is None:
             raise self._gone(f"experiment {self._experiment!r}")
         return str(found.experiment_id)
+
+    def _experiment_for(self, client: MlflowClient, wanted: Shown) -> int:
+        """Return the experiment that a version's run belongs to; a lost one is made anew."""
+        name = (wanted.run.experiment if wanted.run else None) or self._experiment
+        found = client.get_experiment_by_name(name)
+        if found is not None:
+            return int(found.experiment_id)
+        return int(client.create_experiment(name, artifact_location=self._artifacts.as_uri()))
 
     def _aliases(self, client: MlflowClient) -> dict[str, int]:
         model = client.get_registered_model(self._model_name)
@@ -287,16 +409,21 @@ class Registry:
     def _gone(self, what: str) -> Corrupted:
         return Corrupted(
             f"{self.uri}: {what} is not there.",
-            "Restore MLflow's database from a backup.",
+            "Run `ratchet reconcile`: it is rebuilt from the ledger and the bundles.",
         )
+
+    def _require_database(self) -> None:
+        if self._file is not None and not database.is_present(self._file):
+            raise self._gone("the database")
 
     @contextmanager
     def _client(self) -> Iterator[MlflowClient]:
         """Yield the client with faults translated; never let MLflow make a new database."""
-        if self._file is not None and not database.is_present(self._file):
-            raise self._gone("the database")
+        self._require_database()
         if self._connected is None:
             self._connected = database.connect(self.uri)
+        if self._file is not None:
+            database.follow(self._connected, self._file)
         with database.translated(self.uri):
             yield self._connected
 
@@ -345,8 +472,15 @@ def _plain(key: str) -> str:
     return key
 
 
+def _marks(staging: Path, keep: Keep) -> dict[str, str]:
+    """Keep what rebuilding a run's files needs, and return the tags that name it."""
+    kept = {FILES: keep(listing(staging)), TEXTS: keep(model_texts(staging / MODEL))}
+    return {name: digest for name, digest in kept.items() if digest}
+
+
 def _registered(row: ModelVersion) -> Registered:
-    return Registered(int(row.version), str(row.run_id))
+    marks = {name: row.tags[name] for name in (FILES, TEXTS) if name in row.tags}
+    return Registered(int(row.version), str(row.run_id), marks)
 
 
 def _version(row: ModelVersion, aliases: Mapping[str, int]) -> Version:

@@ -9,11 +9,13 @@ MLflow refuse a metric: keys are brought into its alphabet, one to one.
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 DESCRIPTION_CHARS = 5000
 """Width of MLflow's description column; SQLite would not enforce it, PostgreSQL does."""
@@ -75,13 +77,45 @@ class Submission:
             "ratchet.base": self.base_name,
         }
 
+    def document(self) -> dict[str, Any]:
+        """Return all that MLflow is to show of this but files, as the ledger keeps it.
+
+        Metrics and params stand under the keys that MLflow has them by.
+        """
+        metric_keys, param_keys = legal_keys(self.metrics), legal_keys(self.params)
+        return {
+            "key": self.key,
+            "headline": self.headline,
+            "description": self.description,
+            "metrics": {metric_keys[name]: value for name, value in finite(self.metrics).items()},
+            "params": {param_keys[name]: str(value) for name, value in self.params.items()},
+            "tags": self.all_tags(),
+            "dataset": None if self.dataset is None else asdict(self.dataset),
+            "run_name": self.run_name,
+            "base_name": self.base_name,
+            "base_digest": self.base_digest,
+            "parent_version": self.parent_version,
+            "batch": self.batch,
+            "bundle": self.bundle_digest,
+        }
+
+    @property
+    def run_name(self) -> str:
+        """What MLflow's list of runs calls it: the batch's file, or the batch."""
+        return self.dataset.name if self.dataset else self.batch[:12]
+
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """A version in MLflow and the run that carries its metrics and files."""
+    """A version in MLflow and the run that carries its metrics and files.
+
+    `marks` are the tags that name its documents: `ratchet.files`, the listing of its files,
+    and `ratchet.texts`, the texts of its model folder. An older Ratchet set none.
+    """
 
     version: int
     run_id: str
+    marks: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +138,16 @@ def page(headline: str, body: str) -> str:
         return text
     more = "\n\n... (shortened; the whole text is in the run's files)"
     return text[: DESCRIPTION_CHARS - len(more)] + more
+
+
+def dataset_source(dataset: Mapping[str, Any]) -> str:
+    """Return where a dataset's rows lie, as MLflow keeps it."""
+    return json.dumps({"uri": dataset["path"]})
+
+
+def dataset_profile(dataset: Mapping[str, Any]) -> str:
+    """Return what MLflow shows of a dataset."""
+    return json.dumps({"num_rows": dataset["rows"], "batch": dataset["digest"]})
 
 
 def legal_keys(names: Iterable[str]) -> dict[str, str]:

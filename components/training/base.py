@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _DESCRIBING = ("config.json", "tokenizer.json")
 _WANTED = ["*.json", "*.safetensors", "*.txt"]
+_FROM_HUB: dict[str, Any] = {"allow_patterns": _WANTED, "ignore_patterns": ["*/*"]}
 _AS_LOADED = ("cpu", "float32", "sdpa")
 _LOADED: dict[tuple[str, str], Base] = {}
 
@@ -121,7 +122,7 @@ def load_base(settings: ModelSettings, root: Path) -> Base:
 def base_digest(folder: Path) -> str:
     """Return the identity of a base: the digest of its sorted [[file name, SHA-256], ...].
 
-    Covers `*.safetensors`, `config.json` and `tokenizer.json` of the folder itself.
+    Covers `base_files`.
 
     Raises:
         ConfigError: one of the three is missing.
@@ -140,8 +141,20 @@ def base_digest(folder: Path) -> str:
                 f"The base at {folder} has no {name}.",
                 "Save the model and its fast tokenizer there with save_pretrained().",
             )
-    files = [*weights, *(folder / name for name in _DESCRIBING)]
-    return json_digest(sorted([path.name, file_digest(path)] for path in files))
+    return json_digest(sorted([path.name, file_digest(path)] for path in base_files(folder)))
+
+
+def base_files(folder: Path) -> list[Path]:
+    """Return what a base's digest covers: `*.safetensors`, `config.json`, `tokenizer.json`."""
+    return [*sorted(folder.glob("*.safetensors")), *(folder / name for name in _DESCRIBING)]
+
+
+def local_base(base: str, root: Path) -> Path | None:
+    """Return the folder of a base that is on this machine already; nothing is downloaded."""
+    folder = root / Path(base).expanduser()
+    if folder.is_dir():
+        return folder.resolve()
+    return None if base.count("/") > 1 or base.startswith((".", "~", "/")) else _cached(base)
 
 
 def _find(base: str, root: Path) -> Path:
@@ -161,22 +174,30 @@ def _from_hub(base: str) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError
 
-    options: dict[str, Any] = {"allow_patterns": _WANTED, "ignore_patterns": ["*/*"]}
+    cached = _cached(base)
+    if cached is not None:
+        return cached
     try:
-        cached = Path(snapshot_download(base, local_files_only=True, **options))
-        whole = all((cached / name).is_file() for name in _DESCRIBING)
-        if whole and any(cached.glob("*.safetensors")):
-            return cached
-    except (HFValidationError, OSError):
-        pass  # not in the cache: what the download says is the better message
-    try:
-        return Path(snapshot_download(base, **options))
+        return Path(snapshot_download(base, **_FROM_HUB))
     except (HFValidationError, OSError, ValueError) as error:
         raise ConfigError(
             f"`model.base` is {base!r}: no such folder, and the hub gave none"
             f" ({type(error).__name__}).",
             "Check the name and the network, or point it at a local folder.",
         ) from error
+
+
+def _cached(base: str) -> Path | None:
+    """Return a whole base in the hub's local cache."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        cached = Path(snapshot_download(base, local_files_only=True, **_FROM_HUB))
+    except (HFValidationError, OSError):
+        return None  # not in the cache: what the download says is the better message
+    whole = all((cached / name).is_file() for name in _DESCRIBING)
+    return cached if whole and any(cached.glob("*.safetensors")) else None
 
 
 def _load(name: str, digest: str, folder: Path) -> Base:

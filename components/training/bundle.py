@@ -144,7 +144,7 @@ def _fill(folder: Path, contents: Contents) -> None:
 
 
 def _seal(folder: Path) -> str:
-    files = {name: file_digest(folder / name) for name in _listing(folder)}
+    files = {name: file_digest(folder / name) for name in listing(folder)}
     _write_json(folder / MANIFEST, files)
     return file_digest(folder / MANIFEST)
 
@@ -158,7 +158,7 @@ def _verified_files(folder: Path, digest: str) -> dict[str, str]:
     if bytes_digest(manifest) != digest:
         raise Corrupted(f"Bundle {folder}: {MANIFEST} is not what the digest names.", _REMEDY)
     listed: dict[str, str] = json.loads(manifest)
-    present = set(_listing(folder)) - {MANIFEST}
+    present = set(listing(folder)) - {MANIFEST}
     for name in sorted(present.symmetric_difference(listed)):
         problem = "is not listed" if name in present else "is missing"
         raise Corrupted(f"Bundle {folder}: {name} {problem} in {MANIFEST}.", _REMEDY)
@@ -168,8 +168,8 @@ def _verified_files(folder: Path, digest: str) -> dict[str, str]:
     return listed
 
 
-def _listing(folder: Path) -> list[str]:
-    """Every file below; a link counts as a file, so one to a folder is found unlisted."""
+def listing(folder: Path) -> list[str]:
+    """Return every file below, sorted. A link is a file: one to a folder is found unlisted."""
     files = (path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
     return sorted(path.relative_to(folder).as_posix() for path in files)
 

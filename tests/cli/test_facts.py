@@ -69,7 +69,7 @@ def test_a_fresh_root_shows_that_nothing_is_there_yet(tmp_path: Path) -> None:
         ("quarantine", "list"): "Quarantine is empty",
         ("holdout", "list"): "Nothing is held out yet",
         ("reconcile",): "All is in order",
-        ("audit", "verify"): "0 events",
+        ("audit", "verify"): "What holds: events 1,",
     }.items():
         shown = ratchet(tmp_path, *words)
         assert (shown.code, shown.err) == (0, "") and says in shown.out
@@ -111,7 +111,11 @@ def test_json_has_these_shapes(grown: Path) -> None:
     [exam] = ratchet(grown, "holdout", "list", "--json").facts
     assert keys(exam) == {"exam", "task", "items", "used", "blocking"} and exam["blocking"]
     audit = ratchet(grown, "audit", "verify", "--json").facts
-    assert keys(audit) == {"events", "head", "documents", "bundles"} and len(audit["head"]) == 64
+    assert keys(audit) == {
+        "deep", "head", "events", "documents", "bundles", "holds", "findings", "skipped",
+        "unprovable",
+    }  # fmt: skip
+    assert len(audit["head"]) == 64 and audit["findings"] == []
     answered = ratchet(grown, "predict", "good fine", "--json").facts
     [answer] = answered["answers"]
     assert answered["version"] == 2 and answer["label"] == "pos"

@@ -11,8 +11,16 @@ import numpy as np
 import pytest
 
 from components.errors import ConfigError, Corrupted, Retryable
-from components.evaluation import scoring
-from components.evaluation.scoring import KEPT_CLASSIFIERS, Scored, ScoreStore, predict, score
+from components.evaluation import score_store, scoring
+from components.evaluation.score_store import Kept, Scored, ScoreStore
+from components.evaluation.scoring import (
+    KEPT_CLASSIFIERS,
+    SAMPLED,
+    Distrusted,
+    answers_key,
+    predict,
+    score,
+)
 from components.items import make_item
 from components.settings import Settings
 from components.training.base import Base, load_base
@@ -112,11 +120,11 @@ def test_only_what_is_missing_is_computed(
     some = score(base, bundles[0], ITEMS[:10], store, PLAIN)
     whole = score(base, bundles[0], ITEMS, store, PLAIN)
     assert score(base, bundles[0], ITEMS[::-1], store, PLAIN) == whole
-    assert asked == [10, 30]
+    assert asked == [10, 10, 30, SAMPLED]  # what is kept is sampled
     assert some == {item.digest: whole[item.digest] for item in ITEMS[:10]}
     assert whole.keys() == {item.digest for item in ITEMS}
     score(base, bundles[1], ITEMS, store, PLAIN)
-    assert asked == [10, 30, 40]
+    assert asked[4:] == [40]
 
 
 def test_cached_answers_are_the_computed_ones(
@@ -153,9 +161,9 @@ def test_the_store_keeps_versions_apart_and_the_first_answer(store: ScoreStore) 
     store.put("one", {"a": answer("x"), "b": answer("y")})
     store.put("one", {"a": answer("z")})
     store.put("two", {"a": answer("w")})
-    assert store.answers_for("one", ["a", "b", "c"]) == {"a": answer("x"), "b": answer("y")}
-    assert store.answers_for("two", ["a"]) == {"a": answer("w")}
-    assert store.answers_for("one", []) == {}
+    assert store.look_up("one", ["a", "b", "c"]).answers == {"a": answer("x"), "b": answer("y")}
+    assert store.look_up("two", ["a"]).answers == {"a": answer("w")}
+    assert store.look_up("one", []).answers == {}
 
 
 def test_a_store_of_labels_alone_is_filled_anew(store: ScoreStore) -> None:
@@ -163,14 +171,14 @@ def test_a_store_of_labels_alone_is_filled_anew(store: ScoreStore) -> None:
     with closing(sqlite3.connect(store.path)) as old, old:
         old.execute("CREATE TABLE scores (bundle TEXT, item TEXT, label TEXT NOT NULL)")
         old.execute("INSERT INTO scores VALUES ('one', 'a', 'x')")
-    assert store.answers_for("one", ["a"]) == {}
+    assert store.look_up("one", ["a"]).answers == {}
     store.put("one", {"a": answer("y")})
-    assert store.answers_for("one", ["a"]) == {"a": answer("y")}
+    assert store.look_up("one", ["a"]).answers == {"a": answer("y")}
 
 
 def test_a_probability_that_is_no_number_stays_none(store: ScoreStore) -> None:
     store.put("one", {"a": Scored("x", float("nan"), float("nan"))})
-    found = store.answers_for("one", ["a"])["a"]
+    found = store.look_up("one", ["a"]).answers["a"]
     assert found.label == "x" and np.isnan([found.confidence, found.brier]).all()
 
 
@@ -185,21 +193,21 @@ def test_many_writers_do_not_lose_answers(store: ScoreStore) -> None:
     for thread in threads:
         thread.join()
     wanted = [f"{place}:{item}" for place in range(4) for item in range(20)]
-    assert len(store.answers_for("one", wanted)) == 80
+    assert len(store.look_up("one", wanted).answers) == 80
 
 
 def test_a_damaged_store_says_that_it_can_be_deleted(store: ScoreStore) -> None:
     store.path.parent.mkdir()
     store.path.write_bytes(b"no database at all, but long enough to be taken for a header" * 20)
     with pytest.raises(Corrupted, match="Delete the file"):
-        store.answers_for("one", ["a"])
+        store.look_up("one", ["a"])
 
 
 def test_a_locked_store_can_be_tried_again(
     store: ScoreStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store.put("one", {"a": answer("x")})
-    monkeypatch.setattr(scoring, "LOCK_SECONDS", 0.05)
+    monkeypatch.setattr(score_store, "LOCK_SECONDS", 0.05)
     holder = sqlite3.connect(store.path)
     holder.execute("BEGIN EXCLUSIVE")
     with pytest.raises(Retryable, match="locked"):
@@ -207,3 +215,86 @@ def test_a_locked_store_can_be_tried_again(
     holder.rollback()
     holder.close()
     store.put("one", {"b": answer("x")})
+
+
+def tamper(store: ScoreStore, statement: str) -> None:
+    with closing(sqlite3.connect(store.path)) as database, database:
+        database.execute(statement)
+
+
+CHANGES = {
+    "a label": "UPDATE scored SET label = 'y'",
+    "a label of another type": "UPDATE scored SET label = CAST(label AS BLOB)",
+    "a label that is no UTF-8": "UPDATE scored SET label = CAST(x'ff' AS TEXT)",
+    "a confidence": "UPDATE scored SET confidence = 0.5",
+    "a number dropped": "UPDATE scored SET brier = NULL",
+    "a number as text": "UPDATE scored SET brier = 'low'",
+    "a digest": "UPDATE scored SET digest = upper(digest)",
+    "another item": "UPDATE scored SET item = 'b'",
+    "another version": "UPDATE scored SET bundle = 'two'",
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_row_that_was_changed_is_never_handed_out(change: str, store: ScoreStore) -> None:
+    store.put("one", {"a": answer("x")})
+    tamper(store, CHANGES[change])
+    for bundle in ("one", "two"):
+        assert store.look_up(bundle, ["a", "b"]).answers == {}
+    [kept] = store.everything().values()
+    assert kept.answers == {} and len(kept.unsound) == 1
+
+
+def test_rows_without_a_digest_are_filled_anew(store: ScoreStore) -> None:
+    store.path.parent.mkdir()
+    with closing(sqlite3.connect(store.path)) as old, old:
+        old.execute("CREATE TABLE answers (bundle TEXT, item TEXT, label TEXT NOT NULL)")
+        old.execute("INSERT INTO answers VALUES ('one', 'a', 'x')")
+    assert store.look_up("one", ["a"]) == Kept()
+
+
+def test_a_changed_row_is_computed_anew_and_told(
+    base: Base, bundles: list[Bundle], store: ScoreStore
+) -> None:
+    told: list[Distrusted] = []
+    whole = score(base, bundles[0], ITEMS, store, PLAIN, distrust=told.append)
+    assert told == []
+    tamper(store, f"UPDATE scored SET label = 'pos' WHERE item = '{ITEMS[1].digest}'")
+    assert score(base, bundles[0], ITEMS, store, PLAIN, distrust=told.append) == whole
+    assert [(each.bundle, each.items) for each in told] == [(bundles[0].digest, 1)]
+    assert score(base, bundles[0], ITEMS, store, PLAIN, distrust=told.append) == whole
+    assert len(told) == 1
+
+
+def test_answers_turned_round_with_digests_that_fit_are_found_by_giving_some_again(
+    base: Base, bundles: list[Bundle], store: ScoreStore
+) -> None:
+    told: list[Distrusted] = []
+    whole = score(base, bundles[0], ITEMS, store, PLAIN)
+    key = answers_key(bundles[0], PLAIN)
+    turned = {
+        item: replace(each, label={"pos": "neg", "neg": "pos"}[each.label])
+        for item, each in whole.items()
+    }
+    store.forget(key)
+    store.put(key, turned)
+    assert store.look_up(key, whole).answers == turned  # the digests fit
+    assert score(base, bundles[0], ITEMS, store, PLAIN, distrust=told.append) == whole
+    assert [each.items for each in told] == [len(ITEMS)]
+    assert f"of {SAMPLED} answers given again" in told[0].reason
+
+
+def test_a_near_tie_answered_elsewhere_is_no_reason_for_distrust(
+    base: Base, bundles: list[Bundle], store: ScoreStore
+) -> None:
+    found = score(base, bundles[0], ITEMS, store, PLAIN)
+    near = {
+        item: replace(found[item.digest], confidence=found[item.digest].confidence - 0.005)
+        for item in ITEMS
+    }
+    assert scoring.differing(base, bundles[0], near, PLAIN) == []
+    far = {
+        item: replace(found[item.digest], confidence=found[item.digest].confidence - 0.05)
+        for item in ITEMS
+    }
+    assert scoring.differing(base, bundles[0], far, PLAIN) == list(ITEMS)

@@ -198,7 +198,7 @@ def test_a_broken_page_in_the_database_is_corruption(registry, submission, tmp_p
     data[4096:] = os.urandom(len(data) - 4096)
     path.write_bytes(data)
 
-    with pytest.raises(Corrupted, match="Restore"):
+    with pytest.raises(Corrupted, match="ratchet reconcile"):
         registry.versions()
 
 

@@ -369,7 +369,7 @@ class Worker:
     """What a worker that is up has: the base in memory, a folder of its own, settled settings."""
 
     def __init__(self, settings: Settings, folder: Path) -> None:
-        from components.evaluation.scoring import ScoreStore
+        from components.evaluation.score_store import ScoreStore
         from components.training.activation_cache import ActivationCache
         from components.training.base import load_base
         from components.training.placement import placement_of, probe

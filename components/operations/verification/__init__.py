@@ -1,0 +1,78 @@
+"""Proving a root: every byte that decides or serves is held against what the ledger says of it.
+
+Concept: a check is one function from a `Scene` (the root, how deep to look, the events) to what
+it found: `Finding`, `Skipped` or `Holds`. All checks run, whatever one of them finds. Two
+depths: the default takes seconds (sizes, digests of what is small); deep reads every byte and
+gives every kept answer again.
+
+Promise: nothing in the root is changed. What was not looked at is named, and what no check here
+can prove is named as well (`UNPROVABLE`).
+"""
+
+from __future__ import annotations
+
+from components.operations.verification.base import check_base_model
+from components.operations.verification.batches import check_batches
+from components.operations.verification.bundles import check_bundles
+from components.operations.verification.copies import check_copies
+from components.operations.verification.documents import check_documents
+from components.operations.verification.findings import (
+    Check,
+    Finding,
+    Found,
+    Holds,
+    Report,
+    Skipped,
+)
+from components.operations.verification.ledger import check_head_file, check_leases, check_ledger
+from components.operations.verification.quarantine import check_quarantine
+from components.operations.verification.registry import check_registry
+from components.operations.verification.scene import guarded, open_scene
+from components.operations.verification.scores import check_scores
+from components.operations.verification.settings import check_settings
+from components.operations.verification.telling import UNPROVABLE
+from components.pipeline.workspace import Workspace
+
+__all__ = ["CHECKS", "UNPROVABLE", "Check", "Finding", "Holds", "Report", "Skipped", "verify"]
+
+CHECKS: dict[str, Check] = {
+    "ledger": check_ledger,
+    "head file": check_head_file,
+    "leases": check_leases,
+    "documents": check_documents,
+    "settings": check_settings,
+    "batches": check_batches,
+    "copies": check_copies,
+    "quarantine": check_quarantine,
+    "base": check_base_model,
+    "bundles": check_bundles,
+    "scores": check_scores,
+    "registry": check_registry,
+}
+
+
+ATTEMPTS = 3
+
+
+def verify(ws: Workspace, deep: bool = False) -> Report:
+    """Run every check on a root and return all that they found, in the order of `CHECKS`.
+
+    Files and events are not of one instant where another process writes meanwhile, so what is
+    found then is looked at again.
+    """
+    report = _look(ws, deep)
+    for _ in range(ATTEMPTS - 1):
+        if not report.findings or open_scene(ws, deep).head == report.head:
+            break
+        report = _look(ws, deep)
+    return report
+
+
+def _look(ws: Workspace, deep: bool) -> Report:
+    scene = open_scene(ws, deep)
+    found: list[Found] = []
+    for done, (name, check) in enumerate(CHECKS.items()):
+        ws.progress("checks", done, len(CHECKS))
+        found += guarded(name, check, scene)
+    ws.progress("checks", len(CHECKS), len(CHECKS))
+    return Report(deep, scene.head, tuple(found))

@@ -1,0 +1,68 @@
+"""What a check says: this does not hold, this was not looked at, so many hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from components.operations.verification.scene import Scene
+
+Kind = Literal["damage", "unrecorded"]
+"""`unrecorded`: a change that a person may have made and that no command has recorded yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that is not what was recorded: where, what, and what to do next."""
+
+    place: str
+    what: str
+    remedy: str
+    kind: Kind = "damage"
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """Something that was not looked at, and why; `deep` says that the other depth does."""
+
+    what: str
+    why: str
+    deep: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Holds:
+    """How many of what hold."""
+
+    what: str
+    count: int
+
+
+Found = Finding | Skipped | Holds
+Check = Callable[["Scene"], Iterator[Found]]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All that the checks found; `head` is the hash of the newest event, where it could be read."""
+
+    deep: bool
+    head: str | None
+    found: tuple[Found, ...]
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What does not hold."""
+        return [each for each in self.found if isinstance(each, Finding)]
+
+    @property
+    def skipped(self) -> list[Skipped]:
+        """What was not looked at."""
+        return [each for each in self.found if isinstance(each, Skipped)]
+
+    @property
+    def holds(self) -> dict[str, int]:
+        """How many of what hold."""
+        return {each.what: each.count for each in self.found if isinstance(each, Holds)}

@@ -1,0 +1,73 @@
+"""The ledger itself: its file, its chain, what follows from it, the noted head, the leases."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from components.ledger import schema
+from components.ledger.chain import REMEDY
+from components.ledger.leases import is_dead
+from components.ledger.verify import verify
+from components.operations.verification.findings import Finding, Found, Holds, Skipped
+from components.operations.verification.scene import Scene
+
+HEAD_FILE = "ledger.head"
+
+
+def check_ledger(scene: Scene) -> Iterator[Found]:
+    """The first event, table or projection that does not hold."""
+    for place in scene.unread:
+        yield Finding(f"event {place} of the ledger", "its payload is no JSON object", REMEDY)
+    yield Holds("events", verify(scene.ws.ledger).events)
+
+
+def check_head_file(scene: Scene) -> Iterator[Found]:
+    """The head noted beside the ledger: one that is ahead says that the ledger is an older copy."""
+    path = scene.ws.mlruns / HEAD_FILE
+    if scene.events is None or not path.exists():
+        if scene.events:
+            yield Skipped(scene.relative(path), "no head is noted beside the ledger")
+        return
+    noted = json.loads(path.read_bytes())
+    seq, digest = int(noted["seq"]), str(noted["hash"])
+    events = schema.events.c
+    rows = scene.ws.ledger.query(sa.select(events.hash).where(events.seq == seq))
+    if seq == 0 or (rows and rows[0].hash == digest):
+        return
+    what = "an event that the ledger does not have" if not rows else "another event"
+    yield Finding(
+        scene.relative(path),
+        f"it names {what} (number {seq}): the ledger is an older copy, or was written anew",
+        "Bring back the newest ledger, or say that this one is right with `ratchet reconcile`.",
+    )
+
+
+def check_leases(scene: Scene) -> Iterator[Found]:
+    """Leases say who writes now: no event tells of them, so only senseless ones are found."""
+    ledger, table = scene.ws.ledger, schema.leases
+    if scene.events is None:
+        return
+    for row in ledger.query(sa.select(table)):
+        if not _sensible(row):
+            yield Finding(
+                f"lease `{row.name}` of the ledger {ledger.place}",
+                f"it makes no sense: token {row.token!r}, ends {row.expires!r}, "
+                f"settled {row.settled!r}",
+                "Delete the row; whoever writes next takes a new lease.",
+            )
+        elif row.holder and not is_dead(row.holder):
+            why = f"{row.holder} writes under the lease `{row.name}`: files may be ahead of events"
+            yield Skipped("what is being written now", why)
+    yield Skipped("who holds which lease", "leases say who writes now; no event tells of them")
+
+
+def _sensible(row: sa.Row[tuple[object, ...]]) -> bool:
+    try:
+        datetime.fromisoformat(row.expires)
+    except (TypeError, ValueError):
+        return row.expires == "" and type(row.token) is int
+    return type(row.token) is int and row.token > 0 and row.settled in (0, 1) and bool(row.name)

@@ -1,0 +1,68 @@
+"""Quarantine: what is said of each entry, and its rows, against the marks in events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from components.files import PART_SUFFIX
+from components.ledger import views
+from components.operations.verification.batches import known_files
+from components.operations.verification.findings import Finding, Found, Holds, Skipped
+from components.operations.verification.marks import Marks, wanted
+from components.operations.verification.scene import Scene
+
+REMEDY = "Restore it from a backup; where its batch is stored, it can be refused again."
+FILES = ("about.json", "rows.jsonl")
+
+
+def check_quarantine(scene: Scene) -> Iterator[Found]:
+    """Each entry's files; entries that are gone; files that no event knows."""
+    ws, marks = scene.ws, Marks(scene, REMEDY)
+    recorded, entered = _recorded(scene), {row.batch for row in views.quarantined(ws.ledger)}
+    for batch, files in recorded.items():
+        for name, mark in files.items():
+            finding = marks.compare(wanted(ws.quarantine / batch / name, mark))
+            if finding is not None:
+                yield finding
+    yield Holds("quarantine files", marks.held)
+    yield from marks.skipped("quarantine files")
+    for batch in sorted(entered - set(recorded)):
+        if not (ws.quarantine / batch / "about.json").is_file():
+            where = scene.relative(ws.quarantine / batch)
+            yield Finding(where, "the entry, or its about.json, is missing", REMEDY)
+    if unmarked := len(entered - set(recorded)):
+        what = f"the contents of {unmarked} quarantine entries"
+        yield Skipped(what, "they were recorded without marks")
+    yield from _unknown(scene, recorded, entered)
+
+
+def _recorded(scene: Scene) -> dict[str, dict[str, Any]]:
+    """Return the newest marks of each entry, by batch and file."""
+    found: dict[str, dict[str, Any]] = {}
+    for _, payload in scene.events or ():
+        batch = payload.get("batch") or payload.get("guilty")
+        if payload.get("quarantine") and batch:
+            found[batch] = payload["quarantine"]
+    return found
+
+
+def _unknown(
+    scene: Scene, recorded: dict[str, dict[str, Any]], entered: set[str]
+) -> Iterator[Found]:
+    """Find files that no event speaks of; a batch that just arrived may have its entry already."""
+    ws, raw = scene.ws, set(known_files(scene))
+    arrived = {payload["batch"] for payload in scene.told("batch.arrived")}
+    for path in sorted(ws.quarantine.rglob("*")):
+        if (path.is_dir() and not path.is_symlink()) or path.name in (".gitkeep", ".gitignore"):
+            continue
+        batch, known = path.parent.name, path in raw or path.name == "released.jsonl"
+        if path.name.endswith(PART_SUFFIX):
+            yield Skipped(scene.relative(path), "unfinished; `ratchet reconcile` removes it")
+        elif batch in recorded:
+            known = known or path.name in recorded[batch]
+        else:
+            known = known or (path.name in FILES and batch in entered | arrived)
+        if not known and not path.name.endswith(PART_SUFFIX):
+            what = "no event knows it"
+            yield Finding(scene.relative(path), what, "Move it away, then look at it.")

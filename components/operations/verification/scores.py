@@ -1,0 +1,97 @@
+"""The kept answers: each row against its digest; deep, every answer given again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import TYPE_CHECKING
+
+from components.errors import Corrupted
+from components.items import Item, read_items
+from components.operations.verification.batches import known_files
+from components.operations.verification.findings import Finding, Found, Holds, Skipped
+from components.operations.verification.scene import Scene
+
+if TYPE_CHECKING:
+    from components.evaluation.score_store import Kept
+    from components.pipeline.workspace import Progress
+    from components.training.bundle import Bundle
+
+REMEDY = "Delete mlruns/scores.db: answers are computed anew, and decisions since can be looked at."
+
+
+def check_scores(scene: Scene) -> Iterator[Found]:
+    """Rows that do not fit their digests, and answers that the version does not give."""
+    ws = scene.ws
+    if not ws.scores.path.exists():
+        yield Skipped(scene.relative(ws.scores.path), "no answers are kept")
+        return
+    kept, place = ws.scores.everything(), scene.relative(ws.scores.path)
+    for key, each in kept.items():
+        if each.unsound:
+            what = f"{len(each.unsound)} answers under {key[:12]} do not fit their digests"
+            remedy = "They are never used: the next examination computes them anew."
+            yield Finding(place, what, remedy)
+    sound = {key: each for key, each in kept.items() if each.answers}
+    yield Holds("kept answers", sum(len(each.answers) for each in sound.values()))
+    if scene.deep:
+        yield from _again(scene, place, sound)
+    elif sound:
+        count = sum(len(each.answers) for each in sound.values())
+        yield Skipped(f"whether the versions give these {count} answers", "slow", deep=True)
+
+
+def _again(scene: Scene, place: str, kept: dict[str, Kept]) -> Iterator[Found]:
+    """Give every kept answer again, without the kept states of the frozen layers."""
+    from components.evaluation.scoring import answers_key, differing
+    from components.training.placement import placement_of
+
+    ws, placement = scene.ws, placement_of(scene.ws.in_force())
+    items, given, total = _items(scene), 0, sum(len(each.answers) for each in kept.values())
+    for bundle in _bundles(scene):
+        mine = kept.pop(answers_key(bundle, placement), None)
+        if mine is None:
+            continue
+        answers = {items[digest]: each for digest, each in mine.answers.items() if digest in items}
+        show = partial(_show, ws.progress, given, total)
+        wrong = differing(ws.base, bundle, answers, placement, None, show) if answers else []
+        given += len(answers)
+        if wrong:
+            what = f"{len(wrong)} of {len(answers)} answers are not those of {bundle.digest[:12]}"
+            yield Finding(place, what, REMEDY)
+    if total > given:
+        what = f"{total - given} kept answers"
+        yield Skipped(
+            what, "they are of another version, another precision or an item that is gone"
+        )
+
+
+def _show(progress: Progress, before: int, total: int, done: int, _of: int) -> None:
+    progress("answers", before + done, total)
+
+
+def _bundles(scene: Scene) -> Iterator[Bundle]:
+    """Open every bundle that can be; one that can't is what the check of bundles says."""
+    from components.training.bundle import open_bundle
+
+    for folder in sorted(scene.ws.bundles.glob("*")):
+        try:
+            yield open_bundle(scene.ws.bundles, folder.name)
+        except Corrupted:
+            continue
+
+
+def _items(scene: Scene) -> dict[str, Item]:
+    """Return every stored item by digest; what can't be read is what the check of data says."""
+    from components.pipeline.beyond import case_file
+
+    found: dict[str, Item] = {}
+    for path in known_files(scene):
+        if path.suffix != ".jsonl" or path.name.startswith("raw") or not path.is_file():
+            continue
+        try:
+            found |= {item.digest: item for item in read_items(path)}
+        except (Corrupted, OSError):
+            continue
+    cases = case_file(scene.ws)
+    return found | ({item.digest: item for item in cases.items} if cases else {})

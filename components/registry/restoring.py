@@ -1,0 +1,145 @@
+"""Putting MLflow right: its database, the experiment, and single versions.
+
+Concept: in a database file of its own Ratchet writes rows (`rows`), so versions keep their
+numbers and runs their ids. On a server only MLflow's own calls are open; what they cannot
+change (a lost version, a redirected source, a metric) is left, and said.
+
+Promise: a damaged database is renamed, never deleted. All of it can be run again.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from components.errors import Corrupted
+from components.registry import database, rows
+from components.registry.inspection import OWN, RunShown, Shown
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+    from mlflow.entities.model_registry import ModelVersion
+
+_NEEDED = {"alembic_version", "experiments", "runs", "registered_models", "model_versions"}
+
+
+def damage(path: Path) -> str | None:
+    """Say what is wrong with the database file, or None where it can be used."""
+    if not path.exists():
+        return "is gone"
+    if path.stat().st_size == 0:
+        return "is empty"
+    try:
+        if not database.is_present(path):
+            return "is empty"
+        with closing(sqlite3.connect(path, timeout=20)) as connection:
+            [told] = connection.execute("PRAGMA quick_check(1)").fetchone()
+            tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+            missing = _NEEDED - {name for (name,) in tables}
+    except Corrupted:
+        return "is no SQLite database"
+    except sqlite3.DatabaseError as error:
+        if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
+            return None
+        return f"is damaged ({error})"
+    if told != "ok":
+        return "is damaged"
+    return f"has no table {min(missing)}" if missing else None
+
+
+def set_aside(path: Path, stamp: str) -> Path | None:
+    """Rename what lies at `path`, with its journals: a stale one would spoil the next database."""
+    aside = path.with_name(f"{path.name}.damaged-{stamp}")
+    for suffix in ("-journal", "-wal", "-shm", ""):
+        file = path.with_name(path.name + suffix)
+        if file.exists():
+            os.replace(file, aside.with_name(aside.name + suffix))
+    return aside if aside.exists() else None
+
+
+def restore_experiment(path: Path, name: str) -> bool:
+    """Bring a deleted experiment back, its runs stay as they are; tell whether it was one."""
+    with rows.opened(path) as connection:
+        done = connection.execute(
+            "UPDATE experiments SET lifecycle_stage = 'active'"
+            " WHERE name = ? AND lifecycle_stage = 'deleted'",
+            (name,),
+        )
+    return bool(done.rowcount)
+
+
+def shown_by_server(client: MlflowClient, version: ModelVersion) -> Shown:
+    """Return what a server shows of a version. Earlier values of a metric are not asked for."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        run = _run_shown(client, client.get_run(str(version.run_id)))
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        run = None
+    return Shown(
+        int(version.version),
+        str(version.run_id),
+        str(version.source),
+        str(version.source),
+        run,
+        version.description or "",
+        dict(version.tags),
+        str(version.status),
+    )
+
+
+def _run_shown(client: MlflowClient, run: Run) -> RunShown:
+    experiment = client.get_experiment(run.info.experiment_id)
+    inputs = run.inputs.dataset_inputs if run.inputs else []
+    datasets = [each.dataset for each in inputs]
+    return RunShown(
+        run.info.run_id,
+        experiment.name,
+        str(run.info.artifact_uri),
+        run.info.status,
+        run.info.lifecycle_stage,
+        run.info.run_name,
+        dict(run.data.tags),
+        dict(run.data.params),
+        None,
+        dict(run.data.metrics),
+        tuple(sorted((d.name, d.digest, d.source, d.profile or "") for d in datasets)),
+    )
+
+
+def put_right_by_calls(
+    client: MlflowClient, model: str, wanted: Shown, found: Shown | None
+) -> None:
+    """Change on a server what MLflow's calls can change: texts, tags, a deleted run."""
+    if found is None:
+        return
+    number = str(wanted.version)
+    if wanted.description is not None and wanted.description != found.description:
+        client.update_model_version(model, number, wanted.description)
+    for key, value in wanted.tags.items():
+        if key.startswith(OWN) and found.tags.get(key) != value:
+            client.set_model_version_tag(model, number, key, value)
+    for key in _surplus(wanted.tags, found.tags):
+        client.delete_model_version_tag(model, number, key)
+    if wanted.run is None or found.run is None or found.run_id != wanted.run_id:
+        return
+    if found.run.stage == "deleted":
+        client.restore_run(wanted.run_id)
+    if found.run.status != wanted.run.status:
+        client.set_terminated(wanted.run_id, wanted.run.status)
+    for key, value in wanted.run.tags.items():
+        if key.startswith(OWN) and found.run.tags.get(key) != value:
+            client.set_tag(wanted.run_id, key, value)
+    for key in _surplus(wanted.run.tags, found.run.tags):
+        client.delete_tag(wanted.run_id, key)
+
+
+def _surplus(wanted: Mapping[str, str], found: Mapping[str, str]) -> list[str]:
+    return sorted(key for key in found.keys() - wanted.keys() if key.startswith(OWN))

@@ -1,0 +1,285 @@
+"""MLflow's rows of a version in SQLite: read as they are, and put right in one transaction.
+
+Concept: MLflow's own calls can neither give a version its old number, nor a run its old id,
+nor lower a metric that was logged. Where the database is a file of this root, a version is
+put right in its tables.
+
+Promise: `write` changes all of a version in one transaction, so a kill leaves the old rows or
+the new ones. What people added (tags without `ratchet.`, metrics and params under other
+names) stays. Columns that Ratchet does not know get MLflow's defaults.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import uuid
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from components.registry import database
+from components.registry.inspection import OWN, Glance, RunShown, Shown
+
+_RUN_DEFAULTS = {"source_type": "UNKNOWN", "source_name": "", "entry_point_name": ""}
+
+Rows = dict[str, dict[str, Any]]
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[sqlite3.Connection]:
+    """Open one transaction, immediately, on MLflow's database; an exception undoes it."""
+    with database.translated(str(path)), closing(sqlite3.connect(path, timeout=20)) as connection:
+        connection.row_factory = sqlite3.Row
+        connection.isolation_level = None
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield connection
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+        connection.execute("COMMIT")
+
+
+def read(path: Path, model: str, number: int | None = None) -> dict[int, Shown]:
+    """Return what MLflow shows of every version of `model`, or of one."""
+    with database.translated(str(path)), closing(sqlite3.connect(path, timeout=20)) as connection:
+        connection.row_factory = sqlite3.Row
+        one, given = ("", ()) if number is None else (" AND version = ?", (number,))
+        versions = connection.execute(
+            "SELECT * FROM model_versions WHERE name = ? AND"
+            f" ifnull(current_stage, '') != 'Deleted_Internal'{one}",
+            (model, *given),
+        ).fetchall()
+        runs = _runs(connection, [str(row["run_id"]) for row in versions])
+        tags: Rows = defaultdict(dict)
+        statement = f"SELECT version, key, value FROM model_version_tags WHERE name = ?{one}"
+        for version, key, value in connection.execute(statement, (model, *given)):
+            tags[version][key] = value
+    return {row["version"]: _shown(row, tags[row["version"]], runs) for row in versions}
+
+
+def _shown(row: sqlite3.Row, tags: dict[str, Any], runs: Mapping[str, RunShown]) -> Shown:
+    return Shown(
+        int(row["version"]),
+        str(row["run_id"]),
+        str(row["source"]),
+        str(row["storage_location"]),
+        runs.get(str(row["run_id"])),
+        row["description"] or "",
+        tags,
+        str(row["status"]),
+    )
+
+
+def _runs(connection: sqlite3.Connection, wanted: list[str]) -> dict[str, RunShown]:
+    """Return the runs of these ids."""
+    chosen = "(SELECT value FROM json_each(?))"
+    asked = (json.dumps(wanted),)
+
+    def per_run(table: str) -> Rows:
+        found: Rows = defaultdict(dict)
+        statement = f"SELECT run_uuid, key, value FROM {table} WHERE run_uuid IN {chosen}"
+        for run, key, value in connection.execute(statement, asked):
+            found[run][key] = value
+        return found
+
+    tags, params, latest = map(per_run, ("tags", "params", "latest_metrics"))
+    metrics, datasets = _metrics(connection, chosen, asked), _datasets(connection, chosen, asked)
+    rows = connection.execute(
+        "SELECT runs.*, experiments.name AS experiment FROM runs LEFT JOIN experiments"
+        f" USING (experiment_id) WHERE run_uuid IN {chosen}",
+        asked,
+    )
+    return {
+        run: RunShown(
+            run,
+            str(row["experiment"]),
+            str(row["artifact_uri"]),
+            str(row["status"]),
+            str(row["lifecycle_stage"]),
+            row["name"],
+            tags[run],
+            params[run],
+            metrics[run],
+            latest[run],
+            tuple(datasets[run]),
+        )
+        for row in rows
+        for run in [str(row["run_uuid"])]
+    }
+
+
+def _metrics(
+    connection: sqlite3.Connection, chosen: str, asked: tuple[str]
+) -> dict[str, dict[str, tuple[float, ...]]]:
+    found: dict[str, dict[str, tuple[float, ...]]] = defaultdict(dict)
+    statement = (
+        f"SELECT run_uuid, key, value FROM metrics WHERE run_uuid IN {chosen}"
+        " ORDER BY timestamp, step, value"
+    )
+    for run, key, value in connection.execute(statement, asked):
+        found[run][key] = (*found[run].get(key, ()), value)
+    return found
+
+
+def _datasets(
+    connection: sqlite3.Connection, chosen: str, asked: tuple[str]
+) -> dict[str, list[tuple[str, str, str, str]]]:
+    found: dict[str, list[tuple[str, str, str, str]]] = defaultdict(list)
+    statement = (
+        "SELECT destination_id, name, digest, dataset_source, dataset_profile FROM inputs"
+        " JOIN datasets ON dataset_uuid = source_id"
+        f" WHERE destination_type = 'RUN' AND destination_id IN {chosen} ORDER BY name, digest"
+    )
+    for run, *dataset in connection.execute(statement, asked):
+        found[run].append(tuple(dataset))
+    return found
+
+
+def glance(path: Path, model: str, champion: int | None) -> Glance:
+    """Return aliases, the highest number, and what the champion's row serves."""
+    with database.translated(str(path)), closing(sqlite3.connect(path, timeout=20)) as connection:
+        asked = "SELECT alias, version FROM registered_model_aliases WHERE name = ?"
+        aliases = {alias: int(number) for alias, number in connection.execute(asked, (model,))}
+        asked = "SELECT max(version) FROM model_versions WHERE name = ?"
+        [number] = connection.execute(asked, (model,)).fetchone()
+        serves = connection.execute(
+            "SELECT run_id, source, storage_location FROM model_versions WHERE name = ?"
+            " AND version = ? AND ifnull(current_stage, '') != 'Deleted_Internal'",
+            (model, champion),
+        ).fetchone()
+    return Glance(aliases, number, serves and tuple(map(str, serves)))
+
+
+def newest(path: Path, model: str) -> int | None:
+    """Return the highest number that MLflow ever gave and still knows, or None."""
+    with database.translated(str(path)), closing(sqlite3.connect(path, timeout=20)) as connection:
+        asked = "SELECT max(version) FROM model_versions WHERE name = ?"
+        number = connection.execute(asked, (model,)).fetchone()[0]
+    return None if number is None else int(number)
+
+
+def write(path: Path, model: str, experiment_id: int, wanted: Shown, when: int) -> None:
+    """Put version, run, tags, numbers and dataset right. `when`: milliseconds, for new rows."""
+    run = wanted.run
+    assert run is not None  # what is expected names its run
+    with opened(path) as connection:
+        _write_run(connection, experiment_id, run, when)
+        _write_numbers(connection, run, when)
+        _write_dataset(connection, experiment_id, run)
+        _write_version(connection, model, wanted, when)
+
+
+def _write_run(
+    connection: sqlite3.Connection, experiment_id: int, run: RunShown, when: int
+) -> None:
+    ours: dict[str, Any] = {
+        "status": run.status,
+        "lifecycle_stage": run.stage,
+        "deleted_time": None,
+        "artifact_uri": run.artifacts,
+    }
+    if run.name is not None:
+        ours["name"] = run.name
+    new = {"start_time": when, "end_time": when, **_RUN_DEFAULTS, "user_id": "unknown"}
+    (new if run.experiment is None else ours)["experiment_id"] = experiment_id
+    _upsert(connection, "runs", {"run_uuid": run.run_id}, ours, new)
+    tags = dict(run.tags) if run.name is None else {**run.tags, "mlflow.runName": run.name}
+    connection.execute(
+        "DELETE FROM tags WHERE run_uuid = ? AND substr(key, 1, ?) = ?", (run.run_id, len(OWN), OWN)
+    )
+    for key, value in tags.items():
+        _upsert(connection, "tags", {"run_uuid": run.run_id, "key": key}, {"value": value}, {})
+
+
+def _write_numbers(connection: sqlite3.Connection, run: RunShown, when: int) -> None:
+    for key, value in (run.params or {}).items():
+        _upsert(connection, "params", {"run_uuid": run.run_id, "key": key}, {"value": value}, {})
+    for key, metric in (run.latest or {}).items():
+        of_run = {"run_uuid": run.run_id, "key": key}
+        row = {"value": metric, "timestamp": when, "step": 0, "is_nan": 0}
+        for table in ("metrics", "latest_metrics"):
+            _delete(connection, table, of_run)
+            _upsert(connection, table, of_run, row, {}, fresh=True)
+
+
+def _write_dataset(connection: sqlite3.Connection, experiment_id: int, run: RunShown) -> None:
+    if run.datasets is None:
+        return
+    of_run = {"destination_type": "RUN", "destination_id": run.run_id}
+    _delete(connection, "inputs", of_run)
+    for name, digest, source, profile in run.datasets:
+        key = {"experiment_id": experiment_id, "name": name, "digest": digest}
+        ours = {
+            "dataset_source_type": "local",
+            "dataset_source": source,
+            "dataset_profile": profile,
+        }
+        _upsert(connection, "datasets", key, ours, {"dataset_uuid": uuid.uuid4().hex})
+        [dataset] = connection.execute(
+            "SELECT dataset_uuid FROM datasets WHERE experiment_id = ? AND name = ? AND digest = ?",
+            tuple(key.values()),
+        ).fetchone()
+        link = {**of_run, "source_type": "DATASET", "source_id": dataset}
+        identity = uuid.uuid4().hex
+        _upsert(connection, "inputs", link, {"input_uuid": identity}, {})
+        tag = {"input_uuid": identity, "name": "mlflow.data.context"}
+        _upsert(connection, "input_tags", tag, {"value": "training"}, {})
+
+
+def _write_version(connection: sqlite3.Connection, model: str, wanted: Shown, when: int) -> None:
+    key = {"name": model, "version": wanted.version}
+    ours = {
+        "source": wanted.source,
+        "storage_location": wanted.storage,
+        "run_id": wanted.run_id,
+        "status": wanted.status,
+        "last_updated_time": when,
+    }
+    if wanted.description is not None:
+        ours["description"] = wanted.description
+    connection.execute(
+        "UPDATE model_versions SET current_stage = 'None'"
+        " WHERE name = ? AND version = ? AND current_stage = 'Deleted_Internal'",
+        tuple(key.values()),
+    )
+    _upsert(
+        connection, "model_versions", key, ours, {"creation_time": when, "current_stage": "None"}
+    )
+    connection.execute(
+        "DELETE FROM model_version_tags WHERE name = ? AND version = ? AND substr(key, 1, ?) = ?",
+        (model, wanted.version, len(OWN), OWN),
+    )
+    for name, value in wanted.tags.items():
+        _upsert(connection, "model_version_tags", {**key, "key": name}, {"value": value}, {})
+
+
+def _delete(connection: sqlite3.Connection, table: str, key: Mapping[str, Any]) -> None:
+    where = " AND ".join(f"{column} = ?" for column in key)
+    connection.execute(f"DELETE FROM {table} WHERE {where}", tuple(key.values()))
+
+
+def _upsert(
+    connection: sqlite3.Connection,
+    table: str,
+    key: Mapping[str, Any],
+    ours: Mapping[str, Any],
+    new: Mapping[str, Any],
+    fresh: bool = False,
+) -> None:
+    """Set the columns `ours` of the row `key`; a new row gets those of `new` as well."""
+    where = " AND ".join(f"{column} = ?" for column in key)
+    if not fresh:
+        assigned = ", ".join(f"{column} = ?" for column in ours)
+        done = connection.execute(
+            f"UPDATE {table} SET {assigned} WHERE {where}",
+            (*ours.values(), *key.values()),
+        )
+        if done.rowcount:
+            return
+    row = {**key, **ours, **new}
+    columns, marks = ", ".join(row), ", ".join("?" * len(row))
+    connection.execute(f"INSERT INTO {table} ({columns}) VALUES ({marks})", tuple(row.values()))
