@@ -287,10 +287,9 @@ class Registry:
         with database.translated(str(target)):
             write_model(target, submission)
 
-    def copy_of(self, bundle_digest: str) -> Path | None:
-        """Return the folder of a bundle's copy among the artifacts of this root, unverified."""
-        copies = self._artifacts.glob(f"*/artifacts/{MODEL}/artifacts/{bundle_digest}")
-        return next(copies, None)
+    def copies_of(self, bundle_digest: str) -> list[Path]:
+        """Return the folders of a bundle's copies among the artifacts of this root, unverified."""
+        return sorted(self._artifacts.glob(f"*/artifacts/{MODEL}/artifacts/{bundle_digest}"))
 
     def _create(self, client: MlflowClient, submission: Submission, keep: Keep) -> Registered:
         """Write the run, then the version. Law: the version is created last."""
@@ -407,10 +406,9 @@ class Registry:
         return found
 
     def _gone(self, what: str) -> Corrupted:
-        return Corrupted(
-            f"{self.uri}: {what} is not there.",
-            "Run `ratchet reconcile`: it is rebuilt from the ledger and the bundles.",
-        )
+        rebuilt = "Run `ratchet reconcile`: it is rebuilt from the ledger and the bundles."
+        restored = "Restore the server's database from a backup, then run `ratchet reconcile`."
+        return Corrupted(f"{self.uri}: {what} is not there.", rebuilt if self._file else restored)
 
     def _require_database(self) -> None:
         if self._file is not None and not database.is_present(self._file):
