@@ -7,6 +7,7 @@ it is, and the error names it.
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 from components.errors import Corrupted
 from components.files import PART_SUFFIX, publish_folder
@@ -48,16 +49,24 @@ def restore_bundles(ws: Workspace) -> list[str]:
 
 
 def _restore(ws: Workspace, digest: str, damage: Corrupted) -> None:
-    from components.training.bundle import open_bundle
-
-    copy = ws.registry.copy_of(digest)
-    if copy is None:
-        raise Corrupted(
-            damage.message, "MLflow has no copy of it: restore the folder from a backup."
-        )
-    open_bundle(copy.parent, digest)
+    copy = _sound_copy(ws, digest, damage)
     part = ws.bundles / f"{digest}{PART_SUFFIX}"
     shutil.rmtree(part, ignore_errors=True)
     shutil.copytree(copy, part)
     shutil.rmtree(ws.bundles / digest, ignore_errors=True)
     publish_folder(part, ws.bundles / digest)
+
+
+def _sound_copy(ws: Workspace, digest: str, damage: Corrupted) -> Path:
+    """Return the first copy that verifies: a bundle may be in several versions."""
+    from components.training.bundle import open_bundle
+
+    lost = Corrupted(damage.message, "MLflow has no copy of it: restore the folder from a backup.")
+    for copy in ws.registry.copies_of(digest):
+        try:
+            open_bundle(copy.parent, digest)
+        except Corrupted as error:
+            lost = error
+        else:
+            return copy
+    raise lost

@@ -10,14 +10,19 @@ carries tags and description, and nothing has to follow it.
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from components.errors import ConfigError, Corrupted, NeedsHuman, Retryable
+from components.errors import ConfigError, Retryable
 from components.registry import database, restoring, rows
+from components.registry.connection import Connection
+from components.registry.experiments import (
+    ensure_experiment,
+    ensure_model,
+    experiment_for,
+    experiment_id,
+)
 from components.registry.inspection import Glance, Shown, differences, listing
 from components.registry.packaging import MODEL, model_texts, write_model
 from components.registry.runs import log_dataset, log_numbers, stage_files
@@ -26,8 +31,6 @@ from components.registry.submission import Registered, Submission, Version, page
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
-
-LOCK_TIMEOUT_SECONDS = 300.0
 
 FILES, TEXTS = "ratchet.files", "ratchet.texts"
 """Tags of a version: the documents that list its files and hold its model folder's texts."""
@@ -56,15 +59,10 @@ class Registry:
     def __init__(
         self, tracking_uri: str | None, folder: Path, model_name: str, experiment: str
     ) -> None:
-        self._folder = folder.resolve()
-        self._artifacts = self._folder / "artifacts"
-        given = tracking_uri or f"sqlite:///{self._folder / 'mlflow.db'}"
-        self._file = database.sqlite_path(given, self._folder.parent)
+        self._at = Connection(tracking_uri, folder)
         self._model_name = model_name
         self._experiment = experiment
-        self._connected: MlflowClient | None = None
-        self._owns_database = self._file == self._folder / "mlflow.db"
-        self.uri = given if self._file is None else f"sqlite:///{self._file}"
+        self.uri = self._at.uri
 
     def prepare(self, anew: bool = True) -> None:
         """Make database, experiment and registered model, once; safe in many processes.
@@ -76,13 +74,12 @@ class Registry:
             Corrupted: the database is gone, and may not be made anew.
             NeedsHuman: the experiment was deleted in MLflow.
         """
-        with self._locked():
-            if anew and self._file is not None and not database.is_present(self._file):
-                database.create(self._file, self._artifacts)
-                self._connected = None
-            with self._client() as client:
-                self._ensure_experiment(client)
-                _ensure_model(client, self._model_name)
+        with self._at.locked():
+            if anew and self._at.file is not None and not database.is_present(self._at.file):
+                database.create(self._at.file, self._at.artifacts)
+            with self._at.client() as client:
+                ensure_experiment(self._at, client, self._experiment)
+                ensure_model(client, self._model_name)
 
     def register(self, submission: Submission, keep: Keep = _unkept) -> Registered:
         """Register a candidate, or return the version that its key already has.
@@ -91,17 +88,17 @@ class Registry:
         `describe`, `tag_version` and `attach` to change them. `keep` stores a document and
         returns its digest, which the version carries as a tag (`Registered.marks`).
         """
-        with self._locked():
+        with self._at.locked():
             found = self.find(submission.key)
             if found is not None:
                 return found
-            with self._client() as client:
+            with self._at.client() as client:
                 self._bury_dead_attempts(client, submission.key)
                 return self._create(client, submission, keep)
 
     def find(self, key: str) -> Registered | None:
         """Return the version of `key`, the oldest should there be several, or None."""
-        with self._client() as client:
+        with self._at.client() as client:
             rows = client.search_model_versions(
                 f"name = '{self._model_name}' and tags.`ratchet.key` = '{_plain(key)}'"
             )
@@ -109,24 +106,24 @@ class Registry:
 
     def versions(self) -> list[Version]:
         """Return all versions, the newest first."""
-        with self._client() as client:
+        with self._at.client() as client:
             found = self._all_rows(client, f"name = '{self._model_name}'")
             aliases = self._aliases(client)
         return sorted((_version(row, aliases) for row in found), key=lambda row: -row.version)
 
     def aliases(self) -> dict[str, int]:
         """Return where every alias points."""
-        with self._client() as client:
+        with self._at.client() as client:
             return self._aliases(client)
 
     def alias(self, alias: str) -> int | None:
         """Return the version that `alias` points to, or None."""
-        with self._client() as client:
+        with self._at.client() as client:
             return self._alias(client, alias)
 
     def version(self, number: int) -> Version | None:
         """Return one version, without its aliases; None where MLflow has none of that number."""
-        with self._client() as client:
+        with self._at.client() as client:
             row = self._find(client, number)
         return None if row is None else _version(row, {})
 
@@ -137,7 +134,7 @@ class Registry:
             Corrupted: MLflow has no such version.
             Retryable: something else moved the alias meanwhile.
         """
-        with self._client() as client:
+        with self._at.client() as client:
             self._require(client, version)
             client.set_registered_model_alias(self._model_name, alias, str(version))
             now = self._alias(client, alias)
@@ -149,7 +146,7 @@ class Registry:
 
     def drop_alias(self, alias: str) -> None:
         """Remove `alias`; one that is not there is fine."""
-        with self._client() as client:
+        with self._at.client() as client:
             if self._alias(client, alias) is not None:
                 client.delete_registered_model_alias(self._model_name, alias)
 
@@ -159,7 +156,7 @@ class Registry:
         Raises:
             Corrupted: MLflow has no such version.
         """
-        with self._client() as client:
+        with self._at.client() as client:
             self._require(client, version)
             client.set_model_version_tag(self._model_name, str(version), key, value)
 
@@ -170,7 +167,7 @@ class Registry:
             Corrupted: MLflow has no such version.
         """
         headline, _, body = text.partition("\n")
-        with self._client() as client:
+        with self._at.client() as client:
             self._require(client, version)
             client.update_model_version(
                 self._model_name, str(version), page(headline, body.strip("\n"))
@@ -182,18 +179,18 @@ class Registry:
         Raises:
             Corrupted: MLflow has no such version.
         """
-        with self._locked(), self._staging() as staging, self._client() as client:
+        with self._at.locked(), self._at.staging() as staging, self._at.client() as client:
             run_id = str(self._require(client, version).run_id)
             stage_files(staging, files)
             client.log_artifacts(run_id, str(staging))
 
     def glance(self, champion: int | None) -> Glance:
         """Return both what is served and how far MLflow's versions go, at the least cost."""
-        if self._file is not None:
-            self._require_database()
-            return rows.glance(self._file, self._model_name, champion)
+        if self._at.file is not None:
+            self._at.require_database()
+            return rows.glance(self._at.file, self._model_name, champion)
         aliases, serves = {}, None
-        with self._client() as client:
+        with self._at.client() as client:
             for alias in ("champion", "candidate"):
                 number = self._alias(client, alias)
                 if number is not None:
@@ -205,10 +202,10 @@ class Registry:
 
     def newest_version(self) -> int | None:
         """Return the highest number that MLflow knows, deleted versions included on SQLite."""
-        if self._file is not None:
-            self._require_database()
-            return rows.newest(self._file, self._model_name)
-        with self._client() as client:
+        if self._at.file is not None:
+            self._at.require_database()
+            return rows.newest(self._at.file, self._model_name)
+        with self._at.client() as client:
             found = client.search_model_versions(
                 f"name = '{self._model_name}'", max_results=1, order_by=["version_number DESC"]
             )
@@ -221,11 +218,11 @@ class Registry:
 
     def shown(self, number: int | None = None) -> dict[int, Shown]:
         """Return all that MLflow shows of every version, or of one, by number."""
-        if self._file is not None:
-            self._require_database()
-            return rows.read(self._file, self._model_name, number)
+        if self._at.file is not None:
+            self._at.require_database()
+            return rows.read(self._at.file, self._model_name, number)
         narrowed = f"name = '{self._model_name}'"
-        with self._client() as client:
+        with self._at.client() as client:
             if number is not None:
                 row = self._find(client, number)
                 found = [] if row is None else [row]
@@ -235,30 +232,31 @@ class Registry:
 
     def place(self, run_id: str) -> str:
         """Return the address below which the artifacts of a run lie, its folder left out."""
-        if self._file is not None:
-            return self._artifacts.as_uri()
-        with self._client() as client:
+        if self._at.file is not None:
+            return self._at.artifacts.as_uri()
+        with self._at.client() as client:
             return str(client.get_run(run_id).info.artifact_uri).removesuffix(
                 f"/{run_id}/artifacts"
             )
 
     def run_folder(self, run_id: str) -> Path | None:
         """Return the folder of a run's files; None where a server keeps them."""
-        return None if self._file is None else self._artifacts / run_id / "artifacts"
+        return None if self._at.file is None else self._at.artifacts / run_id / "artifacts"
 
     def put_right(self, wanted: Shown, when: int) -> list[str]:
         """Make MLflow show a version as wanted; return what is still different, in words.
 
         `when` is the time of the registration in milliseconds, for rows that are made anew.
         """
-        with self._locked():
-            if self._file is not None:
-                with self._client() as client:
-                    experiment = self._experiment_for(client, wanted)
-                rows.write(self._file, self._model_name, experiment, wanted, when)
+        with self._at.locked():
+            if self._at.file is not None:
+                with self._at.client() as client:
+                    name = (wanted.run.experiment if wanted.run else None) or self._experiment
+                    experiment = experiment_for(self._at, client, name)
+                rows.write(self._at.file, self._model_name, experiment, wanted, when)
             else:
                 found = self.shown(wanted.version).get(wanted.version)
-                with self._client() as client:
+                with self._at.client() as client:
                     restoring.put_right_by_calls(client, self._model_name, wanted, found)
         return differences(wanted, self.shown(wanted.version).get(wanted.version))
 
@@ -268,17 +266,16 @@ class Registry:
         What lay there is kept beside it under `stamp`. `prepare` is to follow, then
         `put_right` for each version.
         """
-        if self._file is None:
+        if self._at.file is None:
             return []
-        with self._locked():
-            done, wrong = [], restoring.damage(self._file)
+        with self._at.locked():
+            done, wrong = [], restoring.damage(self._at.file)
             if wrong is not None:
-                aside = restoring.set_aside(self._file, stamp)
-                database.create(self._file, self._artifacts)
-                self._connected = None
+                aside = restoring.set_aside(self._at.file, stamp)
+                database.create(self._at.file, self._at.artifacts)
                 kept = f"; the old one is kept as {aside.name}" if aside else ""
                 done.append(f"built MLflow's database anew: it {wrong.removeprefix('is ')}{kept}")
-            if restoring.restore_experiment(self._file, self._experiment):
+            if restoring.restore_experiment(self._at.file, self._experiment):
                 done.append(f"restored the experiment {self._experiment}, deleted in MLflow")
         return done
 
@@ -287,20 +284,19 @@ class Registry:
         with database.translated(str(target)):
             write_model(target, submission)
 
-    def copy_of(self, bundle_digest: str) -> Path | None:
-        """Return the folder of a bundle's copy among the artifacts of this root, unverified."""
-        copies = self._artifacts.glob(f"*/artifacts/{MODEL}/artifacts/{bundle_digest}")
-        return next(copies, None)
+    def copies_of(self, bundle_digest: str) -> list[Path]:
+        """Return the folders of a bundle's copies among the artifacts of this root, unverified."""
+        return sorted(self._at.artifacts.glob(f"*/artifacts/{MODEL}/artifacts/{bundle_digest}"))
 
     def _create(self, client: MlflowClient, submission: Submission, keep: Keep) -> Registered:
         """Write the run, then the version. Law: the version is created last."""
         tags = submission.all_tags()
-        experiment = self._experiment_id(client)
+        experiment = experiment_id(self._at, client, self._experiment)
         run = client.create_run(experiment, tags=tags, run_name=submission.run_name)
         run_id = run.info.run_id
         log_numbers(client, run_id, submission)
         log_dataset(client, run_id, submission.dataset)
-        with self._staging() as staging:
+        with self._at.staging() as staging:
             write_model(staging / MODEL, submission)
             stage_files(staging, submission.files)
             marks = _marks(staging, keep)
@@ -318,37 +314,12 @@ class Registry:
     def _bury_dead_attempts(self, client: MlflowClient, key: str) -> None:
         """End the runs of `key`: it has no version, so whoever began them is dead."""
         runs = client.search_runs(
-            [self._experiment_id(client)],
+            [experiment_id(self._at, client, self._experiment)],
             f"tags.`ratchet.key` = '{_plain(key)}' and attributes.status != 'KILLED'",
         )
         for run in runs:
             client.set_tag(run.info.run_id, "ratchet.superseded", "true")
             client.set_terminated(run.info.run_id, "KILLED")
-
-    def _ensure_experiment(self, client: MlflowClient) -> None:
-        from mlflow.exceptions import MlflowException
-
-        found = client.get_experiment_by_name(self._experiment)
-        if found is None:
-            place = None if self._file is None else self._artifacts.as_uri()
-            try:
-                client.create_experiment(
-                    self._experiment,
-                    artifact_location=place,
-                    tags={"mlflow.experimentKind": "custom_model_development"},
-                )
-            except MlflowException as error:
-                if error.error_code != "RESOURCE_ALREADY_EXISTS":
-                    raise
-            return
-        if self._owns_database and found.artifact_location != self._artifacts.as_uri():
-            assert self._file is not None
-            database.move_artifacts(self._file, found.artifact_location, self._artifacts.as_uri())
-        if found.lifecycle_stage != "active":
-            raise NeedsHuman(
-                f"{self.uri}: experiment {self._experiment!r} was deleted in MLflow.",
-                "`ratchet reconcile` restores it; or name another one in `registry.experiment`.",
-            )
 
     def _all_rows(self, client: MlflowClient, narrowed: str) -> list[ModelVersion]:
         found: list[ModelVersion] = []
@@ -359,20 +330,6 @@ class Registry:
             token = page_of.token
             if not token:
                 return found
-
-    def _experiment_id(self, client: MlflowClient) -> str:
-        found = client.get_experiment_by_name(self._experiment)
-        if found is None:
-            raise self._gone(f"experiment {self._experiment!r}")
-        return str(found.experiment_id)
-
-    def _experiment_for(self, client: MlflowClient, wanted: Shown) -> int:
-        """Return the experiment that a version's run belongs to; a lost one is made anew."""
-        name = (wanted.run.experiment if wanted.run else None) or self._experiment
-        found = client.get_experiment_by_name(name)
-        if found is not None:
-            return int(found.experiment_id)
-        return int(client.create_experiment(name, artifact_location=self._artifacts.as_uri()))
 
     def _aliases(self, client: MlflowClient) -> dict[str, int]:
         model = client.get_registered_model(self._model_name)
@@ -403,67 +360,8 @@ class Registry:
     def _require(self, client: MlflowClient, version: int) -> ModelVersion:
         found = self._find(client, version)
         if found is None:
-            raise self._gone(f"version {version} of {self._model_name}")
+            raise self._at.gone(f"version {version} of {self._model_name}")
         return found
-
-    def _gone(self, what: str) -> Corrupted:
-        return Corrupted(
-            f"{self.uri}: {what} is not there.",
-            "Run `ratchet reconcile`: it is rebuilt from the ledger and the bundles.",
-        )
-
-    def _require_database(self) -> None:
-        if self._file is not None and not database.is_present(self._file):
-            raise self._gone("the database")
-
-    @contextmanager
-    def _client(self) -> Iterator[MlflowClient]:
-        """Yield the client with faults translated; never let MLflow make a new database."""
-        self._require_database()
-        if self._connected is None:
-            self._connected = database.connect(self.uri)
-        if self._file is not None:
-            database.follow(self._connected, self._file)
-        with database.translated(self.uri):
-            yield self._connected
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        """Hold the registry of this root; the lock falls with its process."""
-        from filelock import FileLock, Timeout
-
-        self._folder.mkdir(parents=True, exist_ok=True)
-        lock = self._folder / "registry.lock"
-        try:
-            with FileLock(lock, timeout=LOCK_TIMEOUT_SECONDS):
-                yield
-        except Timeout as error:
-            raise Retryable(
-                f"{lock} is held by another process.", "Wait for it to end, then run it again."
-            ) from error
-
-    @contextmanager
-    def _staging(self) -> Iterator[Path]:
-        """Yield an empty folder; the lock is held, so what lies there is a dead one's."""
-        folder = self._folder / "registry.staging"
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _ensure_model(client: MlflowClient, name: str) -> None:
-    from mlflow.exceptions import MlflowException
-
-    if client.search_registered_models(f"name = '{name}'", max_results=1):
-        return
-    try:
-        client.create_registered_model(name)
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
-            raise
 
 
 def _plain(key: str) -> str:

@@ -99,7 +99,8 @@ CHANGES: dict[str, Callable[[Path], None]] = {
     "description": in_tables("UPDATE model_versions SET description = 'fine' WHERE version = 2"),
     **{
         f"tag {name}": in_tables(
-            f"UPDATE model_version_tags SET value = 'x' WHERE key = 'ratchet.{name}' AND version = 2"
+            "UPDATE model_version_tags SET value = 'x'"
+            f" WHERE key = 'ratchet.{name}' AND version = 2"
         )
         for name in (*TAGS, "files", "texts")
     },

@@ -40,8 +40,7 @@ def test_a_damaged_bundle_is_found_by_the_audit_and_restored_by_reconcile(grown:
 def test_a_bundle_without_a_sound_copy_is_named_and_left_alone(grown: Path) -> None:
     folder = champion_bundle(grown)
     damage(folder)
-    copy = open_workspace(grown).registry.copy_of(folder.name)
-    assert copy is not None
+    [copy] = open_workspace(grown).registry.copies_of(folder.name)
     damage(copy)
     done = ratchet(grown, "reconcile")
     assert done.code == 4 and folder.name in done.err

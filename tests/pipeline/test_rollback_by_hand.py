@@ -144,7 +144,8 @@ def test_reconcile_puts_a_stray_alias_right_and_is_idempotent(three: Workspace) 
     three.registry.tag_version(3, "ratchet.status", "held")
     with three.ledger.lease("tiny", 10) as lease:
         done = reconciliation.reconcile(three, lease, whole=True)
-        assert done == ["alias champion: 1 -> 3", "version 3: champion"]
+        tag = "version 3: tag ratchet.status reads 'held', not 'champion'"
+        assert done == [f"put right in MLflow: {tag}", "alias champion: 1 -> 3"]
         seq = len(views.events(three.ledger))
         assert reconciliation.reconcile(three, lease) == []
     assert len(views.events(three.ledger)) == seq

@@ -20,7 +20,8 @@ from mlflow import MlflowClient
 from components.clock import system_clock
 from components.ledger import views
 from components.ledger.book import Ledger
-from components.pipeline.registered import DOCUMENTS, registry_differences
+from components.pipeline import settlement
+from components.pipeline.registered import DOCUMENTS, records, registry_differences
 from components.pipeline.workspace import open_workspace
 from components.registry import restoring, rows
 from tests.command import ratchet
@@ -194,6 +195,33 @@ def _die_before(name: str, number: int) -> None:
         return honest(*arguments)
 
     setattr(module, name, deadly)
+
+
+@pytest.mark.crash
+def test_a_version_made_before_a_kill_is_adopted_with_its_listing(grown: Path) -> None:
+    file = batch(grown / "b3.jsonl", 3)
+    child = os.fork()
+    if child == 0:
+        settlement.record_registration = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+        settle(grown, file)
+        os._exit(3)
+    _, status = os.waitpid(child, 0)
+    assert os.WIFSIGNALED(status)
+    changed = max((grown / "mlruns" / "artifacts").glob("*/artifacts"), key=_changed)
+    (changed / "model" / "served_model.py").write_text("answers = 'other'")
+
+    done = ratchet(grown, "reconcile", "--json")
+
+    assert done.code == 0, done.err
+    assert [line for line in done.facts["done"] if "recorded version 3" in line]
+    assert [line for line in done.facts["done"] if "served_model.py" in line]
+    record = records(open_workspace(grown))[-1]
+    assert (record.version.version, record.complete) == (3, True)
+    assert differences(grown) == []
+
+
+def _changed(folder: Path) -> float:
+    return folder.stat().st_mtime
 
 
 def as_written_before(root: Path) -> None:

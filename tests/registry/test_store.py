@@ -13,7 +13,7 @@ import pytest
 from mlflow import MlflowClient
 
 from components.errors import ConfigError, Corrupted, NeedsHuman, Retryable
-from components.registry import Registry, store
+from components.registry import Registry, connection
 from components.registry.submission import DESCRIPTION_CHARS
 
 
@@ -213,8 +213,8 @@ def test_a_locked_database_can_be_tried_again(registry, submission, tmp_path, mo
 
 
 def test_a_registration_under_way_makes_another_process_wait(registry, submission, monkeypatch):
-    monkeypatch.setattr(store, "LOCK_TIMEOUT_SECONDS", 0.05)
-    with registry._locked(), pytest.raises(Retryable, match="held by another process"):
+    monkeypatch.setattr(connection, "LOCK_TIMEOUT_SECONDS", 0.05)
+    with registry._at.locked(), pytest.raises(Retryable, match="held by another process"):
         registry.register(submission())
 
 

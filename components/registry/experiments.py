@@ -1,0 +1,75 @@
+"""The experiment that holds the runs, and the registered model that holds the versions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from components.errors import NeedsHuman
+from components.registry import database
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+    from components.registry.connection import Connection
+
+
+def ensure_experiment(connection: Connection, client: MlflowClient, name: str) -> None:
+    """Make the experiment where there is none; one that moved with its root gets its addresses.
+
+    Raises:
+        NeedsHuman: it was deleted in MLflow.
+    """
+    from mlflow.exceptions import MlflowException
+
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        place = None if connection.file is None else connection.artifacts.as_uri()
+        try:
+            client.create_experiment(
+                name,
+                artifact_location=place,
+                tags={"mlflow.experimentKind": "custom_model_development"},
+            )
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        return
+    if connection.owns_database and found.artifact_location != connection.artifacts.as_uri():
+        assert connection.file is not None
+        database.move_artifacts(
+            connection.file, found.artifact_location, connection.artifacts.as_uri()
+        )
+    if found.lifecycle_stage != "active":
+        raise NeedsHuman(
+            f"{connection.uri}: experiment {name!r} was deleted in MLflow.",
+            "`ratchet reconcile` restores it; or name another one in `registry.experiment`.",
+        )
+
+
+def experiment_id(connection: Connection, client: MlflowClient, name: str) -> str:
+    """Return the id of an experiment that is to be there."""
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        raise connection.gone(f"experiment {name!r}")
+    return str(found.experiment_id)
+
+
+def experiment_for(connection: Connection, client: MlflowClient, name: str) -> int:
+    """Return the id of an experiment; a lost one is made anew."""
+    found = client.get_experiment_by_name(name)
+    if found is not None:
+        return int(found.experiment_id)
+    return int(client.create_experiment(name, artifact_location=connection.artifacts.as_uri()))
+
+
+def ensure_model(client: MlflowClient, name: str) -> None:
+    """Make the registered model where there is none."""
+    from mlflow.exceptions import MlflowException
+
+    if client.search_registered_models(f"name = '{name}'", max_results=1):
+        return
+    try:
+        client.create_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
