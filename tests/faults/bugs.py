@@ -6,6 +6,7 @@ finds it within `LIMIT` operations; the same seed without it finds nothing.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,13 +26,33 @@ class Bug:
 
 
 def skip_the_copy_check() -> None:
-    """Unlink what was taken although it changed since it was copied."""
-    raise NotImplementedError
+    """Unlink what was copied, and do not look whether it grew meanwhile."""
+    _take_with(unlink_first=False)
 
 
 def unlink_early() -> None:
     """Remove a file from data/incoming before its arrival is recorded."""
-    raise NotImplementedError
+    _take_with(unlink_first=True)
+
+
+def _take_with(unlink_first: bool) -> None:
+    """Take files in by way of a copy, and unlink them at the wrong time."""
+    from components.pipeline import arrival
+
+    def take_incoming(ws: Any, *_: Any, **__: Any) -> list[Any]:
+        taken = []
+        for path in arrival.incoming_files(ws):
+            copy = ws.mlruns / f"taken{path.suffix[:20]}"
+            shutil.copyfile(path, copy)
+            if unlink_first:
+                path.unlink()
+            task = path.parent.name if path.parent != ws.incoming else "default"
+            taken.append(arrival.arrive(ws, copy, task, path.name))
+            path.unlink(missing_ok=True)
+            copy.unlink()
+        return taken
+
+    arrival.take_incoming = take_incoming
 
 
 def drop_the_outcome() -> None:
@@ -52,7 +73,7 @@ def drop_the_outcome() -> None:
 
 BUGS = {
     "skip-copy-check": Bug(skip_the_copy_check, seed=1),
-    "unlink-early": Bug(unlink_early, seed=1),
+    "unlink-early": Bug(unlink_early, seed=2),
     "drop-outcome": Bug(drop_the_outcome, seed=1),
 }
 

@@ -46,9 +46,9 @@ def _runs(runs: list[dict[str, Any]]) -> str:
             f"{len(runs)} seeds, {hours:.2f} hours in all: {operations.total():,} operations, "
             f"{commands:,} commands, {struck.total():,} faults that struck, {told.total():,} "
             "damages told.",
-            _table("operation", operations),
-            _table("fault that struck", struck),
-            _table("a changed byte of", told),
+            *_table("operation", operations),
+            *_table("fault that struck", struck),
+            *_table("a changed byte of", told),
         ]
     )
 
@@ -75,9 +75,10 @@ def _bugs(proofs: list[dict[str, Any]]) -> str:
     return "## 3. Planted bugs\n\n" + "\n".join([head, *rows])
 
 
-def _table(title: str, counts: Counter[str]) -> str:
+def _table(title: str, counts: Counter[str]) -> list[str]:
+    """Return a table of counts; none where there are none."""
     rows = [f"| {_plain(name)} | {count:,} |" for name, count in sorted(counts.items())]
-    return "\n".join([f"| {title} | times |", "|---|---|", *rows])
+    return ["\n".join([f"| {title} | times |", "|---|---|", *rows])] if rows else []
 
 
 def _plain(text: str) -> str:

@@ -76,11 +76,14 @@ class Reader:
         return [event for event in self.events if event.kind in kinds]
 
     def ask(self, database: str, question: str) -> list[Any]:
-        """Return the rows of a question to a database of `mlruns`; none where there is none."""
+        """Return the rows of a question to a database of `mlruns`; none where there is none.
+
+        Opened as any program opens it: SQLite first takes back what a killed writer left open.
+        """
         path = self.root / "mlruns" / database
         if not path.exists():
             return []
-        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30)) as found:
+        with closing(sqlite3.connect(f"file:{path}?mode=rw", uri=True, timeout=30)) as found:
             return found.execute(question).fetchall()
 
     def champion(self) -> int | None:
