@@ -5,10 +5,10 @@ BIN := .venv/bin
 READY := .venv/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check reproduce bench-speed bench-gate docs clean
+.PHONY: help demo test check reproduce bench-speed bench-gate bench-faults docs clean
 
 help: ## show this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo 'More words for the command go into ARGS: make test ARGS="-m slow -k lora"'
 
 demo: $(READY) ## four real domains, one after the other, through the whole pipeline
@@ -33,6 +33,9 @@ bench-speed: $(READY) ## measure what docs/speed.md says; leave the machine alon
 
 bench-gate: $(READY) ## measure what docs/gate.md says
 	@$(BIN)/python -m tests.gatebench $(ARGS)
+
+bench-faults: $(READY) ## random commands under random faults; ARGS="--seeds 1-8 --minutes 30"
+	@$(BIN)/python -m tests.faults $(ARGS)
 
 docs: $(READY) ## write docs/cli.md from the command line's own help
 	@$(BIN)/python docs/reference.py

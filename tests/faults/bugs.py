@@ -1,0 +1,109 @@
+"""Bugs that are planted to prove that the simulator finds them.
+
+Concept: each replaces a real function by one with a fault that people do make. A recorded seed
+finds it within `LIMIT` operations; the same seed without it finds nothing.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+LIMIT = 200
+DROPPED_ONE_IN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Bug:
+    """A planted bug. `seed` finds it; `without` leaves out operations that play no part."""
+
+    plant: Callable[[], None]
+    seed: int
+    without: str = "fresh process,damage,older copy"
+
+
+def skip_the_copy_check() -> None:
+    """Unlink what was copied, and do not look whether it grew meanwhile."""
+    _take_with(unlink_first=False)
+
+
+def unlink_early() -> None:
+    """Remove a file from data/incoming before its arrival is recorded."""
+    _take_with(unlink_first=True)
+
+
+def _take_with(unlink_first: bool) -> None:
+    """Take files in by way of a copy, and unlink them at the wrong time."""
+    from components.pipeline import arrival
+
+    def take_incoming(ws: Any, *_: Any, **__: Any) -> list[Any]:
+        taken = []
+        for path in arrival.incoming_files(ws):
+            copy = ws.mlruns / f"taken{path.suffix[:20]}"
+            shutil.copyfile(path, copy)
+            if unlink_first:
+                path.unlink()
+            task = path.parent.name if path.parent != ws.incoming else "default"
+            taken.append(arrival.arrive(ws, copy, task, path.name))
+            path.unlink(missing_ok=True)
+            copy.unlink()
+        return taken
+
+    arrival.take_incoming = take_incoming
+
+
+def drop_the_outcome() -> None:
+    """Lose one outcome in a few: the event is not appended, and nobody notices."""
+    from components.ledger.book import Ledger
+
+    append, seen = Ledger.append, 0
+
+    def forgetful(self: Any, kind: str, payload: dict[str, Any], lease: Any) -> Any:
+        nonlocal seen
+        seen += kind.endswith(".done")
+        if kind.endswith(".done") and seen % DROPPED_ONE_IN == 0:
+            return None
+        return append(self, kind, payload, lease)
+
+    Ledger.append = forgetful  # type: ignore[method-assign]
+
+
+BUGS = {
+    "skip-copy-check": Bug(skip_the_copy_check, seed=1),
+    "unlink-early": Bug(unlink_early, seed=2),
+    "drop-outcome": Bug(drop_the_outcome, seed=1),
+}
+
+
+def plant(name: str) -> None:
+    """Plant a bug in this process and all that it forks."""
+    BUGS[name].plant()
+
+
+def prove_all(folder: Path, side_by_side: int) -> list[dict[str, Any]]:
+    """Run each bug under its recorded seed, with it and without; return what was found."""
+    from tests.faults.runs import Plan, run_all
+
+    def job(name: str, planted: str | None) -> tuple[Plan, int]:
+        without = frozenset(BUGS[name].without.split(","))
+        place = folder / name / ("with" if planted else "without")
+        return Plan(place, operations=LIMIT, without=without, bug=planted), BUGS[name].seed
+
+    jobs = [job(name, planted) for name in BUGS for planted in (name, None)]
+    found = run_all(jobs, folder, side_by_side)
+    return [_proof(name, *found[2 * i : 2 * i + 2]) for i, name in enumerate(BUGS)]
+
+
+def _proof(name: str, planted: dict[str, Any], sound: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "bug": name,
+        "seed": BUGS[name].seed,
+        "operations_with": planted["number"],
+        "operations_without": sound["number"],
+        "found": "; ".join(planted["wrong"][:2]),
+        "found_without": "; ".join(sound["wrong"][:2]),
+        "found_as_recorded": bool(planted["wrong"]) and not sound["wrong"],
+    }
