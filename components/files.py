@@ -6,16 +6,40 @@ Concept: write beside the target, flush to the disk, rename. A crash leaves at m
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-from components.digest import canonical_json
+from components.digest import canonical_json, file_digest
 
 PART_SUFFIX = ".part"
+
+
+@dataclass(frozen=True, slots=True)
+class FileMark:
+    """What a file's bytes are known by in the ledger: SHA-256 (64 hex digits), size in bytes."""
+
+    sha256: str
+    size: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the mark as an event carries it."""
+        return asdict(self)
+
+
+def mark_of(path: Path) -> FileMark:
+    """Read a file and return its mark.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    return FileMark(file_digest(path), path.stat().st_size)
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -41,6 +65,24 @@ def publish_file(source: Path, target: Path) -> None:
     """
     with _replacing(target) as part:
         shutil.copyfile(source, part)
+
+
+def move_file(source: Path, target: Path) -> None:
+    """Move a finished file to `target` in one step, from another disk as well.
+
+    Raises:
+        OSError: nothing was changed at `target`.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    _sync(source)
+    try:
+        os.replace(source, target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        publish_file(source, target)
+        source.unlink()
+    _sync(target.parent)
 
 
 def publish_folder(part: Path, target: Path) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from components import files
+from components.digest import bytes_digest
 from components.errors import Corrupted
 from components.items import read_items
 
@@ -171,3 +172,29 @@ def test_a_damaged_item_is_named_by_file_and_line(tmp_path: Path, line: bytes) -
     path.write_bytes(b'{"label":"a","task":"t","text":"x"}\n' + line + b"\n")
     with pytest.raises(Corrupted, match=r"items\.jsonl, line 2"):
         read_items(path)
+
+
+def test_a_mark_is_the_digest_and_the_size_of_the_bytes(tmp_path: Path) -> None:
+    files.write_bytes(tmp_path / "a", b"abc")
+    mark = files.mark_of(tmp_path / "a")
+    assert mark.to_json() == {"sha256": bytes_digest(b"abc"), "size": 3}
+
+
+def test_a_moved_file_takes_the_place_of_the_old_one_on_another_disk_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(2):
+        files.write_bytes(tmp_path / "a", b"new")
+        files.write_bytes(tmp_path / "in" / "b", b"old")
+        files.move_file(tmp_path / "a", tmp_path / "in" / "b")
+        assert (tmp_path / "in" / "b").read_bytes() == b"new"
+        assert not (tmp_path / "a").exists()
+        replace = os.replace
+        monkeypatch.setattr(os, "replace", lambda a, b: _only_near(replace, a, b))
+    assert [path.name for path in (tmp_path / "in").iterdir()] == ["b"], number
+
+
+def _only_near(replace: Callable[[Path, Path], None], source: Path, target: Path) -> None:
+    if source.parent != target.parent:
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+    replace(source, target)
