@@ -104,7 +104,8 @@ class DataSettings(Section):
     `labels`: the closed set of legal labels, or `open` (any non-empty label, new ones grow
     the head). `max_bad_share`: a batch with a larger share of broken rows is refused whole.
     `slice_columns`: further columns whose values are kept with each item, for the gate's slices;
-    they are no part of an item's identity.
+    they are no part of an item's identity. `tasks`: the closed set of legal tasks, or `open`.
+    `settle_seconds`: a file in data/incoming is taken once nobody has written to it for so long.
     """
 
     text_column: Name = "text"
@@ -112,6 +113,7 @@ class DataSettings(Section):
     task_column: Name = "task"
     slice_columns: list[Name] = Field(default_factory=list)
     labels: Literal["open"] | Annotated[list[Name], Field(min_length=2)] = "open"
+    tasks: Literal["open"] | Annotated[list[Name], Field(min_length=1)] = "open"
     min_rows: Positive = 20
     max_rows: Positive = 1_000_000
     min_text_chars: Positive = 1
@@ -119,6 +121,7 @@ class DataSettings(Section):
     max_line_bytes: Positive = 10_000_000
     max_bad_share: Share = 0.2
     min_labels: Positive = 2
+    settle_seconds: Annotated[float, Field(ge=0.0, le=86_400.0)] = 3.0
     remote: Name = "data/remote"
 
     @model_validator(mode="after")
@@ -141,6 +144,11 @@ class DataSettings(Section):
                     f"min_labels ({self.min_labels}) is above the number of labels "
                     f"({len(self.labels)})"
                 )
+        if self.tasks != "open":
+            if len(set(self.tasks)) < len(self.tasks):
+                raise ValueError(f"tasks names one twice: {self.tasks}")
+            if wrong := [name for name in self.tasks if "#" in name or not name.isprintable()]:
+                raise ValueError(f"tasks can't be called {wrong}: use printable names without `#`")
         return self
 
 

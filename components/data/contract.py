@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from components.settings import DataSettings
 
 UNKNOWN_LABEL = "unknown label"
+UNKNOWN_TASK = "unknown task"
+UNUSABLE_TASK = "a task's name can't hold # or what is not printable"
 ANOTHER_LABEL = "same text with another label"
 COPY = "duplicate of row"
 TOO_FEW_ROWS = "too few usable rows"
@@ -41,7 +43,7 @@ def row_checks(contract: DataSettings) -> list[Check]:
     """Return the checks of one row, over the columns that `validation` derives.
 
     `<name>_kind` is `string`, `missing` or a type's name; `text`, `label` and `task` are null
-    unless their kind is `string`, and GX skips nulls.
+    unless their kind is `string`, and GX skips nulls. `task_usable` is `yes` or `no`.
     """
     string, missing = ["string", "missing"], ["missing"]
     shortest, longest = contract.min_text_chars, contract.max_text_chars
@@ -54,13 +56,18 @@ def row_checks(contract: DataSettings) -> list[Check]:
         _each("control characters", "values_to_not_match_regex", "text", regex=CONTROL),
         _name("control characters in label", "label"),
         _name("control characters in task", "task"),
+        _each(UNUSABLE_TASK, "values_to_be_in_set", "task_usable", value_set=["yes"]),
         _each("text too short", "value_lengths_to_be_between", "text", min_value=shortest),
         _each("text too long", "value_lengths_to_be_between", "text", max_value=longest),
         _each("no letters or digits", "values_to_match_regex", "text", regex=LETTER_OR_DIGIT),
     ]
-    if contract.labels != "open":
-        legal = sorted({unicodedata.normalize("NFC", label) for label in contract.labels})
-        checks.append(_each(UNKNOWN_LABEL, "values_to_be_in_set", "label", value_set=legal))
+    for reason, column, closed in (
+        (UNKNOWN_LABEL, "label", contract.labels),
+        (UNKNOWN_TASK, "task", contract.tasks),
+    ):
+        if closed != "open":
+            legal = sorted({unicodedata.normalize("NFC", name) for name in closed})
+            checks.append(_each(reason, "values_to_be_in_set", column, value_set=legal))
     return checks
 
 
@@ -80,9 +87,14 @@ def batch_checks(contract: DataSettings, known_labels: frozenset[str]) -> list[C
     return checks
 
 
+def is_usable_task(task: str) -> bool:
+    """Tell whether a task may be called that: "mood#2" is the second exam of "mood"."""
+    return bool(task.strip()) and "#" not in task and task.isprintable()
+
+
 def stem(reason: str) -> str:
     """Return a reason without the part that differs from row to row, for counting."""
-    for words in (UNKNOWN_LABEL, COPY):
+    for words in (UNKNOWN_LABEL, UNKNOWN_TASK, COPY):
         if reason.startswith(words):
             return words
     return reason.partition(":")[0]

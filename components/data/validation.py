@@ -99,16 +99,19 @@ def _check_rows(rows: Sequence[Row], contract: DataSettings, reasons: Reasons) -
         "text_kind": [_kind(row.text) for row in rows],
         "label_kind": [_kind(row.label) for row in rows],
         "task_kind": [_kind(row.raw.get(contract.task_column)) for row in rows],
+        "task_usable": [_usable(row.task) for row in rows],
     }
     outcomes = run_checks(columns, words.row_checks(contract))
     for outcome in outcomes:
         for i in outcome.rows:
-            reason = outcome.check.reason
-            named = (
-                f"{reason} {shown([rows[i].label])}" if reason == words.UNKNOWN_LABEL else reason
-            )
-            reasons.setdefault(i, []).append(named)
+            reasons.setdefault(i, []).append(_named(outcome.check.reason, rows[i]))
     return outcomes
+
+
+def _named(reason: str, row: Row) -> str:
+    """Return a reason with the value that it is about, where that is a name."""
+    names = {words.UNKNOWN_LABEL: row.label, words.UNKNOWN_TASK: row.task}
+    return f"{reason} {shown([names[reason]])}" if reason in names else reason
 
 
 def _check_pairs(rows: Sequence[Row], items: dict[int, Item], reasons: Reasons) -> list[Outcome]:
@@ -220,6 +223,11 @@ def _checkable(value: Any) -> str | None:
     A lone surrogate has no UTF-8 form, so the checks are shown a control character instead.
     """
     return SURROGATE.sub("\0", _nfc(value)) if _kind(value) == "string" else None
+
+
+def _usable(task: str) -> str:
+    """Tell whether a task has a usable name; control characters have a check of their own."""
+    return "yes" if words.is_usable_task(re.sub(words.CONTROL_IN_NAME, "", task) or "-") else "no"
 
 
 def _kind(value: Any) -> str:

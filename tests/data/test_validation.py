@@ -302,3 +302,30 @@ def test_great_expectations_loads_only_where_a_batch_is_checked() -> None:
         "sys.exit(' '.join(heavy) or None)"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+@pytest.mark.parametrize("task", ["mood#2", "#", "zero\u200bwidth", "right\u202eto left"])
+def test_a_task_that_would_pass_for_another_exam_is_rejected(task: str) -> None:
+    checked = check([*GOOD, row("one more", task=task)])
+    [why] = [rejected.reasons for rejected in checked.rejected]
+    assert why == ("a task's name can't hold # or what is not printable",)
+    assert len(checked.accepted) == len(GOOD)
+
+
+def test_a_task_outside_the_closed_list_is_rejected_by_name() -> None:
+    rows = [*GOOD, row("one more", task="modo"), row("the last", task="caf\u0065\u0301")]
+    checked = check(rows, tasks=["default", "caf\u00e9"])
+    assert reasons(checked) == {len(GOOD) + 1: ("unknown task 'modo'",)}
+
+
+def test_the_words_for_unknown_tasks_are_counted_together() -> None:
+    rows = [*GOOD, *(row(f"another {i}", task=f"slip {i}") for i in range(60))]
+    assert "(60 of 60 broken rows): unknown task 'slip 0'" in str(
+        check(rows, tasks=["default"], max_bad_share=0.2).refused
+    )
+
+
+@pytest.mark.parametrize("tasks", [["a", "a"], ["a#2"], ["\u200b"], []])
+def test_a_closed_list_of_tasks_holds_usable_names_once(tasks: list[str]) -> None:
+    with pytest.raises(ValueError, match="tasks"):
+        DataSettings(tasks=tasks)
