@@ -86,7 +86,7 @@ def keys(value: Any) -> set[str]:
 
 def test_json_has_these_shapes(grown: Path) -> None:
     status = ratchet(grown, "status", "--json").facts
-    wanted = {"root", "model", "champion", "inbox", "exams", "chosen", "interrupted"}
+    wanted = {"root", "model", "champion", "inbox", "exams", "chosen", "interrupted", "older"}
     assert keys(status) == wanted
     assert status["champion"]["version"] == 2 and set(status["exams"]) == {"mood"}
     assert keys(status["inbox"][0]) == {
