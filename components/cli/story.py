@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from components.cli.arguments import SEED
 from components.cli.options import json_option
 from components.cli.output import echo, facts, progress_bar, table
 
@@ -25,7 +26,9 @@ def register(group: click.Group) -> None:
     help="The demo's own root; made anew each time.",
 )
 @click.option("--base", type=click.Path(exists=True, path_type=Path), help="A local MiniLM folder.")
-@click.option("--seed", default=0, show_default=True, help="Decides which sentence goes where.")
+@click.option(
+    "--seed", type=SEED, default=0, show_default=True, help="Decides which sentence goes where."
+)
 @json_option
 def demo(folder: Path, base: Path | None, seed: int, as_json: bool) -> None:
     """Tell the whole story on real data, in a root of its own.
