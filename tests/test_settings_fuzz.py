@@ -142,7 +142,8 @@ def test_too_much_of_anything_is_refused_soon_and_in_few_words(what: str) -> Non
 
 def test_aliases_are_read_within_the_bounds() -> None:
     found = outcome(
-        b"drift: {policies: {mmd: &p hold, labels: *p}}\ngate: {checks: {size: &s {policy: note}, floors: {<<: *s}}}"
+        b"drift: {policies: {mmd: &p hold, labels: *p}}\n"
+        b"gate: {checks: {size: &s {policy: note}, floors: {<<: *s}}}"
     )
     assert isinstance(found, Settings) and found.drift.policies.labels == "hold"
     assert found.gate.checks.floors.policy == "note"

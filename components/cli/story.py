@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from components.cli.arguments import SEED
-from components.cli.options import json_option
+from components.cli.options import json_option, own_prefect_home
 from components.cli.output import echo, facts, progress_bar, table
 
 
@@ -37,6 +37,8 @@ def demo(folder: Path, base: Path | None, seed: int, as_json: bool) -> None:
     arrive one after the other. Which sentences come when is set; everything that follows is
     decided by the gate. Takes some minutes on two cores.
     """
+    own_prefect_home(folder)
+
     from flows.demo import run_demo
 
     with progress_bar() as progress:
