@@ -8,7 +8,11 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Probability = Annotated[float, Field(gt=0.0, lt=1.0)]
-Positive = Annotated[int, Field(ge=1)]
+LARGEST = 2**31 - 1
+"""Of any whole number: every library behind the settings takes it, and no count comes near."""
+
+Positive = Annotated[int, Field(ge=1, le=LARGEST)]
+Count = Annotated[int, Field(ge=0, le=LARGEST)]
 Name = Annotated[str, Field(min_length=1)]
 Points = Annotated[float, Field(gt=0.0, le=100.0)]
 Policy = Literal["ignore", "note", "hold", "reject"]
@@ -27,6 +31,8 @@ class Section(BaseModel):
     def _no_truth_values(cls, value: Any) -> Any:
         if isinstance(value, bool):
             raise ValueError("no setting is true or false (YAML reads yes, no, on, off so)")
+        if isinstance(value, str) and "\0" in value:
+            raise ValueError("no setting may hold a NUL character")
         return value
 
     @model_validator(mode="before")

@@ -9,17 +9,35 @@ Promise: below this module nothing reads the environment. A wrong value raises o
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_origin
 
-import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
+from components.bounded_yaml import read_yaml
 from components.check_settings import CheckSettings
 from components.digest import json_digest
 from components.errors import ConfigError
-from components.sections import Name, Policy, Positive, Probability, Section, Share, section_of
+from components.sections import (
+    Count,
+    Name,
+    Policy,
+    Positive,
+    Probability,
+    Section,
+    Share,
+    section_of,
+)
+
+PROBLEMS = 20
+PROBLEM_CHARS = 800
+NAME_CHARS = 60
+
+_short = reprlib.Repr()
+_short.maxlevel, _short.maxlist, _short.maxdict, _short.maxset = 4, 10, 10, 10
+_short.maxstring = _short.maxother = _short.maxlong = 100
 
 
 class ModelSettings(Section):
@@ -65,7 +83,7 @@ class StrategySettings(Section):
 
     method: Literal["replay", "none"] = "replay"
     replay_ratio: Annotated[float, Field(ge=0.0, le=20.0)] = 1.0
-    memory_items: Annotated[int, Field(ge=0)] = 2000
+    memory_items: Count = 2000
     parent_mix: Annotated[float, Field(gt=0.0, le=1.0)] = 0.6
 
 
@@ -84,18 +102,18 @@ class TrainingSettings(Section):
     learning_rate: Annotated[float, Field(gt=0.0, le=1.0)] = 2e-3
     head_learning_rate: Annotated[float, Field(gt=0.0, le=1.0)] = 2e-3
     weight_decay: Annotated[float, Field(ge=0.0, le=1.0)] = 0.01
-    warmup_steps: Annotated[int, Field(ge=0)] = 60
-    patience: Annotated[int, Field(ge=0)] = 0
+    warmup_steps: Count = 60
+    patience: Count = 0
     averaged_share: Share = 0.8
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    threads: Positive = 2
+    threads: Annotated[int, Field(ge=1, le=1024)] = 2
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
 
 class CacheSettings(Section):
     """What the frozen layers computed, kept on disk; 0 keeps nothing. No result depends on it."""
 
-    max_megabytes: Annotated[int, Field(ge=0)] = 2000
+    max_megabytes: Count = 2000
 
 
 class DataSettings(Section):
@@ -239,7 +257,7 @@ class RegistrySettings(Section):
 class Settings(Section):
     """All settings of one root, resolved."""
 
-    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
+    seed: Count = 0
     model: ModelSettings = ModelSettings()
     adapter: AdapterSettings = AdapterSettings()
     strategy: StrategySettings = StrategySettings()
@@ -267,39 +285,14 @@ class Settings(Section):
         return json_digest({**parts, "holdout_fraction": self.holdout.fraction})
 
 
-class _Loader(yaml.SafeLoader):
-    """Reads YAML, but refuses a key that stands twice; YAML would keep the last one."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[str] = set()
-        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
-            if key.value in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key `{key.value}` stands twice", key.start_mark
-                )
-            seen.add(key.value)
-        mapping: dict[Any, Any] = super().construct_mapping(node, deep)
-        return mapping
-
-
 def load_settings(path: Path) -> Settings:
     """Read and check `params.yaml`.
 
     Raises:
-        ConfigError: the file is missing, is not YAML, names a key twice, or a field is
-            unknown or illegal.
+        ConfigError: the file is missing, is not YAML, is larger than `bounded_yaml` reads,
+            names a key twice, or a field is unknown or illegal.
     """
-    try:
-        loaded = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a SafeLoader
-    except FileNotFoundError:
-        raise ConfigError(
-            f"No settings at {path}.", "Run `ratchet init` there, or pass --root."
-        ) from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
-        detail = " ".join(str(error).split()).replace("<unicode string>", path.name)
-        raise ConfigError(
-            f"{path} cannot be read: {detail}.", "Mend the file; it must be UTF-8 YAML."
-        ) from None
+    loaded = read_yaml(path)
     return parse_settings({} if loaded is None else loaded, str(path))
 
 
@@ -317,7 +310,9 @@ def parse_settings(values: Any, place: str) -> Settings:
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
-        problems = "; ".join(_problems(error))
+        found = [each[:PROBLEM_CHARS] for each in _problems(error)]
+        more = len(found) - PROBLEMS
+        problems = "; ".join(found[:PROBLEMS]) + (f"; and {more} more" if more > 0 else "")
         raise ConfigError(f"{place}: {problems}.", "Mend these fields and run it again.") from None
 
 
@@ -328,15 +323,15 @@ def _problems(error: ValidationError) -> list[str]:
         section, name, within = _field(detail["loc"])
         value, message = detail["input"], detail["msg"]
         if detail["type"] == "extra_forbidden":
-            found[f"unknown setting `{name}` ({value!r})"] = _legal(section)
+            found[f"unknown setting `{name}` ({_show(value)})"] = _legal(section)
             continue
         if detail["type"] == "model_type":
-            found[f"`{name}` is {value!r}"] = _legal(section)
+            found[f"`{name}` is {_show(value)}"] = _legal(section)
             continue
         item = _item(section, name, within, value)
         message = message.removeprefix("Value error, ").removeprefix("Input ")
         quoted = " (put it in quotes)" if detail["type"] == "string_type" else ""
-        shown = f"`{name}`" if item or isinstance(value, dict) else f"`{name}` is {value!r}"
+        shown = f"`{name}`" if item or isinstance(value, dict) else f"`{name}` is {_show(value)}"
         found.setdefault(shown, []).append(f"{item}{message[0].lower()}{message[1:]}{quoted}")
     return [f"{shown}: {', or '.join(dict.fromkeys(said))}" for shown, said in found.items()]
 
@@ -344,11 +339,16 @@ def _problems(error: ValidationError) -> list[str]:
 def _item(section: type[BaseModel], name: str, within: tuple[int | str, ...], value: Any) -> str:
     """Return which item of a list, or which key of a mapping, is meant; empty for the whole."""
     if within and isinstance(within[-1], int):
-        return f"item {within[-1] + 1}, {value!r}, "
+        return f"item {within[-1] + 1}, {_show(value)}, "
     kind = section.model_fields.get(name.rpartition(".")[2])
     if within and kind is not None and get_origin(kind.annotation) is dict:
-        return f"{within[0]!r}, {value!r}, "
+        return f"{_show(within[0])}, {_show(value)}, "
     return ""
+
+
+def _show(value: Any) -> str:
+    """Return the value as it would be written in Python, cut where it is long."""
+    return _short.repr(value)
 
 
 def _legal(section: type[BaseModel]) -> list[str]:
@@ -361,6 +361,10 @@ def _field(place: tuple[int | str, ...]) -> tuple[type[BaseModel], str, tuple[in
     for depth, part in enumerate(place, start=1):
         nested = section_of(section, part)
         if nested is None:
-            return section, ".".join(map(str, place[:depth])), place[depth:]
+            return section, _name(place[:depth]), place[depth:]
         section = nested
-    return section, ".".join(map(str, place)), ()
+    return section, _name(place), ()
+
+
+def _name(place: tuple[int | str, ...]) -> str:
+    return ".".join(str(part)[:NAME_CHARS] for part in place)

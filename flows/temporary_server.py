@@ -1,13 +1,15 @@
 """Prefect's API: reached, or started for this process, and never left behind for long.
 
-Concept: Prefect ends its server when the command ends, but not when the command is killed.
-So each start is noted (who started which process), and the next start ends the servers
-whose starter is gone. A process counts as the noted one only with the noted birth time.
+Concept: Prefect ends its server when the command ends, but not when the command is killed. So
+each server carries in its environment who started it, from its first instant on, and the next
+start ends the servers whose starter is gone. A process counts as the named one only with the
+named birth.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
@@ -17,9 +19,9 @@ from typing import Any
 import psutil
 
 from components.errors import Retryable
-from components.files import write_json
+from flows.own_home import prune
 
-NOTES = "ratchet-servers"
+STARTED_BY = "RATCHET_STARTED_BY"
 
 
 def reach_api() -> None:
@@ -32,13 +34,14 @@ def reach_api() -> None:
     from prefect.settings import PREFECT_API_URL, PREFECT_HOME
 
     home, url = PREFECT_HOME.value(), PREFECT_API_URL.value()
-    home.mkdir(parents=True, exist_ok=True)
-    with FileLock(home / "ratchet-start.lock"), _deaf_children():
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with FileLock(home / "ratchet-start.lock"), _deaf_children(), _signed(home):
         end_abandoned(home)
         with get_client(sync_client=True) as client:
             error = client.api_healthcheck()
-        note_server(home)
-    if error is not None:
+    if error is None:
+        prune()
+    else:
         raise Retryable(
             f"Prefect at {url or 'its temporary server'} does not answer: {error}.",
             "Start it (`prefect server start`), or unset PREFECT_API_URL to do without.",
@@ -55,26 +58,28 @@ def revive() -> None:
         reach_api()
 
 
-def note_server(home: Path) -> None:
-    """Note this process's temporary server, where it has one."""
-    from prefect.server.api.server import SubprocessASGIServer
-
-    process = SubprocessASGIServer().server_process
-    if process is not None:
-        value = {"owner": _identity(psutil.Process()), "server": _identity_of(process.pid)}
-        write_json(home / NOTES / f"{process.pid}.json", value)
-
-
 def end_abandoned(home: Path) -> None:
-    """End the servers whose starter was killed, and drop notes of servers that are gone."""
-    for note in (home / NOTES).glob("*.json"):
-        value = json.loads(note.read_text(encoding="utf-8"))
-        server = _alive(value["server"])
-        if server is not None and _alive(value["owner"]) is None:
-            server.terminate()
-            server = None
-        if server is None:
-            note.unlink(missing_ok=True)
+    """End the servers on this home whose starter was killed."""
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError, ValueError):
+            told = json.loads(process.environ().get(STARTED_BY, "null"))
+            if (
+                isinstance(told, dict)
+                and told.get("home") == str(home)
+                and _birth(told["pid"]) != told["born"]
+            ):
+                process.terminate()
+
+
+@contextmanager
+def _signed(home: Path) -> Iterator[None]:
+    """Let processes that are started here carry the name of this one."""
+    pid = os.getpid()
+    os.environ[STARTED_BY] = json.dumps({"pid": pid, "born": _birth(pid), "home": str(home)})
+    try:
+        yield
+    finally:
+        del os.environ[STARTED_BY]
 
 
 @contextmanager
@@ -121,22 +126,10 @@ def passing() -> Iterator[None]:
         ) from error
 
 
-def _identity(process: psutil.Process) -> dict[str, Any]:
-    return {"pid": process.pid, "born": process.create_time()}
-
-
-def _identity_of(pid: int) -> dict[str, Any] | None:
+def _birth(pid: int) -> str | None:
+    """Return when a process began, by a clock that nobody sets where there is one."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
     with suppress(psutil.NoSuchProcess):
-        return _identity(psutil.Process(pid))
-    return None
-
-
-def _alive(noted: dict[str, Any] | None) -> psutil.Process | None:
-    """Return the noted process if it still runs, and is not another one with its number."""
-    if noted is None:
-        return None
-    with suppress(psutil.NoSuchProcess):
-        process = psutil.Process(noted["pid"])
-        if process.create_time() == noted["born"]:
-            return process
+        return str(psutil.Process(pid).create_time())
     return None

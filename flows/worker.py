@@ -20,9 +20,13 @@ from components.errors import Retryable
 from components.ledger import views
 from components.pipeline import arrival
 from flows import steps
+from flows.own_home import prune
 from flows.retrain import retrain
 from flows.temporary_server import passing, revive
 from flows.watch import watch
+
+PRUNE_RUNS = 20
+"""After how many batches Prefect's oldest flow runs are dropped."""
 
 Tell = Callable[[str, dict[str, Any]], None]
 """Called with what happened (`settled`, `watched` or `fault`) and its facts."""
@@ -49,6 +53,7 @@ def serve(root: Path, pace: Pace, stop: Event, tell: Tell) -> None:
         RatchetError: a fault that no waiting mends.
     """
     worked = watched = time.monotonic()
+    run = 0
     while not stop.is_set():
         fault = None
         try:
@@ -58,6 +63,9 @@ def serve(root: Path, pace: Pace, stop: Event, tell: Tell) -> None:
                     tell("watched", watch(str(root), drained=False))
                 if _run_next(root, tell):
                     worked = time.monotonic()
+                    run += 1
+                    if run % PRUNE_RUNS == 0:
+                        prune()
                     continue
         except Retryable as error:
             fault = error

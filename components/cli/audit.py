@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from components.cli.arguments import VERSION
 from components.cli.options import Context, json_option, pass_root
 from components.cli.output import echo, facts, progress_bar, status, table
 from components.report.verdicts import named, worth_showing
@@ -50,7 +51,7 @@ def version() -> None:
 
 
 @version.command()
-@click.argument("number", type=int)
+@click.argument("number", type=VERSION)
 @json_option
 @pass_root
 def explain(context: Context, number: int, as_json: bool) -> None:

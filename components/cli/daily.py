@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from components.cli.arguments import Words
 from components.cli.options import Context, json_option, pass_root, with_prefect
 from components.cli.outcomes import show_settled
 from components.cli.output import echo, facts, plain, progress_bar, table
@@ -49,6 +50,7 @@ def init(context: Context, folder: Path | None) -> None:
 @click.argument("batch", type=click.Path(path_type=Path))
 @click.option(
     "--task",
+    type=Words(),
     help="Task of rows that name none.  [default: its folder in data/incoming, or `default`]",
 )
 @json_option

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from components.cli.arguments import BatchPrefix, Words
 from components.cli.options import Context, changing, json_option, pass_root
 from components.cli.output import echo, facts, table
 
@@ -27,7 +28,7 @@ def holdout() -> None:
 
 @holdout.command("add")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--task", required=True, help="The task that these items examine.")
+@click.option("--task", type=Words(), required=True, help="The task that these items examine.")
 @click.option("--fill", is_flag=True, help="Let them join the newest exam of the task.")
 @json_option
 @pass_root
@@ -117,7 +118,7 @@ def list_quarantine(context: Context, as_json: bool) -> None:
 
 
 @quarantine.command("show")
-@click.argument("batch")
+@click.argument("batch", type=BatchPrefix())
 @json_option
 @pass_root
 def show_quarantine(context: Context, batch: str, as_json: bool) -> None:
@@ -150,7 +151,7 @@ def show_quarantine(context: Context, batch: str, as_json: bool) -> None:
 
 
 @quarantine.command("release")
-@click.argument("batch")
+@click.argument("batch", type=BatchPrefix())
 @json_option
 @pass_root
 def release_quarantine(context: Context, batch: str, as_json: bool) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from components.cli.arguments import VERSION, Number
 from components.cli.options import Context, json_option, pass_root
 from components.cli.output import echo, facts, table
 
@@ -23,12 +24,12 @@ def gate() -> None:
 @gate.command()
 @click.option(
     "--margin",
-    type=click.FloatRange(0, 100, min_open=True),
+    type=Number(0, 100, min_open=True),
     help="Try another margin, in points.  [default: gate.margin_points]",
 )
 @click.option(
     "--churn",
-    type=click.FloatRange(0, 1, min_open=True),
+    type=Number(0, 1, min_open=True),
     help="Share of answers that an update changes.  [default: what was observed]",
 )
 @json_option
@@ -46,7 +47,7 @@ def plan(context: Context, margin: float | None, churn: float | None, as_json: b
 
 
 @gate.command()
-@click.argument("number", type=int)
+@click.argument("number", type=VERSION)
 @json_option
 @pass_root
 def replay(context: Context, number: int, as_json: bool) -> None:

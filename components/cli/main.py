@@ -13,7 +13,7 @@ from types import TracebackType
 import click
 
 from components.cli import audit, daily, data, gate, resident, stopping, story, upkeep
-from components.cli.options import Context
+from components.cli.options import Context, own_prefect_home
 from components.cli.output import Styled, echo, plain
 from components.errors import RatchetError
 
@@ -45,6 +45,7 @@ def cli(context: click.Context, root: Path, debug: bool) -> None:
     refused. When an earlier task regresses later on, Ratchet goes back by itself.
     """
     _quiet_environment(debug)
+    own_prefect_home(root)
     context.obj = Context(root, debug)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
     from components.pipeline.workspace import Progress, Workspace
 
 LEASE_WAIT_SECONDS = 600.0
+EVENTS_KEPT = "P1D"
+"""How long Prefect keeps its events; they are no trail, the ledger is."""
+
+_OURS: set[str] = set()
+"""The variables that this process set itself, so that a second root may set them again."""
 
 T = TypeVar("T")
 
@@ -52,6 +58,23 @@ def changing(ws: Workspace) -> Iterator[Lease]:
     with leased(ws) as lease:
         reconciliation.reconcile(ws, lease)
         yield lease
+
+
+def own_prefect_home(root: Path) -> None:
+    """Let Prefect keep its files in the root, `mlruns/prefect`, unless the user said where.
+
+    Must be called before Prefect is imported. Profiles that the user made stay in force.
+    """
+    named = {"PREFECT_HOME", "PREFECT_PROFILE", "PREFECT_PROFILES_PATH"} & os.environ.keys()
+    if named - _OURS:
+        return
+    values = {"PREFECT_HOME": str(root.resolve() / "mlruns" / "prefect")}
+    profiles = Path("~/.prefect/profiles.toml").expanduser()
+    if profiles.is_file():
+        values["PREFECT_PROFILES_PATH"] = str(profiles)
+    os.environ.update(values)
+    os.environ.setdefault("PREFECT_SERVER_EVENTS_RETENTION_PERIOD", EVENTS_KEPT)
+    _OURS.update(values)
 
 
 def with_prefect(progress: Progress, act: Callable[[Any], T]) -> T:

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from components.cli import stopping
+from components.cli.arguments import seconds
 from components.cli.options import Context, json_option, pass_root, with_prefect
 from components.cli.outcomes import show_rollback, show_settled
 from components.cli.output import echo, echo_json, progress_bar
@@ -27,7 +28,7 @@ def register(group: click.Group) -> None:
 @click.command()
 @click.option(
     "--every",
-    type=click.FloatRange(min=0.1),
+    type=seconds(0.1),
     default=5.0,
     show_default=True,
     metavar="SECONDS",
@@ -35,13 +36,13 @@ def register(group: click.Group) -> None:
 )
 @click.option(
     "--watch-every",
-    type=click.FloatRange(min=1.0),
+    type=seconds(1.0),
     metavar="SECONDS",
     help="Also look at the champion again, this often.  [default: never]",
 )
 @click.option(
     "--idle-exit",
-    type=click.FloatRange(min=0.0),
+    type=seconds(0.0),
     metavar="SECONDS",
     help="End when nothing was there to do for so long; 0: once the inbox is empty."
     "  [default: stay up]",

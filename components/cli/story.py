@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from components.cli.options import json_option
+from components.cli.arguments import SEED
+from components.cli.options import json_option, own_prefect_home
 from components.cli.output import echo, facts, progress_bar, table
 
 
@@ -25,7 +26,9 @@ def register(group: click.Group) -> None:
     help="The demo's own root; made anew each time.",
 )
 @click.option("--base", type=click.Path(exists=True, path_type=Path), help="A local MiniLM folder.")
-@click.option("--seed", default=0, show_default=True, help="Decides which sentence goes where.")
+@click.option(
+    "--seed", type=SEED, default=0, show_default=True, help="Decides which sentence goes where."
+)
 @json_option
 def demo(folder: Path, base: Path | None, seed: int, as_json: bool) -> None:
     """Tell the whole story on real data, in a root of its own.
@@ -34,6 +37,8 @@ def demo(folder: Path, base: Path | None, seed: int, as_json: bool) -> None:
     arrive one after the other. Which sentences come when is set; everything that follows is
     decided by the gate. Takes some minutes on two cores.
     """
+    own_prefect_home(folder)
+
     from flows.demo import run_demo
 
     with progress_bar() as progress:

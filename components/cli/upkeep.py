@@ -7,6 +7,7 @@ from dataclasses import asdict
 
 import click
 
+from components.cli.arguments import VERSION, Words
 from components.cli.options import Context, changing, json_option, leased, pass_root, with_prefect
 from components.cli.outcomes import show_rollback, show_settled
 from components.cli.output import echo, facts, progress_bar
@@ -46,8 +47,8 @@ def watch(context: Context, as_json: bool) -> None:
 
 
 @click.command()
-@click.option("--to", "target", type=int, help="Version to go back to.  [default: the parent]")
-@click.option("--reason", required=True, help="Why; it is kept in the ledger.")
+@click.option("--to", "target", type=VERSION, help="Version to go back to.  [default: the parent]")
+@click.option("--reason", type=Words(), required=True, help="Why; it is kept in the ledger.")
 @json_option
 @pass_root
 def rollback(context: Context, target: int | None, reason: str, as_json: bool) -> None:

@@ -1,0 +1,64 @@
+"""What may stand on the command line where a number or a batch is asked for.
+
+Promise: a value that no command can work with (NaN, infinity, a number that no database holds,
+an empty prefix) is a slip of usage and ends with 2, before anything is opened.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+import click
+
+LARGEST = 2**31 - 1
+YEAR_SECONDS = 366 * 24 * 3600.0
+
+
+class Number(click.FloatRange):
+    """A finite number within bounds; click's own range lets NaN through."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return the number."""
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return number
+
+
+class BatchPrefix(click.ParamType[str]):
+    """The first digits of a batch's digest, at least one."""
+
+    name = "batch"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the digits, in lower case."""
+        prefix = str(value).lower()
+        if not re.fullmatch(r"[0-9a-f]{1,64}", prefix):
+            said = repr(prefix if len(prefix) < 100 else f"{prefix[:100]}…")
+            self.fail(f"{said} is not the beginning of a batch (1 to 64 of 0-9, a-f).", param, ctx)
+        return prefix
+
+
+class Words(click.ParamType[str]):
+    """Text that says something."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the text as it is."""
+        if not str(value).strip():
+            self.fail("it is empty.", param, ctx)
+        return str(value)
+
+
+VERSION = click.IntRange(1, LARGEST)
+SEED = click.IntRange(0, LARGEST)
+
+
+def seconds(least: float) -> Number:
+    """Return the type of a pause: from `least` seconds to a year."""
+    return Number(least, YEAR_SECONDS)
