@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,6 +26,16 @@ def write_bytes(path: Path, data: bytes) -> None:
     """
     with _replacing(path) as part:
         part.write_bytes(data)
+
+
+def write_lines(path: Path, lines: Iterable[bytes]) -> None:
+    """Write lines, each with its own line end, to `path` in one step, one after the other.
+
+    Raises:
+        OSError, or what `lines` raises: nothing was changed at `path`.
+    """
+    with _replacing(path) as part, part.open("wb") as file:
+        file.writelines(lines)
 
 
 def write_json(path: Path, value: object) -> None:

@@ -104,7 +104,8 @@ class DataSettings(Section):
     `labels`: the closed set of legal labels, or `open` (any non-empty label, new ones grow
     the head). `max_bad_share`: a batch with a larger share of broken rows is refused whole.
     `slice_columns`: further columns whose values are kept with each item, for the gate's slices;
-    they are no part of an item's identity.
+    they are no part of an item's identity. `max_line_bytes` bounds one line, and of a table one
+    cell and one row; `max_file_megabytes` the file's bytes as they arrive and as decoded.
     """
 
     text_column: Name = "text"
@@ -116,7 +117,8 @@ class DataSettings(Section):
     max_rows: Positive = 1_000_000
     min_text_chars: Positive = 1
     max_text_chars: Positive = 10_000
-    max_line_bytes: Positive = 10_000_000
+    max_line_bytes: Positive = 1_000_000
+    max_file_megabytes: Positive = 200
     max_bad_share: Share = 0.2
     min_labels: Positive = 2
     remote: Name = "data/remote"
