@@ -10,7 +10,7 @@ import errno
 import os
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -50,6 +50,16 @@ def write_bytes(path: Path, data: bytes) -> None:
     """
     with _replacing(path) as part:
         part.write_bytes(data)
+
+
+def write_lines(path: Path, lines: Iterable[bytes]) -> None:
+    """Write lines, each with its own line end, to `path` in one step, one after the other.
+
+    Raises:
+        OSError, or what `lines` raises: nothing was changed at `path`.
+    """
+    with _replacing(path) as part, part.open("wb") as file:
+        file.writelines(lines)
 
 
 def write_json(path: Path, value: object) -> None:

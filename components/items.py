@@ -10,7 +10,7 @@ from typing import Any
 
 from components.digest import canonical_json, item_digest, text_digest
 from components.errors import Corrupted
-from components.files import write_bytes
+from components.files import write_lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +54,9 @@ def from_json(row: Mapping[str, Any]) -> Item:
 
 def write_items(path: Path, items: Iterable[Item]) -> None:
     """Write items as JSONL in the order of their digests, in one step."""
-    lines = [
-        canonical_json(to_json(item))
-        for item in sorted(items, key=lambda item: (item.digest, item.task, item.slices))
-    ]
-    write_bytes(path, "".join(line + "\n" for line in lines).encode("utf-8", "surrogatepass"))
+    ordered = sorted(items, key=lambda item: (item.digest, item.task, item.slices))
+    lines = (canonical_json(to_json(item)) + "\n" for item in ordered)
+    write_lines(path, (line.encode("utf-8", "surrogatepass") for line in lines))
 
 
 def read_items(path: Path) -> list[Item]:

@@ -124,6 +124,8 @@ class DataSettings(Section):
     `slice_columns`: further columns whose values are kept with each item, for the gate's slices;
     they are no part of an item's identity. `tasks`: the closed set of legal tasks, or `open`.
     `settle_seconds`: a file in data/incoming is taken once nobody has written to it for so long.
+    `max_line_bytes` bounds one line, and of a table one cell and one row; `max_file_megabytes`
+    the file's bytes as they arrive and as decoded.
     """
 
     text_column: Name = "text"
@@ -136,7 +138,8 @@ class DataSettings(Section):
     max_rows: Positive = 1_000_000
     min_text_chars: Positive = 1
     max_text_chars: Positive = 10_000
-    max_line_bytes: Positive = 10_000_000
+    max_line_bytes: Positive = 1_000_000
+    max_file_megabytes: Positive = 200
     max_bad_share: Share = 0.2
     min_labels: Positive = 2
     settle_seconds: Annotated[float, Field(ge=0.0, le=86_400.0)] = 3.0

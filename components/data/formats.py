@@ -1,10 +1,8 @@
 """The file formats of a batch, each as a stream of numbered records.
 
-Concept: a format is one generator from a path to `(place, record)`; a record is the parsed
-row, or `Unreadable` where one line is no row. What makes a whole file unusable raises.
-
 Promise: no value is coerced ("007", "NA" and "1e5" stay text), no line above the limit is
-ever loaded, and every refusal names the file and the line.
+ever loaded, and every refusal names the file and the line. Parquet is decoded by another
+process: `parquet_reader` says why.
 """
 
 from __future__ import annotations
@@ -13,92 +11,70 @@ import csv
 import json
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
+from components.data.parquet_reader import parquet_records
+from components.data.records import (
+    MAX_COLUMNS,
+    MAX_NESTING,
+    CsvFields,
+    Format,
+    ObjectFields,
+    Record,
+    Source,
+    Unreadable,
+    not_utf8,
+    refuse_columns,
+    shown,
+    too_large,
+    too_long,
+)
 from components.errors import DataRejected
 
-MAX_NESTING = 32
 BOM = b"\xef\xbb\xbf"
 
 
-@dataclass(frozen=True, slots=True)
-class Unreadable:
-    """One line that is no row: why, and its text."""
-
-    reason: str
-    raw: str
-
-
-Record = tuple[int, dict[str, Any] | Unreadable]
-Format = Callable[[Path, int], Iterator[Record]]
-
-
-def jsonl_records(path: Path, max_line_bytes: int) -> Iterator[Record]:
+def jsonl_records(source: Source) -> Iterator[Record]:
     """Yield the objects of a JSON Lines file; `place` is the line, blank lines are skipped."""
-    for place, line in _lines(path, max_line_bytes):
-        if line.strip():
-            yield place, _json_record(line.rstrip("\r\n"))
+    for place, line in _lines(source):
+        if line.isspace():
+            continue
+        text = _decoded(source, place, line).rstrip("\r\n")
+        value = _json_record(text) if text.strip() else None
+        if isinstance(value, Unreadable):
+            yield place, value, None
+        elif value is not None:
+            yield place, value, ObjectFields(line)
 
 
-def csv_records(path: Path, max_line_bytes: int) -> Iterator[Record]:
+def csv_records(source: Source) -> Iterator[Record]:
     """Yield the rows of a comma-separated file with a header; an empty cell is None.
 
     `place` is the line that the row begins on, so quoted newlines keep the count right.
 
     Raises:
-        DataRejected: the header is unreadable or names a column twice, or one row is
-            longer than `max_line_bytes` (a quote was never closed).
+        DataRejected: the header is unreadable, too wide or names a column twice, or one row
+            is longer than `line_bytes` (a quote was never closed).
     """
-    csv.field_size_limit(max(csv.field_size_limit(), max_line_bytes))
-    rows = _csv_rows(path, max_line_bytes)
-    header = next(((place, row) for place, row in rows if row), None)
+    csv.field_size_limit(max(csv.field_size_limit(), source.line_bytes))
+    rows = _csv_rows(source)
+    header = next((row for row in rows if row[1]), None)
     if header is None:
         return
-    place, names = header
+    place, names, _ = header
     if isinstance(names, Unreadable):
         raise DataRejected(
-            f"{path}, line {place}: the header is unreadable: {names.reason}.",
+            f"{source.name}, line {place}: the header is unreadable: {names.reason}.",
             "Save the file as comma-separated UTF-8 with one header line.",
         )
-    refuse_repeated(path, names)
-    for place, row in rows:
+    refuse_columns(source, names)
+    for place, row, line in rows:
         if isinstance(row, Unreadable):
-            yield place, row
+            yield place, row, None
         elif row:
-            yield place, {name: cell or None for name, cell in zip(names, row, strict=True)}
-
-
-def parquet_records(path: Path, max_line_bytes: int) -> Iterator[Record]:
-    """Yield the rows of a Parquet file, which has no lines: `place` counts rows from 1.
-
-    A value that JSON has no form for (bytes, a timestamp, NaN) becomes `{type name: text}`,
-    so that it is kept, has an identity, and is never taken for text.
-
-    Raises:
-        DataRejected: truncated, no Parquet at all, not UTF-8, or a column named twice.
-    """
-    import pyarrow as arrow
-    import pyarrow.parquet as parquet
-
-    place = 0
-    try:
-        with parquet.ParquetFile(path) as file:
-            refuse_repeated(path, list(file.schema_arrow.names))
-            for chunk in file.iter_batches(batch_size=4096):
-                for index in range(chunk.num_rows):
-                    place += 1
-                    row = {name: chunk.column(name)[index].as_py() for name in chunk.schema.names}
-                    yield place, {name: _jsonable(value) for name, value in row.items()}
-    except UnicodeDecodeError as error:
-        raise _not_utf8(path, "row", place, error) from None
-    except (arrow.ArrowException, OSError) as error:
-        raise DataRejected(
-            f"{path} is no readable Parquet file: {_one_line(error)}.",
-            "Write the file again; it may be cut short or of another format.",
-        ) from None
+            values = {name: cell or None for name, cell in zip(names, row, strict=True)}
+            yield place, values, CsvFields(line, names)
 
 
 FORMATS: dict[str, Format] = {
@@ -109,46 +85,35 @@ FORMATS: dict[str, Format] = {
 }
 
 
-def refuse_repeated(path: Path, names: list[str]) -> None:
-    """Raise DataRejected where a column name stands twice: one of them would be lost."""
-    repeated = sorted(name for name, times in Counter(names).items() if times > 1)
-    if repeated:
-        raise DataRejected(
-            f"{path} names these columns twice: {shown(repeated)}.",
-            "Give every column its own name.",
-        )
-
-
-def shown(names: list[str]) -> str:
-    """Return names for a message: quoted, escaped, at most twelve, each cut at 60."""
-    quoted = [repr(name if len(name) <= 60 else name[:60] + "…") for name in names[:12]]
-    return ", ".join(quoted) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
-
-
-def _lines(path: Path, limit: int) -> Iterator[tuple[int, str]]:
-    """Yield (line number, text with its line end); the byte order mark is dropped."""
-    with path.open("rb") as file:
+def _lines(source: Source) -> Iterator[tuple[int, bytes]]:
+    """Yield (line number, bytes with the line end); the byte order mark is dropped."""
+    limit, left = source.line_bytes, source.file_bytes
+    with source.path.open("rb") as file:
         if file.read(len(BOM)) != BOM:
             file.seek(0)
         place = 0
         while line := file.readline(limit + 2):
             place += 1
-            if len(line.removesuffix(b"\n").removesuffix(b"\r")) > limit:
-                raise _too_long(path, place, limit)
-            try:
-                yield place, line.decode("utf-8")
-            except UnicodeDecodeError as error:
-                raise _not_utf8(path, "line", place, error) from None
+            size = len(line)
+            if size > limit and len(line.removesuffix(b"\n").removesuffix(b"\r")) > limit:
+                raise too_long(source, f"line {place}")
+            left -= size
+            if left < 0:
+                raise too_large(source, f"(line {place})")
+            yield place, line
+
+
+def _decoded(source: Source, place: int, line: bytes) -> str:
+    try:
+        return line.decode()
+    except UnicodeDecodeError as error:
+        where = error.start
+        raise not_utf8(source, f"line {place}", line[where], where + 1) from None
 
 
 def _json_record(line: str) -> dict[str, Any] | Unreadable:
     try:
-        value = json.loads(
-            line,
-            object_pairs_hook=_object,
-            parse_constant=_refuse_number,
-            parse_float=_finite,
-        )
+        value = _decode(line)
     except RecursionError:
         return Unreadable(f"nested deeper than {MAX_NESTING}", line)
     except json.JSONDecodeError as error:
@@ -159,6 +124,8 @@ def _json_record(line: str) -> dict[str, Any] | Unreadable:
         return Unreadable(f"not JSON: {error}", line)
     if not isinstance(value, dict):
         return Unreadable(f"not a JSON object but {_json_kind(value)}", line)
+    if len(value) > MAX_COLUMNS:
+        return Unreadable(f"more than {MAX_COLUMNS:,} keys", line)
     if _deeper(value, MAX_NESTING):
         return Unreadable(f"nested deeper than {MAX_NESTING}", line)
     return value
@@ -183,6 +150,11 @@ def _finite(literal: str) -> float:
     return number
 
 
+_decode = json.JSONDecoder(
+    object_pairs_hook=_object, parse_constant=_refuse_number, parse_float=_finite
+).decode
+
+
 def _json_kind(value: Any) -> str:
     kinds = {list: "a list", str: "a string", bool: "true or false", type(None): "null"}
     return kinds.get(type(value), "a number")
@@ -195,18 +167,18 @@ def _deeper(value: Any, levels: int) -> bool:
     return levels == 0 or any(_deeper(part, levels - 1) for part in inner)
 
 
-def _csv_rows(path: Path, limit: int) -> Iterator[tuple[int, list[str] | Unreadable]]:
-    """Yield (first line, cells); cells are [] for a blank line, Unreadable for a bad row."""
-    lines: list[str] = []
+def _csv_rows(source: Source) -> Iterator[tuple[int, list[str] | Unreadable, bytes]]:
+    """Yield (first line, cells, bytes); cells are [] for a blank line, Unreadable for a bad row."""
+    lines: list[bytes] = []
 
     def tee() -> Iterator[str]:
         size = 0
-        for place, line in _lines(path, limit):
+        for place, line in _lines(source):
             size = size + len(line) if lines else len(line)
-            if size > limit + 2:
-                raise _too_long(path, place - len(lines), limit)
+            if size > source.line_bytes + 2:
+                raise too_long(source, f"line {place - len(lines)}")
             lines.append(line)
-            yield line
+            yield _decoded(source, place, line)
 
     reader = csv.reader(tee(), strict=True)
     width = 0
@@ -216,44 +188,16 @@ def _csv_rows(path: Path, limit: int) -> Iterator[tuple[int, list[str] | Unreada
         try:
             row = next(reader, None)
         except csv.Error as error:
-            yield place, Unreadable(f"not CSV: {error}", "".join(lines).rstrip("\r\n"))
+            yield place, _bad_row(f"not CSV: {error}", lines), b""
             continue
         if row is None:
             return
         width = width or len(row)
         if row and len(row) != width:
-            reason = f"{len(row)} cells where the header has {width}"
-            yield place, Unreadable(reason, "".join(lines).rstrip("\r\n"))
+            yield place, _bad_row(f"{len(row)} cells where the header has {width}", lines), b""
         else:
-            yield place, row
+            yield place, row, lines[0] if len(lines) == 1 else b"".join(lines)
 
 
-def _jsonable(value: Any) -> Any:
-    if value is None or isinstance(value, str | bool | int):
-        return value
-    if isinstance(value, float) and math.isfinite(value):
-        return value
-    if isinstance(value, dict):
-        return {str(key): _jsonable(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_jsonable(part) for part in value]
-    return {type(value).__name__: str(value)}
-
-
-def _too_long(path: Path, place: int, limit: int) -> DataRejected:
-    return DataRejected(
-        f"{path}, line {place} is longer than {limit:,} bytes.",
-        "Split the file into lines (in CSV, close every quote), or raise data.max_line_bytes.",
-    )
-
-
-def _not_utf8(path: Path, unit: str, place: int, error: UnicodeDecodeError) -> DataRejected:
-    byte = error.object[error.start]
-    return DataRejected(
-        f"{path}, {unit} {place} is not UTF-8: byte 0x{byte:02x} at position {error.start + 1}.",
-        "Save the file as UTF-8 and send it again.",
-    )
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()).rstrip(".")
+def _bad_row(reason: str, lines: list[bytes]) -> Unreadable:
+    return Unreadable(reason, b"".join(lines).decode().rstrip("\r\n"))

@@ -13,16 +13,16 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from components.data.contract import stem
 from components.data.validation import Rejected
 from components.errors import ConfigError, Corrupted
-from components.files import write_bytes, write_json
+from components.files import write_json, write_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
 Kind = Literal["rows", "batch"]
@@ -55,8 +55,8 @@ def write_rows(folder: Path, batch: str, source: str, rejected: Sequence[Rejecte
     """
     if not rejected:
         return None
-    lines = [_json_line(asdict(row)) for row in rejected]
-    write_bytes(folder / batch / "rows.jsonl", "".join(lines).encode("ascii"))
+    lines = (_json_line(_row_json(row)).encode("ascii") for row in rejected)
+    write_lines(folder / batch / "rows.jsonl", lines)
     return _write_about(folder, batch, source, _summary(rejected), "rows", None)
 
 
@@ -103,14 +103,22 @@ def read_rows(entry: Entry) -> list[Rejected]:
     Raises:
         Corrupted: `rows.jsonl` cannot be read.
     """
+    return list(_rows(entry))
+
+
+def _rows(entry: Entry) -> Iterator[Rejected]:
+    """Yield the rows of `read_rows` one by one."""
     path = entry.folder / "rows.jsonl"
     if not path.exists():
-        return []
-    try:
-        rows = [json.loads(line) for line in path.read_bytes().splitlines()]
-        return [Rejected(**{**row, "reasons": tuple(row["reasons"])}) for row in rows]
-    except (ValueError, TypeError, KeyError) as error:
-        raise _corrupted(path, error) from None
+        return
+    with path.open("rb") as lines:
+        for line in lines:
+            try:
+                row = json.loads(line)
+                rejected = Rejected(**{**row, "reasons": tuple(row["reasons"])})
+            except (ValueError, TypeError, KeyError) as error:
+                raise _corrupted(path, error) from None
+            yield rejected
 
 
 def rows_to_batch_file(entry: Entry, target: Path, task_column: str = "task") -> int:
@@ -119,13 +127,30 @@ def rows_to_batch_file(entry: Entry, target: Path, task_column: str = "task") ->
     Law: `read_batch(target)` returns the same values, places aside. A row that named no task
     is given the one it arrived for; a line that could not be parsed stays unparsed.
     """
-    rows = read_rows(entry)
-    write_bytes(target, "".join(_batch_line(row, task_column) for row in rows).encode())
-    return len(rows)
+    count = 0
+
+    def lines() -> Iterator[bytes]:
+        nonlocal count
+        for count, row in enumerate(_rows(entry), start=1):  # noqa: B007
+            yield _batch_line(row, task_column).encode()
+
+    write_lines(target, lines())
+    return count
+
+
+def _row_json(row: Rejected) -> dict[str, Any]:
+    raw = row.raw if isinstance(row.raw, str) else dict(row.raw)
+    return {
+        "place": row.place,
+        "digest": row.digest,
+        "reasons": row.reasons,
+        "raw": raw,
+        "task": row.task,
+    }
 
 
 def _batch_line(row: Rejected, task_column: str) -> str:
-    if not isinstance(row.raw, dict):
+    if isinstance(row.raw, str):
         return _json_line(row.raw) if "\n" in row.raw else row.raw + "\n"
     named = row.raw.get(task_column)
     unnamed = named is None or (isinstance(named, str) and not named.strip())
@@ -153,10 +178,17 @@ def _write_about(
         "reason": reason,
         "kind": kind,
         "stored_path": stored_path,
-        "row_count": len(rows.read_bytes().splitlines()) if rows.exists() else 0,
+        "row_count": _line_count(rows),
     }
     write_json(folder / batch / "about.json", about)
     return read_entry(folder, batch)
+
+
+def _line_count(path: Path) -> int:
+    if not path.exists():
+        return 0
+    with path.open("rb") as lines:
+        return sum(1 for _ in lines)
 
 
 def _corrupted(path: Path, error: Exception) -> Corrupted:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from components.data import contract as words
 from components.data.expectations import Outcome, run_checks
-from components.data.formats import shown
+from components.data.records import shown
 from components.digest import canonical_json
 from components.items import Item, make_item
 

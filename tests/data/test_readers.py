@@ -10,6 +10,7 @@ import pickle
 import random
 import tracemalloc
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -338,12 +339,149 @@ def test_any_csv_cells_are_read_back(read: Any, rows: list[tuple[str, str]]) -> 
     assert [(row.text, row.label) for row in reading.rows] == rows
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(data=st.binary(max_size=200), name=st.sampled_from(["b.jsonl", "b.csv", "b.parquet"]))
-def test_any_bytes_are_read_or_refused_but_never_crash(read: Any, data: bytes, name: str) -> None:
-    try:
-        reading = read(data, name)
-    except DataRejected as refusal:
-        assert name in refusal.message
-    else:
-        assert reading.rows or reading.problems
+def crafted(kind: pyarrow.DataType, values: list[int], bits: int) -> pyarrow.Array:
+    """Return an array of raw values, also of such as Python has no form for."""
+    plain = pyarrow.array(values, pyarrow.int32() if bits == 32 else pyarrow.int64())
+    return pyarrow.Array.from_buffers(kind, len(values), plain.buffers())
+
+
+FAR_DATES = crafted(pyarrow.date32(), [2_932_897, 0], 32)
+ODD = pyarrow.timestamp("us", "Nowhere/Never")
+COLUMNS: dict[str, tuple[pyarrow.Array, Any]] = {
+    "a date of the year 10000": (FAR_DATES, {"date32[day]": "10000-01-01"}),
+    "a date in milliseconds of the year 10000": (
+        crafted(pyarrow.date64(), [253_402_300_800_000, 0], 64),
+        {"date32[day]": "10000-01-01"},
+    ),
+    "dates in a list": (
+        pyarrow.ListArray.from_arrays([0, 1, 2], FAR_DATES),
+        [{"date32[day]": "10000-01-01"}],
+    ),
+    "a timestamp of the year 10000": (
+        crafted(pyarrow.timestamp("us"), [253_402_300_800_000_000, 0], 64),
+        {"timestamp[us]": "10000-01-01 00:00:00.000000"},
+    ),
+    "a timezone that nobody knows": (crafted(ODD, [0, 0], 64), None),
+    "a duration": (pyarrow.array([1, 2], pyarrow.duration("s")), {"timedelta": "0:00:01"}),
+    "a duration beyond Python's": (crafted(pyarrow.duration("s"), [2**62, 0], 64), None),
+    "a time": (pyarrow.array([1, 2], pyarrow.time32("s")), {"time": "00:00:01"}),
+    "a time in nanoseconds": (pyarrow.array([1, 2], pyarrow.time64("ns")), None),
+    "a time of 100 hours": (crafted(pyarrow.time32("s"), [360_000, 0], 32), None),
+    "a decimal": (pyarrow.array([Decimal("1.50"), None]), {"Decimal": "1.50"}),
+    "a small float": (pyarrow.array([1.5, 2.0], pyarrow.float16()), 1.5),
+    "a large integer": (pyarrow.array([2**64 - 1, 0], pyarrow.uint64()), 2**64 - 1),
+    "bytes": (pyarrow.array([b"\xff", None]), {"bytes": "b'\\xff'"}),
+    "bytes of one length": (pyarrow.array([b"ab", b"cd"], pyarrow.binary(2)), {"bytes": "b'ab'"}),
+    "nothing": (pyarrow.nulls(2), None),
+    "a dictionary": (pyarrow.array(["a", "b"]).dictionary_encode(), "a"),
+    "long strings": (pyarrow.array(["a", "b"], pyarrow.large_string()), "a"),
+    "string views": (pyarrow.array(["a", "b"], pyarrow.string_view()), "a"),
+    "a struct": (pyarrow.array([{"x": [1], "y": None}, None]), {"x": [1], "y": None}),
+    "a map": (
+        pyarrow.array([[("k", 1)], None], pyarrow.map_(pyarrow.string(), pyarrow.int64())),
+        [["k", 1]],
+    ),
+    "lists of one length": (
+        pyarrow.array([[1, 2], [3, 4]], pyarrow.list_(pyarrow.int8(), 2)),
+        None,
+    ),
+    "a list of lists": (pyarrow.array([[[1], []], None]), [[1], []]),
+    "an extension": (pyarrow.array([b"0" * 16, None], pyarrow.uuid()), None),
+    "JSON text": (pyarrow.array(["{}", "1"], pyarrow.json_()), "{}"),
+    "a truth value": (pyarrow.array([True, False]), True),
+}
+
+
+@pytest.mark.parametrize(("column", "value"), COLUMNS.values(), ids=COLUMNS)
+def test_every_type_of_parquet_column_gives_a_value_for_each_cell(
+    read: Any, column: pyarrow.Array, value: Any
+) -> None:
+    table = pyarrow.table({"text": ["a", "b"], "label": ["x", "y"], "odd": column})
+    first, second = read(parquet(table), "b.parquet").rows
+    assert (first.text, second.text) == ("a", "b")
+    if value is not None:
+        assert first.raw["odd"] == value
+    json.dumps([first.raw["odd"], second.raw["odd"]], allow_nan=False)
+
+
+def test_a_refusal_names_what_people_know_the_file_by(tmp_path: Path) -> None:
+    (tmp_path / "copy.jsonl").write_bytes(b"")
+    with pytest.raises(DataRejected, match=r"^in/mail\.jsonl is empty"):
+        read_batch(tmp_path / "copy.jsonl", CONTRACT, "default", name="in/mail.jsonl")
+
+
+def test_a_very_long_suffix_is_cut_in_the_message(tmp_path: Path) -> None:
+    path = tmp_path / ("b." + "x" * 230)
+    path.write_bytes(GOOD)
+    with pytest.raises(DataRejected, match="has the suffix '.x{59}…', which") as caught:
+        read_batch(path, CONTRACT, "default", name="b")
+    assert len(caught.value.message) < 200
+
+
+@pytest.mark.parametrize("name", ["b.jsonl", "b.csv", "b.parquet"])
+def test_a_file_above_the_limit_is_refused_before_it_is_read(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    with path.open("wb") as file:
+        file.write(b"PAR1" if name == "b.parquet" else GOOD)
+        file.truncate(2_000_001)
+    small = DataSettings(max_file_megabytes=2)
+    with pytest.raises(DataRejected, match=r"is larger than 2 MB on disk") as caught:
+        read_batch(path, small, "default")
+    assert "data.max_file_megabytes" in caught.value.remedy
+
+
+def test_a_parquet_file_is_held_to_its_decoded_size(read: Any) -> None:
+    many = {"text": ["x" * 900] * 3000, "label": ["y"] * 3000}
+    assert len(read(parquet(many), "b.parquet").rows) == 3000
+    with pytest.raises(DataRejected, match=r"larger than 2 MB when decoded \(row 2"):
+        read(parquet(many), "b.parquet", max_file_megabytes=2)
+    with pytest.raises(DataRejected, match=r"decodes to more than 16,000,000 .* bomb"):
+        read(parquet({"text": ["x" * 9000] * 3000, "label": ["y"] * 3000}), "b.parquet")
+
+
+def test_a_parquet_cell_and_a_parquet_row_are_held_to_the_limit_of_a_line(read: Any) -> None:
+    cell = {"text": ["a", "x" * 1001], "label": ["b", "c"]}
+    row = {"text": ["a", "x" * 600], "label": ["b", "y" * 600]}
+    for columns in (cell, row):
+        with pytest.raises(DataRejected, match="row 2 is longer than 1,000 bytes"):
+            read(parquet(columns), "b.parquet", max_line_bytes=1000)
+
+
+@pytest.mark.parametrize("name", ["b.jsonl", "b.csv", "b.parquet"])
+def test_a_hundred_thousand_columns_are_refused(read: Any, name: str) -> None:
+    names = ["text", "label", *(f"c{i}" for i in range(100_000))]
+    data: dict[str, bytes | str] = {
+        "b.jsonl": "".join('{"text":"a","label":"b","c%d":0}\n' % i for i in range(10_001)),
+        "b.csv": ",".join(names) + "\n",
+    }
+    if name == "b.parquet":
+        data[name] = parquet(pyarrow.table({each: ["a"] for each in names[:10_001]}))
+    with pytest.raises(DataRejected, match="more than 10,000 columns"):
+        read(data[name], name)
+
+
+def test_nested_texts_are_bounded_over_the_whole_file(read: Any) -> None:
+    line = '{"text":[' + "{}," * 200_000 + '{}],"label":"a"}\n'
+    assert len(read(line * 4).rows) == 4
+    with pytest.raises(DataRejected, match="line 5: texts and labels hold more than 1,000,000"):
+        read(line * 5)
+
+
+def test_what_a_parser_throws_is_a_refusal_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "b.jsonl").write_bytes(GOOD)
+    for fault in (MemoryError(), RecursionError("deep"), OverflowError("far"), OSError(5, "EIO")):
+        monkeypatch.setattr("components.data.readers.item_digest", _raiser(fault))
+        with pytest.raises(DataRejected, match=rf"b\.jsonl cannot be read: {type(fault).__name__}"):
+            read_batch(tmp_path / "b.jsonl", CONTRACT, "default")
+    monkeypatch.setattr("components.data.readers.item_digest", _raiser(KeyboardInterrupt()))
+    with pytest.raises(KeyboardInterrupt):
+        read_batch(tmp_path / "b.jsonl", CONTRACT, "default")
+
+
+def _raiser(fault: BaseException) -> Any:
+    def throw(*_: Any) -> Any:
+        raise fault
+
+    return throw
