@@ -17,6 +17,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.faults.reader import lost
 from tests.faults.simulation import CORRUPT, Done
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ NOT_PROMISED = {
     r".*\.dir$": "DVC's listing, a hint",
 }
 UNCHECKED_TABLES = ("leases", "alembic_version", "sqlite_sequence", "open_intents")
+WAITS_FOR_A_PERSON = 3
 HEX = re.compile(r"[0-9a-f]{12,}")
 
 
@@ -72,37 +74,36 @@ def older(sim: Simulation, rng: random.Random) -> Done:
     """Bring an older copy back: of the ledger, of MLflow's database, or of everything."""
     if sim.saved is None or not (sim.folder / "copy" / "mlruns" / "mlflow.db").exists():
         return Done()
-    what = rng.choice(["ledger", "registry", "no registry", "root"])
-    if what == "ledger":
-        return _older_ledger(sim)
+    what = rng.choice(["ledger", "accepted ledger", "registry", "no registry", "root"])
+    if what.endswith("ledger"):
+        return _older_ledger(sim, accept=what != "ledger")
     if what == "root":
         return _older_root(sim)
     return _older_registry(sim, gone=what == "no registry")
 
 
-def _older_ledger(sim: Simulation) -> Done:
-    """The ledger is an older one: nothing may be lost, and reconcile must not go on as if."""
+def _older_ledger(sim: Simulation, accept: bool) -> Done:
+    """The ledger is an older one: reconcile asks a person, and nothing is lost either way."""
     name = "mlruns/ratchet.db"
     ledger, copy = sim.root / name, sim.folder / "copy" / name
-    if ledger.read_bytes() == copy.read_bytes():
-        return Done()
-    last = sim.reader().events[-1].seq
+    last = sim.reader().last_event()
     newest = sim.folder / "newest.db"
     shutil.copy2(ledger, newest)
     shutil.copy2(copy, ledger)
-    older_last = sim.reader().events[-1].seq
-    ended = sim.command("reconcile")
-    wrong = []
-    if ended.code == 0 and older_last < last:
-        wrong.append("older: reconcile went on with an older ledger as if it were in order")
-    from tests.faults.reader import lost
-
-    wrong += lost(sim.reader(), sim.book)
+    if sim.reader().last_event() == last:
+        return Done()
     sim.counts.struck["older ledger"] += 1
-    if not wrong:
-        shutil.copy2(newest, ledger)
-        wrong += _in_order(sim, "with its own ledger back")
-    return Done(wrong=wrong)
+    ended = sim.command("reconcile")
+    wrong = list(lost(sim.reader(), sim.book))
+    if ended.code != WAITS_FOR_A_PERSON:
+        wrong.append(f"older: reconcile of an older ledger ends with {ended.code}: {ended.last}")
+    if wrong:
+        return Done(wrong=wrong)
+    if accept:
+        wrong += _in_order(sim, "that was accepted", "--accept-ledger")
+        return Done([] if wrong else [sim.command("status")], wrong=wrong)
+    shutil.copy2(newest, ledger)
+    return Done(wrong=_in_order(sim, "with its own ledger back"))
 
 
 def _older_registry(sim: Simulation, gone: bool) -> Done:
@@ -132,8 +133,8 @@ def _older_root(sim: Simulation) -> Done:
     return Done([] if wrong else [sim.command("status")], wrong=wrong)
 
 
-def _in_order(sim: Simulation, when: str) -> list[str]:
-    ended = sim.command("reconcile")
+def _in_order(sim: Simulation, when: str, *words: str) -> list[str]:
+    ended = sim.command("reconcile", *words)
     if ended.code == 0:
         return []
     return [f"older: reconcile {when} ends with {ended.code}: {ended.said[:300]}"]
@@ -143,7 +144,7 @@ def _is_told(sim: Simulation) -> bool:
     """Ask the default form, then the deep one where there is one."""
     for words in (("audit", "verify"), ("audit", "verify", "--deep")):
         code = sim.command(*words).code
-        if code == CORRUPT:
+        if code in (CORRUPT, WAITS_FOR_A_PERSON):
             return True
     return False
 

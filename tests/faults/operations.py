@@ -198,7 +198,7 @@ def look(sim: Simulation, rng: random.Random) -> Done:
 
 
 def settings(sim: Simulation, rng: random.Random) -> Done:
-    """Edit params.yaml: margins, limits of the contract, the size of the cache."""
+    """Edit params.yaml (margins, limits of the contract, the cache), and let that be recorded."""
     found = yaml.safe_load(SETTINGS)
     margin = rng.choice([1, 3, 10])
     found["gate"] = {"margin_points": margin, "anchor_margin_points": 2 * margin}
@@ -207,7 +207,7 @@ def settings(sim: Simulation, rng: random.Random) -> Done:
     found["data"]["max_bad_share"] = rng.choice([0.05, 0.2, 0.9])
     found["cache"] = {"max_megabytes": rng.choice([0, 1, 2000])}
     (sim.root / "params.yaml").write_text(yaml.safe_dump(found), encoding="utf-8")
-    return Done()
+    return Done([sim.command("reconcile")])
 
 
 def drop_caches(sim: Simulation, rng: random.Random) -> Done:

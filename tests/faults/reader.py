@@ -86,6 +86,10 @@ class Reader:
         with closing(sqlite3.connect(f"file:{path}?mode=rw", uri=True, timeout=30)) as found:
             return found.execute(question).fetchall()
 
+    def last_event(self) -> str:
+        """Return the hash of the newest event."""
+        return "".join(self.ask("ratchet.db", "SELECT hash FROM head")[0])
+
     def champion(self) -> int | None:
         """Return the version that promotions and rollbacks lead to."""
         moves = self.of("version.promoted", "champion.rolled-back")
@@ -158,6 +162,8 @@ def one_version_each(reader: Reader) -> Iterator[str]:
     keys = Counter(value for _, value in _tags(reader, "ratchet.key"))
     yield from (f"versions: MLflow has {n} of key {key[:12]}" for key, n in keys.items() if n > 1)
     numbers = {each["version"] for each in done}
+    for event in reader.of("ledger.accepted"):  # a person has seen them
+        numbers |= {each["version"] for each in event.payload["versions"]}
     for (version,) in reader.ask("mlflow.db", "SELECT version FROM model_versions"):
         if version not in numbers:
             yield f"versions: the ledger does not know version {version} of MLflow"
