@@ -32,17 +32,21 @@ def register(group: click.Group) -> None:
 
 @click.command()
 @click.argument("folder", required=False, type=click.Path(file_okay=False, path_type=Path))
+@click.option("--shared", is_flag=True, help="Leave the rights of what is made to the umask.")
 @pass_root
-def init(context: Context, folder: Path | None) -> None:
+def init(context: Context, folder: Path | None, shared: bool) -> None:
     """Make a fresh root with params.yaml, here or in FOLDER.
 
-    What is there already stays as it is.
+    What is there already stays as it is. What is made is for you alone (0700), unless --shared
+    is given.
     """
     from components.pipeline.founding import found_root
 
     root = (folder or context.root).resolve()
-    made = found_root(root)
+    made = found_root(root, shared=shared)
     what = f"Made {', '.join(made)} in {root}." if made else f"{root} is a root already."
+    if made and not shared:
+        what += " Only you may read what was made; `chmod` or --shared lets others."
     echo(what, "Next: edit params.yaml, then `ratchet run batch.jsonl --task NAME`.")
 
 

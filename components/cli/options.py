@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from components.pipeline.workspace import Progress, Workspace
 
 LEASE_WAIT_SECONDS = 600.0
-EVENTS_KEPT = "P1D"
-"""How long Prefect keeps its events; they are no trail, the ledger is."""
+NO_EVENTS = {"PREFECT_SERVER_SERVICES_EVENT_PERSISTER_ENABLED": "false"}
+"""Prefect's stored events grow fastest and nothing reads them; flow and task runs need none."""
 
 _OURS: set[str] = set()
 """The variables that this process set itself, so that a second root may set them again."""
@@ -73,7 +73,8 @@ def own_prefect_home(root: Path) -> None:
     if profiles.is_file():
         values["PREFECT_PROFILES_PATH"] = str(profiles)
     os.environ.update(values)
-    os.environ.setdefault("PREFECT_SERVER_EVENTS_RETENTION_PERIOD", EVENTS_KEPT)
+    for name, value in NO_EVENTS.items():
+        os.environ.setdefault(name, value)
     _OURS.update(values)
 
 

@@ -14,7 +14,7 @@ import logging
 import os
 import sqlite3
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 TRACKED = ("data/batches", "data/holdout")
 REMOTE = "ratchet"
+SITE = "tmp/site"
 LOCK_WAIT_SECONDS = 600.0
 LOCK_POLL_SECONDS = 0.2
 
@@ -61,6 +62,8 @@ class DataStore:
             _write_missing(folder / ".gitignore", "/config.local\n/tmp\n/cache\n")
             _write_missing(self.root / ".dvcignore", "*.part\n")
             _write_missing(folder / "config", self._config_text())
+        with suppress(OSError):  # where DVC makes it, everybody may write
+            (folder / SITE).mkdir(mode=folder.stat().st_mode & 0o777, parents=True)
         clear_dead_locks(folder / "tmp")
 
     def keep(self, paths: Sequence[str | Path]) -> list[Stored]:
@@ -221,7 +224,7 @@ class DataStore:
             "no_scm": True,
             "analytics": False,
             "check_update": False,
-            "site_cache_dir": str(root / ".dvc" / "tmp" / "site"),
+            "site_cache_dir": str(root / ".dvc" / SITE),
         }
         remote = {REMOTE: {"url": str(self.remote.resolve())}}
         with Repo(str(root), config={"core": core, "remote": remote}) as repo:
