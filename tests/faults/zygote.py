@@ -75,6 +75,7 @@ def warm_up(folder: Path) -> None:
         ran = ratchet(root, *words)
         if ran.code != 0:
             raise RuntimeError(f"ratchet {words[0]} failed on a fresh root: {ran.err or ran.out}")
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the command took it; the simulator is none
 
 
 class Running:
