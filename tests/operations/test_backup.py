@@ -44,7 +44,7 @@ def restored(place: Path, folder: Path, *more: str) -> Ran:
     return ratchet(Path("."), "restore", place, folder, *more)
 
 
-@pytest.mark.parametrize("form", ["tar", "folder"])
+@pytest.mark.parametrize("form", ["tar", pytest.param("folder", marks=pytest.mark.slow)])
 def test_the_next_batch_gives_the_same_bytes_in_a_restored_root(
     form: str, taken: dict[str, Path], grown_once: Path, tmp_path: Path
 ) -> None:
@@ -99,6 +99,7 @@ def test_everything_that_people_brought_comes_back(grown: Path, tmp_path: Path) 
 def test_what_lies_outside_is_named_and_no_link_is_followed(grown: Path, tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("a secret")
+    (grown / "data" / "incoming").mkdir(exist_ok=True)
     (grown / "data" / "incoming" / "link.jsonl").symlink_to(secret)
     (grown / "data" / "incoming" / "all").symlink_to(tmp_path)
     os.mkfifo(grown / "data" / "incoming" / "pipe")
@@ -294,7 +295,16 @@ def _die(*_: object, **__: object) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-@pytest.mark.parametrize("point", ["_copy_databases", "_copy", "MANIFEST", "put_in_place"])
+@pytest.mark.parametrize(
+    "point",
+    [
+        "MANIFEST",
+        *(
+            pytest.param(name, marks=pytest.mark.slow)
+            for name in ("_copy_databases", "_copy", "put_in_place")
+        ),
+    ],
+)
 def test_a_killed_backup_leaves_nothing_that_looks_like_one(
     point: str, grown: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -339,6 +349,7 @@ def test_a_killed_restore_leaves_no_root_or_a_whole_one(
     assert len(uri.versions()) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("point", ["_move", "append"])
 def test_an_acceptance_that_is_killed_can_be_run_again(
     point: str, grown: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
