@@ -12,7 +12,17 @@ from types import TracebackType
 
 import click
 
-from components.cli import audit, daily, data, gate, resident, stopping, story, upkeep
+from components.cli import (
+    audit,
+    daily,
+    data,
+    gate,
+    resident,
+    safekeeping,
+    stopping,
+    story,
+    upkeep,
+)
 from components.cli.options import Context, own_prefect_home
 from components.cli.output import Styled, echo, plain
 from components.errors import RatchetError
@@ -49,7 +59,7 @@ def cli(context: click.Context, root: Path, debug: bool) -> None:
     context.obj = Context(root, debug)
 
 
-for module in (daily, resident, upkeep, data, gate, audit, story):
+for module in (daily, resident, upkeep, safekeeping, data, gate, audit, story):
     module.register(cli)
 
 

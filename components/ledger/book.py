@@ -164,6 +164,11 @@ class Ledger:
         with self.writing() as connection:
             leases.settle(connection, lease)
 
+    def free_leases(self) -> None:
+        """Let nobody hold a lease: this ledger is a copy of the one that they are held on."""
+        with self.writing() as connection:
+            leases.free_all(connection)
+
     def _acquire(
         self, name: str, wait_seconds: float, on_wait: Callable[[str], None] | None
     ) -> Lease:

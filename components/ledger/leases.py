@@ -94,6 +94,11 @@ def give_back(connection: Connection, lease: Lease, whole: bool) -> None:
     _update(connection, lease, holder="", expires="", **left)
 
 
+def free_all(connection: Connection) -> None:
+    """Let nobody hold a lease, and the next holder put things right."""
+    connection.execute(_TABLE.update().values(holder="", expires="", settled=0))
+
+
 def _update(connection: Connection, lease: Lease, **values: Any) -> None:
     mine = _TABLE.update().filter_by(name=lease.name, token=lease.token)
     connection.execute(mine.values(**values))

@@ -145,6 +145,7 @@ def test_once_accepted_what_the_ledger_does_not_know_is_aside_and_can_be_run_aga
     assert ratchet(told.root, "reconcile").out == "All is in order.\n"
 
 
+@pytest.mark.slow
 def test_the_same_batch_run_again_takes_its_old_number_in_mlflow(told: Told) -> None:
     assert ratchet(told.root, "reconcile", "--accept-ledger").code == 0
     again = settle(told.root, told.root / "b3.jsonl")
@@ -168,7 +169,10 @@ def test_the_newer_ledger_put_back_after_all_finds_its_batches_again(told: Told)
     assert settle(told.root, batch(told.root / "b5.jsonl", 5)).version == 4
 
 
-@pytest.mark.parametrize("noted", ["nothing", "as of the older ledger", "garbage"])
+@pytest.mark.parametrize(
+    "noted",
+    ["nothing", "as of the older ledger", pytest.param("garbage", marks=pytest.mark.slow)],
+)
 def test_without_the_newer_note_mlflow_and_quarantine_are_asked(told: Told, noted: str) -> None:
     note, before = told.root / "mlruns" / "ledger.head", lying(told.root)
     older = open_workspace(told.root).ledger.head()

@@ -1,0 +1,86 @@
+"""Commands that keep a root safe: `backup` and `restore`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from components.cli.options import Context, changing, json_option, pass_root
+from components.cli.output import facts, progress_bar
+
+if TYPE_CHECKING:
+    from components.operations.manifest import Left
+
+
+def register(group: click.Group) -> None:
+    """Add this module's commands."""
+    group.add_command(backup)
+    group.add_command(restore)
+
+
+@click.command()
+@click.argument("target", type=click.Path(path_type=Path))
+@json_option
+@pass_root
+def backup(context: Context, target: Path, as_json: bool) -> None:
+    """Copy the whole root to TARGET: a new folder, or a file that ends with .tar.
+
+    A running worker waits between two batches meanwhile. Note the digest that is printed
+    somewhere else: with it, nobody can exchange the backup unseen.
+    """
+    from components.operations.backup import back_up
+
+    with progress_bar() as progress:
+        ws = context.open(progress)
+        with changing(ws):
+            done = back_up(ws, target)
+
+    def show() -> None:
+        click.echo(
+            f"Backed up {done.files} files ({done.bytes / 1e6:,.1f} MB) to {done.place}.\n"
+            f"Champion: {_version(done.champion)}. Ledger: event {done.head.seq}, "
+            f"{done.head.hash}.\nDigest of its manifest: {done.digest}"
+        )
+        _show_left(done.not_included)
+
+    facts(as_json, asdict(done), show)
+
+
+@click.command()
+@click.argument("backup", type=click.Path(path_type=Path))
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@json_option
+@pass_root
+def restore(context: Context, backup: Path, folder: Path, as_json: bool) -> None:
+    """Make FOLDER a root from BACKUP; it must be new or empty.
+
+    Every file and the ledger are verified before FOLDER appears. It may be on another path or
+    machine than the root that was backed up. Ends with 4 where the backup is damaged.
+    """
+    from components.operations.restore import restore as make
+
+    with progress_bar() as progress:
+        done = make(backup, folder, progress=progress)
+
+    def show() -> None:
+        click.echo(
+            f"Restored {done.files} files to {done.root}, as of {done.taken[:19]} UTC.\n"
+            f"Champion: {_version(done.champion)}. Ledger: event {done.head.seq}, "
+            f"{done.head.hash}."
+        )
+        _show_left(done.not_included)
+
+    facts(as_json, asdict(done), show)
+
+
+def _version(champion: int | None) -> str:
+    return "none yet" if champion is None else f"version {champion}"
+
+
+def _show_left(left: list[Left]) -> None:
+    for each in left:
+        digest = f" (digest {each.sha256})" if each.sha256 else ""
+        click.echo(f"Not included: {each.what}, since {each.why}{digest}.")
