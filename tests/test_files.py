@@ -8,7 +8,7 @@ import os
 import resource
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -79,6 +79,18 @@ def test_a_rename_that_fails_leaves_the_old_bytes_and_no_part(
         with pytest.raises(OSError, match="no"):
             write(tmp_path / "a", b"new" if write is files.write_bytes else "new")  # type: ignore[operator]
     assert left_in(tmp_path) == {"a": b"old"}
+
+
+def test_lines_that_break_off_leave_the_old_bytes_and_no_part(tmp_path: Path) -> None:
+    def broken() -> Iterator[bytes]:
+        yield b"new\n"
+        raise ValueError("no more")
+
+    files.write_lines(tmp_path / "lines", iter([b"one\n", b"two\n"]))
+    with pytest.raises(ValueError, match="no more"):
+        files.write_lines(tmp_path / "lines", broken())
+    assert [path.name for path in tmp_path.iterdir()] == ["lines"]
+    assert (tmp_path / "lines").read_bytes() == b"one\ntwo\n"
 
 
 def test_folders_are_made_and_json_is_canonical(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from components.data.records import (
     CsvFields,
     Format,
     ObjectFields,
-    Record,
+    Records,
     Source,
     Unreadable,
     not_utf8,
@@ -35,7 +35,7 @@ from components.errors import DataRejected
 BOM = b"\xef\xbb\xbf"
 
 
-def jsonl_records(source: Source) -> Iterator[Record]:
+def jsonl_records(source: Source) -> Records:
     """Yield the objects of a JSON Lines file; `place` is the line, blank lines are skipped."""
     for place, line in _lines(source):
         if line.isspace():
@@ -48,7 +48,7 @@ def jsonl_records(source: Source) -> Iterator[Record]:
             yield place, value, ObjectFields(line)
 
 
-def csv_records(source: Source) -> Iterator[Record]:
+def csv_records(source: Source) -> Records:
     """Yield the rows of a comma-separated file with a header; an empty cell is None.
 
     `place` is the line that the row begins on, so quoted newlines keep the count right.

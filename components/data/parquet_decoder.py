@@ -38,6 +38,8 @@ class Refused(Exception):
 def main() -> None:
     """Decode standard input under the limits that the arguments give; see `parquet_reader`."""
     sys.path[:] = json.loads(sys.argv[1])
+    # Arrow would load pandas for one timestamp in nanoseconds: 100 MB, and another type of value.
+    sys.modules["pandas"] = None  # type: ignore[assignment]
     limits = json.loads(sys.argv[2])
     out = sys.stdout.buffer
     try:

@@ -24,7 +24,7 @@ from typing import Any
 from components.data.records import (
     MAX_COLUMNS,
     ArrayFields,
-    Record,
+    Records,
     Source,
     not_utf8,
     refuse_columns,
@@ -35,7 +35,7 @@ from components.data.records import (
 from components.errors import DataRejected, Retryable
 
 DECODER = Path(__file__).with_name("parquet_decoder.py")
-DECODER_BYTES = 200_000_000
+DECODER_BYTES = 160_000_000
 """Memory of the decoder beyond its libraries. DuckDB's pages are the largest: 100 MB."""
 BOMB_FACTOR = 100
 BOMB_FLOOR_BYTES = 16_000_000
@@ -43,7 +43,7 @@ BOMB_FLOOR_BYTES = 16_000_000
 STOPPED_FROM_OUTSIDE = {signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGKILL", signal.SIGTERM)}
 
 
-def parquet_records(source: Source) -> Iterator[Record]:
+def parquet_records(source: Source) -> Records:
     """Yield the rows of a Parquet file, which has no lines: `place` counts rows from 1.
 
     A value that JSON has no form for (bytes, a timestamp, NaN) becomes `{type name: text}`,

@@ -159,7 +159,7 @@ def _read(source: Source, contract: DataSettings, default_task: str) -> Reading:
         raise DataRejected(f"{source.name} holds no rows.", "Send a file with at least one row.")
     if rows:
         _refuse_wrong_columns(source, tuple(columns), contract)
-    digests = (part.digest for part in (*rows, *problems))
+    digests = [row.digest for row in rows] + [problem.digest for problem in problems]
     return Reading(batch_digest(digests), tuple(rows), tuple(problems), tuple(columns))
 
 
@@ -226,8 +226,9 @@ def _refuse_wrong_columns(source: Source, columns: tuple[str, ...], contract: Da
     expected = [contract.text_column, contract.label_column]
     missing = [name for name in expected if name not in columns]
     if missing:
+        there = shown(list(columns)) or "none"
         raise DataRejected(
-            f"{source.name} has no column {shown(missing)}; it has {shown(list(columns)) or 'none'}.",
+            f"{source.name} has no column {shown(missing)}; it has {there}.",
             "Rename the columns, or set data.text_column and data.label_column in params.yaml.",
         )
 

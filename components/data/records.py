@@ -12,7 +12,7 @@ from __future__ import annotations
 import csv
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,8 +26,10 @@ MAX_COLUMNS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file to read. `name` is what people know it by; `line_bytes` bounds one row and one
-    cell, `file_bytes` the whole file, both as stored and as decoded.
+    """A file to read, with its limits.
+
+    `name` is what people know it by; `line_bytes` bounds one row and one cell, `file_bytes` the
+    whole file, as stored and as decoded.
     """
 
     path: Path
@@ -121,7 +123,8 @@ class CsvFields(Fields):
 
 Values = dict[str, Any]
 Record = tuple[int, Values, Fields] | tuple[int, Unreadable, None]
-Format = Callable[[Source], Iterator[Record]]
+Records = Generator[Record, None, None]
+Format = Callable[[Source], Records]
 
 
 def refuse_columns(source: Source, names: list[str]) -> None:

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from components.data.readers import Reading, read_batch
 from components.digest import item_digest
-from components.errors import DataRejected
+from components.errors import DataRejected, Retryable
 from components.settings import DataSettings
 
 CONTRACT = DataSettings()
@@ -413,7 +413,7 @@ def test_a_refusal_names_what_people_know_the_file_by(tmp_path: Path) -> None:
 def test_a_very_long_suffix_is_cut_in_the_message(tmp_path: Path) -> None:
     path = tmp_path / ("b." + "x" * 230)
     path.write_bytes(GOOD)
-    with pytest.raises(DataRejected, match="has the suffix '.x{59}…', which") as caught:
+    with pytest.raises(DataRejected, match=r"has the suffix '\.x{59}…', which") as caught:
         read_batch(path, CONTRACT, "default", name="b")
     assert len(caught.value.message) < 200
 
@@ -451,7 +451,7 @@ def test_a_parquet_cell_and_a_parquet_row_are_held_to_the_limit_of_a_line(read: 
 def test_a_hundred_thousand_columns_are_refused(read: Any, name: str) -> None:
     names = ["text", "label", *(f"c{i}" for i in range(100_000))]
     data: dict[str, bytes | str] = {
-        "b.jsonl": "".join('{"text":"a","label":"b","c%d":0}\n' % i for i in range(10_001)),
+        "b.jsonl": "".join(f'{{"text":"a","label":"b","c{i}":0}}\n' for i in range(10_001)),
         "b.csv": ",".join(names) + "\n",
     }
     if name == "b.parquet":
@@ -485,3 +485,39 @@ def _raiser(fault: BaseException) -> Any:
         raise fault
 
     return throw
+
+
+def test_a_parquet_file_is_read_from_any_folder_and_under_any_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / os.fsdecode(b"caf\xe9 #1 'x'.parquet")
+    path.write_bytes(parquet({"text": ["a"], "label": ["b"]}))
+    (tmp_path / "json.py").write_text("raise SystemExit('not this one')")
+    monkeypatch.chdir(tmp_path)
+    assert len(read_batch(Path(path.name), CONTRACT, "default").rows) == 1
+
+
+def test_a_decoder_that_crashes_is_the_file_and_one_that_was_killed_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, decoder = tmp_path / "b.parquet", tmp_path / "decoder.py"
+    path.write_bytes(parquet({"text": ["a"], "label": ["b"]}))
+    monkeypatch.setattr("components.data.parquet_reader.DECODER", decoder)
+    for how, kind, message in [
+        ("SIGSEGV", DataRejected, r"broke off after row 0 \(signal 11\)"),
+        ("SIGXCPU", DataRejected, "it took too long"),
+        ("SIGTERM", Retryable, "was stopped from outside"),
+        ("SIGKILL", Retryable, "was stopped from outside"),
+    ]:
+        decoder.write_text(f"import os, signal; os.kill(os.getpid(), signal.{how})")
+        with pytest.raises(kind, match=message):
+            read_batch(path, CONTRACT, "default")
+
+
+def test_no_decoder_outlives_its_reader(read: Any) -> None:
+    import psutil
+
+    many = parquet({"text": ["a"] * 100_000, "label": ["b"] * 100_000})
+    with pytest.raises(DataRejected, match="more than 20 rows"):
+        read(many, "b.parquet", max_rows=20)
+    assert not [child for child in psutil.Process().children() if "decoder" in str(child.cmdline())]
