@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from components.cli.output import status
+from components.pipeline.new_tasks import sentences
 
 
 def show_settled(outcome: dict[str, Any]) -> None:
@@ -15,6 +16,8 @@ def show_settled(outcome: dict[str, Any]) -> None:
     again = " (seen before, nothing was trained)" if outcome.get("seen_before") else ""
     click.echo(f"{status(outcome['action'])} batch {outcome['batch'][:12]}{version}{again}")
     click.echo(f"  {outcome['headline']}")
+    for loud, sentence in sentences(outcome["new_tasks"]):
+        click.echo(f"  {click.style(sentence, fg='yellow') if loud else sentence}")
     if outcome.get("report"):
         click.echo(f"  report: {outcome['report']}")
     if outcome["version"]:
@@ -26,6 +29,18 @@ def show_settled(outcome: dict[str, Any]) -> None:
             )
     elif outcome["action"] == "refused":
         click.echo(f"  next: ratchet quarantine show {outcome['batch'][:12]}")
+
+
+def show_left(left: list[dict[str, Any]]) -> None:
+    """Print what stays in data/incoming, and why."""
+    for each in left:
+        click.echo(f"{click.style('left', fg='yellow')} {each['path']}: {each['reason']}")
+
+
+def show_warnings(warnings: list[str]) -> None:
+    """Print what somebody should look at."""
+    for warning in warnings:
+        click.echo(f"{click.style('warning:', fg='yellow')} {warning}")
 
 
 def show_rollback(undone: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from components.cli.options import Context, json_option, pass_root, with_prefect
-from components.cli.outcomes import show_rollback, show_settled
+from components.cli.outcomes import show_left, show_rollback, show_settled
 from components.cli.output import progress_bar
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -122,6 +122,8 @@ def _json(kind: str, value: dict[str, Any]) -> None:
 def _show(kind: str, value: dict[str, Any]) -> None:
     if kind == "settled":
         show_settled(value)
+    elif kind == "left":
+        show_left([value])
     elif kind == "fault":
         click.echo(f"fault ({value['code']}): {value['message']}\n{value['remedy']}", err=True)
     elif value["rollback"]:

@@ -28,8 +28,10 @@ from components.ledger.projections import apply
 
 __all__ = ["Event", "Lease", "Ledger"]
 
-UNLEASED = frozenset({"batch.arrived"})
-"""Kinds that are appended without a lease: a batch may arrive while another one trains."""
+UNLEASED = frozenset({"batch.arrived", "store.done"})
+"""Kinds that may be appended without a lease: a batch may arrive, and be refused when it is
+read, while another one trains.
+"""
 
 POLL_SECONDS = 0.2
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 from components.ledger import views
 from components.ledger.book import Lease
 from components.pipeline import publication
-from components.pipeline.arrival import discard_unfinished, was_interrupted
+from components.pipeline.arrival import discard_unfinished, finish_interrupted, was_interrupted
 from components.pipeline.settlement import record_registration
 from components.pipeline.workspace import Workspace
 
@@ -26,6 +26,7 @@ def reconcile(ws: Workspace, lease: Lease, whole: bool = False) -> list[str]:
     whole = whole or not lease.settled
     done = []
     if whole or was_interrupted(ws):
+        done += finish_interrupted(ws)
         done += [f"removed the unfinished {path}" for path in discard_unfinished(ws)]
     done += _adopt_registrations(ws, lease)
     done += _requeue_interrupted(ws, lease)
