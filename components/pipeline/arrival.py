@@ -88,7 +88,7 @@ def arrive(ws: Workspace, path: Path, task: str | None, name: str | None = None)
 
 def take(ws: Workspace, staged: Staged, name: str, task: str) -> Arrived:
     """Read a copy and record its arrival, refused where it cannot be used."""
-    source, suffix = printable(name), known_suffix(name)
+    source, suffix = printable(name), known_suffix(staged.path.name)
     found = _read(ws, staged, source, task)
     batch = found.digest if isinstance(found, Reading) else staged.mark.sha256
     if views.arrival(ws.ledger, batch) is not None:
@@ -113,7 +113,9 @@ def refuse_unreadable(ws: Workspace, path: Path, task: str, error: DataRejected)
         return Arrived(batch, is_new=False)
     source = printable(path.name)
     reason = printable(str(error)).replace(printable(str(path)), source)
-    return _record(ws, _payload(batch, source, "", task, reason), path, unread_path(ws, batch))
+    suffix = known_suffix(path.name)
+    payload = _payload(batch, source, suffix, task, reason)
+    return _record(ws, payload, path, unread_path(ws, batch, suffix))
 
 
 def check_task(task: str, legal: Literal["open"] | list[str] = "open") -> None:

@@ -37,9 +37,9 @@ def staging(ws: Workspace) -> Path:
     return ws.root / "data" / "arriving"
 
 
-def unread_path(ws: Workspace, batch: str) -> Path:
+def unread_path(ws: Workspace, batch: str, suffix: str) -> Path:
     """Return where a file is kept of which not one byte could be read."""
-    return ws.root / "data" / "unreadable" / batch / "raw"
+    return ws.root / "data" / "unreadable" / batch / f"raw{suffix}"
 
 
 def _batch_folder(ws: Workspace, batch: str) -> Path:

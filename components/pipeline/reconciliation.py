@@ -14,7 +14,9 @@ from components.ledger import views
 from components.ledger.book import Lease
 from components.pipeline import publication
 from components.pipeline.arrival import discard_unfinished, finish_interrupted, was_interrupted
+from components.pipeline.holdouts import close_interrupted
 from components.pipeline.settlement import record_registration
+from components.pipeline.storing import refill_remote
 from components.pipeline.workspace import Workspace
 
 
@@ -28,6 +30,8 @@ def reconcile(ws: Workspace, lease: Lease, whole: bool = False) -> list[str]:
     if whole or was_interrupted(ws):
         done += finish_interrupted(ws)
         done += [f"removed the unfinished {path}" for path in discard_unfinished(ws)]
+    done += refill_remote(ws)
+    done += close_interrupted(ws, lease)
     done += _adopt_registrations(ws, lease)
     done += _requeue_interrupted(ws, lease)
     done += publication.mirror(ws, lease, None if whole else ())

@@ -65,7 +65,7 @@ def stage(source: Path, folder: Path) -> Staged:
     with _opened(source) as file:
         before = Signature.of(os.fstat(file.fileno()))
         try:
-            mark = _copy(source, file, target)
+            mark = _copy(source, file, target, before.size)
             unchanged = Signature.of(os.fstat(file.fileno())) == before
             if not unchanged or mark.size != before.size or is_open_for_writing(source):
                 raise BeingWritten(
@@ -166,10 +166,11 @@ def _opened(source: Path) -> Iterator[BinaryIO]:
         yield file
 
 
-def _copy(source: Path, file: BinaryIO, target: Path) -> FileMark:
+def _copy(source: Path, file: BinaryIO, target: Path, expected: int) -> FileMark:
+    """Copy to the end, or until there is more than expected: a file may grow for ever."""
     digest, size = hashlib.sha256(), 0
     with target.open("wb") as copy:
-        while block := _read(source, file):
+        while size <= expected and (block := _read(source, file)):
             copy.write(block)
             digest.update(block)
             size += len(block)
