@@ -37,8 +37,10 @@ def _examine_batch(ws: Workspace, lease: Lease, batch: str, step: Step) -> Settl
     try:
         return way_of_a_batch(ws, lease, batch, step)
     except (DataRejected, NeedsHuman) as error:
+        preparation.give_up_trainings(ws, lease)
         return preparation.set_aside(ws, lease, batch, error)
     except RatchetError as error:
+        preparation.give_up_trainings(ws, lease)
         preparation.put_back(ws, lease, batch, error)
         raise
 
@@ -55,4 +57,5 @@ def way_of_a_batch(ws: Workspace, lease: Lease, batch: str, step: Step) -> Settl
     bundle = step("train", partial(learning.learn, ws, lease, divided, library))
     examined = step("examine", partial(examination.examine, ws, lease, divided, bundle, library))
     version = step("register", partial(settlement.register, ws, lease, checked, divided, examined))
-    return step("settle", partial(settlement.settle, ws, lease, divided, examined, version))
+    done = step("settle", partial(settlement.settle, ws, lease, divided, examined, version))
+    return preparation.settled(ws, batch, done.notes)

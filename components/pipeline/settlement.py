@@ -99,9 +99,9 @@ def _reject(ws: Workspace, lease: Lease, divided: Divided, payload: dict[str, ob
     """Refuse the version; its batch goes to quarantine, from where it can be released."""
     arrival = views.arrival(ws.ledger, divided.batch)
     assert arrival is not None  # the inbox is where the batch came from
-    set_batch_aside(ws, arrival, str(payload["reason"]))
+    aside = set_batch_aside(ws, arrival, str(payload["reason"]))
     rows = len(divided.split.train) + len(divided.split.holdout)
-    ws.ledger.append("version.rejected", {**payload, "rows": rows}, lease)
+    ws.ledger.append("version.rejected", {**payload, "rows": rows, "quarantine": aside}, lease)
     return "rejected"
 
 
