@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from components.cli.options import Context, changing, json_option, pass_root
-from components.cli.output import facts, progress_bar
+from components.cli.output import echo, facts, progress_bar
 
 if TYPE_CHECKING:
+    from components.ledger.book import Head
     from components.operations.manifest import Left
 
 
@@ -39,10 +40,10 @@ def backup(context: Context, target: Path, as_json: bool) -> None:
             done = back_up(ws, target)
 
     def show() -> None:
-        click.echo(
-            f"Backed up {done.files} files ({done.bytes / 1e6:,.1f} MB) to {done.place}.\n"
-            f"Champion: {_version(done.champion)}. Ledger: event {done.head.seq}, "
-            f"{done.head.hash}.\nDigest of its manifest: {done.digest}"
+        echo(
+            f"Backed up {done.files} files ({done.bytes / 1e6:,.1f} MB) to {done.place}.",
+            _where(done.champion, done.head),
+            f"Digest of its manifest: {done.digest}",
         )
         _show_left(done.not_included)
 
@@ -66,21 +67,21 @@ def restore(context: Context, backup: Path, folder: Path, as_json: bool) -> None
         done = make(backup, folder, progress=progress)
 
     def show() -> None:
-        click.echo(
-            f"Restored {done.files} files to {done.root}, as of {done.taken[:19]} UTC.\n"
-            f"Champion: {_version(done.champion)}. Ledger: event {done.head.seq}, "
-            f"{done.head.hash}."
+        echo(
+            f"Restored {done.files} files to {done.root}, as of {done.taken[:19]} UTC.",
+            _where(done.champion, done.head),
         )
         _show_left(done.not_included)
 
     facts(as_json, asdict(done), show)
 
 
-def _version(champion: int | None) -> str:
-    return "none yet" if champion is None else f"version {champion}"
+def _where(champion: int | None, head: Head) -> str:
+    version = "none yet" if champion is None else f"version {champion}"
+    return f"Champion: {version}. Ledger: event {head.seq}, {head.hash}."
 
 
 def _show_left(left: list[Left]) -> None:
     for each in left:
         digest = f" (digest {each.sha256})" if each.sha256 else ""
-        click.echo(f"Not included: {each.what}, since {each.why}{digest}.")
+        echo(f"Not included: {each.what}, since {each.why}{digest}.")

@@ -27,9 +27,12 @@ from components.pipeline.workspace import Workspace
 from components.registry.database import sqlite_path
 
 LEDGER = "mlruns/ratchet.db"
-FOLDERS = ("data", *(f"mlruns/{name}" for name in ("artifacts", "bundles", "documents", "reports")))
+FOLDERS = (
+    "data",
+    ".dvc/cache/files",
+    *(f"mlruns/{name}" for name in ("artifacts", "bundles", "documents", "reports")),
+)
 FILES = ("params.yaml", ".dvcignore", ".dvc/config", ".dvc/.gitignore")
-CACHE = ".dvc/cache/files"
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,13 +176,13 @@ def _walk(root: Path, name: str, left: list[Left]) -> Iterator[tuple[str, Path]]
 
 
 def _remote(ws: Workspace, left: list[Left]) -> list[str]:
-    """Return DVC's remote where it lies in the root, else DVC's cache."""
+    """Return DVC's remote where it lies in the root and is in no other folder of the list."""
     remote = ws.root / ws.settings.data.remote
     inside = _inside(ws, remote)
     if inside is not None:
         return [] if inside.startswith("data/") else [inside]
     left.append(Left(f"DVC's remote {remote}", "it lies outside the root"))
-    return [CACHE]
+    return []
 
 
 def _base(ws: Workspace, left: list[Left]) -> list[str]:

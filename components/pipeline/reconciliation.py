@@ -35,10 +35,10 @@ def reconcile(ws: Workspace, lease: Lease, whole: bool = False) -> list[str]:
     ws.ledger.require_newest()
     deep = whole
     whole = whole or not lease.settled or ws.ledger.noted() is None
-    record_settings(ws, lease)
     done = []
     if whole or was_interrupted(ws):
         done += _tidy(ws)
+    record_settings(ws, lease)
     done += refill_remote(ws)
     done += close_interrupted(ws, lease)
     preparation.give_up_trainings(ws, lease)
@@ -53,6 +53,8 @@ def reconcile(ws: Workspace, lease: Lease, whole: bool = False) -> list[str]:
 
 def _tidy(ws: Workspace) -> list[str]:
     """Remove partial files of dead processes; move aside what the ledger does not know."""
+    if was_interrupted(ws):
+        recovery.require_known(ws, interrupted=True)  # before the ledger gets one more event
     done = recovery.bring_back(ws)
     done += finish_interrupted(ws)
     recovery.require_known(ws, interrupted=was_interrupted(ws))
