@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from components.data.contract import stem
 from components.data.validation import Rejected
+from components.digest import canonical_json
 from components.errors import ConfigError, Corrupted
 from components.files import write_json, write_lines
 
@@ -132,7 +133,7 @@ def rows_to_batch_file(entry: Entry, target: Path, task_column: str = "task") ->
     def lines() -> Iterator[bytes]:
         nonlocal count
         for count, row in enumerate(_rows(entry), start=1):  # noqa: B007
-            yield _batch_line(row, task_column).encode()
+            yield _batch_line(row, task_column)
 
     write_lines(target, lines())
     return count
@@ -149,12 +150,16 @@ def _row_json(row: Rejected) -> dict[str, Any]:
     }
 
 
-def _batch_line(row: Rejected, task_column: str) -> str:
+def _batch_line(row: Rejected, task_column: str) -> bytes:
     if isinstance(row.raw, str):
-        return _json_line(row.raw) if "\n" in row.raw else row.raw + "\n"
+        return (_json_line(row.raw) if "\n" in row.raw else row.raw + "\n").encode()
     named = row.raw.get(task_column)
     unnamed = named is None or (isinstance(named, str) and not named.strip())
-    return _json_line({**row.raw, task_column: row.task} if unnamed and row.task else row.raw)
+    values = {**row.raw, task_column: row.task} if unnamed and row.task else row.raw
+    try:  # as short as it arrived: escapes could take a long line above the limit
+        return (canonical_json(values) + "\n").encode()
+    except UnicodeEncodeError:
+        return _json_line(values).encode("ascii")
 
 
 def _json_line(value: Any) -> str:
