@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from components.data.contract import stem
 from components.data.validation import Rejected
+from components.digest import canonical_json
 from components.errors import ConfigError, Corrupted
 from components.files import mark_of, write_json, write_lines
 
@@ -141,7 +142,7 @@ def rows_to_batch_file(
     def lines() -> Iterator[bytes]:
         nonlocal count
         for count, row in enumerate(_rows(entry), start=1):  # noqa: B007
-            yield _batch_line(row, task_column, task).encode()
+            yield _batch_line(row, task_column, task)
 
     write_lines(target, lines())
     return count
@@ -158,14 +159,17 @@ def _row_json(row: Rejected) -> dict[str, Any]:
     }
 
 
-def _batch_line(row: Rejected, task_column: str, task: str | None) -> str:
+def _batch_line(row: Rejected, task_column: str, task: str | None) -> bytes:
     if isinstance(row.raw, str):
-        return _json_line(row.raw) if "\n" in row.raw else row.raw + "\n"
-    if task is not None:
-        return _json_line({**row.raw, task_column: task})
+        return (_json_line(row.raw) if "\n" in row.raw else row.raw + "\n").encode()
     named = row.raw.get(task_column)
     unnamed = named is None or (isinstance(named, str) and not named.strip())
-    return _json_line({**row.raw, task_column: row.task} if unnamed and row.task else row.raw)
+    named_by = task or (row.task if unnamed else None)
+    values = {**row.raw, task_column: named_by} if named_by else row.raw
+    try:  # as short as it arrived: escapes could take a long line above the limit
+        return (canonical_json(values) + "\n").encode()
+    except UnicodeEncodeError:
+        return _json_line(values).encode("ascii")
 
 
 def _json_line(value: Any) -> str:

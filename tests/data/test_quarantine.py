@@ -160,3 +160,14 @@ def test_any_values_survive_quarantine_and_release(tmp_path: Path, raws: list[An
     assert [(row.digest, row.raw) for row in back.rows] == [
         (row.digest, {**row.raw, "task": "mail"}) for row in rows
     ]
+
+
+def test_a_released_row_is_no_longer_than_it_arrived(tmp_path: Path) -> None:
+    source = tmp_path / "mail.jsonl"
+    source.write_text('{"label":"a","task":"t","text":"' + "ж" * 400 + '"}\n', "utf-8")
+    strict = DataSettings(max_text_chars=10, max_line_bytes=source.stat().st_size)
+    checked = validate(read_batch(source, strict, "t"), strict, frozenset())
+    entry = write_rows(tmp_path / "q", BATCH, source.name, checked.rejected)
+    assert entry is not None
+    rows_to_batch_file(entry, tmp_path / "released.jsonl")
+    assert len(read_batch(tmp_path / "released.jsonl", strict, "t").rows) == 1
