@@ -69,7 +69,7 @@ def test_a_passing_fault_is_told_and_waited_out(
 
     monkeypatch.setattr(worker, "retrain", retrain)
     told = Told()
-    serve(grown, Pace(0.01, idle_exit=5.0), stopped_by(told, "settled"), told)
+    serve(grown, Pace(0.01, idle_exit=300.0), stopped_by(told, "settled"), told)
     assert told.kinds() == ["fault", "fault", "settled"]
     assert told[0][1] == {"code": "retryable", "message": "Still.", "remedy": "Wait."}
 
