@@ -8,7 +8,7 @@ from typing import Any
 from prefect import flow
 
 from components.ledger import views
-from components.pipeline import arrival
+from components.pipeline.incoming import take_incoming
 from components.pipeline.workspace import Workspace
 from flows.retrain import retrain
 from flows.steps import workspace
@@ -20,7 +20,7 @@ Run = Callable[[str, str], dict[str, Any]]
 def intake(root: str) -> list[dict[str, Any]]:
     """Fill the inbox from `data/incoming`, then run every waiting batch, oldest first."""
     ws = workspace(root)
-    arrival.take_incoming(ws)
+    take_incoming(ws)
     return drain(ws)
 
 

@@ -11,14 +11,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from threading import Event
 from typing import Any
 
+from components.data.settling import Settling
 from components.errors import Retryable
 from components.ledger import views
-from components.pipeline import arrival
+from components.pipeline.incoming import Left, take_incoming
 from flows import steps
 from flows.own_home import prune
 from flows.retrain import retrain
@@ -29,7 +30,7 @@ PRUNE_RUNS = 20
 """After how many batches Prefect's oldest flow runs are dropped."""
 
 Tell = Callable[[str, dict[str, Any]], None]
-"""Called with what happened (`settled`, `watched` or `fault`) and its facts."""
+"""Called with what happened (`settled`, `watched`, `left` or `fault`) and its facts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,23 @@ class Pace:
     idle_exit: float | None = None
 
 
+@dataclass(slots=True)
+class Looks:
+    """What earlier looks at data/incoming saw, and which files were told of."""
+
+    settling: Settling
+    told: set[Left] = field(default_factory=set)
+    soonest: float | None = None
+
+    def note(self, left: list[Left], tell: Tell) -> None:
+        """Tell once of what stays; a file that only has to be quiet is waited for."""
+        staying = {each for each in left if each.seconds_left is None}
+        for each in sorted(staying - self.told, key=lambda each: each.path):
+            tell("left", asdict(each))
+        self.told = staying
+        self.soonest = min((s for each in left if (s := each.seconds_left)), default=None)
+
+
 def serve(root: Path, pace: Pace, stop: Event, tell: Tell) -> None:
     """Run until `stop` is set, or nothing was there to do for `pace.idle_exit`.
 
@@ -54,6 +72,7 @@ def serve(root: Path, pace: Pace, stop: Event, tell: Tell) -> None:
     """
     worked = watched = time.monotonic()
     run = 0
+    looks = Looks(Settling(0.0))
     while not stop.is_set():
         fault = None
         try:
@@ -61,27 +80,34 @@ def serve(root: Path, pace: Pace, stop: Event, tell: Tell) -> None:
                 if pace.watch_every is not None and _since(watched) >= pace.watch_every:
                     watched = time.monotonic()
                     tell("watched", watch(str(root), drained=False))
-                if _run_next(root, tell):
+                if _run_next(root, tell, looks):
                     worked = time.monotonic()
                     run += 1
                     if run % PRUNE_RUNS == 0:
                         prune()
                     continue
+                if looks.soonest is not None:
+                    worked = time.monotonic()
         except Retryable as error:
             fault = error
             tell("fault", {"code": error.code, "message": error.message, "remedy": error.remedy})
             revive()
-        if pace.idle_exit is not None and _since(worked) >= pace.idle_exit:
+        if (
+            looks.soonest is None
+            and pace.idle_exit is not None
+            and _since(worked) >= pace.idle_exit
+        ):
             if fault is not None:
                 raise fault
             return
-        stop.wait(pace.every)
+        stop.wait(min(pace.every, looks.soonest or pace.every))
 
 
-def _run_next(root: Path, tell: Tell) -> bool:
+def _run_next(root: Path, tell: Tell, looks: Looks) -> bool:
     """Take in what arrived and run the oldest batch; return whether there was one."""
     ws = steps.workspace(str(root))
-    arrival.take_incoming(ws)
+    looks.settling.seconds = ws.settings.data.settle_seconds
+    looks.note(take_incoming(ws, looks.settling).left, tell)
     waiting = views.waiting(ws.ledger)
     if waiting:
         tell("settled", retrain(str(root), waiting[0].batch))

@@ -11,7 +11,7 @@ import click
 
 from components.cli.arguments import Words
 from components.cli.options import Context, json_option, pass_root, with_prefect
-from components.cli.outcomes import show_settled
+from components.cli.outcomes import show_left, show_settled, show_warnings
 from components.cli.output import echo, facts, plain, progress_bar, table
 
 if TYPE_CHECKING:
@@ -99,19 +99,23 @@ def intake(context: Context, as_json: bool) -> None:
     or held batch does not stop the ones behind it (see `ratchet status`).
     """
     from components.ledger import views
-    from components.pipeline import arrival
+    from components.pipeline.incoming import take_incoming
+    from components.pipeline.storing import remote_warning
 
     with progress_bar() as progress:
         ws = context.open(progress)
+        warning = remote_warning(ws)
         outcomes: list[dict[str, Any]] = []
-        arrived = arrival.take_incoming(ws)
+        taken = take_incoming(ws)
         if views.waiting(ws.ledger):
             outcomes = with_prefect(progress, lambda flows: flows.drain(ws))
-    result = {"arrived": [asdict(each) for each in arrived], "settled": outcomes}
+    result = {**asdict(taken), "settled": outcomes, "warnings": [warning] if warning else []}
 
     def show() -> None:
-        new = sum(each.is_new for each in arrived)
-        echo(f"Files that arrived: {len(arrived)}, new ones: {new}.")
+        new = sum(each.is_new for each in taken.arrived)
+        echo(f"Files that arrived: {len(taken.arrived)}, new ones: {new}.")
+        show_left(result["left"])
+        show_warnings(result["warnings"])
         for outcome in outcomes:
             show_settled(outcome)
 
@@ -128,6 +132,8 @@ def show_status(context: Context, show_all: bool, as_json: bool) -> None:
     Of many batches the last ones are shown, and the last that wait; --json lists all.
     """
     from components.ledger import views
+    from components.pipeline.incoming import look
+    from components.pipeline.storing import remote_warning
 
     ws = context.open()
     champion, inbox = views.champion(ws.ledger), views.arrivals(ws.ledger)
@@ -141,6 +147,8 @@ def show_status(context: Context, show_all: bool, as_json: bool) -> None:
         "chosen": {name: asdict(each) for name, each in views.choices(ws.ledger).items()},
         "interrupted": len(views.open_intents(ws.ledger)),
         "older": ws.ledger.difference(),
+        "left": [asdict(each) for each in look(ws).left],
+        "warnings": [warning] if (warning := remote_warning(ws)) else [],
     }
 
     def show() -> None:
@@ -166,6 +174,8 @@ def show_status(context: Context, show_all: bool, as_json: bool) -> None:
             echo(f"{value['older']} `ratchet reconcile` says what to do.")
         if value["interrupted"]:
             echo("Something was interrupted: run `ratchet reconcile`.")
+        show_left(value["left"])
+        show_warnings(value["warnings"])
 
     facts(as_json, value, show)
 

@@ -152,9 +152,14 @@ def show_quarantine(context: Context, batch: str, as_json: bool) -> None:
 
 @quarantine.command("release")
 @click.argument("batch", type=BatchPrefix())
+@click.option(
+    "--task",
+    type=Words(),
+    help="Task of rejected rows, or of a file that was refused when it arrived.",
+)
 @json_option
 @pass_root
-def release_quarantine(context: Context, batch: str, as_json: bool) -> None:
+def release_quarantine(context: Context, batch: str, task: str | None, as_json: bool) -> None:
     """Queue an entry, or a held batch, again: under today's settings, through the whole gate.
 
     A held batch is worth examining again after `ratchet holdout add` brought more items. One
@@ -164,7 +169,7 @@ def release_quarantine(context: Context, batch: str, as_json: bool) -> None:
 
     ws = context.open()
     with changing(ws) as lease:
-        released = release_any(ws, lease, batch)
+        released = release_any(ws, lease, batch, task)
     facts(
         as_json,
         asdict(released),

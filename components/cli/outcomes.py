@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from components.cli.output import echo, status
+from components.cli.output import Styled, echo, status
+from components.pipeline.new_tasks import sentences
 
 
 def show_settled(outcome: dict[str, Any]) -> None:
@@ -15,6 +16,8 @@ def show_settled(outcome: dict[str, Any]) -> None:
     echo(f"  {outcome['headline']}")
     for note in outcome.get("notes", ()):
         echo(f"  note: {note}")
+    for loud, sentence in sentences(outcome["new_tasks"]):
+        echo(("  ", Styled(sentence, "yellow" if loud else None)))
     if outcome.get("report"):
         echo(f"  report: {outcome['report']}")
     if outcome["version"]:
@@ -26,6 +29,18 @@ def show_settled(outcome: dict[str, Any]) -> None:
             )
     elif outcome["action"] == "refused":
         echo(f"  next: ratchet quarantine show {outcome['batch'][:12]}")
+
+
+def show_left(left: list[dict[str, Any]]) -> None:
+    """Print what stays in data/incoming, and why."""
+    for each in left:
+        echo((Styled("left", "yellow"), f" {each['path']}: {each['reason']}"))
+
+
+def show_warnings(warnings: list[str]) -> None:
+    """Print what somebody should look at."""
+    for warning in warnings:
+        echo((Styled("warning:", "yellow"), f" {warning}"))
 
 
 def show_rollback(undone: dict[str, Any]) -> None:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from components.data.contract import stem
 from components.data.validation import Rejected
 from components.errors import ConfigError, Corrupted
-from components.files import write_json, write_lines
+from components.files import mark_of, write_json, write_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -63,6 +63,12 @@ def write_rows(folder: Path, batch: str, source: str, rejected: Sequence[Rejecte
 def write_batch(folder: Path, batch: str, source: str, reason: str, stored_path: str) -> Entry:
     """Keep a whole batch out: its bytes lie at `stored_path`; rows kept before stay."""
     return _write_about(folder, batch, source, reason, "batch", stored_path)
+
+
+def marks(folder: Path, batch: str) -> dict[str, Any]:
+    """Return file name -> mark of the files of an entry, as the event that made it carries them."""
+    files = (folder / batch / name for name in ("about.json", "rows.jsonl"))
+    return {path.name: mark_of(path).to_json() for path in files if path.exists()}
 
 
 def entries(folder: Path) -> list[Entry]:
@@ -121,18 +127,21 @@ def _rows(entry: Entry) -> Iterator[Rejected]:
             yield rejected
 
 
-def rows_to_batch_file(entry: Entry, target: Path, task_column: str = "task") -> int:
+def rows_to_batch_file(
+    entry: Entry, target: Path, task_column: str = "task", task: str | None = None
+) -> int:
     """Write the rejected rows of an entry as a JSONL batch and return their number.
 
     Law: `read_batch(target)` returns the same values, places aside. A row that named no task
-    is given the one it arrived for; a line that could not be parsed stays unparsed.
+    is given the one it arrived for; a line that could not be parsed stays unparsed. With
+    `task` every row is given that one.
     """
     count = 0
 
     def lines() -> Iterator[bytes]:
         nonlocal count
         for count, row in enumerate(_rows(entry), start=1):  # noqa: B007
-            yield _batch_line(row, task_column).encode()
+            yield _batch_line(row, task_column, task).encode()
 
     write_lines(target, lines())
     return count
@@ -149,9 +158,11 @@ def _row_json(row: Rejected) -> dict[str, Any]:
     }
 
 
-def _batch_line(row: Rejected, task_column: str) -> str:
+def _batch_line(row: Rejected, task_column: str, task: str | None) -> str:
     if isinstance(row.raw, str):
         return _json_line(row.raw) if "\n" in row.raw else row.raw + "\n"
+    if task is not None:
+        return _json_line({**row.raw, task_column: task})
     named = row.raw.get(task_column)
     unnamed = named is None or (isinstance(named, str) and not named.strip())
     return _json_line({**row.raw, task_column: row.task} if unnamed and row.task else row.raw)

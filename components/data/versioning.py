@@ -16,6 +16,7 @@ import sqlite3
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from components.data.dvc_locks import clear_dead_locks
@@ -25,7 +26,6 @@ from components.files import write_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
 TRACKED = ("data/batches", "data/holdout")
 REMOTE = "ratchet"
@@ -111,6 +111,29 @@ class DataStore:
     def is_pushed(self, md5: str) -> bool:
         """Return whether the remote holds exactly the bytes with this MD5; reads them."""
         return bool(self._locked(lambda repo: holds(self._copies(repo)[1], md5)))
+
+    def has_copy(self, md5: str) -> bool:
+        """Return whether cache or remote hold exactly the bytes with this MD5; reads them."""
+        return bool(self._locked(lambda repo: any(holds(c, md5) for c in self._copies(repo))))
+
+    def refill(self) -> set[str]:
+        """Copy all that the cache holds to the remote; return the MD5 of what is there now.
+
+        Raises:
+            Retryable: the disk failed.
+        """
+        copied = set[str]()
+
+        def act(repo: Any) -> None:
+            cache, remote = self._copies(repo)
+            for path in sorted(Path(cache.path).glob("??/*")):
+                md5 = path.parent.name + path.name
+                if holds(cache, md5):
+                    remote.add(str(path), cache.fs, md5)
+                    copied.add(md5)
+
+        self._locked(act)
+        return copied
 
     def fetch(self, stored: Stored) -> Path:
         """Return the stored file in the root, restored from cache or remote where it is lost.

@@ -29,8 +29,10 @@ from components.ledger.projections import apply
 
 __all__ = ["Event", "Head", "Lease", "Ledger"]
 
-UNLEASED = frozenset({"batch.arrived"})
-"""Kinds that are appended without a lease: a batch may arrive while another one trains."""
+UNLEASED = frozenset({"batch.arrived", "store.done"})
+"""Kinds that may be appended without a lease: a batch may arrive, and be refused when it is
+read, while another one trains.
+"""
 
 ACCEPTED = "ledger.accepted"
 """A person said that this ledger is right, whatever was noted before."""

@@ -40,7 +40,7 @@ def apply(connection: Connection, seq: int, time: str, kind: str, payload: Paylo
     """Update the projections for one event. Kinds without a rule change nothing."""
     if kind.endswith(".begun"):
         _open(connection, kind, payload)
-    elif kind.endswith(".done"):
+    elif kind.endswith((".done", ".abandoned")):
         _close(connection, payload)
     rule = RULES.get(kind)
     if rule is not None:

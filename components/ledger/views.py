@@ -156,6 +156,27 @@ def arrivals(ledger: Ledger) -> list[Arrival]:
     return _arrivals(ledger, sa.true())
 
 
+def arrival_payload(ledger: Ledger, arrival: Arrival) -> dict[str, Any]:
+    """Return what the event of an arrival says."""
+    table = schema.events.c
+    rows = ledger.query(sa.select(table.payload).where(table.seq == arrival.position))
+    return dict(json.loads(rows[0].payload))
+
+
+def last_payload(ledger: Ledger, kind: str, arrival: Arrival) -> dict[str, Any] | None:
+    """Return what the newest event of a kind says of a batch, or None; looks since it arrived."""
+    table = schema.events.c
+    statement = (
+        sa.select(table.payload)
+        .where(table.seq > arrival.position, table.kind == kind)
+        .where(table.payload.contains(arrival.batch))
+        .order_by(table.seq.desc())
+        .limit(1)
+    )
+    rows = ledger.query(statement)
+    return json.loads(rows[0].payload) if rows else None
+
+
 def waiting(ledger: Ledger) -> list[Arrival]:
     """Return what is queued, or was running when a process died, oldest first."""
     return _arrivals(ledger, schema.inbox.c.status.in_(("queued", "running")))
@@ -222,6 +243,16 @@ def _exam_names(connection: sa.Connection) -> list[str]:
         names.append(name)
         name = connection.execute(next_one.where(table.exam > name)).scalar()
     return names
+
+
+def exam_tasks(ledger: Ledger) -> frozenset[str]:
+    """Return the tasks that have an exam."""
+    table, found = schema.holdout.c, set[str]()
+    with ledger.reading() as connection:
+        for name in _exam_names(connection):
+            statement = sa.select(table.task).where(table.exam == name).limit(1)
+            found.add(str(connection.execute(statement).scalar_one()))
+    return frozenset(found)
 
 
 def served(ledger: Ledger, but: str | None = None) -> dict[str, Served]:

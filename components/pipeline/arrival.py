@@ -1,28 +1,56 @@
 """Arrival: a file becomes one inbox row, whatever it is called and how often it comes.
 
-Concept: the bytes are copied under the batch's digest before the event is written, so an
-inbox row never points at nothing. A file that cannot be read at all arrives too: under the
-digest of its bytes, refused, in quarantine.
+Concept: the file is copied first; the copy is read, and an intent is written before it is
+published under the batch's digest. So an inbox row never points at nothing, and an arrival
+that a kill cuts short is finished from its intent. A file that cannot be used arrives too:
+under the digest of its bytes, refused, in quarantine.
 """
 
 from __future__ import annotations
 
-import shutil
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
-from components.data.quarantine import write_batch
+from components.data.contract import is_usable_task
+from components.data.quarantine import marks, write_batch
 from components.data.readers import Reading, read_batch
-from components.data.tracked import SHARD_CHARS
-from components.digest import file_digest
-from components.errors import ConfigError, DataRejected
-from components.files import PART_SUFFIX, publish_file
+from components.digest import json_digest
+from components.errors import ConfigError, DataRejected, RatchetError
+from components.files import mark_of, move_file, write_json
 from components.ledger import views
+from components.pipeline.batch_files import (
+    items_path,
+    keep_aside,
+    raw_path,
+    remove_unfinished,
+    set_batch_aside,
+    staging,
+    unread_path,
+)
+from components.pipeline.staging import Staged, known_suffix, stage
+from components.pipeline.storing import store_files
 from components.pipeline.workspace import Workspace
 
-UNFINISHED = (".part", ".tmp", ".swp", ".crdownload")
+__all__ = [
+    "Arrived",
+    "arrive",
+    "arriving",
+    "check_task",
+    "discard_unfinished",
+    "finish_interrupted",
+    "folder_task",
+    "items_path",
+    "printable",
+    "raw_path",
+    "refuse_unreadable",
+    "set_batch_aside",
+    "take",
+    "was_interrupted",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +62,7 @@ class Arrived:
 
 
 def arrive(ws: Workspace, path: Path, task: str | None, name: str | None = None) -> Arrived:
-    """Take one file in.
+    """Take one file in; it stays where it is.
 
     The task of rows without one is `task`, else the folder under `data/incoming` that the
     file lies in, else `default`. `name` is what people know the file by, where its own name
@@ -42,41 +70,67 @@ def arrive(ws: Workspace, path: Path, task: str | None, name: str | None = None)
 
     Raises:
         ConfigError: there is no such file, or the task's name is not usable.
-        DataRejected: it is no file but a folder, a pipe or the like.
+        DataRejected: it is no file but a folder, a pipe or the like, or cannot be read.
+        Retryable: it is still being written.
     """
     if not path.exists():
         raise ConfigError(f"There is no file {path}.", "Check the path and run it again.")
-    with _arriving(ws):
-        return _arrive(ws, path, _folder_task(ws, path) if task is None else task, name)
+    if task is not None:
+        check_task(task, ws.settings.data.tasks)
+    asked = folder_task(ws, path) if task is None else task
+    check_task(asked)
+    with arriving(ws):
+        staged = stage(path.resolve(), staging(ws))
+        return take(ws, staged, name or path.name, asked)
 
 
-def _arrive(ws: Workspace, path: Path, task: str, name: str | None = None) -> Arrived:
-    source = printable(name or path.name)
-    check_task(task)
-    try:
-        reading = read_batch(path, ws.settings.data, task)
-    except DataRejected as error:
-        return _refuse_unreadable(ws, path, source, task, error)
-    return _take_in(ws, path, source, task, reading)
+def take(ws: Workspace, staged: Staged, name: str, task: str) -> Arrived:
+    """Read a copy and record its arrival, refused where it cannot be used."""
+    source, suffix = printable(name), known_suffix(staged.path.name)
+    found = _read(ws, staged, source, task)
+    batch = found.digest if isinstance(found, Reading) else staged.mark.sha256
+    if views.arrival(ws.ledger, batch) is not None:
+        staged.path.unlink()
+        return Arrived(batch, is_new=False)
+    place = raw_path(ws, batch, suffix)
+    raw = {"path": str(place.relative_to(ws.root)), **staged.mark.to_json()}
+    refused = found if isinstance(found, str) else None
+    payload = _payload(batch, source, suffix, task, refused) | {"raw": raw}
+    return _record(ws, payload, staged.path, place)
 
 
-def _take_in(ws: Workspace, path: Path, source: str, task: str, reading: Reading) -> Arrived:
-    if views.arrival(ws.ledger, reading.digest) is not None:
-        return Arrived(reading.digest, is_new=False)
-    publish_file(path, raw_path(ws, reading.digest, path.suffix))
-    _record_arrival(ws, reading.digest, source, path.suffix, task)
-    return Arrived(reading.digest, is_new=True)
+def refuse_unreadable(ws: Workspace, path: Path, task: str, error: DataRejected) -> Arrived:
+    """Refuse a file that the system does not let be read: it is moved as it is.
+
+    Raises:
+        OSError: it can't be moved either.
+    """
+    status = path.lstat()
+    batch = json_digest([printable(path.name), status.st_size, status.st_mtime_ns])
+    if views.arrival(ws.ledger, batch) is not None:
+        return Arrived(batch, is_new=False)
+    source = printable(path.name)
+    reason = printable(str(error)).replace(printable(str(path)), source)
+    suffix = known_suffix(path.name)
+    payload = _payload(batch, source, suffix, task, reason)
+    return _record(ws, payload, path, unread_path(ws, batch, suffix))
 
 
-def check_task(task: str) -> None:
+def check_task(task: str, legal: Literal["open"] | list[str] = "open") -> None:
     """Refuse a name that no task may have: "mood#2" is the second exam of "mood".
 
     Raises:
-        ConfigError: it is blank, or holds a `#` or a character that cannot be printed.
+        ConfigError: it is blank, holds a `#` or a character that cannot be printed, or is
+            none of the `legal` ones.
     """
-    if not task.strip() or "#" in task or not task.isprintable():
+    if not is_usable_task(task):
         raise ConfigError(
             f"A task can't be called {printable(task)!r}.", "Use a printable name without `#`."
+        )
+    if legal != "open" and task not in legal:
+        raise ConfigError(
+            f"There is no task {task!r}: data.tasks names {', '.join(legal)}.",
+            "Use one of these, or add it to data.tasks in params.yaml.",
         )
 
 
@@ -85,102 +139,82 @@ def printable(name: str) -> str:
     return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def raw_path(ws: Workspace, batch: str, suffix: str) -> Path:
-    """Return where a batch's original bytes are kept."""
-    return _batch_folder(ws, batch) / f"raw{suffix}"
-
-
-def items_path(ws: Workspace, batch: str) -> Path:
-    """Return where a batch's accepted items are kept."""
-    return _batch_folder(ws, batch) / "items.jsonl"
-
-
-def _batch_folder(ws: Workspace, batch: str) -> Path:
-    """Return a batch's folder: below two digits, so that DVC's listings stay short.
-
-    Earlier roots have it directly below `data/batches`.
-    """
-    before = ws.batches / batch
-    return before if before.exists() else ws.batches / batch[:SHARD_CHARS] / batch
-
-
-def set_batch_aside(ws: Workspace, arrival: views.Arrival, reason: str) -> None:
-    """Enter a stored batch in quarantine; its bytes stay where they are."""
-    path = raw_path(ws, arrival.batch, arrival.suffix)
-    stored = str(path.relative_to(ws.root))
-    write_batch(ws.quarantine, arrival.batch, arrival.source, reason, stored)
-
-
-def incoming_files(ws: Workspace) -> list[Path]:
-    """Return the files waiting under `data/incoming`, oldest first, then by name.
-
-    Hidden files and those whose suffix says that they are still being written are left.
-    """
-    files = [
-        path
-        for path in ws.incoming.rglob("*")
-        if path.is_file()
-        and not path.name.startswith(".")
-        and path.suffix not in UNFINISHED
-        and path.name != "README.md"
-    ]
-    return sorted(files, key=lambda path: (path.stat().st_mtime_ns, str(path)))
-
-
-def take_incoming(ws: Workspace) -> list[Arrived]:
-    """Take in every waiting file; each leaves `data/incoming` once its arrival is recorded."""
-    taken: list[Arrived] = []
-    if not incoming_files(ws):
-        return taken
-    with _arriving(ws):
-        for path in incoming_files(ws):
-            taken.append(_arrive(ws, path, _folder_task(ws, path)))
-            path.unlink()
-    return taken
-
-
-def _folder_task(ws: Workspace, path: Path) -> str:
+def folder_task(ws: Workspace, path: Path) -> str:
+    """Return the task that a file's folder under `data/incoming` names, else `default`."""
     incoming = ws.incoming.resolve()
-    folder = path.resolve().parent
+    folder = path.parent.resolve()
     if folder != incoming and folder.is_relative_to(incoming):
         return folder.relative_to(incoming).parts[0]
     return "default"
 
 
-def _record_arrival(
-    ws: Workspace, batch: str, source: str, suffix: str, task: str, refused: str | None = None
-) -> None:
-    payload = {
+def _read(ws: Workspace, staged: Staged, source: str, task: str) -> Reading | str:
+    """Read the copy; text is the reason why it is refused."""
+    if not is_usable_task(task):
+        return (
+            f"Its folder names a task that can't be called {printable(task)!r}. Use a printable "
+            "name without `#`: `ratchet quarantine release BATCH --task NAME`."
+        )
+    try:
+        return read_batch(staged.path, ws.settings.data, task, source)
+    except DataRejected as error:
+        return printable(str(error))
+    except (RatchetError, OSError):
+        raise  # ours, not the file's
+    except Exception as error:
+        # A parser that breaks on one file must not stop the others behind it.
+        said = " ".join(str(error).split())[:300]
+        return printable(f"{source} breaks the reader: {type(error).__name__}: {said}.")
+
+
+def _payload(
+    batch: str, source: str, suffix: str, task: str, refused: str | None
+) -> dict[str, Any]:
+    return {
         "batch": batch,
         "source": source,
-        "task": task,
+        "task": printable(task),
         "suffix": suffix,
         "refused": refused,
     }
+
+
+def _record(ws: Workspace, payload: dict[str, Any], staged: Path, place: Path) -> Arrived:
+    """Publish the bytes and record the arrival, from an intent that outlives this process."""
+    where = {"staged": str(staged), "place": str(place.relative_to(ws.root))}
+    write_json(_mark(ws), {**where, "payload": payload})
+    _publish(ws, payload, staged, place)
+    return _finish(ws, payload, place)
+
+
+def _publish(ws: Workspace, payload: dict[str, Any], staged: Path, place: Path) -> None:
+    if "raw" not in payload:  # it can't be opened, so it can't be flushed either
+        place.parent.mkdir(parents=True, exist_ok=True)
+        staged.replace(place)
+        return
+    if place.exists() and mark_of(place).sha256 != payload["raw"]["sha256"]:
+        keep_aside(ws, place, payload["batch"])
+    move_file(staged, place)
+
+
+def _finish(ws: Workspace, payload: dict[str, Any], place: Path) -> Arrived:
+    batch = payload["batch"]
+    if payload["refused"]:
+        if "raw" in payload:
+            stored = {"key": f"store:{batch}", "batch": batch, "files": store_files(ws, [place])}
+            ws.ledger.append("store.done", stored, None)
+        kept = str(place.relative_to(ws.root))
+        write_batch(ws.quarantine, batch, payload["source"], payload["refused"], kept)
+        payload = {**payload, "quarantine": marks(ws.quarantine, batch)}
     ws.ledger.append("batch.arrived", payload, None)
-
-
-def _refuse_unreadable(
-    ws: Workspace, path: Path, source: str, task: str, error: DataRejected
-) -> Arrived:
-    if not path.is_file():
-        raise error
-    batch = file_digest(path)
-    if views.arrival(ws.ledger, batch) is not None:
-        return Arrived(batch, is_new=False)
-    kept = ws.quarantine / batch / f"raw{path.suffix}"
-    publish_file(path, kept)
-    stored = str(kept.relative_to(ws.root))
-    reason = printable(str(error).replace(str(path), source))
-    write_batch(ws.quarantine, batch, source, reason, stored)
-    _record_arrival(ws, batch, source, path.suffix, task, reason)
     return Arrived(batch, is_new=True)
 
 
 @contextmanager
-def _arriving(ws: Workspace) -> Iterator[None]:
+def arriving(ws: Workspace) -> Iterator[None]:
     """Keep arrivals apart; a mark outlives those that broke off, by a kill or by a fault."""
     with ws.arrivals_locked():
+        _finish_interrupted(ws)
         _mark(ws).touch()
         yield
         _mark(ws).unlink(missing_ok=True)
@@ -195,13 +229,39 @@ def _mark(ws: Workspace) -> Path:
     return ws.mlruns / "arriving"
 
 
-def discard_unfinished(ws: Workspace) -> list[str]:
-    """Remove the partial files that a killed process left."""
+def finish_interrupted(ws: Workspace) -> list[str]:
+    """Record the arrival that a killed process had begun; return what was done, in words."""
     with ws.arrivals_locked():
-        left = list(ws.batches.parent.glob(f"*{PART_SUFFIX}"))
-        for place in (ws.batches, ws.holdouts, ws.quarantine, ws.mlruns):
-            left += [path for path in place.rglob(f"*{PART_SUFFIX}") if path.exists()]
-        for path in left:
-            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        return _finish_interrupted(ws)
+
+
+def _finish_interrupted(ws: Workspace) -> list[str]:
+    try:
+        intent = json.loads(_mark(ws).read_bytes())
+    except (FileNotFoundError, ValueError):
+        return []  # none, or it broke off before anything was published
+    payload, staged = intent["payload"], Path(intent["staged"])
+    place = ws.root / intent["place"]
+    done = []
+    if views.arrival(ws.ledger, payload["batch"]) is None:
+        if _is_whole(staged, payload):
+            _publish(ws, payload, staged, place)
+        if _is_whole(place, payload):
+            _finish(ws, payload, place)
+            done.append(f"recorded the arrival of {payload['source']}, begun before a crash")
+    _mark(ws).unlink()
+    return done
+
+
+def _is_whole(path: Path, payload: dict[str, Any]) -> bool:
+    raw = payload.get("raw")
+    return path.exists() and (raw is None or mark_of(path).sha256 == raw["sha256"])
+
+
+def discard_unfinished(ws: Workspace) -> list[str]:
+    """Remove what a killed process left half-made; nothing that holds a whole file."""
+    with ws.arrivals_locked():
+        _finish_interrupted(ws)
+        left = remove_unfinished(ws)
         _mark(ws).unlink(missing_ok=True)
     return [str(path.relative_to(ws.root)) for path in left]

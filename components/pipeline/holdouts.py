@@ -8,17 +8,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
-from components.data.readers import read_batch
+from components.data.readers import Reading, read_batch
 from components.data.validation import validate
 from components.digest import batch_digest
-from components.errors import ConfigError, DataRejected
-from components.items import Item, write_items
+from components.errors import ConfigError, Corrupted, DataRejected
+from components.files import PART_SUFFIX
+from components.items import Item, read_items, write_items
 from components.ledger import views
 from components.ledger.book import Lease
 from components.pipeline.arrival import check_task, printable
 from components.pipeline.settlement import generation
+from components.pipeline.staging import stage
+from components.pipeline.storing import store_files
 from components.pipeline.workspace import Workspace
+from components.settings import DataSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +48,13 @@ def add(ws: Workspace, lease: Lease, path: Path, task: str, fill: bool = False) 
     Raises:
         ConfigError: there is no such file, or the name of the task is not usable.
         DataRejected: the file can't be read, or no item of it is left.
+        Retryable: the file is still being written.
     """
     if not path.exists():
         raise ConfigError(f"There is no file {path}.", "Check the path and run it again.")
-    check_task(task)
+    check_task(task, ws.settings.data.tasks)
     contract = ws.settings.data.model_copy(update={"min_rows": 1, "min_labels": 1})
-    reading = read_batch(path, contract, task)
+    reading = _read_copy(ws, path, contract, task)
     for row in reading.rows:
         if row.task != task:
             raise DataRejected(
@@ -86,27 +93,66 @@ def _next_exam(ws: Workspace, task: str, fill: bool) -> str:
     return f"{task}#{generation(newest) + 1}"
 
 
+def _read_copy(ws: Workspace, path: Path, contract: DataSettings, task: str) -> Reading:
+    """Read a copy that the file matched before and after it was made."""
+    with TemporaryDirectory(PART_SUFFIX, "holdout-", ws.mlruns) as folder:
+        staged = stage(path.resolve(), Path(folder))
+        return read_batch(staged.path, contract, task, str(path))
+
+
 def _keep(ws: Workspace, lease: Lease, name: str, exam: str, task: str, items: list[Item]) -> None:
     """Store the items by DVC, push them, and only then let them count.
 
     They are stored under their own digest: the same file may bring other items on another day.
     """
     source = batch_digest(item.digest for item in items)
-    key = f"holdout:{source}"
-    ws.ledger.append("holdout.begun", {"key": key, "name": name, "exam": exam}, lease)
-    path = ws.holdouts / f"{source}.jsonl"
-    write_items(path, items)
-    [file] = ws.store.keep([path.relative_to(ws.root)])
-    ws.ledger.append(
-        "holdout.done",
-        {
-            "key": key,
-            "name": name,
-            "exam": exam,
-            "task": task,
-            "source": source,
-            "stored": {"path": file.path, "md5": file.md5, "size": file.size},
-            "items": [(item.digest, item.near) for item in items],
-        },
-        lease,
-    )
+    intent = {"key": f"holdout:{source}", "name": name, "exam": exam, "task": task}
+    ws.ledger.append("holdout.begun", intent, lease)
+    write_items(_items_path(ws, source), items)
+    _finish(ws, lease, intent, items)
+
+
+def _finish(ws: Workspace, lease: Lease, intent: dict[str, Any], items: list[Item]) -> None:
+    source = batch_digest(item.digest for item in items)
+    [stored] = store_files(ws, [_items_path(ws, source)])
+    outcome = {"source": source, "stored": stored}
+    pairs = [(item.digest, item.near) for item in items]
+    ws.ledger.append("holdout.done", {**intent, **outcome, "items": pairs}, lease)
+
+
+def close_interrupted(ws: Workspace, lease: Lease) -> list[str]:
+    """Finish an exam that a killed process had begun to add, or close it; say what was done.
+
+    It is finished where its items were written whole and none of them was held out or trained
+    on since; else it is closed, and the file can be brought again.
+    """
+    done = []
+    for intent in views.open_intents(ws.ledger):
+        if intent.pop("kind") != "holdout.begun":
+            continue
+        items = _written(ws, intent["key"].removeprefix("holdout:"))
+        if items:
+            _finish(ws, lease, {"task": items[0].task, **intent}, items)
+            done.append(f"held out {len(items)} items for {intent['exam']}, begun before a crash")
+        else:
+            reason = "interrupted before its items were written"
+            payload = {"key": intent["key"], "exam": intent["exam"], "reason": reason}
+            ws.ledger.append("holdout.abandoned", payload, lease)
+            done.append(f"closed the exam {intent['exam']} of {intent['name']}: bring it again")
+    return done
+
+
+def _written(ws: Workspace, source: str) -> list[Item]:
+    """Return the items of a holdout file that may still be held out; none where it is not whole."""
+    try:
+        items = read_items(_items_path(ws, source))
+    except (FileNotFoundError, Corrupted):
+        return []
+    near = [item.near for item in items]
+    spent = views.held_among(ws.ledger, near) | views.trained_among(ws.ledger, near)
+    whole = batch_digest(item.digest for item in items) == source
+    return items if whole and not spent else []
+
+
+def _items_path(ws: Workspace, source: str) -> Path:
+    return ws.holdouts / f"{source}.jsonl"

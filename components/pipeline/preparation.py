@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from components.data.cases import CaseFile
-from components.data.quarantine import write_rows
-from components.data.readers import Reading, read_batch
+from components.data.quarantine import marks, write_rows
+from components.data.readers import Reading
 from components.data.split import Split, split_items
 from components.data.validation import Validation, validate
 from components.digest import json_digest
-from components.errors import Corrupted, RatchetError
+from components.errors import RatchetError
 from components.items import Item, write_items
 from components.ledger import views
 from components.ledger.book import Lease
 from components.pipeline.arrival import items_path, printable, raw_path, set_batch_aside
 from components.pipeline.beyond import case_file
+from components.pipeline.kept import read_kept, store_raw
+from components.pipeline.new_tasks import NewTasks, find_new_tasks, recorded_new_tasks
+from components.pipeline.storing import store_files
 from components.pipeline.workspace import Workspace
 
 
@@ -49,7 +52,8 @@ class Settled:
     """What became of a batch: promoted, held, rejected, refused, quarantined or queued again.
 
     `headline` says why, in one line for people; `version` is None where none was trained;
-    `notes` are lines of what else people should hear of.
+    `notes` are lines of what else people should hear of, `new_tasks` what the root did not
+    know before.
     """
 
     batch: str
@@ -57,6 +61,7 @@ class Settled:
     headline: str
     version: int | None
     notes: tuple[str, ...] = ()
+    new_tasks: NewTasks = field(default_factory=NewTasks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,49 +95,46 @@ def check(ws: Workspace, lease: Lease, arrival: views.Arrival) -> Checked:
     """Read the stored bytes again and hold them to the contract.
 
     Raises:
-        Corrupted: the stored bytes no longer have the digest under which they arrived.
+        DataRejected: they are not what arrived any more, and no good copy is left; or they
+            cannot be read under today's settings.
     """
-    path = raw_path(ws, arrival.batch, arrival.suffix)
-    reading = read_batch(path, ws.settings.data, arrival.task)
-    if reading.digest != arrival.batch:
-        raise Corrupted(
-            f"{path} is not the batch that arrived as {arrival.batch[:12]}.",
-            "Restore the file (`dvc checkout data/batches.dvc`), then run `ratchet reconcile`.",
-        )
+    reading = read_kept(ws, lease, arrival)
     parent = views.champion(ws.ledger)
     validation = validate(reading, ws.settings.data, _known_labels(ws, parent))
     write_rows(ws.quarantine, arrival.batch, arrival.source, validation.rejected)
-    if validation.refused is not None:
-        set_batch_aside(ws, arrival, validation.refused)
-    ws.ledger.append(
-        "batch.validated",
-        {
-            "batch": arrival.batch,
-            "accepted": len(validation.accepted),
-            "rejected": len(validation.rejected),
-            "reasons": reason_counts(validation),
-            "checks": ws.write_document(list(validation.checks)),
-        },
-        lease,
-    )
+    payload = {
+        "batch": arrival.batch,
+        "accepted": len(validation.accepted),
+        "rejected": len(validation.rejected),
+        "reasons": reason_counts(validation),
+        "checks": ws.write_document(list(validation.checks)),
+        **find_new_tasks(ws, validation.accepted),
+    }
+    if validation.rejected:
+        payload["quarantine"] = marks(ws.quarantine, arrival.batch)
+    ws.ledger.append("batch.validated", payload, lease)
     return Checked(arrival, reading, validation)
 
 
 def refuse(ws: Workspace, lease: Lease, checked: Checked) -> Settled:
-    """Record that a batch is refused whole; its bytes are in quarantine already."""
+    """Store a batch that is refused whole, enter it in quarantine and record it."""
     rows = len(checked.reading.rows) + len(checked.reading.problems)
-    payload = {"batch": checked.batch, "reason": checked.refused, "rows": rows}
-    ws.ledger.append("batch.refused", payload, lease)
-    return settled(ws, checked.batch)
+    return _refuse(ws, lease, checked.arrival, str(checked.refused), rows)
 
 
 def set_aside(ws: Workspace, lease: Lease, batch: str, error: RatchetError) -> Settled:
     """Refuse a batch that cannot be trained on, so that it does not block the queue."""
     arrival = views.arrival(ws.ledger, batch)
     assert arrival is not None  # the inbox is where `batch` came from
-    set_batch_aside(ws, arrival, str(error))
-    ws.ledger.append("batch.refused", {"batch": batch, "reason": str(error), "rows": 0}, lease)
-    return settled(ws, batch)
+    return _refuse(ws, lease, arrival, str(error), 0)
+
+
+def _refuse(ws: Workspace, lease: Lease, arrival: views.Arrival, reason: str, rows: int) -> Settled:
+    store_raw(ws, lease, arrival)
+    aside = set_batch_aside(ws, arrival, reason)
+    payload = {"batch": arrival.batch, "reason": reason, "rows": rows, "quarantine": aside}
+    ws.ledger.append("batch.refused", payload, lease)
+    return settled(ws, arrival.batch)
 
 
 def put_back(ws: Workspace, lease: Lease, batch: str, error: RatchetError) -> None:
@@ -147,7 +149,8 @@ def settled(ws: Workspace, batch: str) -> Settled:
     assert arrival is not None  # the inbox is where `batch` came from
     version = views.version(ws.ledger, arrival.version) if arrival.version else None
     headline = arrival.reason or (version.headline if version else "")
-    return Settled(batch, arrival.status, headline, arrival.version)
+    new_tasks = recorded_new_tasks(ws, batch)
+    return Settled(batch, arrival.status, headline, arrival.version, new_tasks=new_tasks)
 
 
 def keep(ws: Workspace, lease: Lease, checked: Checked) -> None:
@@ -157,8 +160,7 @@ def keep(ws: Workspace, lease: Lease, checked: Checked) -> None:
     ws.ledger.append("store.begun", {"key": key, "batch": batch}, lease)
     write_items(items_path(ws, batch), checked.validation.accepted)
     paths = (raw_path(ws, batch, checked.arrival.suffix), items_path(ws, batch))
-    kept = ws.store.keep([path.relative_to(ws.root) for path in paths])
-    stored = [{"path": file.path, "md5": file.md5, "size": file.size} for file in kept]
+    stored = store_files(ws, paths)
     ws.ledger.append("store.done", {"key": key, "batch": batch, "files": stored}, lease)
 
 

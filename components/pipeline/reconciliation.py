@@ -15,9 +15,11 @@ from components.ledger import views
 from components.ledger.book import Lease
 from components.operations import recovery
 from components.pipeline import publication
-from components.pipeline.arrival import discard_unfinished, was_interrupted
+from components.pipeline.arrival import discard_unfinished, finish_interrupted, was_interrupted
+from components.pipeline.holdouts import close_interrupted
 from components.pipeline.settings_trail import record_settings
 from components.pipeline.settlement import record_registration
+from components.pipeline.storing import refill_remote
 from components.pipeline.workspace import Workspace
 
 
@@ -37,6 +39,8 @@ def reconcile(ws: Workspace, lease: Lease, whole: bool = False) -> list[str]:
     done = []
     if whole or was_interrupted(ws):
         done += _tidy(ws)
+    done += refill_remote(ws)
+    done += close_interrupted(ws, lease)
     done += _adopt_registrations(ws, lease)
     done += _requeue_interrupted(ws, lease)
     done += publication.mirror(ws, lease, None if whole else (), deep)
@@ -47,8 +51,8 @@ def reconcile(ws: Workspace, lease: Lease, whole: bool = False) -> list[str]:
 
 
 def _tidy(ws: Workspace) -> list[str]:
-    """Remove partial files of dead processes; move aside what the ledger does not know."""
-    done = recovery.bring_back(ws)
+    """Finish a broken-off arrival, remove partial files, move aside what no event names."""
+    done = finish_interrupted(ws) + recovery.bring_back(ws)
     recovery.require_known(ws, interrupted=was_interrupted(ws))
     done += recovery.set_aside(ws, ("batches", "quarantine"))
     return done + [f"removed the unfinished {path}" for path in discard_unfinished(ws)]

@@ -7,13 +7,16 @@ own. Either way nothing is waved through.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from components.data.quarantine import Entry, entries, read_entry, rows_to_batch_file
 from components.errors import ConfigError
+from components.files import PART_SUFFIX
 from components.ledger import views
 from components.ledger.book import Lease
 from components.pipeline import publication
-from components.pipeline.arrival import arrive, raw_path
+from components.pipeline.arrival import arrive, check_task
 from components.pipeline.workspace import Workspace
 
 
@@ -26,11 +29,12 @@ class Released:
     rows: int
 
 
-def release_any(ws: Workspace, lease: Lease, prefix: str) -> Released:
+def release_any(ws: Workspace, lease: Lease, prefix: str, task: str | None = None) -> Released:
     """Release the held or quarantined batch whose digest begins with `prefix`.
 
     Raises:
-        ConfigError: there is none, there are several, or it was released before.
+        ConfigError: there is none, there are several, it was released before, or it cannot
+            be given another `task`.
     """
     held = [
         arrival
@@ -38,7 +42,9 @@ def release_any(ws: Workspace, lease: Lease, prefix: str) -> Released:
         if arrival.status == "held" and arrival.batch.startswith(prefix)
     ]
     if len(held) != 1:
-        return release(ws, lease, find_entry(ws, prefix))
+        return release(ws, lease, find_entry(ws, prefix), task)
+    if task is not None:
+        raise _keeps_its_task(held[0].batch)
     payload = {"batch": held[0].batch, "version": held[0].version, "requeue": True}
     payload["reason"] = "queued to be examined again"
     ws.ledger.append("version.superseded", payload, lease)
@@ -63,12 +69,17 @@ def find_entry(ws: Workspace, prefix: str) -> Entry:
     )
 
 
-def release(ws: Workspace, lease: Lease, entry: Entry) -> Released:
+def release(ws: Workspace, lease: Lease, entry: Entry, task: str | None = None) -> Released:
     """Queue a quarantined batch, or the rejected rows of one, again.
 
+    `task`: for a file that was refused when it arrived, the task of rows without one; for
+    rejected rows, the task of all of them.
+
     Raises:
-        ConfigError: it was released before.
+        ConfigError: it was released before, or it cannot be given another task.
     """
+    if task is not None:
+        check_task(task, ws.settings.data.tasks)
     kept = {
         row.kind
         for row in views.quarantined(ws.ledger)
@@ -79,19 +90,22 @@ def release(ws: Workspace, lease: Lease, entry: Entry) -> Released:
             f"The {entry.kind} of {entry.id[:12]} are not in quarantine any more.",
             "`ratchet status` shows what became of them.",
         )
-    batch = _requeue(ws, entry) if entry.kind == "batch" else _rows_as_batch(ws, entry)
+    again = _requeue if entry.kind == "batch" else _rows_as_batch
+    batch = again(ws, entry, task)
     payload = {"batch": entry.batch, "kind": entry.kind, "as": batch}
     ws.ledger.append("quarantine.released", payload, lease)
     return Released(batch, entry.kind, entry.row_count)
 
 
-def _requeue(ws: Workspace, entry: Entry) -> str:
+def _requeue(ws: Workspace, entry: Entry, task: str | None) -> str:
     """Return the batch to queue: itself, or what its bytes are read as today."""
     arrival = views.arrival(ws.ledger, entry.batch)
     assert arrival is not None and entry.stored_path is not None  # both written on arrival
-    if raw_path(ws, entry.batch, arrival.suffix).exists():
+    if not views.arrival_payload(ws.ledger, arrival).get("refused"):
+        if task is not None:
+            raise _keeps_its_task(entry.batch)
         return entry.batch
-    again = arrive(ws, ws.root / entry.stored_path, arrival.task, arrival.source)
+    again = arrive(ws, ws.root / entry.stored_path, task or arrival.task, arrival.source)
     if again.batch == entry.batch:
         raise ConfigError(
             f"{arrival.source} still can't be read: {entry.reason}",
@@ -100,7 +114,18 @@ def _requeue(ws: Workspace, entry: Entry) -> str:
     return again.batch
 
 
-def _rows_as_batch(ws: Workspace, entry: Entry) -> str:
-    target = entry.folder / "released.jsonl"
-    rows_to_batch_file(entry, target)
-    return arrive(ws, target, None, f"released rows of {entry.source}").batch
+def _rows_as_batch(ws: Workspace, entry: Entry, task: str | None) -> str:
+    with TemporaryDirectory(PART_SUFFIX, "released-", ws.mlruns) as folder:
+        target = Path(folder) / "released.jsonl"
+        rows_to_batch_file(entry, target, ws.settings.data.task_column, task)
+        again = arrive(ws, target, None, f"released rows of {entry.source}")
+    if task is not None and again.batch == entry.batch:
+        raise _keeps_its_task(entry.batch)  # every row was rejected: it is the same batch
+    return again.batch
+
+
+def _keeps_its_task(batch: str) -> ConfigError:
+    return ConfigError(
+        f"Batch {batch[:12]} was read for its task already; it can't be given another one.",
+        "Release it without --task, or send its rows with the task that they are for.",
+    )

@@ -125,7 +125,7 @@ def roll_back(
     labels = _prove(ws, goal)
     cost = _cost(ws, goal, passed, labels)
     guilty, requeued = passed[-1].batch, [version.batch for version in reversed(passed[:-1])]
-    _quarantine(ws, guilty, reason)
+    aside = _quarantine(ws, guilty, reason)
     ws.ledger.append(
         "champion.rolled-back",
         {
@@ -138,6 +138,7 @@ def roll_back(
             "cost": asdict(cost),
             "reason": reason,
             "regressions": regressed or [],
+            "quarantine": aside,
         },
         lease,
     )
@@ -192,10 +193,10 @@ def _cost(
     )
 
 
-def _quarantine(ws: Workspace, batch: str, reason: str) -> None:
+def _quarantine(ws: Workspace, batch: str, reason: str) -> dict[str, Any]:
     arrival = views.arrival(ws.ledger, batch)
     assert arrival is not None  # every version's batch arrived
-    set_batch_aside(ws, arrival, f"Rolled back: {reason}")
+    return set_batch_aside(ws, arrival, f"Rolled back: {reason}")
 
 
 def _regression(each: Regression) -> dict[str, Any]:

@@ -14,7 +14,8 @@ import pytest
 
 from components.errors import ConfigError, DataRejected
 from components.ledger import views
-from components.pipeline.arrival import Arrived, arrive, incoming_files, take_incoming
+from components.pipeline.arrival import Arrived, arrive
+from components.pipeline.incoming import Taken, incoming_files, take_incoming
 from components.pipeline.workspace import open_workspace
 from tests.stream import batch, rows, settle, write_jsonl
 
@@ -66,14 +67,15 @@ def test_an_unreadable_file_arrives_once_and_stays_refused(root: Path, tmp_path:
     [arrival] = views.arrivals(ws.ledger)
     assert (arrival.status, arrival.source) == ("refused", "broken.jsonl")
     assert "not UTF-8" in arrival.reason
-    assert (ws.quarantine / first.batch / "raw.jsonl").read_bytes().startswith(b'{"text": "caf\xe9')
+    raw = ws.batches / first.batch[:2] / first.batch / "raw.jsonl"
+    assert raw.read_bytes().startswith(b'{"text": "caf\xe9')
 
 
 def test_a_folder_in_incoming_names_the_task(root: Path) -> None:
     ws = open_workspace(root)
     batch(ws.incoming / "mood" / "a.jsonl", 1)
     batch(ws.incoming / "b.jsonl", 2)
-    assert all(arrived.is_new for arrived in take_incoming(ws))
+    assert all(arrived.is_new for arrived in take_incoming(ws).arrived)
     assert {a.source: a.task for a in views.arrivals(ws.ledger)} == {
         "a.jsonl": "mood",
         "b.jsonl": "default",
@@ -97,7 +99,7 @@ def test_files_that_are_still_being_written_are_left(root: Path) -> None:
     for name in ("half.part", ".hidden.jsonl", "half.jsonl.tmp", "README.md"):
         (ws.incoming / name).parent.mkdir(parents=True, exist_ok=True)
         (ws.incoming / name).write_text("{")
-    assert take_incoming(ws) == []
+    assert take_incoming(ws) == Taken()
 
 
 def test_two_who_take_in_at_once_share_the_files(root: Path) -> None:
@@ -105,7 +107,7 @@ def test_two_who_take_in_at_once_share_the_files(root: Path) -> None:
         batch(root / "data" / "incoming" / f"{seed}.jsonl", seed, 10)
     taken: list[list[Arrived]] = []
     threads = [
-        threading.Thread(target=lambda: taken.append(take_incoming(open_workspace(root))))
+        threading.Thread(target=lambda: taken.append(take_incoming(open_workspace(root)).arrived))
         for _ in range(2)
     ]
     for thread in threads:

@@ -1,0 +1,198 @@
+"""What lies under `data/incoming`: taken in once it is finished, or left and told why.
+
+Concept: a file is taken when it has settled (`components.data.settling`). Its fault is its own:
+it ends in quarantine, or stays with a reason, and the next is taken. A fault of the ledger or
+of the disk ends the intake, with every file that did not arrive where it was.
+
+Promise: links are never followed, pipes never opened, and nothing is passed over without a
+word but hidden files and those whose suffix says that they are still being written.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from components.data.formats import FORMATS
+from components.data.settling import Settling
+from components.errors import DataRejected
+from components.pipeline.arrival import (
+    Arrived,
+    arriving,
+    folder_task,
+    printable,
+    refuse_unreadable,
+    take,
+)
+from components.pipeline.batch_files import staging
+from components.pipeline.staging import (
+    BeingWritten,
+    UnreadableSource,
+    is_hidden_source,
+    let_go,
+    put_back,
+    stage,
+)
+from components.pipeline.workspace import Workspace
+
+UNFINISHED = (".part", ".tmp", ".swp", ".crdownload")
+BEING_WRITTEN = "still being written: left for the next time"
+CHANGED = "written to while it was taken in: it is taken again the next time"
+KINDS = {
+    stat.S_ISLNK: "a link, which is not followed: copy the file itself here",
+    stat.S_ISFIFO: "a pipe, which is not opened: copy the rows to a file",
+    stat.S_ISSOCK: "a socket, no file",
+    stat.S_ISCHR: "a device, no file",
+    stat.S_ISBLK: "a device, no file",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What was left in `data/incoming`, and why. `path` is relative to the root.
+
+    `seconds_left`: how long a file that is quiet must still stay so; None for all else.
+    """
+
+    path: str
+    reason: str
+    seconds_left: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What one look at `data/incoming` came to."""
+
+    arrived: list[Arrived] = field(default_factory=list)
+    left: list[Left] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What lies there: files to take, sources that a killed process had hidden, and the rest."""
+
+    files: list[Path] = field(default_factory=list)
+    hidden: list[Path] = field(default_factory=list)
+    left: list[Left] = field(default_factory=list)
+
+
+def look(ws: Workspace) -> Found:
+    """Return what lies under `data/incoming`, files oldest first, then by name."""
+    found = Found()
+
+    def unlisted(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):
+            found.left.append(
+                _left(ws, Path(error.filename), f"cannot be listed: {error.strerror}")
+            )
+
+    for folder, folders, names in os.walk(ws.incoming, onerror=unlisted):
+        for name in sorted([*folders, *names]):
+            path = Path(folder, name)
+            if not _is_taken_on(ws, path, found) and name in folders:
+                folders.remove(name)
+    found.files.sort(key=lambda path: (_modified(path), str(path)))
+    return found
+
+
+def incoming_files(ws: Workspace) -> list[Path]:
+    """Return the files waiting under `data/incoming`, oldest first, then by name."""
+    return look(ws).files
+
+
+def take_incoming(ws: Workspace, settling: Settling | None = None) -> Taken:
+    """Take in every finished file; each leaves `data/incoming` once its arrival is recorded.
+
+    `settling` is what earlier looks saw. Without, this is the only look: fresh files are
+    waited for, as long as they must be quiet.
+    """
+    found, taken = look(ws), Taken()
+    taken.left.extend(found.left)
+    if not found.files and not found.hidden:
+        return taken
+    if settling is None:
+        settling = Settling(ws.settings.data.settle_seconds)
+        time.sleep(max((_seconds_left(settling, path) or 0.0 for path in found.files), default=0.0))
+    with arriving(ws):
+        for path in found.hidden:
+            if path.exists():
+                put_back(path)
+        for path in found.files:
+            _take_one(ws, path, settling, taken)
+    settling.remember(found.files)
+    return taken
+
+
+def _is_taken_on(ws: Workspace, path: Path, found: Found) -> bool:
+    """Enter one name in what was found; tell whether it is a folder to look into."""
+    if is_hidden_source(path):
+        found.hidden.append(path)
+    if path.name.startswith(".") or path.suffix.lower() in UNFINISHED or path.name == "README.md":
+        return False
+    try:
+        mode = path.lstat().st_mode
+    except OSError:
+        return False  # it has gone, or its folder can't be listed, which is told
+    if stat.S_ISREG(mode):
+        found.files.append(path)
+        return False
+    if stat.S_ISDIR(mode) and path.suffix.lower() not in FORMATS:
+        return True
+    reason = next((said for kind, said in KINDS.items() if kind(mode)), None)
+    reason = reason or "a folder named like a file: put its files beside it, or rename it"
+    found.left.append(_left(ws, path, reason))
+    return False
+
+
+def _take_one(ws: Workspace, path: Path, settling: Settling, taken: Taken) -> None:
+    try:
+        seconds = settling.seconds_left(path)
+        if seconds != 0:
+            taken.left.append(_left(ws, path, BEING_WRITTEN, seconds))
+            return
+        staged = stage(path, staging(ws))
+    except FileNotFoundError:
+        return  # somebody else took it
+    except BeingWritten:
+        taken.left.append(_left(ws, path, BEING_WRITTEN))
+        return
+    except UnreadableSource as error:
+        _move_unreadable(ws, path, error, taken)
+        return
+    except DataRejected as error:
+        taken.left.append(_left(ws, path, error.message))
+        return
+    taken.arrived.append(take(ws, staged, path.name, folder_task(ws, path)))
+    try:
+        if not let_go(path, staged):
+            taken.left.append(_left(ws, path, CHANGED))
+    except OSError as error:
+        taken.left.append(_left(ws, path, f"taken in, but can't be removed: {error.strerror}"))
+
+
+def _move_unreadable(ws: Workspace, path: Path, error: DataRejected, taken: Taken) -> None:
+    try:
+        taken.arrived.append(refuse_unreadable(ws, path, folder_task(ws, path), error))
+    except OSError:
+        taken.left.append(_left(ws, path, f"{error.message} It can't be moved away either."))
+
+
+def _seconds_left(settling: Settling, path: Path) -> float | None:
+    try:
+        return settling.seconds_left(path)
+    except OSError:
+        return None
+
+
+def _modified(path: Path) -> int:
+    try:
+        return path.lstat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _left(ws: Workspace, path: Path, reason: str, seconds_left: float | None = None) -> Left:
+    return Left(printable(str(path.relative_to(ws.root))), printable(reason), seconds_left)

@@ -1,0 +1,364 @@
+"""Nothing is lost on the way in: slow writers, kills between two steps, files of every kind."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components.data import quarantine
+from components.errors import Corrupted, Retryable
+from components.files import mark_of
+from components.ledger import views
+from components.ledger.book import Ledger
+from components.pipeline import arrival, batch_files, incoming, staging
+from components.pipeline.incoming import take_incoming
+from components.pipeline.reconciliation import reconcile
+from components.pipeline.release import find_entry, release
+from components.pipeline.workspace import Workspace, open_workspace
+from tests.stream import PARAMS, batch, rows, write_jsonl
+
+SLOW = PARAMS.replace("settle_seconds: 0", "settle_seconds: 1.0")
+HOLDS = """
+import json, sys, time
+with open(sys.argv[1], "a") as file:
+    for line in sys.stdin:
+        file.write(line); file.flush(); time.sleep(0.02)
+"""
+REOPENS = """
+import json, sys, time
+for line in sys.stdin:
+    with open(sys.argv[1], "a") as file:
+        file.write(line)
+    time.sleep(0.05)
+"""
+
+
+class Killed(BaseException):
+    """Stands for `kill -9`: nothing that is written for faults runs after it."""
+
+
+@pytest.fixture
+def ws(root: Path) -> Workspace:
+    return open_workspace(root)
+
+
+def arrived_rows(ws: Workspace) -> list[str]:
+    """Return every row of every batch and refused file, as it was written."""
+    found = ws.batches.rglob("raw*")
+    return [line for path in found for line in path.read_text().splitlines()]
+
+
+def rows_seen_from(ws: Workspace) -> set[str]:
+    waiting = [path.read_text().splitlines() for path in incoming.incoming_files(ws)]
+    return set(arrived_rows(ws)).union(*waiting)
+
+
+def raw_of(ws: Workspace, batch: str) -> Path:
+    found = views.arrival(ws.ledger, batch)
+    assert found is not None
+    return ws.root / views.arrival_payload(ws.ledger, found)["raw"]["path"]
+
+
+@pytest.mark.parametrize("writer", [HOLDS, REOPENS])
+def test_a_slow_writer_loses_no_row_whenever_it_is_looked_at(root: Path, writer: str) -> None:
+    (root / "params.yaml").write_text(SLOW)
+    ws = open_workspace(root)
+    lines = [json.dumps(row) + "\n" for row in rows(1, 60)]
+    file = ws.incoming / "slow.jsonl"
+    file.parent.mkdir(parents=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", writer, str(file)], stdin=subprocess.PIPE, text=True
+    )
+    assert process.stdin is not None
+    process.stdin.writelines(lines)
+    process.stdin.close()
+    looks = incoming.Settling(1.0)
+    while process.poll() is None:
+        assert take_incoming(ws, looks).arrived == []
+        time.sleep(0.05)
+    taken = take_incoming(ws)
+    assert [each.is_new for each in taken.arrived] == [True] and taken.left == []
+    assert sorted(arrived_rows(ws)) == sorted(line.rstrip("\n") for line in lines)
+
+
+def test_a_file_that_stays_open_is_left_and_told(ws: Workspace) -> None:
+    file = batch(ws.incoming / "open.jsonl", 1)
+    with file.open("a"):
+        taken = take_incoming(ws)
+        assert taken.arrived == [] and file.exists()
+        assert [(each.path, each.reason) for each in taken.left] == [
+            ("data/incoming/open.jsonl", incoming.BEING_WRITTEN)
+        ]
+    assert len(take_incoming(ws).arrived) == 1
+
+
+def test_a_file_that_is_run_by_name_while_it_is_written_asks_to_try_again(
+    ws: Workspace, tmp_path: Path
+) -> None:
+    file = batch(tmp_path / "b.jsonl", 1)
+    with file.open("a"), pytest.raises(Retryable, match="still being written"):
+        arrival.arrive(ws, file, "mood")
+    assert arrival.arrive(ws, file, "mood").is_new
+
+
+def test_a_file_that_grows_as_fast_as_it_is_copied_is_not_taken(
+    ws: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = batch(tmp_path / "b.jsonl", 1)
+    read = staging._read
+
+    def growing(source: Path, opened: Any) -> bytes:
+        block = read(source, opened)
+        if block:
+            with source.open("a") as more:
+                more.write("{}\n")
+        return block
+
+    monkeypatch.setattr(staging, "_read", growing)
+    with pytest.raises(Retryable, match="still being written"):
+        arrival.arrive(ws, file, "mood")
+    assert not list(batch_files.staging(ws).iterdir())
+
+
+@pytest.mark.parametrize("open_still", [True, False])
+def test_what_is_written_between_the_copy_and_the_deletion_arrives_the_next_time(
+    ws: Workspace, monkeypatch: pytest.MonkeyPatch, open_still: bool
+) -> None:
+    file = batch(ws.incoming / "b.jsonl", 1)
+    late = json.dumps({"text": "good late row", "label": "pos"})
+    taken, writers = arrival.take, []
+
+    def take(*arguments: Any) -> arrival.Arrived:
+        outcome = taken(*arguments)
+        writer = file.open("a")
+        if open_still:
+            writers.append(writer)
+        else:
+            writer.write(late + "\n")
+            writer.close()
+        return outcome
+
+    monkeypatch.setattr(incoming, "take", take)
+    first = take_incoming(ws)
+    assert len(first.arrived) == 1 and first.left[0].reason == incoming.CHANGED
+    assert file.exists(), "it lies at its own name again"
+    monkeypatch.undo()
+    for writer in writers:
+        writer.write(late + "\n")
+        writer.close()
+    assert len(take_incoming(ws).arrived) == 1
+    assert late in arrived_rows(ws) and not list(ws.incoming.iterdir())
+
+
+def test_a_source_that_was_out_of_sight_at_a_kill_comes_back_and_is_known(
+    ws: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = batch(ws.incoming / "b.jsonl", 1)
+
+    def killed(*_: object) -> bool:
+        raise Killed
+
+    monkeypatch.setattr(
+        staging, "is_open_for_writing", lambda path: path.name[0] == "." and killed()
+    )
+    with pytest.raises(Killed):
+        take_incoming(ws)
+    assert [path.name for path in ws.incoming.iterdir()] == [".leaving-b.jsonl"]
+    monkeypatch.undo()
+    batch(file, 2)  # its writer used the name again
+    assert [each.is_new for each in take_incoming(ws).arrived] == [True]
+    assert [path.name for path in ws.incoming.iterdir()] == ["b-2.jsonl"]
+    assert [each.is_new for each in take_incoming(ws).arrived] == [False]
+    assert not list(ws.incoming.iterdir())
+
+
+def dies(*_: object) -> None:
+    raise Killed
+
+
+KILLS: dict[str, tuple[Any, str]] = {
+    "before it is published": (arrival, "move_file"),
+    "before it is recorded": (Ledger, "append"),
+}
+
+
+@pytest.mark.parametrize("where", KILLS)
+@pytest.mark.parametrize("content", ["good", "broken"])
+def test_an_arrival_killed_half_way_is_finished_by_reconcile(
+    ws: Workspace, monkeypatch: pytest.MonkeyPatch, where: str, content: str
+) -> None:
+    file = batch(ws.incoming / "b.jsonl", 1)
+    if content == "broken":
+        file.write_bytes(b"\xe9")
+    _ = ws.ledger
+    monkeypatch.setattr(*KILLS[where], dies)
+    with pytest.raises(Killed):
+        take_incoming(ws)
+    monkeypatch.undo()
+    file.unlink()  # the copy is the only one left
+    with ws.ledger.lease("tiny", 10) as lease:
+        done = reconcile(ws, lease)
+    assert any("recorded the arrival of b.jsonl" in each for each in done)
+    [found] = views.arrivals(ws.ledger)
+    assert found.status == ("queued" if content == "good" else "refused")
+    assert mark_of(raw_of(ws, found.batch)).to_json().items() <= (
+        views.arrival_payload(ws.ledger, found)["raw"].items()
+    )
+    assert not arrival.was_interrupted(ws) and not ws.unknown.exists()
+
+
+def link(path: Path) -> None:
+    path.symlink_to("/etc/hostname")
+
+
+ODD: dict[str, tuple[Callable[[Path], None], str]] = {
+    "link.jsonl": (link, "a link, which is not followed"),
+    "pipe.jsonl": (lambda path: os.mkfifo(path), "a pipe, which is not opened"),
+    "folder.jsonl": (Path.mkdir, "a folder named like a file"),
+}
+
+
+def test_what_is_no_file_is_told_and_left_and_the_next_is_taken(ws: Workspace) -> None:
+    batch(ws.incoming / "z.jsonl", 1)
+    for name, (make, _) in ODD.items():
+        make(ws.incoming / name)
+    taken = take_incoming(ws)
+    assert len(taken.arrived) == 1
+    told = {Path(each.path).name: each.reason for each in taken.left}
+    assert told.keys() == ODD.keys()
+    assert all(told[name].startswith(reason) for name, (_, reason) in ODD.items())
+    assert incoming.look(ws).left == taken.left
+
+
+FAULTY: dict[str, tuple[Callable[[Path], Path], str]] = {
+    "suffix": (lambda folder: batch(folder / f"a.{'x' * 230}", 2), "is no known format"),
+    "task": (lambda folder: batch(folder / "a#2" / "a.jsonl", 2), "can't be called 'a#2'"),
+    "bytes": (lambda folder: write_jsonl(folder / "a.jsonl", []), "is empty"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTY)
+def test_a_faulty_file_is_refused_with_its_reason_stored_and_the_next_is_taken(
+    ws: Workspace, fault: str
+) -> None:
+    make, reason = FAULTY[fault]
+    file = make(ws.incoming)
+    os.utime(file, (1, 1))
+    content = mark_of(file)
+    batch(ws.incoming / "next.jsonl", 3)
+    taken = take_incoming(ws)
+    assert len(taken.arrived) == 2 and taken.left == [] and incoming.incoming_files(ws) == []
+    refused, queued = views.arrivals(ws.ledger)
+    assert (refused.status, queued.status) == ("refused", "queued")
+    assert reason in refused.reason
+    raw = raw_of(ws, refused.batch)
+    assert mark_of(raw) == content and raw.is_relative_to(ws.batches)
+    [stored] = views.events(ws.ledger, kind="store.done", batch=refused.batch)
+    [file_stored] = json.loads(stored.payload)["files"]
+    assert file_stored["sha256"] == content.sha256 and ws.store.is_pushed(file_stored["md5"])
+    entry = quarantine.read_entry(ws.quarantine, refused.batch)
+    marks = views.arrival_payload(ws.ledger, refused)["quarantine"]
+    assert marks["about.json"] == mark_of(entry.folder / "about.json").to_json()
+
+
+def test_a_file_of_an_unusable_folder_is_released_under_a_task_that_can_be(ws: Workspace) -> None:
+    batch(ws.incoming / "a#2" / "a.jsonl", 2)
+    [refused] = take_incoming(ws).arrived
+    with ws.ledger.lease("tiny", 10) as lease:
+        released = release(ws, lease, find_entry(ws, refused.batch), "mood")
+    found = views.arrival(ws.ledger, released.batch)
+    assert found is not None and (found.task, found.source) == ("mood", "a.jsonl")
+    assert [each.batch for each in views.waiting(ws.ledger)] == [released.batch]
+
+
+@pytest.mark.parametrize("movable", [True, False])
+def test_a_file_that_cannot_be_read_goes_aside_or_is_told_and_the_next_is_taken(
+    ws: Workspace, monkeypatch: pytest.MonkeyPatch, movable: bool
+) -> None:
+    """Rights can't be taken from root, so the fault is made where the file is read."""
+    bad = batch(ws.incoming / "bad.jsonl", 2)
+    os.utime(bad, (1, 1))
+    batch(ws.incoming / "next.jsonl", 3)
+    read, replace = staging._read, Path.replace
+
+    def failing(source: Path, opened: Any) -> bytes:
+        if source == bad:
+            raise staging._unreadable(source, OSError(errno.EIO, "Input/output error"))
+        return read(source, opened)
+
+    def stuck(path: Path, target: Path) -> Path:
+        if path == bad and not movable:
+            raise OSError(errno.EACCES, "Permission denied")
+        return replace(path, target)
+
+    monkeypatch.setattr(staging, "_read", failing)
+    monkeypatch.setattr(Path, "replace", stuck)
+    taken = take_incoming(ws)
+    assert views.waiting(ws.ledger)[-1].source == "next.jsonl"
+    if movable:
+        refused = views.arrivals(ws.ledger)[0]
+        assert refused.status == "refused" and "Input/output error" in refused.reason
+        assert not bad.exists()
+        assert (ws.root / find_entry(ws, refused.batch).stored_path or "").exists()  # type: ignore
+    else:
+        assert bad.exists() and "can't be moved away" in taken.left[0].reason
+
+
+def test_a_parser_that_breaks_on_one_file_refuses_that_file(
+    ws: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(*_: object) -> None:
+        raise OverflowError("year 10000 is out of range")
+
+    monkeypatch.setattr(arrival, "read_batch", breaks)
+    batch(ws.incoming / "a.jsonl", 2)
+    take_incoming(ws)
+    [refused] = views.arrivals(ws.ledger)
+    assert "a.jsonl breaks the reader: OverflowError: year 10000" in refused.reason
+
+
+def test_a_fault_of_the_ledger_ends_the_intake_with_nothing_lost(
+    ws: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = {batch(ws.incoming / f"{seed}.jsonl", seed) for seed in range(3)}
+    before = rows_seen_from(ws)
+
+    def broken(*_: object) -> None:
+        raise Corrupted("The ledger is broken.", "Restore it.")
+
+    monkeypatch.setattr(Ledger, "append", broken)
+    with pytest.raises(Corrupted):
+        take_incoming(ws)
+    assert all(path.exists() for path in names)
+    monkeypatch.undo()
+    assert sum(each.is_new for each in take_incoming(ws).arrived) == 2, "one was begun"
+    assert len(views.waiting(ws.ledger)) == 3 and rows_seen_from(ws) == before
+
+
+def test_bytes_that_lie_where_a_batch_belongs_are_moved_aside_not_overwritten(
+    ws: Workspace, tmp_path: Path
+) -> None:
+    file = batch(tmp_path / "a.jsonl", 2)
+    digest = arrival.arrive(open_workspace(_copy_of(ws, tmp_path)), file, "mood").batch
+    stranger = batch_files.raw_path(ws, digest, ".jsonl")
+    write_jsonl(stranger, rows(7))
+    content = stranger.read_bytes()
+    arrival.arrive(ws, file, "mood")
+    assert stranger.read_bytes() == file.read_bytes()
+    [aside] = (ws.root / "data" / "damaged" / digest).iterdir()
+    assert aside.read_bytes() == content
+
+
+def _copy_of(ws: Workspace, folder: Path) -> Path:
+    (folder / "other").mkdir()
+    (folder / "other" / "params.yaml").write_text((ws.root / "params.yaml").read_text())
+    return folder / "other"
