@@ -92,8 +92,11 @@ def serve(root: Path, pace: Pace, stop: Event, tell: Tell) -> None:
             fault = error
             tell("fault", {"code": error.code, "message": error.message, "remedy": error.remedy})
             revive()
-        idle = pace.idle_exit is not None and _since(worked) >= pace.idle_exit
-        if idle and looks.soonest is None:
+        if (
+            looks.soonest is None
+            and pace.idle_exit is not None
+            and _since(worked) >= pace.idle_exit
+        ):
             if fault is not None:
                 raise fault
             return

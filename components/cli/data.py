@@ -152,7 +152,11 @@ def show_quarantine(context: Context, batch: str, as_json: bool) -> None:
 
 @quarantine.command("release")
 @click.argument("batch", type=BatchPrefix())
-@click.option("--task", help="Task of rejected rows, or of a file that was refused on arrival.")
+@click.option(
+    "--task",
+    type=Words(),
+    help="Task of rejected rows, or of a file that was refused when it arrived.",
+)
 @json_option
 @pass_root
 def release_quarantine(context: Context, batch: str, task: str | None, as_json: bool) -> None:

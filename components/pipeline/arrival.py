@@ -29,7 +29,6 @@ from components.pipeline.batch_files import (
     remove_unfinished,
     set_batch_aside,
     staging,
-    unknown_batches,
     unread_path,
 )
 from components.pipeline.staging import Staged, known_suffix, stage
@@ -50,7 +49,6 @@ __all__ = [
     "refuse_unreadable",
     "set_batch_aside",
     "take",
-    "unknown_batches",
     "was_interrupted",
 ]
 
@@ -158,9 +156,9 @@ def _read(ws: Workspace, staged: Staged, source: str, task: str) -> Reading | st
             "name without `#`: `ratchet quarantine release BATCH --task NAME`."
         )
     try:
-        return read_batch(staged.path, ws.settings.data, task)
+        return read_batch(staged.path, ws.settings.data, task, source)
     except DataRejected as error:
-        return printable(str(error).replace(str(staged.path), source))
+        return printable(str(error))
     except (RatchetError, OSError):
         raise  # ours, not the file's
     except Exception as error:

@@ -1,11 +1,10 @@
-"""Where the files of a batch lie, and what is there that the ledger does not know.
+"""Where the files of a batch lie.
 
 Concept: `data/batches/<2 hex>/<batch>/` holds the original bytes (`raw.*`) and the accepted
 items. `data/quarantine/<batch>/` says why something was refused.
 
-Promise: nothing that the ledger does not know is deleted, but what a dead process of ours left
-half-written. Bytes that are not what they should be are moved to `data/damaged` before others
-take their place.
+Promise: nothing is deleted but what a dead process of ours left half-written. Bytes that are
+not what they should be are moved to `data/damaged` before others take their place.
 """
 
 from __future__ import annotations
@@ -67,21 +66,8 @@ def keep_aside(ws: Workspace, path: Path, batch: str) -> Path:
     return target
 
 
-def unknown_batches(ws: Workspace) -> list[Path]:
-    """Return the batch folders that hold something and that no event of the ledger names."""
-    known = {arrival.batch for arrival in views.arrivals(ws.ledger)}
-    return [path for path in _batch_folders(ws) if path.name not in known and any(path.iterdir())]
-
-
-def _batch_folders(ws: Workspace) -> list[Path]:
-    found = [path for path in sorted(ws.batches.glob("*")) if path.is_dir()]
-    shards = [path for path in found if len(path.name) == SHARD_CHARS]
-    inner = [path for shard in shards for path in sorted(shard.iterdir()) if path.is_dir()]
-    return [path for path in found if path not in shards] + inner
-
-
 def remove_unfinished(ws: Workspace) -> list[Path]:
-    """Remove partial files, copies of files that had not arrived yet, and empty folders."""
+    """Remove partial files, and copies of files that had not arrived yet."""
     left = list(ws.batches.parent.glob(f"*{PART_SUFFIX}"))
     for place in (ws.batches, ws.holdouts, ws.quarantine, ws.mlruns):
         left += place.rglob(f"*{PART_SUFFIX}")
@@ -91,7 +77,4 @@ def remove_unfinished(ws: Workspace) -> list[Path]:
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)  # it may have gone with its folder
-    for folder in _batch_folders(ws):
-        if not any(folder.iterdir()):
-            folder.rmdir()
     return left

@@ -97,11 +97,7 @@ def _read_copy(ws: Workspace, path: Path, contract: DataSettings, task: str) -> 
     """Read a copy that the file matched before and after it was made."""
     with TemporaryDirectory(PART_SUFFIX, "holdout-", ws.mlruns) as folder:
         staged = stage(path.resolve(), Path(folder))
-        try:
-            return read_batch(staged.path, contract, task)
-        except DataRejected as error:
-            said = error.message.replace(str(staged.path), str(path))
-            raise DataRejected(said, error.remedy) from None
+        return read_batch(staged.path, contract, task, str(path))
 
 
 def _keep(ws: Workspace, lease: Lease, name: str, exam: str, task: str, items: list[Item]) -> None:

@@ -83,8 +83,8 @@ def _restore(
         raise _damaged(path) from error
     if not _is_sound(path, mark):
         raise _damaged(path)
-    payload: dict[str, Any] = {"batch": arrival.batch, "path": name, "md5": md5}
-    payload["damaged"] = str(aside.relative_to(ws.root)) if aside else None
+    damaged = str(aside.relative_to(ws.root)) if aside else None
+    payload = {"batch": arrival.batch, "path": name, "md5": md5, "damaged": damaged}
     ws.ledger.append("batch.restored", payload, lease)
 
 

@@ -39,8 +39,10 @@ def find_new_tasks(ws: Workspace, accepted: Iterable[Item]) -> dict[str, Any]:
     return {"new_tasks": new, "resembles": alike if known else {}}
 
 
-def recorded_new_tasks(ws: Workspace, arrival: views.Arrival) -> NewTasks:
+def recorded_new_tasks(ws: Workspace, batch: str) -> NewTasks:
     """Return the new tasks of a batch as they were when it was validated last."""
+    arrival = views.arrival(ws.ledger, batch)
+    assert arrival is not None  # whoever asks has its digest from the inbox
     found = views.last_payload(ws.ledger, "batch.validated", arrival) or {}
     return NewTasks(
         found.get("new_tasks", {}), found.get("resembles", {}), found.get("accepted", 0)

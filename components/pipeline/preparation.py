@@ -52,8 +52,8 @@ class Settled:
     """What became of a batch: promoted, held, rejected, refused, quarantined or queued again.
 
     `headline` says why, in one line for people; `version` is None where none was trained;
-    `notes` are lines of what else people should hear of; `new_tasks`: tasks that the root did
-    not know before.
+    `notes` are lines of what else people should hear of, `new_tasks` what the root did not
+    know before.
     """
 
     batch: str
@@ -160,8 +160,8 @@ def settled(ws: Workspace, batch: str, notes: tuple[str, ...] = ()) -> Settled:
     assert arrival is not None  # the inbox is where `batch` came from
     version = views.version(ws.ledger, arrival.version) if arrival.version else None
     headline = arrival.reason or (version.headline if version else "")
-    new = recorded_new_tasks(ws, arrival)
-    return Settled(batch, arrival.status, headline, arrival.version, notes, new)
+    new_tasks = recorded_new_tasks(ws, batch)
+    return Settled(batch, arrival.status, headline, arrival.version, new_tasks=new_tasks)
 
 
 def keep(ws: Workspace, lease: Lease, checked: Checked) -> None:

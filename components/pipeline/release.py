@@ -118,7 +118,10 @@ def _rows_as_batch(ws: Workspace, entry: Entry, task: str | None) -> str:
     with TemporaryDirectory(PART_SUFFIX, "released-", ws.mlruns) as folder:
         target = Path(folder) / "released.jsonl"
         rows_to_batch_file(entry, target, ws.settings.data.task_column, task)
-        return arrive(ws, target, None, f"released rows of {entry.source}").batch
+        again = arrive(ws, target, None, f"released rows of {entry.source}")
+    if task is not None and again.batch == entry.batch:
+        raise _keeps_its_task(entry.batch)  # every row was rejected: it is the same batch
+    return again.batch
 
 
 def _keeps_its_task(batch: str) -> ConfigError:

@@ -16,6 +16,7 @@ from components.ledger.projections import Superseded
 from components.pipeline import publication
 from components.pipeline.arrival import set_batch_aside
 from components.pipeline.examination import Examined, rules
+from components.pipeline.new_tasks import recorded_new_tasks
 from components.pipeline.preparation import Checked, Divided, Settled
 from components.pipeline.workspace import Workspace
 from components.registry.submission import Registered
@@ -92,7 +93,8 @@ def settle(
     touched = [*views.versions(ws.ledger, batch=divided.batch), *parent]
     publication.mirror(ws, lease, {each.version for each in touched})
     headline = str(payload["reason"])
-    return Settled(divided.batch, action, headline, version.version, examined.notes)
+    new_tasks = recorded_new_tasks(ws, divided.batch)
+    return Settled(divided.batch, action, headline, version.version, examined.notes, new_tasks)
 
 
 def _reject(ws: Workspace, lease: Lease, divided: Divided, payload: dict[str, object]) -> Action:

@@ -162,3 +162,23 @@ def refuse(root: Path, batch: str) -> None:
     ws = open_workspace(root)
     with ws.ledger.lease("tiny", 10) as lease:
         ws.ledger.append("batch.refused", {"batch": batch, "reason": "", "rows": 0}, lease)
+
+
+def test_what_stays_in_incoming_is_told_once(grown: Path) -> None:
+    told, incoming = Told(), grown / "data" / "incoming"
+    incoming.mkdir(parents=True, exist_ok=True)
+    (incoming / "link.jsonl").symlink_to(grown / "exam.jsonl")
+    serve(grown, Pace(0.05, idle_exit=0.4), threading.Event(), told)
+    assert told.kinds() == ["left"]
+
+
+def test_a_fresh_file_is_waited_for_before_the_worker_ends(
+    grown: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    params = (grown / "params.yaml").read_text()
+    (grown / "params.yaml").write_text(params.replace("settle_seconds: 0", "settle_seconds: 0.6"))
+    monkeypatch.setattr(worker, "retrain", lambda root, batch: stop.set() or {})
+    stop, told = threading.Event(), Told()
+    batch(grown / "data" / "incoming" / "b3.jsonl", 3)
+    serve(grown, Pace(0.1, idle_exit=0.0), stop, told)
+    assert told.kinds() == ["settled"]

@@ -213,16 +213,7 @@ def test_an_arrival_killed_half_way_is_finished_by_reconcile(
     assert mark_of(raw_of(ws, found.batch)).to_json().items() <= (
         views.arrival_payload(ws.ledger, found)["raw"].items()
     )
-    assert not arrival.was_interrupted(ws) and arrival.unknown_batches(ws) == []
-
-
-def test_reconcile_keeps_a_batch_that_the_ledger_does_not_know(ws: Workspace) -> None:
-    stranger = ws.batches / "ab" / ("ab" * 32)
-    batch(stranger / "raw.jsonl", 1)
-    (ws.batches / "cd" / ("cd" * 32)).mkdir(parents=True)
-    with ws.ledger.lease("tiny", 10) as lease:
-        reconcile(ws, lease, whole=True)
-    assert arrival.unknown_batches(ws) == [stranger] and (stranger / "raw.jsonl").exists()
+    assert not arrival.was_interrupted(ws) and not ws.unknown.exists()
 
 
 def link(path: Path) -> None:
