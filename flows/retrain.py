@@ -57,5 +57,4 @@ def way_of_a_batch(ws: Workspace, lease: Lease, batch: str, step: Step) -> Settl
     bundle = step("train", partial(learning.learn, ws, lease, divided, library))
     examined = step("examine", partial(examination.examine, ws, lease, divided, bundle, library))
     version = step("register", partial(settlement.register, ws, lease, checked, divided, examined))
-    done = step("settle", partial(settlement.settle, ws, lease, divided, examined, version))
-    return preparation.settled(ws, batch, done.notes)
+    return step("settle", partial(settlement.settle, ws, lease, divided, examined, version))

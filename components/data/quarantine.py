@@ -142,7 +142,7 @@ def rows_to_batch_file(
     def lines() -> Iterator[bytes]:
         nonlocal count
         for count, row in enumerate(_rows(entry), start=1):  # noqa: B007
-            yield _batch_line(row, task_column, task).encode()
+            yield _batch_line(row, task_column, task)
 
     write_lines(target, lines())
     return count
@@ -159,11 +159,9 @@ def _row_json(row: Rejected) -> dict[str, Any]:
     }
 
 
-def _batch_line(row: Rejected, task_column: str, task: str | None) -> str:
+def _batch_line(row: Rejected, task_column: str, task: str | None) -> bytes:
     if isinstance(row.raw, str):
-        return _json_line(row.raw) if "\n" in row.raw else row.raw + "\n"
-    if task is not None:
-        return _json_line({**row.raw, task_column: task})
+        return (_json_line(row.raw) if "\n" in row.raw else row.raw + "\n").encode()
     named = row.raw.get(task_column)
     unnamed = named is None or (isinstance(named, str) and not named.strip())
     named_by = task or (row.task if unnamed else None)

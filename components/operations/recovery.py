@@ -70,7 +70,9 @@ def unknown_versions(ws: Workspace) -> list[Version]:
     Those that a person saw when the ledger was accepted are left out.
     """
     key = "ratchet.key"
-    found = [each for each in ws.registry.versions() if key in each.tags]
+    numbers = {(each.version, each.run) for each in views.versions(ws.ledger)}
+    made = [each for each in ws.registry.versions() if key in each.tags]
+    found = [each for each in made if (each.version, each.run_id) not in numbers]
     known = {intent["key"] for intent in views.open_intents(ws.ledger)}
     known |= {payload["key"] for payload in _payloads(ws, "registration.done")}
     for payload in _payloads(ws, ACCEPTED):

@@ -154,7 +154,7 @@ def give_up_trainings(ws: Workspace, lease: Lease) -> None:
             ws.ledger.append("training.abandoned", payload, lease)
 
 
-def settled(ws: Workspace, batch: str, notes: tuple[str, ...] = ()) -> Settled:
+def settled(ws: Workspace, batch: str) -> Settled:
     """Return what became of a batch, as the inbox has it."""
     arrival = views.arrival(ws.ledger, batch)
     assert arrival is not None  # the inbox is where `batch` came from

@@ -14,7 +14,7 @@ from __future__ import annotations
 from components.ledger import views
 from components.ledger.book import Lease
 from components.operations import recovery
-from components.pipeline import publication
+from components.pipeline import preparation, publication
 from components.pipeline.arrival import discard_unfinished, finish_interrupted, was_interrupted
 from components.pipeline.holdouts import close_interrupted
 from components.pipeline.settings_trail import record_settings
@@ -38,8 +38,10 @@ def reconcile(ws: Workspace, lease: Lease, whole: bool = False) -> list[str]:
     done = []
     if whole or was_interrupted(ws):
         done += _tidy(ws)
+    record_settings(ws, lease)
     done += refill_remote(ws)
     done += close_interrupted(ws, lease)
+    preparation.give_up_trainings(ws, lease)
     done += _adopt_registrations(ws, lease)
     done += _requeue_interrupted(ws, lease)
     done += publication.mirror(ws, lease, None if whole else (), deep)
@@ -51,6 +53,8 @@ def reconcile(ws: Workspace, lease: Lease, whole: bool = False) -> list[str]:
 
 def _tidy(ws: Workspace) -> list[str]:
     """Finish a broken-off arrival, remove partial files, move aside what no event names."""
+    if was_interrupted(ws):
+        recovery.require_known(ws, interrupted=True)  # before the ledger gets one more event
     done = finish_interrupted(ws) + recovery.bring_back(ws)
     recovery.require_known(ws, interrupted=was_interrupted(ws))
     done += recovery.set_aside(ws, ("batches", "quarantine"))
