@@ -108,7 +108,7 @@ def test_what_lies_outside_is_named_and_no_link_is_followed(grown: Path, tmp_pat
     params = grown / "params.yaml"
     text = params.read_text().replace("base: base", f"base: {base}")
     text += f"gate: {{checks: {{behaviour: {{file: {cases}}}}}}}\n"
-    params.write_text(text.replace("data: {min_rows: 10}", f"data: {{remote: {tmp_path}/remote}}"))
+    params.write_text(text.replace("data: {", f"data: {{remote: {tmp_path}/remote, "))
     ran = ratchet(grown, "backup", tmp_path / "b", "--json")
     assert ran.code == 0, ran.err
     left = {each["what"]: each["sha256"] for each in ran.facts["not_included"]}
