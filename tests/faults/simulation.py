@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from components.settings import DataSettings
 from tests.faults.arrivals import MANY_ROWS, Arrival, Maker, jsonl
 from tests.faults.book import Book
 from tests.faults.kept import Kept
@@ -31,9 +30,8 @@ NO_FAULT = Fault()
 CORRUPT = 4
 EXAM_ROWS = 200
 VERIFY_SHARE = 0.25
-SETTLE = ", settle_seconds: 0.5" if "settle_seconds" in DataSettings.model_fields else ""
 SETTINGS = PARAMS.replace(
-    "data: {min_rows: 10}", f"data: {{min_rows: 10, max_rows: 400, max_line_bytes: 200000{SETTLE}}}"
+    "settle_seconds: 0", "max_rows: 400, max_line_bytes: 200000, settle_seconds: 0.5"
 )
 
 

@@ -31,7 +31,7 @@ CASES = [
 
 
 def set_params(root: Path, checks: str, data: str = "min_rows: 10") -> None:
-    params = PARAMS.replace("data: {min_rows: 10}", f"data: {{{data}}}")
+    params = PARAMS.replace("min_rows: 10", data)
     (root / "params.yaml").write_text(f"{params}\ngate: {{checks: {{{checks}}}}}\n")
 
 

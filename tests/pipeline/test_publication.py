@@ -257,7 +257,7 @@ def test_any_command_that_changes_something_finds_another_model_served(
     grown: Path, change: str
 ) -> None:
     CHANGES[change](grown)
-    released = ratchet(grown, "quarantine", "release", "nothing")
+    released = ratchet(grown, "quarantine", "release", "abcdef")
     assert released.code == 2
     assert found(open_workspace(grown)) == []
 
