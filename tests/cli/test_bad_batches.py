@@ -73,7 +73,7 @@ REFUSED: dict[str, tuple[Callable[[Path], None], str]] = {
     "columns": (wrong_columns, "no column 'text', 'label'; it has 'sentence', 'mood'"),
     "unknown": (unknown_label, "unknown label 'meh'"),
     "one class": (one_class, "labels of all usable rows: 'pos'"),
-    "long line": (long_line, "line 1 is longer than 10,000,000 bytes"),
+    "long line": (long_line, "line 1 is longer than 1,000,000 bytes"),
     "pickle": (a_pickle, "is a pickle"),
     "junk": (junk, "not JSON"),
     "broken": (broken_mostly, "rows are broken"),

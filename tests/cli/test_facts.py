@@ -86,8 +86,10 @@ def keys(value: Any) -> set[str]:
 
 def test_json_has_these_shapes(grown: Path) -> None:
     status = ratchet(grown, "status", "--json").facts
-    wanted = {"root", "model", "champion", "inbox", "exams", "chosen", "interrupted", "older"}
-    assert keys(status) == wanted
+    assert keys(status) == {
+        "root", "model", "champion", "inbox", "exams", "chosen", "interrupted", "older", "left",
+        "warnings",
+    }  # fmt: skip
     assert status["champion"]["version"] == 2 and set(status["exams"]) == {"mood"}
     assert keys(status["inbox"][0]) == {
         "batch", "position", "source", "task", "suffix", "status", "reason", "version",
