@@ -27,7 +27,7 @@ def register(group: click.Group) -> None:
 @json_option
 @pass_root
 def backup(context: Context, target: Path, as_json: bool) -> None:
-    """Copy the whole root to TARGET: a new folder, or a file that ends with .tar.
+    """Copy the whole root to TARGET, a new folder or .tar file.
 
     A running worker waits between two batches meanwhile. Note the digest that is printed
     somewhere else: with it, nobody can exchange the backup unseen.

@@ -27,6 +27,7 @@ from tests.faults.book import Book
 from tests.faults.kept import Kept
 
 UNFINISHED = (".part", ".tmp", ".swp", ".crdownload")
+FORMATS = (".jsonl", ".ndjson", ".csv", ".parquet")
 SETTLED_SECONDS = 600
 """A file in data/incoming that nobody wrote to for so long is to be taken."""
 
@@ -249,8 +250,11 @@ def one_place_each(reader: Reader) -> Iterator[str]:
 
 
 def not_taken(reader: Reader, now: float) -> Iterator[str]:
-    """Whatever lies complete in data/incoming was taken."""
-    for path in (reader.root / "data" / "incoming").rglob("*"):
+    """Whatever lies complete in data/incoming was taken, but what is in no folder of a task."""
+    incoming = reader.root / "data" / "incoming"
+    for path in incoming.rglob("*"):
+        if any(folder.suffix in FORMATS for folder in path.relative_to(incoming).parents):
+            continue
         left = path.name.startswith(".") or path.suffix in UNFINISHED or path.name == "README.md"
         if left or path.is_symlink() or not path.is_file():
             continue
