@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import resource
+import signal
 import subprocess
 import sys
 import warnings
@@ -40,7 +41,7 @@ def ratchet(root: Path, *arguments: str | Path, stdin: str = "") -> Ran:
     """Run the command's own `main` in this process, which has its libraries loaded already."""
     argv = ["ratchet", "--root", str(root), *map(str, arguments)]
     out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
-    level = logging.getLogger().level
+    level, handler = logging.getLogger().level, signal.getsignal(signal.SIGTERM)
     with (
         mock.patch.object(sys, "argv", argv),
         mock.patch.object(sys, "stdin", io.StringIO(stdin)),
@@ -55,6 +56,7 @@ def ratchet(root: Path, *arguments: str | Path, stdin: str = "") -> Ran:
             code = int(end.code or 0)
         finally:
             logging.getLogger().setLevel(level)
+            signal.signal(signal.SIGTERM, handler)
     return Ran(code, _text(out), _text(err))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -67,6 +68,7 @@ def test_a_kind_of_file_is_its_name_without_digests() -> None:
 def test_a_fault_strikes_at_its_point(fault: Fault, code: int, tmp_path: Path) -> None:
     meter, pid = Meter(), os.fork()
     if pid == 0:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         try:
             arm(tmp_path, fault, meter)
             (tmp_path / "first").write_text("x" * 50)
