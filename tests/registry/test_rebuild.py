@@ -230,6 +230,7 @@ def as_written_before(root: Path) -> None:
     path = root / "mlruns" / "ratchet.db"
     events = views.events(ws.ledger)
     path.rename(root / "newer.db")
+    (root / "mlruns" / "ledger.head").unlink()  # the older one noted none
     times = iter([event.time for event in events])
     ledger = Ledger(path, system_clock)
     with ledger.lease(ws.settings.model.name, 60) as lease:
