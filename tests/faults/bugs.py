@@ -37,22 +37,24 @@ def unlink_early() -> None:
 
 def _take_with(unlink_first: bool) -> None:
     """Take files in by way of a copy, and unlink them at the wrong time."""
-    from components.pipeline import arrival
+    from components.pipeline import arrival, incoming
+    from flows import intake, worker
 
-    def take_incoming(ws: Any, *_: Any, **__: Any) -> list[Any]:
-        taken = []
-        for path in arrival.incoming_files(ws):
+    def take_incoming(ws: Any, *_: Any, **__: Any) -> incoming.Taken:
+        taken = incoming.Taken()
+        for path in incoming.incoming_files(ws):
             copy = ws.mlruns / f"taken{path.suffix[:20]}"
             shutil.copyfile(path, copy)
             if unlink_first:
                 path.unlink()
             task = path.parent.name if path.parent != ws.incoming else "default"
-            taken.append(arrival.arrive(ws, copy, task, path.name))
+            taken.arrived.append(arrival.arrive(ws, copy, task, path.name))
             path.unlink(missing_ok=True)
             copy.unlink()
         return taken
 
-    arrival.take_incoming = take_incoming
+    for module in (incoming, intake, worker):
+        module.take_incoming = take_incoming
 
 
 def drop_the_outcome() -> None:

@@ -117,9 +117,11 @@ class _Watch:
 
     def _point(self, event: str, path: str, writes: bool) -> None:
         fault = self._fault
-        if fault.kind == "grow":
+        if fault.kind == "grow":  # it strikes by its own count, from the first look at the file
             self._grow(event, path)
-        elif self._full and writes and event in ("open", "os.mkdir"):
+            self._meter.count()
+            return
+        if self._full and writes and event in ("open", "os.mkdir"):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
         if writes != (fault.kind == "unreadable") and self.due():
             self._meter.strike(f"{event} {path.removeprefix(self._root + '/')}")
