@@ -19,6 +19,7 @@ from typing import Any
 import psutil
 
 from components.errors import Retryable
+from components.ledger.leases import is_dead, myself
 from flows.own_home import prune
 
 STARTED_BY = "RATCHET_STARTED_BY"
@@ -63,19 +64,15 @@ def end_abandoned(home: Path) -> None:
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError, ValueError):
             told = json.loads(process.environ().get(STARTED_BY, "null"))
-            if (
-                isinstance(told, dict)
-                and told.get("home") == str(home)
-                and _birth(told["pid"]) != told["born"]
-            ):
+            ours = isinstance(told, dict) and told.get("home") == str(home)
+            if ours and is_dead(told["starter"]):
                 process.terminate()
 
 
 @contextmanager
 def _signed(home: Path) -> Iterator[None]:
     """Let processes that are started here carry the name of this one."""
-    pid = os.getpid()
-    os.environ[STARTED_BY] = json.dumps({"pid": pid, "born": _birth(pid), "home": str(home)})
+    os.environ[STARTED_BY] = json.dumps({"starter": myself(), "home": str(home)})
     try:
         yield
     finally:
@@ -124,12 +121,3 @@ def passing() -> Iterator[None]:
             f"Prefect's API failed: {' '.join(str(error).split()) or type(error).__name__}.",
             "Start it (`prefect server start`), or unset PREFECT_API_URL to do without.",
         ) from error
-
-
-def _birth(pid: int) -> str | None:
-    """Return when a process began, by a clock that nobody sets where there is one."""
-    with suppress(OSError):
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    with suppress(psutil.NoSuchProcess):
-        return str(psutil.Process(pid).create_time())
-    return None

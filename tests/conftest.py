@@ -10,10 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.isolation import ISOLATED, quiet
 from tests.server import Server, serve
 from tests.stream import add_exam, batch, make_root, settle
-
-ISOLATED = ("MLFLOW_", "PREFECT_", "DVC_", "GIT_", "RATCHET_")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -23,18 +22,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in list(os.environ):
         if name.startswith(ISOLATED):
             patch.delenv(name)
-    for name, value in {
-        "HOME": home,
-        "PREFECT_HOME": f"{home}/.prefect",
-        "GIT_CONFIG_NOSYSTEM": "1",
-        "HF_HUB_OFFLINE": "1",
-        "DO_NOT_TRACK": "1",
-        "DVC_NO_ANALYTICS": "1",
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "PREFECT_LOGGING_LEVEL": "CRITICAL",
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        "TOKENIZERS_PARALLELISM": "false",
-    }.items():
+    for name, value in quiet(Path(home)).items():
         patch.setenv(name, value)
     config.add_cleanup(lambda: shutil.rmtree(home, ignore_errors=True))
     config.add_cleanup(patch.undo)

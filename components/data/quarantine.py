@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from components.data.contract import stem
+from components.data.records import parsed
 from components.data.validation import Rejected
 from components.digest import canonical_json
 from components.errors import ConfigError, Corrupted
@@ -149,7 +150,7 @@ def rows_to_batch_file(
 
 
 def _row_json(row: Rejected) -> dict[str, Any]:
-    raw = row.raw if isinstance(row.raw, str) else dict(row.raw)
+    raw = row.raw if isinstance(row.raw, str) else parsed(row.raw)
     return {
         "place": row.place,
         "digest": row.digest,

@@ -92,33 +92,40 @@ class ObjectFields(Fields):
         return value
 
 
-class ArrayFields(Fields):
-    """A row that is a JSON array of the values of `names`."""
+class NamedFields(Fields):
+    """A row that is one value for each of `names`."""
 
     __slots__ = ("_names",)
 
     def __init__(self, line: bytes, names: list[str]) -> None:
         super().__init__(line)
         self._names = names
+
+
+class ArrayFields(NamedFields):
+    """A row that is a JSON array."""
+
+    __slots__ = ()
 
     def parsed(self) -> dict[str, Any]:
         """Return the columns as a new dictionary."""
         return dict(zip(self._names, json.loads(self._line), strict=True))
 
 
-class CsvFields(Fields):
-    """A row of comma-separated cells, one for each of `names`; an empty cell is None."""
+class CsvFields(NamedFields):
+    """A row of comma-separated cells; an empty cell is None."""
 
-    __slots__ = ("_names",)
-
-    def __init__(self, line: bytes, names: list[str]) -> None:
-        super().__init__(line)
-        self._names = names
+    __slots__ = ()
 
     def parsed(self) -> dict[str, Any]:
         """Return the columns as a new dictionary."""
         [cells] = csv.reader([self._line.decode()], strict=True)
         return {name: cell or None for name, cell in zip(self._names, cells, strict=True)}
+
+
+def parsed(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row's columns as a dictionary, parsed once: asked one by one, each parses anew."""
+    return raw.parsed() if isinstance(raw, Fields) else dict(raw)
 
 
 Values = dict[str, Any]

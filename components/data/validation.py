@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from components.data import contract as words
 from components.data.expectations import Outcome, run_checks
-from components.data.records import shown
+from components.data.records import parsed, shown
 from components.digest import canonical_json
 from components.items import Item, make_item
 
@@ -204,7 +204,8 @@ def _identity(item: Item) -> tuple[str, str, tuple[tuple[str, str], ...]]:
 
 def _item(row: Row, contract: DataSettings) -> Item:
     """Return the item in canonical form (NFC), so that one digest means one item."""
-    slices = {name: _slice(row.raw.get(name)) for name in contract.slice_columns}
+    values = parsed(row.raw) if contract.slice_columns else {}
+    slices = {name: _slice(values.get(name)) for name in contract.slice_columns}
     present = {name: value for name, value in slices.items() if value}
     return make_item(_nfc(row.text), _nfc(row.label), _nfc(row.task), present)
 

@@ -23,6 +23,7 @@ from components.errors import NeedsHuman
 from components.files import PART_SUFFIX
 from components.ledger import views
 from components.ledger.book import ACCEPTED, TWO_WAYS_OUT, Lease
+from components.pipeline.batch_files import batch_folder
 from components.pipeline.workspace import Workspace
 from components.registry.submission import Version
 
@@ -69,15 +70,13 @@ def unknown_versions(ws: Workspace) -> list[Version]:
 
     Those that a person saw when the ledger was accepted are left out.
     """
-    key = "ratchet.key"
-    numbers = {(each.version, each.run) for each in views.versions(ws.ledger)}
-    made = [each for each in ws.registry.versions() if key in each.tags]
-    found = [each for each in made if (each.version, each.run_id) not in numbers]
     known = {intent["key"] for intent in views.open_intents(ws.ledger)}
     known |= {payload["key"] for payload in _payloads(ws, "registration.done")}
     for payload in _payloads(ws, ACCEPTED):
         known |= {each["key"] for each in payload["versions"]}
-    return [each for each in found if each.tags[key] not in known]
+    numbers = {(each.version, each.run) for each in views.versions(ws.ledger)}
+    strange = ws.registry.unknown_versions(known)
+    return [each for each in strange if (each.version, each.run_id) not in numbers]
 
 
 def accept_ledger(ws: Workspace, lease: Lease) -> list[str]:
@@ -166,8 +165,7 @@ def _known(ws: Workspace, kind: str) -> frozenset[str]:
 
 def _home(ws: Workspace, kind: str, name: str) -> Path:
     if kind == "batches":
-        before = ws.batches / name
-        return before if before.exists() else ws.batches / name[:SHARD_CHARS] / name
+        return batch_folder(ws, name)
     return (ws.quarantine if kind == "quarantine" else ws.holdouts) / name
 
 

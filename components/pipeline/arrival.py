@@ -23,34 +23,15 @@ from components.errors import ConfigError, DataRejected, RatchetError
 from components.files import mark_of, move_file, write_json
 from components.ledger import views
 from components.pipeline.batch_files import (
-    items_path,
     keep_aside,
     raw_path,
     remove_unfinished,
-    set_batch_aside,
     staging,
     unread_path,
 )
 from components.pipeline.staging import Staged, known_suffix, stage
 from components.pipeline.storing import store_files
 from components.pipeline.workspace import Workspace
-
-__all__ = [
-    "Arrived",
-    "arrive",
-    "arriving",
-    "check_task",
-    "discard_unfinished",
-    "finish_interrupted",
-    "folder_task",
-    "items_path",
-    "printable",
-    "raw_path",
-    "refuse_unreadable",
-    "set_batch_aside",
-    "take",
-    "was_interrupted",
-]
 
 
 @dataclass(frozen=True, slots=True)

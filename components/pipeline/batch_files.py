@@ -23,12 +23,12 @@ from components.pipeline.workspace import Workspace
 
 def raw_path(ws: Workspace, batch: str, suffix: str) -> Path:
     """Return where a batch's original bytes are kept."""
-    return _batch_folder(ws, batch) / f"raw{suffix}"
+    return batch_folder(ws, batch) / f"raw{suffix}"
 
 
 def items_path(ws: Workspace, batch: str) -> Path:
     """Return where a batch's accepted items are kept."""
-    return _batch_folder(ws, batch) / "items.jsonl"
+    return batch_folder(ws, batch) / "items.jsonl"
 
 
 def staging(ws: Workspace) -> Path:
@@ -41,7 +41,7 @@ def unread_path(ws: Workspace, batch: str, suffix: str) -> Path:
     return ws.root / "data" / "unreadable" / batch / f"raw{suffix}"
 
 
-def _batch_folder(ws: Workspace, batch: str) -> Path:
+def batch_folder(ws: Workspace, batch: str) -> Path:
     """Return a batch's folder: below two digits, so that DVC's listings stay short.
 
     Earlier roots have it directly below `data/batches`.

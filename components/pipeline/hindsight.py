@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from components.ledger import views
 from components.pipeline import chronicle
-from components.pipeline.arrival import items_path
+from components.pipeline.batch_files import items_path
 from components.pipeline.measures import metrics_of
 from components.pipeline.workspace import Workspace
 from components.registry.submission import DataSource, Submission

@@ -19,7 +19,7 @@ from components.digest import item_digest
 from components.errors import Corrupted
 from components.items import Item, from_json
 from components.ledger.views import HeldItem
-from components.pipeline.arrival import items_path
+from components.pipeline.batch_files import items_path
 from components.pipeline.workspace import Workspace
 
 if TYPE_CHECKING:

@@ -20,7 +20,8 @@ from components.errors import RatchetError
 from components.items import Item, write_items
 from components.ledger import views
 from components.ledger.book import Lease
-from components.pipeline.arrival import items_path, printable, raw_path, set_batch_aside
+from components.pipeline.arrival import printable
+from components.pipeline.batch_files import items_path, raw_path, set_batch_aside
 from components.pipeline.beyond import case_file
 from components.pipeline.kept import read_kept, store_raw
 from components.pipeline.new_tasks import NewTasks, find_new_tasks, recorded_new_tasks

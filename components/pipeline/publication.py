@@ -12,7 +12,7 @@ from pathlib import Path
 from components.ledger import views
 from components.ledger.book import Lease
 from components.pipeline import chronicle, registered, reporting
-from components.pipeline.arrival import items_path
+from components.pipeline.batch_files import items_path
 from components.pipeline.chronicle import Story
 from components.pipeline.examination import Examined
 from components.pipeline.measures import metrics_of

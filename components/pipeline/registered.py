@@ -21,7 +21,6 @@ from components.pipeline.workspace import Workspace
 from components.registry.inspection import (
     Glance,
     Shown,
-    differences,
     expected_shown,
     file_differences,
 )
@@ -135,24 +134,6 @@ def expected(ws: Workspace, record: Record) -> Shown:
         artifacts=ws.registry.place(version.run),
         marks={name: digest for name, digest in marks.items() if digest},
     )
-
-
-def registry_differences(ws: Workspace, deep: bool = True) -> Iterator[tuple[str, str]]:
-    """Yield (place, words) of everything in which MLflow parts from the ledger.
-
-    Without `deep`, files are compared by size only. Aliases are those of `mirror`.
-
-    Raises:
-        Corrupted: MLflow's database is gone, or cannot be read.
-    """
-    yield from alias_differences(ws)
-    shown = ws.registry.shown()
-    for record in records(ws):
-        number = record.version.version
-        for words in differences(expected(ws, record), shown.get(number)):
-            yield f"MLflow, version {number}", words
-        for name, what in files_wrong(ws, record, deep).items():
-            yield f"MLflow, version {number}", f"version {number}: {name} is {what}"
 
 
 def files_wrong(ws: Workspace, record: Record, deep: bool) -> dict[str, str]:

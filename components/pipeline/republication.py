@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -79,18 +78,11 @@ def _copy_back(ws: Workspace, record: Record, target: Path, name: str) -> bool:
     if text is not None and name.startswith(f"{MODEL}/"):
         write_bytes(target, text.encode())
         return mark_of(target) == mark
-    for source in _candidates(ws, record, name):
-        if source.is_file() and mark_of(source) == mark:
-            publish_file(source, target)
-            return True
-    return False
-
-
-def _candidates(ws: Workspace, record: Record, name: str) -> Iterator[Path]:
-    """Yield the files of the root that `name` may be copied from."""
     source = registered.sources(ws, record.version).get(name)
-    if source is not None:
-        yield source
+    if source is None or not source.is_file() or mark_of(source) != mark:
+        return False
+    publish_file(source, target)
+    return True
 
 
 def _move_aside(ws: Workspace, file: Path, run: str, name: str) -> None:
@@ -126,18 +118,12 @@ def _complete(ws: Workspace, lease: Lease, record: Record, done: list[str]) -> R
         "version": record.version.version,
         "run": record.version.run,
         "submission": ws.write_document(shown),
-        "files": ws.write_document(_own(listing(folder))),
+        "files": ws.write_document(listing(folder)),
         "texts": ws.write_document(model_texts(folder / MODEL)),
     }
     ws.ledger.append("registration.rebuilt", payload, lease)
     done.append(f"version {record.version.version}: recorded all that MLflow shows of it")
     return registered.record_of(ws, record.version, {**record.payload, **payload})
-
-
-def _own(files: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: mark for name, mark in files.items() if not name.endswith("registered_model_meta")
-    }
 
 
 def _write_model(ws: Workspace, folder: Path, submission: Any) -> None:

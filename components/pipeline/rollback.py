@@ -18,7 +18,7 @@ from components.gate.watching import Regression, regressions, task_of
 from components.ledger import views
 from components.ledger.book import Lease
 from components.pipeline import publication
-from components.pipeline.arrival import set_batch_aside
+from components.pipeline.batch_files import set_batch_aside
 from components.pipeline.examination import rules
 from components.pipeline.examiner import Examiner
 from components.pipeline.lookup import Library

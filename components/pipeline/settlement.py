@@ -14,7 +14,7 @@ from components.ledger import views
 from components.ledger.book import Lease
 from components.ledger.projections import Superseded
 from components.pipeline import publication
-from components.pipeline.arrival import set_batch_aside
+from components.pipeline.batch_files import set_batch_aside
 from components.pipeline.examination import Examined, rules
 from components.pipeline.new_tasks import recorded_new_tasks
 from components.pipeline.preparation import Checked, Divided, Settled

@@ -211,8 +211,9 @@ def added_by_people(expected: Shown, found: Shown) -> list[str]:
 
 
 def listing(folder: Path) -> dict[str, dict[str, Any]]:
-    """Return {name: mark} of every file below `folder`, as it is put down in the ledger."""
-    return {name: mark_of(folder / name).to_json() for name in sorted(_names(folder))}
+    """Return {name: mark} of every file of Ratchet's below `folder`, as the ledger has it."""
+    own = (name for name in sorted(_names(folder)) if name != _LOADED)
+    return {name: mark_of(folder / name).to_json() for name in own}
 
 
 def file_differences(

@@ -43,10 +43,17 @@ def opened(path: Path) -> Iterator[sqlite3.Connection]:
         connection.execute("COMMIT")
 
 
-def read(path: Path, model: str, number: int | None = None) -> dict[int, Shown]:
-    """Return what MLflow shows of every version of `model`, or of one."""
+@contextmanager
+def _looking(path: Path) -> Iterator[sqlite3.Connection]:
+    """Open MLflow's database for questions alone."""
     with database.translated(str(path)), closing(sqlite3.connect(path, timeout=20)) as connection:
         connection.row_factory = sqlite3.Row
+        yield connection
+
+
+def read(path: Path, model: str, number: int | None = None) -> dict[int, Shown]:
+    """Return what MLflow shows of every version of `model`, or of one."""
+    with _looking(path) as connection:
         one, given = ("", ()) if number is None else (" AND version = ?", (number,))
         versions = connection.execute(
             "SELECT * FROM model_versions WHERE name = ? AND"
@@ -141,24 +148,27 @@ def _datasets(
 
 def glance(path: Path, model: str, champion: int | None) -> Glance:
     """Return aliases, the highest number, and what the champion's row serves."""
-    with database.translated(str(path)), closing(sqlite3.connect(path, timeout=20)) as connection:
+    with _looking(path) as connection:
         asked = "SELECT alias, version FROM registered_model_aliases WHERE name = ?"
         aliases = {alias: int(number) for alias, number in connection.execute(asked, (model,))}
-        asked = "SELECT max(version) FROM model_versions WHERE name = ?"
-        [number] = connection.execute(asked, (model,)).fetchone()
         serves = connection.execute(
             "SELECT run_id, source, storage_location FROM model_versions WHERE name = ?"
             " AND version = ? AND ifnull(current_stage, '') != 'Deleted_Internal'",
             (model, champion),
         ).fetchone()
+        number = _newest(connection, model)
     return Glance(aliases, number, serves and tuple(map(str, serves)))
 
 
 def newest(path: Path, model: str) -> int | None:
     """Return the highest number that MLflow ever gave and still knows, or None."""
-    with database.translated(str(path)), closing(sqlite3.connect(path, timeout=20)) as connection:
-        asked = "SELECT max(version) FROM model_versions WHERE name = ?"
-        number = connection.execute(asked, (model,)).fetchone()[0]
+    with _looking(path) as connection:
+        return _newest(connection, model)
+
+
+def _newest(connection: sqlite3.Connection, model: str) -> int | None:
+    asked = "SELECT max(version) FROM model_versions WHERE name = ?"
+    [number] = connection.execute(asked, (model,)).fetchone()
     return None if number is None else int(number)
 
 

@@ -15,8 +15,9 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests.isolation import ISOLATED, quiet
+
 LEFT_OUT = "operations, faults, kinds of files and laws to leave out, by commas"
-ISOLATED = ("MLFLOW_", "PREFECT_", "DVC_", "GIT_", "RATCHET_")
 
 
 def isolate(home: Path) -> None:
@@ -24,18 +25,7 @@ def isolate(home: Path) -> None:
     for name in list(os.environ):
         if name.startswith(ISOLATED):
             del os.environ[name]
-    os.environ |= {
-        "HOME": str(home),
-        "PREFECT_HOME": str(home / ".prefect"),
-        "GIT_CONFIG_NOSYSTEM": "1",
-        "HF_HUB_OFFLINE": "1",
-        "DO_NOT_TRACK": "1",
-        "DVC_NO_ANALYTICS": "1",
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "PREFECT_LOGGING_LEVEL": "CRITICAL",
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        "TOKENIZERS_PARALLELISM": "false",
-    }
+    os.environ |= quiet(home)
 
 
 def arguments(words: list[str]) -> argparse.Namespace:
@@ -49,7 +39,7 @@ def arguments(words: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--without",
         default="",
-        help="operations, faults and kinds of files to leave out, by commas",
+        help=LEFT_OUT,
     )
     parser.add_argument("--bug", help="plant a bug first")
     parser.add_argument("--bugs", action="store_true", help="prove that planted bugs are found")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import sqlite3
 import stat
 import subprocess
@@ -71,7 +72,8 @@ def await_sign(server: psutil.Process) -> None:
 def test_another_process_with_the_number_of_the_starter_does_not_pass_for_it(
     tmp_path: Path,
 ) -> None:
-    sign = json.dumps({"pid": os.getpid(), "born": "12", "home": str(tmp_path)})
+    starter = f"{socket.gethostname()}:{os.getpid()}:12"
+    sign = json.dumps({"starter": starter, "home": str(tmp_path)})
     server = program("import time; time.sleep(60)", tmp_path, **{STARTED_BY: sign})
     await_sign(psutil.Process(server.pid))
     end_abandoned(tmp_path)

@@ -21,7 +21,7 @@ from components.ledger import views
 from components.ledger.verify import verify
 from components.operations import archives, backup, recovery
 from components.operations.restore import restore
-from components.pipeline import arrival, reconciliation
+from components.pipeline import arrival, batch_files, reconciliation
 from components.pipeline.workspace import open_workspace
 from tests.command import Ran, assert_one_paragraph, files_up_to, finish, ratchet, start
 from tests.server import Server
@@ -410,7 +410,7 @@ def test_a_backup_taken_while_a_worker_drains_a_queue_goes_on_elsewhere(
     waiting = views.waiting(new.ledger)
     assert waiting and views.champion(new.ledger) is not None
     for each in waiting:
-        path = arrival.raw_path(new, each.batch, each.suffix)
+        path = batch_files.raw_path(new, each.batch, each.suffix)
         assert settle(new.root, path).action == "promoted"
     bundles = [[v.bundle for v in views.versions(each.ledger)] for each in (ws, new)]
     assert bundles[0] == bundles[1]

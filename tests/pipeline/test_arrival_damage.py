@@ -12,7 +12,7 @@ from components.data import quarantine
 from components.files import mark_of
 from components.ledger import views
 from components.pipeline import arrival, holdouts
-from components.pipeline.arrival import raw_path
+from components.pipeline.batch_files import raw_path
 from components.pipeline.reconciliation import reconcile
 from components.pipeline.release import find_entry, release
 from components.pipeline.storing import remote_warning

@@ -13,7 +13,7 @@ from components.errors import ConfigError
 from components.items import make_item
 from components.ledger import views
 from components.pipeline import beyond
-from components.pipeline.arrival import items_path
+from components.pipeline.batch_files import items_path
 from components.pipeline.explanation import explain
 from components.pipeline.lookup import Library
 from components.pipeline.outlook import decide_again

@@ -13,10 +13,10 @@ import pytest
 
 from components.ledger import views
 from components.pipeline.reconciliation import reconcile
-from components.pipeline.registered import registry_differences
 from components.pipeline.restoration import restore_registry
 from components.pipeline.workspace import Workspace, open_workspace
 from tests.command import ratchet
+from tests.registry_state import registry_differences
 
 
 def sql(root: Path, *statements: str) -> None:

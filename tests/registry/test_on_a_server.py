@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from components.pipeline.registered import registry_differences
 from components.pipeline.workspace import open_workspace
 from tests.command import ratchet
+from tests.registry_state import registry_differences
 from tests.stream import PARAMS, batch, make_root, settle
 
 pytestmark = pytest.mark.slow

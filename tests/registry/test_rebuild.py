@@ -21,10 +21,11 @@ from components.clock import system_clock
 from components.ledger import views
 from components.ledger.book import Ledger
 from components.pipeline import settlement
-from components.pipeline.registered import DOCUMENTS, records, registry_differences
+from components.pipeline.registered import DOCUMENTS, records
 from components.pipeline.workspace import open_workspace
 from components.registry import restoring, rows
 from tests.command import ratchet
+from tests.registry_state import registry_differences
 from tests.stream import batch, settle
 
 LOAD = """

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from datetime import datetime
 
 import sqlalchemy as sa
 
 from components.ledger import schema
+from components.ledger.book import TWO_WAYS_OUT
 from components.ledger.chain import REMEDY
+from components.ledger.head_file import NAME
 from components.ledger.leases import is_dead
 from components.ledger.verify import verify
 from components.operations.verification.findings import Finding, Found, Holds, Skipped
 from components.operations.verification.scene import Scene
-
-HEAD_FILE = "ledger.head"
 
 
 def check_ledger(scene: Scene) -> Iterator[Found]:
@@ -27,23 +26,15 @@ def check_ledger(scene: Scene) -> Iterator[Found]:
 
 def check_head_file(scene: Scene) -> Iterator[Found]:
     """The head noted beside the ledger: one that is ahead says that the ledger is an older copy."""
-    path = scene.ws.mlruns / HEAD_FILE
+    ledger, path = scene.ws.ledger, scene.ws.mlruns / NAME
     if scene.events is None or not path.exists():
         if scene.events:
             yield Skipped(scene.relative(path), "no head is noted beside the ledger")
         return
-    noted = json.loads(path.read_bytes())
-    seq, digest = int(noted["seq"]), str(noted["hash"])
-    events = schema.events.c
-    rows = scene.ws.ledger.query(sa.select(events.hash).where(events.seq == seq))
-    if seq == 0 or (rows and rows[0].hash == digest):
-        return
-    what = "an event that the ledger does not have" if not rows else "another event"
-    yield Finding(
-        scene.relative(path),
-        f"it names {what} (number {seq}): the ledger is an older copy, or was written anew",
-        "Bring back the newest ledger, or say that this one is right with `ratchet reconcile`.",
-    )
+    if ledger.noted() is None:
+        yield Finding(scene.relative(path), "it can't be read", TWO_WAYS_OUT)
+    elif (differs := ledger.difference()) is not None:
+        yield Finding(scene.relative(path), differs.rstrip("."), TWO_WAYS_OUT)
 
 
 def check_leases(scene: Scene) -> Iterator[Found]:
