@@ -37,10 +37,10 @@ def _examine_batch(ws: Workspace, lease: Lease, batch: str, step: Step) -> Settl
     try:
         return way_of_a_batch(ws, lease, batch, step)
     except (DataRejected, NeedsHuman) as error:
-        preparation.give_up_trainings(ws, lease)
+        preparation.give_up(ws, lease, "training")
         return preparation.set_aside(ws, lease, batch, error)
     except RatchetError as error:
-        preparation.give_up_trainings(ws, lease)
+        preparation.give_up(ws, lease, "training")
         preparation.put_back(ws, lease, batch, error)
         raise
 

@@ -144,15 +144,16 @@ def put_back(ws: Workspace, lease: Lease, batch: str, error: RatchetError) -> No
     ws.ledger.append("batch.requeued", payload, lease)
 
 
-def give_up_trainings(ws: Workspace, lease: Lease) -> None:
-    """Close trainings without a bundle: whoever holds the lease knows that none of them runs.
+def give_up(ws: Workspace, lease: Lease, kind: str) -> None:
+    """Close what was begun of a kind and has no outcome: no holder of the lease works at it.
 
-    The same lesson may be begun again; another one has another key, and would leave this open.
+    The same work may be begun again under its key; work that changed meanwhile has another key,
+    and would leave this one open for ever.
     """
     for intent in views.open_intents(ws.ledger):
-        if intent["kind"] == "training.begun":
+        if intent["kind"] == f"{kind}.begun":
             payload = {"key": intent["key"], "batch": intent["batch"]}
-            ws.ledger.append("training.abandoned", payload, lease)
+            ws.ledger.append(f"{kind}.abandoned", payload, lease)
 
 
 def settled(ws: Workspace, batch: str) -> Settled:

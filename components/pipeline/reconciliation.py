@@ -41,8 +41,9 @@ def reconcile(ws: Workspace, lease: Lease, whole: bool = False) -> list[str]:
     record_settings(ws, lease)
     done += refill_remote(ws)
     done += close_interrupted(ws, lease)
-    preparation.give_up_trainings(ws, lease)
+    preparation.give_up(ws, lease, "training")
     done += _adopt_registrations(ws, lease)
+    preparation.give_up(ws, lease, "registration")  # MLflow has none of those that are still open
     done += _requeue_interrupted(ws, lease)
     done += publication.mirror(ws, lease, None if whole else (), deep)
     if whole:

@@ -166,3 +166,19 @@ def test_a_remote_that_vanished_is_said_to_be_gone_and_filled_from_the_cache(roo
 
 def test_an_empty_root_has_lost_nothing(root: Path) -> None:
     assert remote_warning(open_workspace(root)) is None
+
+
+@pytest.mark.parametrize("kind", ["training", "registration"])
+def test_work_that_was_begun_and_given_up_does_not_stay_open(root: Path, kind: str) -> None:
+    ws = open_workspace(root)
+    with ws.ledger.lease("tiny", 10) as lease:
+        ws.ledger.append(f"{kind}.begun", {"key": "another", "batch": "0" * 64}, lease)
+        assert views.open_intents(ws.ledger)
+        reconcile(ws, lease)
+    assert views.open_intents(ws.ledger) == []
+
+
+def test_a_batch_with_nothing_to_train_on_leaves_nothing_interrupted(root: Path) -> None:
+    add_exam(root, batch(root / "exam.jsonl", 1, 60))
+    assert settle(root, batch(root / "same.jsonl", 1, 60)).action == "refused"
+    assert views.open_intents(open_workspace(root).ledger) == []
