@@ -74,5 +74,6 @@ def _show(result: dict[str, Any]) -> None:
         f'  {command} predict "what a lovely day"',
         f"  mlflow ui --backend-store-uri sqlite:///{shown / 'mlruns' / 'mlflow.db'}"
         "    # versions, runs, reports",
-        "  prefect server start    # the flow runs of this demo, at http://127.0.0.1:4200",
+        f"  PREFECT_HOME={shown / 'mlruns' / 'prefect'} prefect server start"
+        "    # the flow runs of this demo, at http://127.0.0.1:4200",
     )

@@ -4,8 +4,9 @@ Concept: a hint (`data/batches.dvc`) names tracked folders; each has a listing a
 stored bytes, named by its own MD5. Batches lie in folders of two hex digits, each tracked by
 itself, so that storing one more batch rewrites a short listing, however many there are.
 
-Promise: a listing is only ever replaced by one that holds more; what is lost (a hint, a
-listing) is made anew from the files as they stand. Nothing else in the root is looked at.
+Promise: a listing is only ever replaced by one that holds more, and both copies have it
+before a hint names it; what is lost (a hint, a listing) is made anew from the files as they
+stand. Nothing else in the root is looked at.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ def track(hint: Path, file: Path, md5: str, copies: tuple[Any, Any]) -> str:
 
     Args:
         hint: `<folder>.dvc`, beside the tracked folder.
-        file: below that folder, as its bytes are in the first of `copies` already.
+        file: below that folder, as its bytes are in both of `copies` already.
         md5: of its bytes.
         copies: DVC's object stores, the cache first.
     """
@@ -56,13 +57,6 @@ def track(hint: Path, file: Path, md5: str, copies: tuple[Any, Any]) -> str:
     return found.md5
 
 
-def listing_of(hint: Path, file: Path) -> str | None:
-    """Return the MD5 of the listing that a file is in; None without a sound hint."""
-    known = _read(hint) or {}
-    found = known.get(_folder_of(hint, file, known))
-    return found.md5 if found else None
-
-
 def tracked_folders(hint: Path) -> list[Tracked] | None:
     """Return the folders that a hint names; None where it is absent or damaged."""
     known = _read(hint)
@@ -77,6 +71,13 @@ def holds(copies: Any, md5: str) -> bool:
     with copies.fs.open(path, "rb") as file:
         digest = hashlib.file_digest(file, new_md5).hexdigest()
     return bool(digest == md5.removesuffix(".dir"))
+
+
+def put(copies: Any, path: Path | str, fs: Any, md5: str) -> None:
+    """Copy bytes to an object store, in place of damaged ones; idempotent."""
+    if copies.exists(md5) and not holds(copies, md5):
+        copies.delete(md5)
+    copies.add(str(path), fs, md5)
 
 
 def file_md5(path: Path) -> str:
@@ -117,10 +118,7 @@ def _listed(hint: Path, file: Path, md5: str, folder: Tracked, copies: tuple[Any
         folder = _anew(hint, folder.name, copies)
         tree = _load(folder.md5, copies)
     key = file.relative_to(hint.parent / folder.name).parts
-    entry = tree.get(key)
-    if entry is not None and entry[1].value == md5:
-        return folder
-    return _stored(folder.name, tree, {key: md5}, copies[0])
+    return _stored(folder.name, tree, {key: md5}, copies)
 
 
 def _anew(hint: Path, name: str, copies: tuple[Any, Any]) -> Tracked:
@@ -131,9 +129,10 @@ def _anew(hint: Path, name: str, copies: tuple[Any, Any]) -> Tracked:
     folder, entries = hint.parent / name, {}
     for file in _files(folder):
         md5 = file_md5(file)
-        copies[0].add(str(file), LocalFileSystem(), md5)
+        for each in copies:
+            put(each, file, LocalFileSystem(), md5)
         entries[file.relative_to(folder).parts] = md5
-    return _stored(name, Tree(), entries, copies[0])  # type: ignore[no-untyped-call]
+    return _stored(name, Tree(), entries, copies)  # type: ignore[no-untyped-call]
 
 
 def _load(md5: str, copies: tuple[Any, Any]) -> Any:
@@ -146,14 +145,15 @@ def _load(md5: str, copies: tuple[Any, Any]) -> Any:
     return None
 
 
-def _stored(name: str, tree: Any, entries: dict[tuple[str, ...], str], cache: Any) -> Tracked:
+def _stored(name: str, tree: Any, entries: dict[tuple[str, ...], str], copies: Any) -> Tracked:
     from dvc_data.hashfile.hash_info import HashInfo
     from dvc_data.hashfile.meta import Meta
 
     for key, md5 in entries.items():
         tree.add(key, Meta(), HashInfo("md5", md5))
     tree.digest()
-    cache.add(tree.path, tree.fs, tree.oid)
+    for each in copies:
+        put(each, tree.path, tree.fs, tree.oid)
     return Tracked(name, str(tree.oid), len(tree))
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from components.data.dvc_locks import clear_dead_locks
-from components.data.tracked import file_md5, holds, listing_of, track
+from components.data.tracked import file_md5, holds, put, track
 from components.errors import ConfigError, Corrupted, DataRejected, Retryable
 from components.files import write_bytes
 
@@ -67,46 +67,29 @@ class DataStore:
         clear_dead_locks(folder / "tmp")
 
     def keep(self, paths: Sequence[str | Path]) -> list[Stored]:
-        """Add files and push them, in one go; idempotent.
+        """Store files in cache and remote, read both back, then enter them in their listings.
+
+        Idempotent. Whatever a listing or a hint names lies in both copies already, so that a
+        process killed in between leaves nothing that refers to what is not there.
+
+        Args:
+            paths: of files under `data/batches` or `data/holdout`, absolute or relative to the
+                root.
 
         Raises:
-            As `add` and `push`.
+            ConfigError: a path is elsewhere.
+            DataRejected: there is no such file.
+            Retryable: a lock stayed taken, the disk failed, or the remote did not take a file.
+            Corrupted: a file changed while it was stored.
         """
         found = [self._stored(path) for path in paths]
 
         def act(repo: Any) -> None:
             for stored in found:
-                self._track(repo, stored)
-            for stored in found:
-                self._copy(repo, stored)
+                self._keep(repo, stored)
 
         self._locked(act)
         return found
-
-    def add(self, path: str | Path) -> Stored:
-        """Track one file and copy it to the cache.
-
-        Args:
-            path: of a file under `data/batches` or `data/holdout`, absolute or relative to
-                the root.
-
-        Raises:
-            ConfigError: the path is elsewhere.
-            DataRejected: there is no such file.
-            Retryable: a lock stayed taken, or the disk failed.
-            Corrupted: the file changed while it was added.
-        """
-        stored = self._stored(path)
-        self._locked(lambda repo: self._track(repo, stored))
-        return stored
-
-    def push(self, stored: Stored) -> None:
-        """Copy a stored file to the remote and read it back; idempotent.
-
-        Raises:
-            Retryable: the remote does not hold the bytes afterwards.
-        """
-        self._locked(lambda repo: self._copy(repo, stored))
 
     def is_pushed(self, md5: str) -> bool:
         """Return whether the remote holds exactly the bytes with this MD5; reads them."""
@@ -171,39 +154,25 @@ class DataStore:
             raise DataRejected(f"There is no file {file}.", "Restore it, then run this again.")
         return Stored(name, file_md5(file), file.stat().st_size)
 
-    def _track(self, repo: Any, stored: Stored) -> None:
-        """Copy the file to the cache and enter it in its folder's listing."""
+    def _keep(self, repo: Any, stored: Stored) -> None:
         from dvc.rwlock import rwlock
 
-        file, cache = self.root.resolve() / stored.path, self._copies(repo)[0]
+        file, (cache, remote) = self.root.resolve() / stored.path, self._copies(repo)
+        hint = self.root.resolve() / f"{self._place(stored.path)[1]}.dvc"
         hardlink = repo.config["core"].get("hardlink_lock", False)
         with repo.lock, rwlock(repo.tmp_dir, repo.fs, "ratchet", [], [str(file)], hardlink):
-            if cache.exists(stored.md5) and not holds(cache, stored.md5):
-                cache.delete(stored.md5)
-            cache.add(str(file), repo.fs, stored.md5)
+            put(cache, file, repo.fs, stored.md5)
             if not holds(cache, stored.md5):
                 raise Corrupted(
                     f"{file} changed while it was stored.", "Restore the file and add it again."
                 )
-            track(self._hint(stored), file, stored.md5, self._copies(repo))
-
-    def _copy(self, repo: Any, stored: Stored) -> None:
-        """Copy the file, and its folder's listing for `dvc pull`, to the remote."""
-        cache, remote = self._copies(repo)
-        if remote.exists(stored.md5) and not holds(remote, stored.md5):
-            remote.delete(stored.md5)
-        listing = listing_of(self._hint(stored), self.root.resolve() / stored.path)
-        for md5 in (stored.md5, listing):
-            if md5 and cache.exists(md5):
-                remote.add(cache.oid_to_path(md5), cache.fs, md5)
-        if not holds(remote, stored.md5):
-            raise Retryable(
-                f"The remote {self.remote} did not take {stored.path} (md5 {stored.md5}).",
-                "Check the remote's disk and that the file is added, then push it again.",
-            )
-
-    def _hint(self, stored: Stored) -> Path:
-        return self.root.resolve() / f"{self._place(stored.path)[1]}.dvc"
+            put(remote, cache.oid_to_path(stored.md5), cache.fs, stored.md5)
+            if not holds(remote, stored.md5):
+                raise Retryable(
+                    f"The remote {self.remote} did not take {stored.path} (md5 {stored.md5}).",
+                    "Check the remote's disk, then run this again.",
+                )
+            track(hint, file, stored.md5, (cache, remote))
 
     def _copies(self, repo: Any) -> tuple[Any, Any]:
         """Return DVC's object stores: the cache and the remote."""

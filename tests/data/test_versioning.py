@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import pty
+import re
 import shutil
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from components.data import versioning
+from components.data import tracked, versioning
 from components.data.versioning import DataStore, Stored
 from components.errors import ConfigError, Corrupted, DataRejected, Retryable
 
@@ -46,8 +47,11 @@ def put(store: DataStore, name: str, text: str = "row\n") -> Path:
 
 
 def keep(store: DataStore, name: str, text: str = "row\n") -> Stored:
-    stored = store.add(put(store, name, text))
-    store.push(stored)
+    return again(store, put(store, name, text))
+
+
+def again(store: DataStore, path: str | Path) -> Stored:
+    (stored,) = store.keep([path])
     return stored
 
 
@@ -68,13 +72,10 @@ def cached(store: DataStore, stored: Stored) -> Path:
 
 
 def test_a_file_is_stored_under_its_md5_and_pushed(store: DataStore) -> None:
-    stored = store.add(put(store, "a.jsonl", "one\n"))
+    stored = keep(store, "a.jsonl", "one\n")
     assert stored == Stored("data/batches/a.jsonl", hashlib.md5(b"one\n").hexdigest(), 4)
-    assert not store.is_pushed(stored.md5)
-    store.push(stored)
-    store.push(stored)
     assert store.is_pushed(stored.md5)
-    assert store.add("data/batches/a.jsonl") == stored
+    assert again(store, "data/batches/a.jsonl") == stored
 
 
 def test_batches_and_holdouts_are_one_tracked_folder_each(store: DataStore) -> None:
@@ -83,7 +84,7 @@ def test_batches_and_holdouts_are_one_tracked_folder_each(store: DataStore) -> N
     exam = store.root / "data/holdout/mail/items.jsonl"
     exam.parent.mkdir(parents=True)
     exam.write_text("held\n")
-    assert store.add(exam).path == "data/holdout/mail/items.jsonl"
+    assert again(store, exam).path == "data/holdout/mail/items.jsonl"
     files = sorted(path.name for path in (store.root / "data").rglob("*.dvc"))
     assert files == ["batches.dvc", "holdout.dvc"]
 
@@ -137,7 +138,7 @@ def test_a_damaged_cache_is_passed_over_and_a_damaged_remote_is_mended(store: Da
     copy.write_text("bad\n")
     copy.chmod(0o444)  # DVC trusts what is write-protected
     assert not store.is_pushed(stored.md5)
-    store.push(stored)
+    again(store, stored.path)
     cached(store, stored).chmod(0o644)
     cached(store, stored).write_text("bad\n")
     (store.root / stored.path).unlink()
@@ -152,24 +153,46 @@ def test_bytes_that_are_nowhere_are_corrupted_and_named(store: DataStore) -> Non
         store.fetch(stored)
 
 
-def test_a_file_that_never_was_added_cannot_be_pushed(store: DataStore) -> None:
-    with pytest.raises(Retryable, match="did not take"):
-        store.push(Stored("data/batches/a.jsonl", "0" * 32, 4))
-
-
-def test_a_remote_that_cannot_be_written_is_retryable(store: DataStore) -> None:
-    stored = store.add(put(store, "a.jsonl"))
+def test_a_remote_that_cannot_be_written_is_retryable_and_no_hint_is_left(
+    store: DataStore,
+) -> None:
     store.remote.write_text("a file where a folder should be")
     with pytest.raises(Retryable):
-        store.push(stored)
+        keep(store, "a.jsonl")
+    assert not (store.root / "data/batches.dvc").exists()
+
+
+@pytest.mark.parametrize("hint", ["there", "lost"])
+def test_whatever_a_hint_names_is_in_both_copies_before_it_is_written(
+    store: DataStore, monkeypatch: pytest.MonkeyPatch, hint: str
+) -> None:
+    keep(store, "0.jsonl", "nought\n")
+    if hint == "lost":
+        (store.root / "data/batches.dvc").unlink()
+        put(store, "1.jsonl", "one\n")
+    seen: list[Path] = []
+
+    def write(_: Path, content: bytes) -> None:
+        listings = re.findall(r"md5: (\S+)\.dir", content.decode())
+        for copies in (store.root / ".dvc/cache", store.remote):
+            for listing in listings:
+                path = copies / f"files/md5/{listing[:2]}/{listing[2:]}.dir"
+                named = [entry["md5"] for entry in json.loads(path.read_text())]
+                seen.extend(copies / f"files/md5/{md5[:2]}/{md5[2:]}" for md5 in named)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tracked, "write_bytes", write)
+    with pytest.raises(KeyboardInterrupt):
+        keep(store, "2.jsonl", "two\n")
+    assert len(seen) == (4 if hint == "there" else 6) and all(path.is_file() for path in seen)
 
 
 def test_only_files_in_the_tracked_folders_are_added(store: DataStore) -> None:
     for path in ("params.yaml", "data/incoming/a.jsonl", "data/batches", "data/batches/../x", "/a"):
         with pytest.raises(ConfigError, match="not under data/batches or data/holdout"):
-            store.add(path)
+            store.keep([path])
     with pytest.raises(DataRejected, match="There is no file"):
-        store.add("data/batches/gone.jsonl")
+        store.keep(["data/batches/gone.jsonl"])
 
 
 @pytest.mark.parametrize("damage", ["listing lost", "hint cut short", "hint lost"])
@@ -212,7 +235,7 @@ def test_a_lock_file_cut_short_by_a_kill_is_cleared(store: DataStore) -> None:
         store.prepare()
         assert not locks.exists()
     locks.write_text('{"wri')
-    assert store.add(put(store, "b.jsonl")).size == 4
+    assert keep(store, "b.jsonl").size == 4
 
 
 def test_a_lock_of_a_reused_process_number_is_cleared_and_a_living_one_kept(
@@ -235,7 +258,7 @@ def test_a_lock_of_a_living_process_is_waited_for(store: DataStore) -> None:
     held = {"read": {batches: [{"pid": sleeper.pid, "cmd": "dvc repro"}]}, "write": {}}
     (store.root / ".dvc/tmp/rwlock").write_text(json.dumps(held))
     with ThreadPoolExecutor(1) as pool:
-        adding = pool.submit(store.add, put(store, "b.jsonl"))
+        adding = pool.submit(keep, store, "b.jsonl")
         time.sleep(0.7)
         assert not adding.done()
         sleeper.wait()
@@ -250,7 +273,7 @@ def test_a_lock_that_stays_taken_is_retryable(
     held = {"write": {str(store.root / "data"): {"pid": os.getpid(), "cmd": "x"}}, "read": {}}
     (store.root / ".dvc/tmp/rwlock").write_text(json.dumps(held))
     with pytest.raises(Retryable, match=r"still taken after 0\.3 seconds"):
-        store.add(put(store, "b.jsonl"))
+        keep(store, "b.jsonl")
 
 
 def test_many_threads_and_processes_store_at_once(store: DataStore) -> None:
@@ -259,13 +282,13 @@ def test_many_threads_and_processes_store_at_once(store: DataStore) -> None:
     code = (
         STORE + "import sys; s = DataStore(Path(sys.argv[1]), Path(sys.argv[1]) / 'data/remote');"
     )
-    code += "s.prepare(); [s.push(s.add(f'data/batches/{i}.jsonl')) for i in sys.argv[2:]]"
+    code += "s.prepare(); [s.keep([f'data/batches/{i}.jsonl']) for i in sys.argv[2:]]"
     others = [
         subprocess.Popen([sys.executable, "-c", code, str(store.root), *numbers], cwd=REPOSITORY)
         for numbers in (("0", "1"), ("2", "3"))
     ]
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda i: store.push(store.add(f"data/batches/{i}.jsonl")), range(4, 8)))
+        list(pool.map(lambda i: store.keep([f"data/batches/{i}.jsonl"]), range(4, 8)))
     assert [other.wait(60) for other in others] == [0, 0]
     shutil.rmtree(store.root / ".dvc/cache")
     shutil.rmtree(store.root / "data/batches")
@@ -278,7 +301,7 @@ def test_nothing_is_printed_and_nothing_is_written_outside(root: Path, tmp_path:
     elsewhere.mkdir()
     (root / "data/batches/a.jsonl").write_text("one\n")
     code = STORE + f"s = DataStore(Path({str(root)!r}), Path({str(tmp_path / 'remote')!r}));"
-    code += "s.prepare(); f = s.add('data/batches/a.jsonl'); s.push(f); s.fetch(f)"
+    code += "s.prepare(); f, = s.keep(['data/batches/a.jsonl']); s.fetch(f)"
     environment = {**os.environ, "HOME": str(tmp_path / "home"), "TMPDIR": str(tmp_path / "tmp")}
     environment["PYTHONPATH"] = str(REPOSITORY)
     environment.pop("DVC_SITE_CACHE_DIR", None)
@@ -337,12 +360,11 @@ def test_a_root_reached_by_a_link_and_by_a_relative_path_is_the_same_root(
     link.symlink_to(root)
     path: Any = put(store, "a.jsonl")
     linked = DataStore(link, link / "data/remote")
-    stored = linked.add(link / "data/batches/a.jsonl")
-    assert stored == store.add(path)
+    stored = again(linked, link / "data/batches/a.jsonl")
+    assert stored == again(store, path)
     monkeypatch.chdir(root.parent)
     relative = DataStore(Path("root"), Path("root/data/remote"))
-    assert relative.add("data/batches/a.jsonl") == stored
-    relative.push(stored)
+    assert again(relative, "data/batches/a.jsonl") == stored
     assert store.is_pushed(stored.md5)
 
 
