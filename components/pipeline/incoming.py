@@ -109,17 +109,19 @@ def take_incoming(ws: Workspace, settling: Settling | None = None) -> Taken:
     `settling` is what earlier looks saw. Without, this is the only look: fresh files are
     waited for, as long as they must be quiet.
     """
-    found, taken = look(ws), Taken()
-    taken.left.extend(found.left)
-    if not found.files and not found.hidden:
+    found = look(ws)
+    if found.hidden:
+        with arriving(ws):
+            for path in filter(Path.exists, found.hidden):
+                put_back(path)
+        found = look(ws)
+    taken = Taken(left=found.left)
+    if not found.files:
         return taken
     if settling is None:
         settling = Settling(ws.settings.data.settle_seconds)
         time.sleep(max((_seconds_left(settling, path) or 0.0 for path in found.files), default=0.0))
     with arriving(ws):
-        for path in found.hidden:
-            if path.exists():
-                put_back(path)
         for path in found.files:
             _take_one(ws, path, settling, taken)
     settling.remember(found.files)

@@ -8,7 +8,7 @@ import sys
 import time
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,7 +69,8 @@ def _fork(plan: Plan, seed: int, server: dict[str, str]) -> int:
             print(fault)
             _result(plan, seed).write_text(json.dumps(EMPTY | {"seed": seed, "wrong": [fault]}))
         finally:
-            sys.stdout.flush()
+            with suppress(OSError):
+                sys.stdout.flush()
             os._exit(0)
     return pid
 

@@ -22,6 +22,8 @@ from tests.faults.points import SIGNALS, Fault, Meter, arm
 
 STUCK_SECONDS = 180.0
 POLL_SECONDS = 0.003
+UNFLUSHED = 120
+"""How Python ends where the last that was printed cannot be written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +143,11 @@ def _live(root: Path, words: tuple[str, ...], fault: Fault, meter: Meter, log: P
     except BaseException as error:
         print(f"escaped: {type(error).__name__}: {error}", file=sys.stderr)
     finally:
-        for each in (sys.stdout, sys.stderr):
-            if each is not None:
-                each.flush()
-        os._exit(code)
+        try:
+            for each in (sys.stdout, sys.stderr):
+                if each is not None:
+                    each.flush()
+        except (OSError, ValueError):
+            code = UNFLUSHED
+        finally:
+            os._exit(code)  # else the simulator would go on in this process too
