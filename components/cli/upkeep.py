@@ -93,7 +93,11 @@ def reconcile(context: Context, rebuild: bool, accept_ledger: bool, as_json: boo
     from components.ledger.verify import rebuild as fill_again
     from components.operations import recovery
     from components.pipeline import reconciliation
-    from components.pipeline.restoration import restore_bundles, restore_registry
+    from components.pipeline.restoration import (
+        require_champion,
+        restore_bundles,
+        restore_registry,
+    )
 
     ws = context.open()
     with leased(ws) as lease:
@@ -104,3 +108,4 @@ def reconcile(context: Context, rebuild: bool, accept_ledger: bool, as_json: boo
         done += restore_bundles(ws)
         done += reconciliation.reconcile(ws, lease, whole=True)
     facts(as_json, {"done": done}, lambda: echo(*done or ["All is in order."]))
+    require_champion(ws)

@@ -12,6 +12,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from components.errors import Corrupted
@@ -104,7 +105,7 @@ def known_files(ws: Workspace, version: views.Version) -> dict[str, dict[str, An
     return found
 
 
-def sources(ws: Workspace, version: views.Version) -> dict[str, Any]:
+def sources(ws: Workspace, version: views.Version) -> dict[str, Path]:
     """Return {name on the run: file of the root} of what a run's files were copied from."""
     from components.pipeline.reporting import report_path
 
@@ -120,6 +121,16 @@ def sources(ws: Workspace, version: views.Version) -> dict[str, Any]:
         found["snapshot.json"] = ws.document_path(evidence["snapshot"])
     plots = report.with_suffix("")
     return found | {f"plots/{file.name}": file for file in sorted(plots.glob("*.png"))}
+
+
+def pages(ws: Workspace, record: Record) -> dict[str, Path]:
+    """Return {name on the run: file} of a version's pages in `mlruns/reports` that are there.
+
+    People may remove them: the run has them too.
+    """
+    found = sources(ws, record.version)
+    shown = (name for name in record.files if name.startswith(("report", "plots/")))
+    return {name: found[name] for name in shown if name in found and found[name].is_file()}
 
 
 def expected(ws: Workspace, record: Record) -> Shown:

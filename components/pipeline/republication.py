@@ -60,12 +60,24 @@ def _restore_files(ws: Workspace, record: Record, deep: bool) -> list[str]:
     done, here = list[str](), f"version {record.version.version}"
     for name, what in registered.files_wrong(ws, record, deep).items():
         if what == "extra":
-            _move_aside(ws, folder / name, record.version.run, name)
+            move_aside(ws, folder / name, record.version.run, name)
             done.append(f"{here}: moved {name}, which is not Ratchet's, to mlruns/aside")
         elif _copy_back(ws, record, folder / name, name):
             done.append(f"{here}: wrote {name} again, it was {what}")
         else:
             done.append(f"left as it is: {here}: {name} is {what}, and there is no good copy")
+    return done + (_restore_pages(ws, record, folder) if deep else [])
+
+
+def _restore_pages(ws: Workspace, record: Record, folder: Path) -> list[str]:
+    """Copy pages of `mlruns/reports` that were changed from the run's files."""
+    done = []
+    for name, page in registered.pages(ws, record).items():
+        mark = FileMark(**record.files[name])
+        good = folder / name
+        if mark_of(page) != mark and good.is_file() and mark_of(good) == mark:
+            publish_file(good, page)
+            done.append(f"{page.relative_to(ws.root)}: wrote it again, it was changed")
     return done
 
 
@@ -73,7 +85,7 @@ def _copy_back(ws: Workspace, record: Record, target: Path, name: str) -> bool:
     """Write one file from a source that has the right digest; tell whether there was one."""
     mark = FileMark(**record.files[name])
     if target.is_symlink() or target.is_dir():
-        _move_aside(ws, target, record.version.run, name)
+        move_aside(ws, target, record.version.run, name)
     text = record.texts.get(name.removeprefix(f"{MODEL}/"))
     if text is not None and name.startswith(f"{MODEL}/"):
         write_bytes(target, text.encode())
@@ -85,8 +97,9 @@ def _copy_back(ws: Workspace, record: Record, target: Path, name: str) -> bool:
     return True
 
 
-def _move_aside(ws: Workspace, file: Path, run: str, name: str) -> None:
-    target = ws.mlruns / "aside" / run / name
+def move_aside(ws: Workspace, file: Path, whose: str, name: str) -> None:
+    """Move what does not belong in a run or bundle to `mlruns/aside/<whose>`."""
+    target = ws.mlruns / "aside" / whose / name
     while os.path.lexists(target):
         target = target.with_name(f"{target.name}~")
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -132,6 +145,6 @@ def _write_model(ws: Workspace, folder: Path, submission: Any) -> None:
     shutil.rmtree(part, ignore_errors=True)
     ws.registry.write_model(part, submission)
     if (folder / MODEL).exists():
-        _move_aside(ws, folder / MODEL, folder.parent.name, MODEL)
+        move_aside(ws, folder / MODEL, folder.parent.name, MODEL)
     folder.mkdir(parents=True, exist_ok=True)
     os.replace(part, folder / MODEL)

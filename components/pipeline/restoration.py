@@ -1,18 +1,23 @@
-"""Putting damaged bundles right, from the copy that each version has in MLflow.
+"""Putting damaged bundles right, file by file, from the copies that MLflow has.
 
-Promise: a copy is verified before anything is touched; a bundle without a good copy stays as
-it is, and the error names it.
+Promise: a file is replaced by one with the right digest only, nothing is deleted, and a bundle
+that no copy can put right does not keep the others from it: it is named.
 """
 
 from __future__ import annotations
 
-import shutil
+import json
+from collections.abc import Sequence
 from pathlib import Path
 
+from components.digest import file_digest
 from components.errors import Corrupted
-from components.files import PART_SUFFIX, publish_folder
+from components.files import publish_file
 from components.ledger import views
+from components.pipeline.republication import move_aside
 from components.pipeline.workspace import Workspace
+
+NO_COPY = "No sound copy is left: bring the folder back from a backup."
 
 
 def restore_registry(ws: Workspace) -> list[str]:
@@ -24,49 +29,67 @@ def restore_registry(ws: Workspace) -> list[str]:
 
 
 def restore_bundles(ws: Workspace) -> list[str]:
-    """Restore every damaged bundle that has a copy in MLflow; return what was done, in words.
-
-    Raises:
-        Corrupted: a bundle of the lineage is damaged and MLflow has no good copy of it. One
-            of another version is named in what is returned.
-    """
+    """Put right every damaged bundle that the copies allow; return what was done, in words."""
     from components.training.bundle import open_bundle
 
-    done, lineage = [], {version.version for version in views.lineage(ws.ledger)}
+    done = []
     for version in views.versions(ws.ledger)[::-1]:
         try:
             open_bundle(ws.bundles, version.bundle)
         except Corrupted as damage:
-            try:
-                _restore(ws, version.bundle, damage)
-            except Corrupted as lost:
-                if version.version in lineage:
-                    raise
-                done.append(f"left as it is: version {version.version}: {lost.message}")
-                continue
-            done.append(f"restored the bundle of version {version.version} from MLflow")
+            if _restore(ws, version.bundle):
+                done.append(f"restored the bundle of version {version.version} from MLflow")
+            else:
+                done.append(f"left as it is: version {version.version}: {damage.message} {NO_COPY}")
     return done
 
 
-def _restore(ws: Workspace, digest: str, damage: Corrupted) -> None:
-    copy = _sound_copy(ws, digest, damage)
-    part = ws.bundles / f"{digest}{PART_SUFFIX}"
-    shutil.rmtree(part, ignore_errors=True)
-    shutil.copytree(copy, part)
-    shutil.rmtree(ws.bundles / digest, ignore_errors=True)
-    publish_folder(part, ws.bundles / digest)
+def require_champion(ws: Workspace) -> None:
+    """Refuse to call all well where the champion can't be loaded, and name the ways out.
 
-
-def _sound_copy(ws: Workspace, digest: str, damage: Corrupted) -> Path:
-    """Return the first copy that verifies: a bundle may be in several versions."""
+    Raises:
+        Corrupted: no copy of its bundle is sound.
+    """
     from components.training.bundle import open_bundle
 
-    lost = Corrupted(damage.message, "MLflow has no copy of it: restore the folder from a backup.")
-    for copy in ws.registry.copies_of(digest):
-        try:
-            open_bundle(copy.parent, digest)
-        except Corrupted as error:
-            lost = error
-        else:
-            return copy
-    raise lost
+    champion = views.champion(ws.ledger)
+    if champion is None:
+        return
+    try:
+        open_bundle(ws.bundles, champion.bundle)
+    except Corrupted as damage:
+        back = "" if champion.parent is None else " Or go back to a sound one: `ratchet rollback`."
+        raise Corrupted(
+            f"The champion, version {champion.version}: {damage.message}", NO_COPY + back
+        ) from None
+
+
+def _restore(ws: Workspace, digest: str) -> bool:
+    """Bring every file of a bundle back, where each has a sound copy; tell whether it has."""
+    from components.training.bundle import MANIFEST, listing
+
+    bundle = ws.bundles / digest
+    places = [bundle, *ws.registry.copies_of(digest)]
+    manifest = _sound(places, MANIFEST, digest)
+    if manifest is None:
+        return False
+    listed = {MANIFEST: digest, **json.loads(manifest.read_bytes())}
+    found = {name: _sound(places, name, wanted) for name, wanted in listed.items()}
+    if None in found.values():
+        return False
+    for name in listing(bundle):
+        if found.get(name) != bundle / name:
+            move_aside(ws, bundle / name, digest, name)
+    for name, file in found.items():
+        if file is not None and file != bundle / name:
+            publish_file(file, bundle / name)
+    return True
+
+
+def _sound(places: Sequence[Path], name: str, digest: str) -> Path | None:
+    files = (place / name for place in places)
+    return next((f for f in files if _is_file(f) and file_digest(f) == digest), None)
+
+
+def _is_file(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink()

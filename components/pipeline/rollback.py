@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from components.errors import ConfigError
+from components.errors import ConfigError, Corrupted
 from components.gate.verdicts import Answers, Verdict
 from components.gate.watching import Regression, regressions, task_of
 from components.ledger import views
@@ -84,13 +84,21 @@ def look(ws: Workspace, lease: Lease) -> Watched:
 def _sit(
     ws: Workspace, lease: Lease, lineage: list[views.Version], exams: dict[str, list[str]]
 ) -> list[tuple[str, dict[str, Answers]]]:
-    """Let each version answer the exams of the tasks that it had learned by then."""
+    """Let each version answer the exams of the tasks that it had learned by then.
+
+    An ancestor whose bundle is lost is no place to go back to, so it is left out.
+    """
     from components.training.bundle import open_bundle
 
     examiner = Examiner(ws, Library(ws))
     sat = []
     for version in lineage:
-        bundle = open_bundle(ws.bundles, version.bundle)
+        try:
+            bundle = open_bundle(ws.bundles, version.bundle)
+        except Corrupted:
+            if version is lineage[0]:
+                raise
+            continue
         own = {exam: items for exam, items in exams.items() if task_of(exam) in version.anchors}
         examiner.prepare([bundle], own.values())  # at once, so that none is used before its doubt
         sat.append((str(version.version), {exam: examiner.sit(bundle, own[exam]) for exam in own}))
@@ -182,14 +190,12 @@ def _prove(ws: Workspace, goal: views.Version) -> tuple[str, ...]:
 def _cost(
     ws: Workspace, goal: views.Version, passed: list[views.Version], labels: tuple[str, ...]
 ) -> Cost:
-    from components.training.bundle import open_bundle
-
-    lost = open_bundle(ws.bundles, passed[0].bundle)
+    known = ws.read_document(passed[0].evidence)["labels"]  # its bundle may be why one goes back
     return Cost(
         versions=[version.version for version in passed],
         batches=[version.batch for version in passed],
         tasks=sorted(set(passed[0].anchors) - set(goal.anchors)),
-        labels=[label for label in lost.labels if label not in labels],
+        labels=[label for label in known if label not in labels],
     )
 
 

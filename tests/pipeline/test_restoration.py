@@ -17,8 +17,8 @@ def champion_bundle(root: Path) -> Path:
     return ws.bundles / champion.bundle
 
 
-def damage(folder: Path) -> bytes:
-    weights = folder / "head.safetensors"
+def damage(folder: Path, name: str = "head.safetensors") -> bytes:
+    weights = folder / name
     sound = weights.read_bytes()
     weights.write_bytes(sound[:-1] + bytes([sound[-1] ^ 1]))
     return sound
@@ -37,14 +37,63 @@ def test_a_damaged_bundle_is_found_by_the_audit_and_restored_by_reconcile(grown:
     assert ratchet(grown, "predict", "good day").code == 0
 
 
-def test_a_bundle_without_a_sound_copy_is_named_and_left_alone(grown: Path) -> None:
-    folder = champion_bundle(grown)
-    damage(folder)
-    [copy] = open_workspace(grown).registry.copies_of(folder.name)
-    damage(copy)
+def in_both_copies(root: Path, number: int, name: str = "head.safetensors") -> Path:
+    """Change a file of a version, in its bundle and in MLflow."""
+    ws = open_workspace(root)
+    version = views.version(ws.ledger, number)
+    assert version is not None
+    folder = ws.bundles / version.bundle
+    [copy] = ws.registry.copies_of(folder.name)
+    damage(folder, name)
+    damage(copy, name)
+    return folder
+
+
+def test_a_champion_without_a_sound_copy_is_named_and_can_be_rolled_back(grown: Path) -> None:
+    folder = in_both_copies(grown, 2)
     done = ratchet(grown, "reconcile")
-    assert done.code == 4 and folder.name in done.err
+    assert done.code == 4 and folder.name in done.err and "ratchet rollback" in done.err
+    assert "ratchet reconcile" not in done.err
     assert folder.is_dir()
+    assert ratchet(grown, "rollback", "--reason", "its weights are lost").code == 0
+    assert ratchet(grown, "predict", "good day").code == 0
+    again = ratchet(grown, "reconcile", "--json")
+    assert again.code == 0 and "left as it is: version 2" in " ".join(again.facts["done"])
+    assert settle(grown, batch(grown / "b3.jsonl", 3)).action == "promoted"
+
+
+def test_an_ancestor_without_a_sound_copy_keeps_nobody_from_watching(grown: Path) -> None:
+    in_both_copies(grown, 1)
+    done = ratchet(grown, "reconcile", "--json")
+    assert done.code == 0 and "left as it is: version 1" in " ".join(done.facts["done"])
+    assert ratchet(grown, "watch").code == 0
+    told = ratchet(grown, "rollback", "--to", "1", "--reason", "x")
+    assert told.code == 4 and ratchet(grown, "predict", "good day").code == 0
+
+
+def test_a_bundle_is_put_together_from_what_is_sound_of_both_copies(grown: Path) -> None:
+    folder = champion_bundle(grown)
+    [copy] = open_workspace(grown).registry.copies_of(folder.name)
+    before = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    damage(folder)
+    damage(copy, "labels.json")
+    (folder / "mine.txt").write_text("left here by somebody")
+    assert ratchet(grown, "reconcile").code == 0
+    assert {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()} == before
+    assert ratchet(grown, "audit", "verify", "--deep").code == 0
+    assert (grown / "mlruns/aside" / folder.name / "mine.txt").exists()
+
+
+def test_a_changed_page_is_told_and_written_again_from_the_run(grown: Path) -> None:
+    page = sorted((grown / "mlruns/reports").glob("*/*.png"))[0]
+    before = page.read_bytes()
+    page.write_bytes(before[:-1] + b"?")
+    told = ratchet(grown, "audit", "verify", "--deep")
+    assert told.code == 4 and page.name in told.err
+    assert ratchet(grown, "reconcile").code == 0
+    assert page.read_bytes() == before
+    page.unlink()
+    assert ratchet(grown, "audit", "verify", "--deep").code == 0, "people may remove pages"
 
 
 def test_a_held_batch_is_examined_again_once_its_small_exam_was_filled_up(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from components.pipeline.registered import (
     alias_differences,
     expected,
     files_wrong,
+    pages,
     records,
 )
 from components.registry.inspection import differences
@@ -53,7 +54,14 @@ def check_registry(scene: Scene) -> Iterator[Found]:
 
 
 def _files(scene: Scene, record: Record, marks: Marks) -> Iterator[Found]:
-    """Compare the files of a run with its listing: names and sizes first, then bytes."""
+    """Compare the files of a run with its listing: names and sizes first, then bytes.
+
+    Pages in `mlruns/reports` are copies of the run's.
+    """
+    for name, page in pages(scene.ws, record).items():
+        finding = marks.compare(wanted(page, record.files[name]))
+        if finding is not None:
+            yield finding
     folder = scene.ws.registry.run_folder(record.version.run)
     if folder is None:
         return
