@@ -1,8 +1,10 @@
 """Quarantine: what was refused, why, and how it comes back.
 
 Concept: one folder a batch under `data/quarantine/<batch digest>/`: `rows.jsonl` holds its
-rejected rows with place, reasons and values; `about.json` says what the entry is about and
-is written last, so a folder without it is an unfinished one and is not listed.
+rejected rows with place, reasons and values; `about.json` says what the entry is about, and
+a folder without it is no entry. Both are prepared beside their place first; the ledger's event
+carries their marks, and what is prepared is published after it. So an event that fails leaves
+the entry as it was, and a crash in between is made good from the marks.
 
 Promise (law 8, nothing is lost): every value comes back as it was read, lone surrogates and
 control characters included. Releasing is the ledger's event; nothing is deleted here.
@@ -13,7 +15,9 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from components.data.contract import stem
@@ -21,14 +25,15 @@ from components.data.records import parsed
 from components.data.validation import Rejected
 from components.digest import canonical_json
 from components.errors import ConfigError, Corrupted
-from components.files import mark_of, write_json, write_lines
+from components.files import PART_SUFFIX, mark_of, write_json, write_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from pathlib import Path
 
 Kind = Literal["rows", "batch"]
 ID = re.compile(r"[0-9a-f]{64}")
+ROWS, ABOUT = FILES = ("rows.jsonl", "about.json")
+"""An entry's files, in the order in which they are published."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,28 +54,47 @@ class Entry:
     folder: Path
 
 
-def write_rows(folder: Path, batch: str, source: str, rejected: Sequence[Rejected]) -> Entry | None:
-    """Keep the rejected rows of a batch; None where there are none.
+def prepare_rows(folder: Path, batch: str, source: str, rejected: Sequence[Rejected]) -> None:
+    """Prepare an entry of the rejected rows of a batch; nothing where there are none.
 
-    Law: idempotent; of several writes the last one says what the entry is. So where a whole
-    batch is refused, `write_batch` comes after this.
+    Law: idempotent; what is prepared last says what the entry is. So where a whole batch is
+    refused, `prepare_batch` comes after this.
     """
     if not rejected:
-        return None
+        return
     lines = (_json_line(_row_json(row)).encode("ascii") for row in rejected)
-    write_lines(folder / batch / "rows.jsonl", lines)
-    return _write_about(folder, batch, source, _summary(rejected), "rows", None)
+    write_lines(_prepared(folder / batch / ROWS), lines)
+    _prepare_about(folder, batch, source, _summary(rejected), "rows", None)
 
 
-def write_batch(folder: Path, batch: str, source: str, reason: str, stored_path: str) -> Entry:
-    """Keep a whole batch out: its bytes lie at `stored_path`; rows kept before stay."""
-    return _write_about(folder, batch, source, reason, "batch", stored_path)
+def prepare_batch(folder: Path, batch: str, source: str, reason: str, stored_path: str) -> None:
+    """Prepare an entry of a whole batch: its bytes lie at `stored_path`; rows kept before stay."""
+    _prepare_about(folder, batch, source, reason, "batch", stored_path)
 
 
 def marks(folder: Path, batch: str) -> dict[str, Any]:
-    """Return file name -> mark of the files of an entry, as the event that made it carries them."""
-    files = (folder / batch / name for name in ("about.json", "rows.jsonl"))
-    return {path.name: mark_of(path).to_json() for path in files if path.exists()}
+    """Return file name -> mark of an entry as prepared, for the event that makes it so."""
+    files = {name: _newest(folder / batch / name) for name in FILES}
+    return {name: mark_of(path).to_json() for name, path in files.items() if path.exists()}
+
+
+def publish(folder: Path, batch: str) -> None:
+    """Put what was prepared in its place; its event is in the ledger. Idempotent."""
+    for path in (folder / batch / name for name in FILES):
+        with suppress(FileNotFoundError):
+            _prepared(path).replace(path)
+
+
+def unpublished(folder: Path) -> list[str]:
+    """Return the batches of which something is prepared, and not in its place."""
+    found = (place for name in FILES for place in folder.glob(f"*/{_prepared(Path(name))}"))
+    return sorted({place.parent.name for place in found})
+
+
+def drop_prepared(folder: Path, batch: str) -> None:
+    """Remove what was prepared: its event never came."""
+    for name in FILES:
+        _prepared(folder / batch / name).unlink(missing_ok=True)
 
 
 def entries(folder: Path) -> list[Entry]:
@@ -92,7 +116,7 @@ def read_entry(folder: Path, id: str) -> Entry:
         ConfigError: there is none with this id.
         Corrupted: its `about.json` cannot be read.
     """
-    about = folder / id / "about.json"
+    about = folder / id / ABOUT
     if not ID.fullmatch(id) or not about.is_file():
         raise ConfigError(
             f"There is no quarantine entry {id!r} in {folder}.",
@@ -116,7 +140,7 @@ def read_rows(entry: Entry) -> list[Rejected]:
 
 def _rows(entry: Entry) -> Iterator[Rejected]:
     """Yield the rows of `read_rows` one by one."""
-    path = entry.folder / "rows.jsonl"
+    path = entry.folder / ROWS
     if not path.exists():
         return
     with path.open("rb") as lines:
@@ -184,20 +208,27 @@ def _summary(rejected: Iterable[Rejected]) -> str:
     return "; ".join(f"{words}: {times}" for words, times in ordered)
 
 
-def _write_about(
+def _prepare_about(
     folder: Path, batch: str, source: str, reason: str, kind: Kind, stored_path: str | None
-) -> Entry:
-    rows = folder / batch / "rows.jsonl"
+) -> None:
     about = {
         "batch": batch,
         "source": source,
         "reason": reason,
         "kind": kind,
         "stored_path": stored_path,
-        "row_count": _line_count(rows),
+        "row_count": _line_count(_newest(folder / batch / ROWS)),
     }
-    write_json(folder / batch / "about.json", about)
-    return read_entry(folder, batch)
+    write_json(_prepared(folder / batch / ABOUT), about)
+
+
+def _prepared(path: Path) -> Path:
+    return path.with_name(f"{path.name}.next{PART_SUFFIX}")
+
+
+def _newest(path: Path) -> Path:
+    prepared = _prepared(path)
+    return prepared if prepared.exists() else path
 
 
 def _line_count(path: Path) -> int:

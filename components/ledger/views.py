@@ -8,7 +8,7 @@ plain values. What every batch asks is asked by index; what reads a whole table 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -345,6 +345,21 @@ def newest_event(ledger: Ledger, kind: str) -> Event | None:
     wanted = sa.select(table).where(table.c.kind == kind).order_by(table.c.seq.desc()).limit(1)
     rows = ledger.query(wanted)
     return Event(*rows[0]) if rows else None
+
+
+def entry_marks(ledger: Ledger) -> dict[str, dict[str, Any]]:
+    """Return the newest marks of each quarantine entry: batch -> file name -> mark."""
+    return newest_entry_marks(json.loads(event.payload) for event in events(ledger))
+
+
+def newest_entry_marks(payloads: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return the same from the payloads of events, oldest first."""
+    found: dict[str, dict[str, Any]] = {}
+    for payload in payloads:
+        batch = payload.get("batch") or payload.get("guilty")
+        if payload.get("quarantine") and batch:
+            found[batch] = payload["quarantine"]
+    return found
 
 
 def events(ledger: Ledger, **wanted: str) -> list[Event]:

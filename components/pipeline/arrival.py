@@ -16,16 +16,18 @@ from pathlib import Path
 from typing import Any, Literal
 
 from components.data.contract import is_usable_task
-from components.data.quarantine import marks, write_batch
+from components.data.quarantine import prepare_batch
 from components.data.readers import Reading, read_batch
 from components.digest import json_digest
 from components.errors import ConfigError, DataRejected, RatchetError
 from components.files import mark_of, move_file, write_json
 from components.ledger import views
 from components.pipeline.batch_files import (
+    append_entry,
     keep_aside,
     raw_path,
     remove_unfinished,
+    settle_entries,
     staging,
     unread_path,
 )
@@ -185,9 +187,10 @@ def _finish(ws: Workspace, payload: dict[str, Any], place: Path) -> Arrived:
             stored = {"key": f"store:{batch}", "batch": batch, "files": store_files(ws, [place])}
             ws.ledger.append("store.done", stored, None)
         kept = str(place.relative_to(ws.root))
-        write_batch(ws.quarantine, batch, payload["source"], payload["refused"], kept)
-        payload = {**payload, "quarantine": marks(ws.quarantine, batch)}
-    ws.ledger.append("batch.arrived", payload, None)
+        prepare_batch(ws.quarantine, batch, payload["source"], payload["refused"], kept)
+        append_entry(ws, None, "batch.arrived", payload, batch)
+    else:
+        ws.ledger.append("batch.arrived", payload, None)
     return Arrived(batch, is_new=True)
 
 
@@ -230,6 +233,8 @@ def _finish_interrupted(ws: Workspace) -> list[str]:
         if _is_whole(place, payload):
             _finish(ws, payload, place)
             done.append(f"recorded the arrival of {payload['source']}, begun before a crash")
+    else:
+        settle_entries(ws)
     _mark(ws).unlink()
     return done
 
@@ -243,6 +248,7 @@ def discard_unfinished(ws: Workspace) -> list[str]:
     """Remove what a killed process left half-made; nothing that holds a whole file."""
     with ws.arrivals_locked():
         _finish_interrupted(ws)
+        settle_entries(ws)
         left = remove_unfinished(ws)
         _mark(ws).unlink(missing_ok=True)
     return [str(path.relative_to(ws.root)) for path in left]

@@ -13,11 +13,18 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from components.data.quarantine import marks, write_batch
+from components.data.quarantine import (
+    drop_prepared,
+    marks,
+    prepare_batch,
+    publish,
+    unpublished,
+)
 from components.data.tracked import SHARD_CHARS
 from components.digest import file_digest
 from components.files import PART_SUFFIX
 from components.ledger import views
+from components.ledger.book import Lease
 from components.pipeline.workspace import Workspace
 
 
@@ -50,12 +57,31 @@ def batch_folder(ws: Workspace, batch: str) -> Path:
     return before if before.exists() else ws.batches / batch[:SHARD_CHARS] / batch
 
 
-def set_batch_aside(ws: Workspace, arrival: views.Arrival, reason: str) -> dict[str, Any]:
-    """Enter a stored batch in quarantine; its bytes stay. Returns the marks for the event."""
+def set_batch_aside(ws: Workspace, arrival: views.Arrival, reason: str) -> None:
+    """Prepare a quarantine entry of a stored batch; its bytes stay."""
     path = raw_path(ws, arrival.batch, arrival.suffix)
     stored = str(path.relative_to(ws.root))
-    write_batch(ws.quarantine, arrival.batch, arrival.source, reason, stored)
-    return marks(ws.quarantine, arrival.batch)
+    prepare_batch(ws.quarantine, arrival.batch, arrival.source, reason, stored)
+
+
+def append_entry(
+    ws: Workspace, lease: Lease | None, kind: str, payload: dict[str, Any], batch: str
+) -> None:
+    """Append an event with the marks of a batch's prepared entry, then publish the entry."""
+    entry = marks(ws.quarantine, batch)
+    ws.ledger.append(kind, {**payload, "quarantine": entry}, lease)
+    publish(ws.quarantine, batch)
+
+
+def settle_entries(ws: Workspace) -> None:
+    """Publish the prepared entries that an event speaks of, and drop the others."""
+    waiting = unpublished(ws.quarantine)
+    told = views.entry_marks(ws.ledger) if waiting else {}
+    for batch in waiting:
+        if marks(ws.quarantine, batch) == told.get(batch):
+            publish(ws.quarantine, batch)
+        else:
+            drop_prepared(ws.quarantine, batch)
 
 
 def keep_aside(ws: Workspace, path: Path, batch: str) -> Path:

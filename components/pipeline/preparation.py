@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from components.data.cases import CaseFile
-from components.data.quarantine import marks, write_rows
+from components.data.quarantine import prepare_rows
 from components.data.readers import Reading
 from components.data.split import Split, split_items
 from components.data.validation import Validation, validate
@@ -21,7 +21,7 @@ from components.items import Item, write_items
 from components.ledger import views
 from components.ledger.book import Lease
 from components.pipeline.arrival import printable
-from components.pipeline.batch_files import items_path, raw_path, set_batch_aside
+from components.pipeline.batch_files import append_entry, items_path, raw_path, set_batch_aside
 from components.pipeline.beyond import case_file
 from components.pipeline.kept import read_kept, store_raw
 from components.pipeline.new_tasks import NewTasks, find_new_tasks, recorded_new_tasks
@@ -102,7 +102,7 @@ def check(ws: Workspace, lease: Lease, arrival: views.Arrival) -> Checked:
     reading = read_kept(ws, lease, arrival)
     parent = views.champion(ws.ledger)
     validation = validate(reading, ws.settings.data, _known_labels(ws, parent))
-    write_rows(ws.quarantine, arrival.batch, arrival.source, validation.rejected)
+    prepare_rows(ws.quarantine, arrival.batch, arrival.source, validation.rejected)
     payload = {
         "batch": arrival.batch,
         "accepted": len(validation.accepted),
@@ -112,8 +112,9 @@ def check(ws: Workspace, lease: Lease, arrival: views.Arrival) -> Checked:
         **find_new_tasks(ws, validation.accepted),
     }
     if validation.rejected:
-        payload["quarantine"] = marks(ws.quarantine, arrival.batch)
-    ws.ledger.append("batch.validated", payload, lease)
+        append_entry(ws, lease, "batch.validated", payload, arrival.batch)
+    else:
+        ws.ledger.append("batch.validated", payload, lease)
     return Checked(arrival, reading, validation)
 
 
@@ -132,9 +133,9 @@ def set_aside(ws: Workspace, lease: Lease, batch: str, error: RatchetError) -> S
 
 def _refuse(ws: Workspace, lease: Lease, arrival: views.Arrival, reason: str, rows: int) -> Settled:
     store_raw(ws, lease, arrival)
-    aside = set_batch_aside(ws, arrival, reason)
-    payload = {"batch": arrival.batch, "reason": reason, "rows": rows, "quarantine": aside}
-    ws.ledger.append("batch.refused", payload, lease)
+    set_batch_aside(ws, arrival, reason)
+    payload = {"batch": arrival.batch, "reason": reason, "rows": rows}
+    append_entry(ws, lease, "batch.refused", payload, arrival.batch)
     return settled(ws, arrival.batch)
 
 

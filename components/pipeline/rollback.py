@@ -18,7 +18,7 @@ from components.gate.watching import Regression, regressions, task_of
 from components.ledger import views
 from components.ledger.book import Lease
 from components.pipeline import publication
-from components.pipeline.batch_files import set_batch_aside
+from components.pipeline.batch_files import append_entry, set_batch_aside
 from components.pipeline.examination import rules
 from components.pipeline.examiner import Examiner
 from components.pipeline.lookup import Library
@@ -133,8 +133,10 @@ def roll_back(
     labels = _prove(ws, goal)
     cost = _cost(ws, goal, passed, labels)
     guilty, requeued = passed[-1].batch, [version.batch for version in reversed(passed[:-1])]
-    aside = _quarantine(ws, guilty, reason)
-    ws.ledger.append(
+    _quarantine(ws, guilty, reason)
+    append_entry(
+        ws,
+        lease,
         "champion.rolled-back",
         {
             "from": passed[0].version,
@@ -146,9 +148,8 @@ def roll_back(
             "cost": asdict(cost),
             "reason": reason,
             "regressions": regressed or [],
-            "quarantine": aside,
         },
-        lease,
+        guilty,
     )
     publication.mirror(ws, lease, {version.version for version in (goal, *passed)})
     return RolledBack(passed[0].version, goal.version, guilty, requeued, cost, reason)
@@ -199,10 +200,10 @@ def _cost(
     )
 
 
-def _quarantine(ws: Workspace, batch: str, reason: str) -> dict[str, Any]:
+def _quarantine(ws: Workspace, batch: str, reason: str) -> None:
     arrival = views.arrival(ws.ledger, batch)
     assert arrival is not None  # every version's batch arrived
-    return set_batch_aside(ws, arrival, f"Rolled back: {reason}")
+    set_batch_aside(ws, arrival, f"Rolled back: {reason}")
 
 
 def _regression(each: Regression) -> dict[str, Any]:

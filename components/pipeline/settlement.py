@@ -14,7 +14,7 @@ from components.ledger import views
 from components.ledger.book import Lease
 from components.ledger.projections import Superseded
 from components.pipeline import publication
-from components.pipeline.batch_files import set_batch_aside
+from components.pipeline.batch_files import append_entry, set_batch_aside
 from components.pipeline.examination import Examined, rules
 from components.pipeline.new_tasks import recorded_new_tasks
 from components.pipeline.preparation import Checked, Divided, Settled
@@ -101,9 +101,9 @@ def _reject(ws: Workspace, lease: Lease, divided: Divided, payload: dict[str, ob
     """Refuse the version; its batch goes to quarantine, from where it can be released."""
     arrival = views.arrival(ws.ledger, divided.batch)
     assert arrival is not None  # the inbox is where the batch came from
-    aside = set_batch_aside(ws, arrival, str(payload["reason"]))
+    set_batch_aside(ws, arrival, str(payload["reason"]))
     rows = len(divided.split.train) + len(divided.split.holdout)
-    ws.ledger.append("version.rejected", {**payload, "rows": rows, "quarantine": aside}, lease)
+    append_entry(ws, lease, "version.rejected", {**payload, "rows": rows}, arrival.batch)
     return "rejected"
 
 

@@ -11,12 +11,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from components.data.quarantine import (
+    Entry,
+    drop_prepared,
     entries,
+    marks,
+    prepare_batch,
+    prepare_rows,
+    publish,
     read_entry,
     read_rows,
     rows_to_batch_file,
-    write_batch,
-    write_rows,
+    unpublished,
 )
 from components.data.readers import read_batch
 from components.data.validation import Rejected, validate
@@ -25,6 +30,19 @@ from components.errors import ConfigError, Corrupted
 from components.settings import DataSettings
 
 BATCH, OTHER = "a" * 64, "b" * 64
+
+
+def write_rows(folder: Path, batch: str, source: str, rejected: list[Rejected]) -> Entry | None:
+    prepare_rows(folder, batch, source, rejected)
+    publish(folder, batch)
+    return read_entry(folder, batch) if rejected else None
+
+
+def write_batch(folder: Path, batch: str, source: str, reason: str, stored_path: str) -> None:
+    prepare_batch(folder, batch, source, reason, stored_path)
+    publish(folder, batch)
+
+
 ROWS = [
     Rejected(3, "0" * 64, ("missing label",), {"text": "half \ud83d\0", "id": 7}, "mail"),
     Rejected(5, "1" * 64, ("not JSON: cut short",), '{"text":'),
@@ -65,6 +83,20 @@ def test_writing_twice_is_writing_once(tmp_path: Path) -> None:
     first = write_rows(tmp_path, BATCH, "mail.csv", ROWS)
     assert write_rows(tmp_path, BATCH, "mail.csv", ROWS) == first
     assert len(list(tmp_path.rglob("*.*"))) == 2
+
+
+def test_what_is_prepared_shows_once_it_is_published(tmp_path: Path) -> None:
+    before = write_rows(tmp_path, BATCH, "mail.csv", ROWS)
+    written = marks(tmp_path, BATCH)
+    prepare_batch(tmp_path, BATCH, "mail.csv", "one label", "data/batches/x.csv")
+    prepare_batch(tmp_path, OTHER, "web.csv", "one label", "data/batches/y.csv")
+    assert entries(tmp_path) == [before] and unpublished(tmp_path) == [BATCH, OTHER]
+    assert marks(tmp_path, BATCH)["rows.jsonl"] == written["rows.jsonl"]
+    assert marks(tmp_path, BATCH)["about.json"] != written["about.json"]
+    drop_prepared(tmp_path, BATCH)
+    publish(tmp_path, OTHER)
+    assert marks(tmp_path, BATCH) == written and unpublished(tmp_path) == []
+    assert [entry.batch for entry in entries(tmp_path)] == [BATCH, OTHER]
 
 
 def test_no_rejected_rows_make_no_entry(tmp_path: Path) -> None:

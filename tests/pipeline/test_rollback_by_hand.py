@@ -6,9 +6,11 @@ import random
 import shutil
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from components.data.quarantine import entries, unpublished
 from components.errors import ConfigError, Corrupted
 from components.ledger import views
 from components.ledger.verify import rebuild, verify
@@ -17,6 +19,7 @@ from components.pipeline.rollback import RolledBack, roll_back
 from components.pipeline.workspace import Workspace, open_workspace
 from flows.retrain import settle_batch
 from flows.watch import look_and_go_back
+from tests.command import ratchet
 from tests.stream import FILLER, batch, rows, settle, write_jsonl
 
 
@@ -164,3 +167,28 @@ def test_reconcile_removes_what_a_killed_process_left_half_made(three: Workspace
         assert len(reconciliation.reconcile(three, lease)) == 3
         assert reconciliation.reconcile(three, lease) == []
     assert not orphan.exists() and not list(three.root.rglob("*.part"))
+
+
+@pytest.mark.parametrize("dies", ["before", "after"])
+def test_a_quarantine_entry_stands_exactly_where_its_event_does(
+    three: Workspace, monkeypatch: pytest.MonkeyPatch, dies: str
+) -> None:
+    append = type(three.ledger).append
+
+    def broken(self: Any, kind: str, *arguments: Any) -> Any:
+        if dies == "after":
+            append(self, kind, *arguments)
+        raise OSError("the disk fails")
+
+    monkeypatch.setattr(type(three.ledger), "append", broken)
+    with suppress(OSError):
+        go_back(three)
+    monkeypatch.undo()
+    [guilty] = [each.batch for each in views.versions(three.ledger) if each.version == 3]
+    if dies == "before":
+        assert ratchet(three.root, "audit", "verify").code == 0
+    assert ratchet(three.root, "reconcile").code == 0
+    assert ratchet(three.root, "audit", "verify").code == 0
+    entered = [entry for entry in entries(three.quarantine) if entry.batch == guilty]
+    assert len(entered) == (dies == "after") and not unpublished(three.quarantine)
+    assert champion(three) == (2 if dies == "after" else 3)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from components.data.quarantine import FILES
 from components.files import PART_SUFFIX
 from components.ledger import views
 from components.operations.verification.batches import known_files
@@ -13,13 +14,13 @@ from components.operations.verification.marks import Marks, wanted
 from components.operations.verification.scene import Scene
 
 REMEDY = "Restore it from a backup; where its batch is stored, it can be refused again."
-FILES = ("about.json", "rows.jsonl")
 
 
 def check_quarantine(scene: Scene) -> Iterator[Found]:
     """Each entry's files; entries that are gone; files that no event knows."""
     ws, marks = scene.ws, Marks(scene, REMEDY)
-    recorded, entered = _recorded(scene), {row.batch for row in views.quarantined(ws.ledger)}
+    recorded = views.newest_entry_marks(payload for _, payload in scene.events or ())
+    entered = {row.batch for row in views.quarantined(ws.ledger)}
     for batch, files in recorded.items():
         for name, mark in files.items():
             finding = marks.compare(wanted(ws.quarantine / batch / name, mark))
@@ -35,16 +36,6 @@ def check_quarantine(scene: Scene) -> Iterator[Found]:
         what = f"the contents of {unmarked} quarantine entries"
         yield Skipped(what, "they were recorded without marks")
     yield from _unknown(scene, recorded, entered)
-
-
-def _recorded(scene: Scene) -> dict[str, dict[str, Any]]:
-    """Return the newest marks of each entry, by batch and file."""
-    found: dict[str, dict[str, Any]] = {}
-    for _, payload in scene.events or ():
-        batch = payload.get("batch") or payload.get("guilty")
-        if payload.get("quarantine") and batch:
-            found[batch] = payload["quarantine"]
-    return found
 
 
 def _unknown(
