@@ -30,7 +30,7 @@ PRUNE_RUNS = 20
 """After how many batches Prefect's oldest flow runs are dropped."""
 
 Tell = Callable[[str, dict[str, Any]], None]
-"""Called with what happened (`settled`, `watched`, `left` or `fault`) and its facts."""
+"""Called with what happened (`settled`, `watched`, `refused`, `left` or `fault`), its facts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,11 @@ def _run_next(root: Path, tell: Tell, looks: Looks) -> bool:
     """Take in what arrived and run the oldest batch; return whether there was one."""
     ws = steps.workspace(str(root))
     looks.settling.seconds = ws.settings.data.settle_seconds
-    looks.note(take_incoming(ws, looks.settling).left, tell)
+    taken = take_incoming(ws, looks.settling)
+    for arrived in taken.arrived:
+        if arrived.refused:
+            tell("refused", asdict(arrived))
+    looks.note(taken.left, tell)
     waiting = views.waiting(ws.ledger)
     if waiting:
         tell("settled", retrain(str(root), waiting[0].batch))

@@ -11,7 +11,7 @@ import click
 
 from components.cli.arguments import Words
 from components.cli.options import Context, json_option, pass_root, with_prefect
-from components.cli.outcomes import show_left, show_settled, show_warnings
+from components.cli.outcomes import show_arrived, show_left, show_settled, show_warnings
 from components.cli.output import echo, facts, plain, progress_bar, table
 
 if TYPE_CHECKING:
@@ -116,6 +116,8 @@ def intake(context: Context, as_json: bool) -> None:
     def show() -> None:
         new = sum(each.is_new for each in taken.arrived)
         echo(f"Files that arrived: {len(taken.arrived)}, new ones: {new}.")
+        for each in result["arrived"]:
+            show_arrived(each)
         show_left(result["left"])
         show_warnings(result["warnings"])
         for outcome in outcomes:

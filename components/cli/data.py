@@ -100,6 +100,7 @@ def list_quarantine(context: Context, as_json: bool) -> None:
     from components.ledger import views
 
     ws = context.open()
+    older = ws.ledger.difference()
     sources = {arrival.batch: arrival.source for arrival in views.arrivals(ws.ledger)}
     rows = [
         {"batch": row.batch, "file": sources.get(row.batch, ""), "kind": row.kind,
@@ -108,8 +109,11 @@ def list_quarantine(context: Context, as_json: bool) -> None:
     ]  # fmt: skip
 
     def show() -> None:
-        if not rows:
+        if older:
+            echo(f"{older} `ratchet reconcile` says what to do.")
+        elif not rows:
             echo("Quarantine is empty.")
+        if not rows:
             return
         shown = [[row["batch"][:12], *list(row.values())[1:]] for row in rows]
         table(["batch", "file", "kind", "rows", "status", "reason"], shown)

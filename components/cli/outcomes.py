@@ -31,6 +31,14 @@ def show_settled(outcome: dict[str, Any]) -> None:
         echo(f"  next: ratchet quarantine show {outcome['batch'][:12]}")
 
 
+def show_arrived(arrived: dict[str, Any]) -> None:
+    """Print of an arriving file that it can't be used, and why; all others are settled later."""
+    if arrived["refused"]:
+        batch = arrived["batch"][:12]
+        echo((status("refused"), f" batch {batch}, {arrived['source']}"))
+        echo(f"  {arrived['refused']}", f"  next: ratchet quarantine show {batch}")
+
+
 def show_left(left: list[dict[str, Any]]) -> None:
     """Print what stays in data/incoming, and why."""
     for each in left:

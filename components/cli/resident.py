@@ -13,7 +13,7 @@ import click
 from components.cli import stopping
 from components.cli.arguments import seconds
 from components.cli.options import Context, json_option, pass_root, with_prefect
-from components.cli.outcomes import show_left, show_rollback, show_settled
+from components.cli.outcomes import show_arrived, show_left, show_rollback, show_settled
 from components.cli.output import echo, echo_json, progress_bar
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -124,6 +124,8 @@ def _json(kind: str, value: dict[str, Any]) -> None:
 def _show(kind: str, value: dict[str, Any]) -> None:
     if kind == "settled":
         show_settled(value)
+    elif kind == "refused":
+        show_arrived(value)
     elif kind == "left":
         show_left([value])
     elif kind == "fault":

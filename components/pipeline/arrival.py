@@ -22,6 +22,7 @@ from components.digest import json_digest
 from components.errors import ConfigError, DataRejected, RatchetError
 from components.files import mark_of, move_file, write_json
 from components.ledger import views
+from components.operations import recovery
 from components.pipeline.batch_files import (
     append_entry,
     keep_aside,
@@ -38,10 +39,15 @@ from components.pipeline.workspace import Workspace
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """What an arriving file turned out to be. `is_new` is False for a batch seen before."""
+    """What an arriving file turned out to be.
+
+    `is_new` is False for a batch seen before; `refused` says why a file can't be used at all.
+    """
 
     batch: str
     is_new: bool
+    source: str = ""
+    refused: str | None = None
 
 
 def arrive(ws: Workspace, path: Path, task: str | None, name: str | None = None) -> Arrived:
@@ -74,7 +80,7 @@ def take(ws: Workspace, staged: Staged, name: str, task: str) -> Arrived:
     batch = found.digest if isinstance(found, Reading) else staged.mark.sha256
     if views.arrival(ws.ledger, batch) is not None:
         staged.path.unlink()
-        return Arrived(batch, is_new=False)
+        return Arrived(batch, is_new=False, source=source)
     place = raw_path(ws, batch, suffix)
     raw = {"path": str(place.relative_to(ws.root)), **staged.mark.to_json()}
     refused = found if isinstance(found, str) else None
@@ -90,9 +96,9 @@ def refuse_unreadable(ws: Workspace, path: Path, task: str, error: DataRejected)
     """
     status = path.lstat()
     batch = json_digest([printable(path.name), status.st_size, status.st_mtime_ns])
-    if views.arrival(ws.ledger, batch) is not None:
-        return Arrived(batch, is_new=False)
     source = printable(path.name)
+    if views.arrival(ws.ledger, batch) is not None:
+        return Arrived(batch, is_new=False, source=source)
     reason = printable(str(error)).replace(printable(str(path)), source)
     suffix = known_suffix(path.name)
     payload = _payload(batch, source, suffix, task, reason)
@@ -191,13 +197,19 @@ def _finish(ws: Workspace, payload: dict[str, Any], place: Path) -> Arrived:
         append_entry(ws, None, "batch.arrived", payload, batch)
     else:
         ws.ledger.append("batch.arrived", payload, None)
-    return Arrived(batch, is_new=True)
+    return Arrived(batch, is_new=True, source=payload["source"], refused=payload["refused"])
 
 
 @contextmanager
 def arriving(ws: Workspace) -> Iterator[None]:
-    """Keep arrivals apart; a mark outlives those that broke off, by a kill or by a fault."""
+    """Keep arrivals apart; a mark outlives those that broke off, by a kill or by a fault.
+
+    Raises:
+        NeedsHuman: the ledger is an older copy, or others know more than it.
+    """
     with ws.arrivals_locked():
+        if ws.ledger.noted() is None:  # then only what others know tells of an older copy
+            recovery.require_known(ws, interrupted=was_interrupted(ws))
         _finish_interrupted(ws)
         _mark(ws).touch()
         yield

@@ -108,7 +108,11 @@ def take_incoming(ws: Workspace, settling: Settling | None = None) -> Taken:
 
     `settling` is what earlier looks saw. Without, this is the only look: fresh files are
     waited for, as long as they must be quiet.
+
+    Raises:
+        NeedsHuman: the ledger is an older copy; nothing was taken.
     """
+    ws.ledger.require_newest()
     found = look(ws)
     if found.hidden:
         with arriving(ws):

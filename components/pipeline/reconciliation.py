@@ -38,6 +38,8 @@ def reconcile(ws: Workspace, lease: Lease, whole: bool = False) -> list[str]:
     done = []
     if whole or was_interrupted(ws):
         done += _tidy(ws)
+    elif (ws.registry.newest_version() or 0) > (views.newest(ws.ledger) or 0):
+        recovery.require_known(ws, interrupted=False)
     record_settings(ws, lease)
     done += refill_remote(ws)
     done += close_interrupted(ws, lease)

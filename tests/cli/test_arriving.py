@@ -34,6 +34,17 @@ def test_intake_and_status_tell_of_what_is_no_file_and_of_a_lost_remote(root: Pa
     assert "warning" not in ratchet(root, "status").out
 
 
+def test_intake_tells_of_a_file_that_cannot_be_used_and_what_to_do(root: Path) -> None:
+    (root / "data" / "incoming").mkdir(parents=True)
+    (root / "data" / "incoming" / "notes.docx").write_text("no rows")
+    batch(root / "data" / "incoming" / "mood#2" / "b.jsonl", 1)
+    ran = ratchet(root, "intake")
+    assert (ran.code, ran.err) == (0, "") and "Files that arrived: 2, new ones: 2." in ran.out
+    assert "notes.docx" in ran.out and "has the suffix '.docx'" in ran.out
+    assert "b.jsonl" in ran.out and "'mood#2'" in ran.out
+    assert ran.out.count("next: ratchet quarantine show ") == 2
+
+
 def test_intake_waits_for_a_fresh_file_and_leaves_an_open_one(root: Path) -> None:
     (root / "params.yaml").write_text(
         PARAMS.replace("min_rows: 10, settle_seconds: 0", "min_rows: 10, settle_seconds: 0.5")

@@ -17,7 +17,8 @@ from typing import Any
 
 from tests.faults.book import rows_in
 
-PLACES = ("data/incoming", "data/batches", "data/quarantine", "data/unknown")
+KEPT = ("batches", "quarantine", "unknown", "unreadable", "damaged")
+PLACES = ("data/incoming", *(f"data/{name}" for name in KEPT))
 MADE_BY_RATCHET = ("items.jsonl", "rows.jsonl", "about.json", "released.jsonl")
 """Beside a batch's own bytes; these show rows, but are no file that arrived."""
 

@@ -88,6 +88,7 @@ def test_every_changing_command_refuses_an_older_ledger_and_deletes_nothing(told
         assert "is an older copy: it ends at event" in ran.err and "ledger.head" in ran.err
         assert "--accept-ledger" in ran.err
     incoming.unlink()
+    assert ratchet(told.root, "intake").code == 3, "with nothing to take as well"
     assert lying(told.root) == before
     assert len(open_workspace(told.root).registry.versions()) == 3
 
@@ -182,12 +183,15 @@ def test_without_the_newer_note_mlflow_and_quarantine_are_asked(told: Told, note
         "as of the older ledger": f'{{"seq": {older.seq}, "hash": "{older.hash}"}}',
     }[noted]
     note.unlink() if said is None else note.write_text(said)
-    for command in (["reconcile"], ["reconcile"]):
+    fifth = batch(told.root / "b5.jsonl", 5)
+    for command in (["run", fifth, "--task", "mood"], ["reconcile"], ["reconcile"]):
         ran = ratchet(told.root, *command)
         assert ran.code == 3, ran
         assert_one_paragraph(ran)
         assert "MLflow has version 3" in ran.err and told.refused[:12] in ran.err
-    assert lying(told.root) == before
+    if said is None:
+        assert open_workspace(told.root).ledger.head() == older, "nothing was appended"
+    assert before.items() <= lying(told.root).items()
     assert ratchet(told.root, "reconcile", "--accept-ledger").code == 0
     assert settle(told.root, batch(told.root / "b5.jsonl", 5)).version == 4
 

@@ -24,6 +24,7 @@ from components.pipeline.incoming import take_incoming
 from components.pipeline.reconciliation import reconcile
 from components.pipeline.release import find_entry, release
 from components.pipeline.workspace import Workspace, open_workspace
+from tests.command import ratchet
 from tests.stream import PARAMS, batch, rows, write_jsonl
 
 SLOW = PARAMS.replace("settle_seconds: 0", "settle_seconds: 1.0")
@@ -306,7 +307,11 @@ def test_a_file_that_cannot_be_read_goes_aside_or_is_told_and_the_next_is_taken(
         refused = views.arrivals(ws.ledger)[0]
         assert refused.status == "refused" and "Input/output error" in refused.reason
         assert not bad.exists()
-        assert (ws.root / find_entry(ws, refused.batch).stored_path or "").exists()  # type: ignore
+        kept = ws.root / str(find_entry(ws, refused.batch).stored_path)
+        assert kept.exists() and ratchet(ws.root, "audit", "verify").code == 0
+        kept.unlink()
+        told = ratchet(ws.root, "audit", "verify")
+        assert told.code == 4 and f"{refused.batch}/raw.jsonl: it is missing" in told.err
     else:
         assert bad.exists() and "can't be moved away" in taken.left[0].reason
 

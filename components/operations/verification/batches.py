@@ -10,7 +10,7 @@ from components.files import PART_SUFFIX
 from components.operations.verification.findings import Finding, Found, Holds, Skipped
 from components.operations.verification.marks import Marks, Wanted, wanted
 from components.operations.verification.scene import Scene
-from components.pipeline.batch_files import items_path, raw_path
+from components.pipeline.batch_files import items_path, raw_path, unread_path
 
 REMEDY = "Move it away if it is there; `dvc checkout` restores it from the cache or the remote."
 KNOWN_NAMES = (".gitignore", ".gitkeep", "README.md")
@@ -43,7 +43,10 @@ def known_files(scene: Scene) -> dict[Path, Wanted]:
         elif payload["refused"] is None:
             path = raw_path(ws, payload["batch"], payload["suffix"])
             found[path] = Wanted(path)
-        else:  # it could not be read, so it arrived under the digest of its bytes
+        elif "quarantine" in payload:  # the system did not let it be read
+            path = unread_path(ws, payload["batch"], payload["suffix"])
+            found[path] = Wanted(path)
+        else:  # an earlier Ratchet kept it under the digest of its bytes
             path = ws.quarantine / payload["batch"] / f"raw{payload['suffix']}"
             found[path] = Wanted(path, sha256=payload["batch"])
     for mark in stored_marks(scene):
