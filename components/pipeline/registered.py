@@ -123,16 +123,6 @@ def sources(ws: Workspace, version: views.Version) -> dict[str, Path]:
     return found | {f"plots/{file.name}": file for file in sorted(plots.glob("*.png"))}
 
 
-def pages(ws: Workspace, record: Record) -> dict[str, Path]:
-    """Return {name on the run: file} of a version's pages in `mlruns/reports` that are there.
-
-    People may remove them: the run has them too.
-    """
-    found = sources(ws, record.version)
-    shown = (name for name in record.files if name.startswith(("report", "plots/")))
-    return {name: found[name] for name in shown if name in found and found[name].is_file()}
-
-
 def expected(ws: Workspace, record: Record) -> Shown:
     """Return what MLflow is to show of a version."""
     version = record.version

@@ -66,18 +66,6 @@ def _restore_files(ws: Workspace, record: Record, deep: bool) -> list[str]:
             done.append(f"{here}: wrote {name} again, it was {what}")
         else:
             done.append(f"left as it is: {here}: {name} is {what}, and there is no good copy")
-    return done + (_restore_pages(ws, record, folder) if deep else [])
-
-
-def _restore_pages(ws: Workspace, record: Record, folder: Path) -> list[str]:
-    """Copy pages of `mlruns/reports` that were changed from the run's files."""
-    done = []
-    for name, page in registered.pages(ws, record).items():
-        mark = FileMark(**record.files[name])
-        good = folder / name
-        if mark_of(page) != mark and good.is_file() and mark_of(good) == mark:
-            publish_file(good, page)
-            done.append(f"{page.relative_to(ws.root)}: wrote it again, it was changed")
     return done
 
 

@@ -6,7 +6,6 @@ finds it within `LIMIT` operations; the same seed without it finds nothing.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,35 +25,26 @@ class Bug:
 
 
 def skip_the_copy_check() -> None:
-    """Unlink what was copied, and do not look whether it grew meanwhile."""
-    _take_with(unlink_first=False)
+    """Remove what was copied, and do not look whether it grew meanwhile."""
+    from components.pipeline import incoming
+
+    def let_go(source: Path, _: Any) -> bool:
+        source.unlink(missing_ok=True)
+        return True
+
+    incoming.let_go = let_go
 
 
 def unlink_early() -> None:
     """Remove a file from data/incoming before its arrival is recorded."""
-    _take_with(unlink_first=True)
+    from components.pipeline import incoming, staging
 
+    def stage(source: Path, folder: Path) -> staging.Staged:
+        staged = staging.stage(source, folder)
+        source.unlink()
+        return staged
 
-def _take_with(unlink_first: bool) -> None:
-    """Take files in by way of a copy, and unlink them at the wrong time."""
-    from components.pipeline import arrival, incoming
-    from flows import intake, worker
-
-    def take_incoming(ws: Any, *_: Any, **__: Any) -> incoming.Taken:
-        taken = incoming.Taken()
-        for path in incoming.incoming_files(ws):
-            copy = ws.mlruns / f"taken{path.suffix[:20]}"
-            shutil.copyfile(path, copy)
-            if unlink_first:
-                path.unlink()
-            task = path.parent.name if path.parent != ws.incoming else "default"
-            taken.arrived.append(arrival.arrive(ws, copy, task, path.name))
-            path.unlink(missing_ok=True)
-            copy.unlink()
-        return taken
-
-    for module in (incoming, intake, worker):
-        module.take_incoming = take_incoming
+    incoming.stage = stage
 
 
 def drop_the_outcome() -> None:

@@ -84,18 +84,6 @@ def test_a_bundle_is_put_together_from_what_is_sound_of_both_copies(grown: Path)
     assert (grown / "mlruns/aside" / folder.name / "mine.txt").exists()
 
 
-def test_a_changed_page_is_told_and_written_again_from_the_run(grown: Path) -> None:
-    page = sorted((grown / "mlruns/reports").glob("*/*.png"))[0]
-    before = page.read_bytes()
-    page.write_bytes(before[:-1] + b"?")
-    told = ratchet(grown, "audit", "verify", "--deep")
-    assert told.code == 4 and page.name in told.err
-    assert ratchet(grown, "reconcile").code == 0
-    assert page.read_bytes() == before
-    page.unlink()
-    assert ratchet(grown, "audit", "verify", "--deep").code == 0, "people may remove pages"
-
-
 def test_a_held_batch_is_examined_again_once_its_small_exam_was_filled_up(tmp_path: Path) -> None:
     root = make_root(tmp_path / "root", PARAMS)
     assert settle(root, batch(root / "b1.jsonl", 1)).action == "promoted"
