@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from components.data import versioning
 from components.data.versioning import DataStore
 from components.ledger import views
 from components.ledger.verify import verify
@@ -21,8 +22,8 @@ from tests.server import Server
 from tests.stream import batch
 
 PLACES: dict[str, tuple[Any, str]] = {
-    "storing the data": (DataStore, "_track"),
-    "pushing the data": (DataStore, "_copy"),
+    "storing the data": (DataStore, "keep"),
+    "tracking the data": (versioning, "track"),
     "writing the bundle": (candidate, "write_bundle"),
     "writing the report": (reporting, "write_report"),
     "drawing the plots": (reporting, "write_plots"),
@@ -39,7 +40,7 @@ def on_a_full_disk(work: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-RARER = ("pushing the data", "drawing the plots", "gathering the files")
+RARER = ("tracking the data", "drawing the plots", "gathering the files")
 
 
 @pytest.mark.parametrize(

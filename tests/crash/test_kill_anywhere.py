@@ -80,6 +80,7 @@ def mutating() -> list[tuple[Any, str]]:
     """Return every function through which Ratchet changes ledger, files, MLflow and DVC."""
     from mlflow import MlflowClient
 
+    from components.data import versioning
     from components.data.versioning import DataStore
 
     writes = [
@@ -91,8 +92,8 @@ def mutating() -> list[tuple[Any, str]]:
         (Ledger, "append"),
         (os, "replace"),
         (DataStore, "keep"),
-        (DataStore, "_track"),
-        (DataStore, "_copy"),
+        (versioning, "put"),
+        (versioning, "track"),
         *((MlflowClient, name) for name in writes),
     ]
 

@@ -61,9 +61,8 @@ def test_an_unreadable_file_arrives_once_and_stays_refused(root: Path, tmp_path:
     broken.write_bytes(b'{"text": "caf\xe9", "label": "pos"}\n')
     ws = open_workspace(root)
     first = arrive(ws, broken, "mood")
-    assert arrive(ws, broken.rename(tmp_path / "renamed.jsonl"), None) == Arrived(
-        first.batch, is_new=False
-    )
+    again = arrive(ws, broken.rename(tmp_path / "renamed.jsonl"), None)
+    assert again == Arrived(first.batch, is_new=False, source="renamed.jsonl")
     [arrival] = views.arrivals(ws.ledger)
     assert (arrival.status, arrival.source) == ("refused", "broken.jsonl")
     assert "not UTF-8" in arrival.reason
