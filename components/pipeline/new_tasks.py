@@ -7,7 +7,7 @@ when the batch is validated; whoever runs the batch is told in a sentence.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
@@ -16,13 +16,16 @@ from components.items import Item
 from components.ledger import views
 from components.pipeline.workspace import Workspace
 
+FAR_MORE = 10
+"""A task of a batch may be a slip of another one that has so many times its rows."""
+
 
 @dataclass(frozen=True, slots=True)
 class NewTasks:
     """New tasks of one batch: task -> accepted rows, of `rows` in all.
 
-    `resembles`: task -> the known task that it is spelt like, or None. Empty where the root
-    had no task before, and then nothing is surprising.
+    `resembles`: task -> the task that it is spelt like, or None. Where the root had no task
+    before, nothing is surprising, and only those that are spelt like another stand there.
     """
 
     tasks: dict[str, int] = field(default_factory=dict)
@@ -35,8 +38,15 @@ def find_new_tasks(ws: Workspace, accepted: Iterable[Item]) -> dict[str, Any]:
     counts = Counter(item.task for item in accepted)
     known = views.known_tasks(ws.ledger) | views.exam_tasks(ws.ledger)
     new = {task: counts[task] for task in sorted(set(counts) - known)}
-    alike = {task: next(iter(get_close_matches(task, sorted(known), 1)), None) for task in new}
-    return {"new_tasks": new, "resembles": alike if known else {}}
+    alike = {task: _resembled(task, known, counts) for task in new}
+    loud = {task: like for task, like in alike.items() if known or like}
+    return {"new_tasks": new, "resembles": loud}
+
+
+def _resembled(task: str, known: Set[str], counts: Mapping[str, int]) -> str | None:
+    """Return the task that this one is spelt like: a known one, or far more rows' own."""
+    far_more = {other for other, rows in counts.items() if rows >= FAR_MORE * counts[task]}
+    return next(iter(get_close_matches(task, sorted(known | far_more), 1)), None)
 
 
 def recorded_new_tasks(ws: Workspace, batch: str) -> NewTasks:

@@ -274,7 +274,9 @@ class Registry:
                 aside = restoring.set_aside(self._at.file, stamp)
                 database.create(self._at.file, self._at.artifacts)
                 kept = f"; the old one is kept as {aside.name}" if aside else ""
-                done.append(f"built MLflow's database anew: it was {wrong.removeprefix('is ')}{kept}")
+                done.append(
+                    f"built MLflow's database anew: it was {wrong.removeprefix('is ')}{kept}"
+                )
             if restoring.restore_experiment(self._at.file, self._experiment):
                 done.append(f"restored the experiment {self._experiment}, deleted in MLflow")
         return done

@@ -89,6 +89,15 @@ def test_the_first_batch_of_a_root_names_its_task_without_alarm(
     assert "new task 'mood' (120 of 120 rows) opens an exam of its own.\n" in ran.out
 
 
+def test_a_slip_in_the_first_batch_of_a_root_is_told_beside_the_task_that_was_meant(
+    root: Path, prefect_here: Server
+) -> None:
+    odd = [{**row, "task": "moood"} for row in rows(5, 1)]
+    ran = ratchet(root, "run", write_jsonl(root / "b.jsonl", rows(1) + odd), "--task", "mood")
+    assert "new task 'mood' (120 of 121 rows) opens an exam of its own.\n" in ran.out
+    assert "new task 'moood' (1 of 121 rows)" in ran.out and "if it is a slip of 'mood'" in ran.out
+
+
 @pytest.mark.parametrize(
     "command", [("run", "b.jsonl"), ("holdout", "add", "b.jsonl")], ids=["run", "holdout"]
 )
