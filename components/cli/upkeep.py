@@ -91,8 +91,7 @@ def reconcile(context: Context, rebuild: bool, accept_ledger: bool, as_json: boo
     know more than the ledger.
     """
     from components.ledger.verify import rebuild as fill_again
-    from components.operations import recovery
-    from components.pipeline import reconciliation
+    from components.pipeline import reconciliation, recovery
     from components.pipeline.restoration import (
         require_champion,
         restore_bundles,

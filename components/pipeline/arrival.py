@@ -22,7 +22,7 @@ from components.digest import json_digest
 from components.errors import ConfigError, DataRejected, RatchetError
 from components.files import mark_of, move_file, write_json
 from components.ledger import views
-from components.operations import recovery
+from components.pipeline import recovery
 from components.pipeline.batch_files import (
     append_entry,
     keep_aside,

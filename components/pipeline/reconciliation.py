@@ -13,8 +13,7 @@ from __future__ import annotations
 
 from components.ledger import views
 from components.ledger.book import Lease
-from components.operations import recovery
-from components.pipeline import preparation, publication
+from components.pipeline import preparation, publication, recovery
 from components.pipeline.arrival import discard_unfinished, finish_interrupted, was_interrupted
 from components.pipeline.holdouts import close_interrupted
 from components.pipeline.settings_trail import record_settings

@@ -19,9 +19,9 @@ from components.digest import file_digest
 from components.files import publish_folder
 from components.ledger import views
 from components.ledger.verify import verify
-from components.operations import archives, backup, recovery
+from components.operations import archives, backup
 from components.operations.restore import restore
-from components.pipeline import arrival, batch_files, reconciliation
+from components.pipeline import arrival, batch_files, reconciliation, recovery
 from components.pipeline.workspace import open_workspace
 from tests.command import Ran, assert_one_paragraph, files_up_to, finish, ratchet, start
 from tests.server import Server

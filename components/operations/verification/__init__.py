@@ -16,18 +16,11 @@ from components.operations.verification.batches import check_batches
 from components.operations.verification.bundles import check_bundles
 from components.operations.verification.copies import check_copies
 from components.operations.verification.documents import check_documents
-from components.operations.verification.findings import (
-    Check,
-    Finding,
-    Found,
-    Holds,
-    Report,
-    Skipped,
-)
+from components.operations.verification.findings import Finding, Found, Holds, Report, Skipped
 from components.operations.verification.ledger import check_head_file, check_leases, check_ledger
 from components.operations.verification.quarantine import check_quarantine
 from components.operations.verification.registry import check_registry
-from components.operations.verification.scene import guarded, open_scene
+from components.operations.verification.scene import Check, guarded, open_scene
 from components.operations.verification.scores import check_scores
 from components.operations.verification.settings import check_settings
 from components.operations.verification.telling import UNPROVABLE

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
-
-if TYPE_CHECKING:
-    from components.operations.verification.scene import Scene
+from typing import Literal
 
 Kind = Literal["damage", "unrecorded"]
 """`unrecorded`: a change that a person may have made and that no command has recorded yet."""
@@ -41,7 +37,6 @@ class Holds:
 
 
 Found = Finding | Skipped | Holds
-Check = Callable[["Scene"], Iterator[Found]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from components.errors import Corrupted, RatchetError
 from components.ledger import views
-from components.operations.verification.findings import Check, Finding, Found, Skipped
+from components.operations.verification.findings import Finding, Found, Skipped
 from components.pipeline.workspace import Workspace
 
 Told = tuple[str, dict[str, Any]]
@@ -51,6 +51,9 @@ class Scene:
         """Return a path as people know it: from the root."""
         root = self.ws.root
         return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
+
+
+Check = Callable[[Scene], Iterator[Found]]
 
 
 def open_scene(ws: Workspace, deep: bool) -> Scene:

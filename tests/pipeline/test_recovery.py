@@ -14,8 +14,7 @@ import pytest
 from components.errors import NeedsHuman
 from components.ledger import views
 from components.ledger.verify import verify
-from components.operations import recovery
-from components.pipeline import reconciliation
+from components.pipeline import reconciliation, recovery
 from components.pipeline.workspace import Workspace, open_workspace
 from tests.command import assert_one_paragraph, ratchet
 from tests.stream import batch, rows, settle, write_jsonl
