@@ -38,8 +38,14 @@ def reach_api() -> None:
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     with FileLock(home / "ratchet-start.lock"), _deaf_children(), _signed(home):
         end_abandoned(home)
-        with get_client(sync_client=True) as client:
-            error = client.api_healthcheck()
+        try:
+            with get_client(sync_client=True) as client:
+                error = client.api_healthcheck()
+        except RuntimeError as late:  # so Prefect says that its temporary server is not up yet
+            raise Retryable(
+                f"Prefect's temporary server did not start: {late}",
+                "The machine may be busy: run the same command again.",
+            ) from late
     if error is None:
         prune()
     else:

@@ -28,6 +28,9 @@ Operation = Callable[[Simulation, random.Random], Done]
 HEAVY_POINTS, LIGHT_POINTS = 500, 40
 """About how many points a command passes that trains, and one that does not."""
 
+UNTIL_GONE = 34
+"""About how many points pass from the first look at a file until it leaves data/incoming."""
+
 MAX_SECONDS = 3.0
 DAY = 86400.0
 FAULTS = {
@@ -119,7 +122,7 @@ def growing_file(sim: Simulation, rng: random.Random) -> Done:
     _be_first(sim.root, path)
     sim.write_down(path)
     lines = grown_lines(make, path.suffix)
-    fault = Fault("grow", at=rng.randint(1, 12), lines=lines)
+    fault = Fault("grow", at=rng.randint(1, UNTIL_GONE), lines=lines)
     ended = sim.command(*rng.choice([("intake",), ("worker", "--idle-exit", "0")]), fault=fault)
     if ended.struck:
         sim.book.add(path.name, lines.encode())

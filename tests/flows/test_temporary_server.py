@@ -69,6 +69,17 @@ def await_sign(server: psutil.Process) -> None:
         time.sleep(0.005)
 
 
+def test_a_server_that_is_not_up_in_time_is_asked_for_again(tmp_path: Path) -> None:
+    late = program(
+        "from components.errors import Retryable\n"
+        f"try:\n    {REACH}\nexcept Retryable as error:\n    print(error)",
+        tmp_path / "home",
+        PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS="0",
+    )
+    said, _ = late.communicate(timeout=120)
+    assert "temporary server did not start" in said and "run the same command again" in said
+
+
 def test_another_process_with_the_number_of_the_starter_does_not_pass_for_it(
     tmp_path: Path,
 ) -> None:
