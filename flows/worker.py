@@ -30,7 +30,8 @@ PRUNE_RUNS = 20
 """After how many batches Prefect's oldest flow runs are dropped."""
 
 Tell = Callable[[str, dict[str, Any]], None]
-"""Called with what happened (`settled`, `watched`, `refused`, `left` or `fault`), its facts."""
+"""Called with what happened (`settled`, `watched`, `arrived`, `refused`, `left` or `fault`) and
+its facts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +112,8 @@ def _run_next(root: Path, tell: Tell, looks: Looks) -> bool:
     for arrived in taken.arrived:
         if arrived.refused:
             tell("refused", asdict(arrived))
+        elif arrived.alike or not arrived.is_new:
+            tell("arrived", asdict(arrived))
     looks.note(taken.left, tell)
     waiting = views.waiting(ws.ledger)
     if waiting:

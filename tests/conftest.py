@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import tempfile
@@ -26,6 +27,17 @@ def pytest_configure(config: pytest.Config) -> None:
         patch.setenv(name, value)
     config.add_cleanup(lambda: shutil.rmtree(home, ignore_errors=True))
     config.add_cleanup(patch.undo)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def collect_little_garbage() -> None:
+    """Spare the collector what the modules before loaded: it looked through all of it each time.
+
+    By the end of the suite that took more than a second a time, and statsmodels asks for it in
+    each Holm correction.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

@@ -82,6 +82,8 @@ def run(context: Context, batch: Path, task: str | None, as_json: bool) -> None:
     result["report"] = _report(ws, result["version"])
 
     def show() -> None:
+        if arrived.alike:
+            show_arrived(asdict(arrived))
         for other in outcomes:
             if other["batch"] != arrived.batch:
                 show_settled(other)

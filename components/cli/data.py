@@ -132,7 +132,7 @@ def show_quarantine(context: Context, batch: str, as_json: bool) -> None:
 
     ws = context.open()
     entry = find_entry(ws, batch)
-    rows = read_rows(entry)
+    rows = list(read_rows(entry))
     value = {
         "batch": entry.batch,
         "file": entry.source,
@@ -159,7 +159,7 @@ def show_quarantine(context: Context, batch: str, as_json: bool) -> None:
 @click.option(
     "--task",
     type=Words(),
-    help="Task of rejected rows, or of a file that was refused when it arrived.",
+    help="Task of the rows: of all of them, but in a file that could not be read of those without.",
 )
 @json_option
 @pass_root

@@ -11,8 +11,9 @@ from components.pipeline.new_tasks import sentences
 def show_settled(outcome: dict[str, Any]) -> None:
     """Print a settled batch: what, why, and what to type next."""
     version = f", version {outcome['version']}" if outcome["version"] else ""
+    source = f", {outcome['source']}" if outcome["source"] else ""
     again = " (seen before, nothing was trained)" if outcome.get("seen_before") else ""
-    echo((status(outcome["action"]), f" batch {outcome['batch'][:12]}{version}{again}"))
+    echo((status(outcome["action"]), f" batch {outcome['batch'][:12]}{source}{version}{again}"))
     echo(f"  {outcome['headline']}")
     for note in outcome.get("notes", ()):
         echo(f"  note: {note}")
@@ -32,9 +33,16 @@ def show_settled(outcome: dict[str, Any]) -> None:
 
 
 def show_arrived(arrived: dict[str, Any]) -> None:
-    """Print of an arriving file that it can't be used, and why; all others are settled later."""
-    if arrived["refused"]:
-        batch = arrived["batch"][:12]
+    """Print what is odd about an arriving file; what becomes of it is told once it is settled."""
+    batch = arrived["batch"][:12]
+    if not arrived["is_new"]:
+        echo(f"seen before: {arrived['source']} is batch {batch}, {arrived['known_as']}")
+    elif arrived["alike"]:
+        echo(
+            f"note: {arrived['source']} has the texts and labels of batch {arrived['alike'][:12]}, "
+            f"with other tasks or columns: batch {batch}, of its own"
+        )
+    elif arrived["refused"]:
         echo((status("refused"), f" batch {batch}, {arrived['source']}"))
         echo(f"  {arrived['refused']}", f"  next: ratchet quarantine show {batch}")
 

@@ -124,7 +124,7 @@ def _json(kind: str, value: dict[str, Any]) -> None:
 def _show(kind: str, value: dict[str, Any]) -> None:
     if kind == "settled":
         show_settled(value)
-    elif kind == "refused":
+    elif kind in ("refused", "arrived"):
         show_arrived(value)
     elif kind == "left":
         show_left([value])

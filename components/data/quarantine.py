@@ -129,17 +129,12 @@ def read_entry(folder: Path, id: str) -> Entry:
         raise _corrupted(about, error) from None
 
 
-def read_rows(entry: Entry) -> list[Rejected]:
-    """Return the rejected rows of an entry by place; none where only the batch was refused.
+def read_rows(entry: Entry) -> Iterator[Rejected]:
+    """Yield the rejected rows of an entry by place; none where only the batch was refused.
 
     Raises:
         Corrupted: `rows.jsonl` cannot be read.
     """
-    return list(_rows(entry))
-
-
-def _rows(entry: Entry) -> Iterator[Rejected]:
-    """Yield the rows of `read_rows` one by one."""
     path = entry.folder / ROWS
     if not path.exists():
         return
@@ -153,24 +148,16 @@ def _rows(entry: Entry) -> Iterator[Rejected]:
             yield rejected
 
 
-def rows_to_batch_file(
-    entry: Entry, target: Path, task_column: str = "task", task: str | None = None
-) -> int:
-    """Write the rejected rows of an entry as a JSONL batch and return their number.
+def write_batch_file(
+    rows: Iterable[Rejected], target: Path, task_column: str = "task", task: str | None = None
+) -> None:
+    """Write rows as a JSONL batch.
 
     Law: `read_batch(target)` returns the same values, places aside. A row that named no task
     is given the one it arrived for; a line that could not be parsed stays unparsed. With
     `task` every row is given that one.
     """
-    count = 0
-
-    def lines() -> Iterator[bytes]:
-        nonlocal count
-        for count, row in enumerate(_rows(entry), start=1):  # noqa: B007
-            yield _batch_line(row, task_column, task)
-
-    write_lines(target, lines())
-    return count
+    write_lines(target, (_batch_line(row, task_column, task) for row in rows))
 
 
 def _row_json(row: Rejected) -> dict[str, Any]:

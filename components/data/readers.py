@@ -4,7 +4,8 @@ Concept: `read_batch` returns every row as it stands, with its line number, besi
 that are no rows at all. Whether a row is any good is for `validation` to say.
 
 Promise: the batch digest depends on what the rows say, never on their order, on the file's
-name or on its format. A file that cannot be read raises one `DataRejected` that names the
+name or on its format. It covers texts and labels; `identities` tells batches apart that differ
+in nothing but tasks or other columns. A file that cannot be read raises one `DataRejected` that names the
 file, the line and the remedy.
 """
 
@@ -15,7 +16,7 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from components.data.formats import FORMATS
 from components.data.records import (
@@ -23,6 +24,7 @@ from components.data.records import (
     Source,
     Unreadable,
     one_line,
+    parsed,
     shown,
     too_large,
     too_many_columns,
@@ -131,6 +133,38 @@ def read_batch(
         ) from error
 
 
+def content_digest(reading: Reading, contract: DataSettings, default_task: str) -> str:
+    """Return the digest of all that the rows say: the task of each and every column.
+
+    A row that names no task has `default_task`.
+
+    Law: as for the batch digest, order, name and format do not count. Nor does a column without
+    a value, nor whether a task stands in its row or was that of the file.
+    """
+    own = {contract.text_column, contract.label_column}
+    rows = []
+    for row in reading.rows:
+        said = {
+            name: value
+            for name, value in parsed(row.raw).items()
+            if name not in own and value is not None
+        }
+        task = said.get(contract.task_column)
+        if isinstance(task, str):
+            del said[contract.task_column]
+        task = task if _names_a_task(task) else default_task
+        rows.append(json_digest([row.digest, task, said]))
+    return batch_digest([*rows, *(problem.digest for problem in reading.problems)])
+
+
+def identities(reading: Reading, content: str) -> tuple[str, str]:
+    """Return the two names that a batch may have: its digest, and one that its content is in.
+
+    It has the second where another batch of the same texts and labels came before it.
+    """
+    return reading.digest, json_digest([reading.digest, content])
+
+
 def _read(source: Source, contract: DataSettings, default_task: str) -> Reading:
     rows: list[Row] = []
     problems: list[Problem] = []
@@ -168,9 +202,12 @@ def _row(
 ) -> Row:
     text, label = values.get(contract.text_column), values.get(contract.label_column)
     task = values.get(contract.task_column)
-    if not isinstance(task, str) or not task.strip():
-        task = default_task
+    task = task if _names_a_task(task) else default_task
     return Row(place, item_digest(text, label), text, label, task, fields)
+
+
+def _names_a_task(value: Any) -> TypeGuard[str]:
+    return isinstance(value, str) and bool(value.strip())
 
 
 def _parts(value: Any) -> int:

@@ -11,13 +11,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from components.data.contract import is_usable_task
 from components.data.quarantine import prepare_batch
-from components.data.readers import Reading, read_batch
+from components.data.readers import Reading, content_digest, identities, read_batch
 from components.digest import json_digest
 from components.errors import ConfigError, DataRejected, RatchetError
 from components.files import mark_of, move_file, write_json
@@ -36,18 +36,25 @@ from components.pipeline.staging import Staged, known_suffix, stage
 from components.pipeline.storing import store_files
 from components.pipeline.workspace import Workspace
 
+UNNAMED = "default"
+"""The task of rows for which nobody named one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
     """What an arriving file turned out to be.
 
-    `is_new` is False for a batch seen before; `refused` says why a file can't be used at all.
+    `is_new` is False for a batch seen before, which came from the file `known_as`; `refused`
+    says why a file can't be used at all. `alike`: the batch that has the same texts and labels,
+    and other tasks or other columns.
     """
 
     batch: str
     is_new: bool
     source: str = ""
     refused: str | None = None
+    known_as: str | None = None
+    alike: str | None = None
 
 
 def arrive(ws: Workspace, path: Path, task: str | None, name: str | None = None) -> Arrived:
@@ -66,29 +73,34 @@ def arrive(ws: Workspace, path: Path, task: str | None, name: str | None = None)
         raise ConfigError(f"There is no file {path}.", "Check the path and run it again.")
     if task is not None:
         check_task(task, ws.settings.data.tasks)
-    asked = folder_task(ws, path) if task is None else task
-    check_task(asked)
+    asked = task or folder_task(ws, path)
+    check_task(asked or UNNAMED)
     with arriving(ws):
         staged = stage(path.resolve(), staging(ws))
         return take(ws, staged, name or path.name, asked)
 
 
-def take(ws: Workspace, staged: Staged, name: str, task: str) -> Arrived:
+def take(ws: Workspace, staged: Staged, name: str, named_task: str | None) -> Arrived:
     """Read a copy and record its arrival, refused where it cannot be used."""
     source, suffix = printable(name), known_suffix(staged.path.name)
+    task = UNNAMED if named_task is None else named_task
     found = _read(ws, staged, source, task)
-    batch = found.digest if isinstance(found, Reading) else staged.mark.sha256
-    if views.arrival(ws.ledger, batch) is not None:
+    batch, alike, said = staged.mark.sha256, None, {}
+    refused = found if isinstance(found, str) else None
+    if isinstance(found, Reading):
+        content = content_digest(found, ws.settings.data, task)
+        batch, alike = _identity(ws, found, content, named_task)
+        said = {"content": content}
+    if known := views.arrival(ws.ledger, batch):
         staged.path.unlink()
-        return Arrived(batch, is_new=False, source=source)
+        return Arrived(batch, is_new=False, source=source, known_as=known.source)
     place = raw_path(ws, batch, suffix)
     raw = {"path": str(place.relative_to(ws.root)), **staged.mark.to_json()}
-    refused = found if isinstance(found, str) else None
-    payload = _payload(batch, source, suffix, task, refused) | {"raw": raw}
-    return _record(ws, payload, staged.path, place)
+    payload = _payload(batch, source, suffix, task, refused) | {"raw": raw} | said
+    return replace(_record(ws, payload, staged.path, place), alike=alike)
 
 
-def refuse_unreadable(ws: Workspace, path: Path, task: str, error: DataRejected) -> Arrived:
+def refuse_unreadable(ws: Workspace, path: Path, task: str | None, error: DataRejected) -> Arrived:
     """Refuse a file that the system does not let be read: it is moved as it is.
 
     Raises:
@@ -97,11 +109,11 @@ def refuse_unreadable(ws: Workspace, path: Path, task: str, error: DataRejected)
     status = path.lstat()
     batch = json_digest([printable(path.name), status.st_size, status.st_mtime_ns])
     source = printable(path.name)
-    if views.arrival(ws.ledger, batch) is not None:
-        return Arrived(batch, is_new=False, source=source)
+    if known := views.arrival(ws.ledger, batch):
+        return Arrived(batch, is_new=False, source=source, known_as=known.source)
     reason = printable(str(error)).replace(printable(str(path)), source)
     suffix = known_suffix(path.name)
-    payload = _payload(batch, source, suffix, task, reason)
+    payload = _payload(batch, source, suffix, task or UNNAMED, reason)
     return _record(ws, payload, path, unread_path(ws, batch, suffix))
 
 
@@ -128,13 +140,13 @@ def printable(name: str) -> str:
     return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def folder_task(ws: Workspace, path: Path) -> str:
-    """Return the task that a file's folder under `data/incoming` names, else `default`."""
+def folder_task(ws: Workspace, path: Path) -> str | None:
+    """Return the task that a file's folder under `data/incoming` names, if it lies in one."""
     incoming = ws.incoming.resolve()
     folder = path.parent.resolve()
     if folder != incoming and folder.is_relative_to(incoming):
         return folder.relative_to(incoming).parts[0]
-    return "default"
+    return None
 
 
 def _read(ws: Workspace, staged: Staged, source: str, task: str) -> Reading | str:
@@ -154,6 +166,23 @@ def _read(ws: Workspace, staged: Staged, source: str, task: str) -> Reading | st
         # A parser that breaks on one file must not stop the others behind it.
         said = " ".join(str(error).split())[:300]
         return printable(f"{source} breaks the reader: {type(error).__name__}: {said}.")
+
+
+def _identity(
+    ws: Workspace, reading: Reading, content: str, named_task: str | None
+) -> tuple[str, str | None]:
+    """Return the batch's name, and the batch that it is like but not equal to.
+
+    A file that comes without a task is a copy of the same rows with one.
+    """
+    digest, told_apart = identities(reading, content)
+    first = views.arrival(ws.ledger, digest)
+    if first is None:
+        return digest, None
+    if named_task is None:
+        content = content_digest(reading, ws.settings.data, first.task)
+    same = views.arrival_payload(ws.ledger, first).get("content") == content
+    return (digest, None) if same else (told_apart, digest)
 
 
 def _payload(

@@ -54,7 +54,7 @@ class Settled:
 
     `headline` says why, in one line for people; `version` is None where none was trained;
     `notes` are lines of what else people should hear of, `new_tasks` what the root did not
-    know before.
+    know before; `source` is the file that it came from.
     """
 
     batch: str
@@ -63,6 +63,7 @@ class Settled:
     version: int | None
     notes: tuple[str, ...] = ()
     new_tasks: NewTasks = field(default_factory=NewTasks)
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +165,14 @@ def settled(ws: Workspace, batch: str) -> Settled:
     version = views.version(ws.ledger, arrival.version) if arrival.version else None
     headline = arrival.reason or (version.headline if version else "")
     new_tasks = recorded_new_tasks(ws, batch)
-    return Settled(batch, arrival.status, headline, arrival.version, new_tasks=new_tasks)
+    return Settled(
+        batch,
+        arrival.status,
+        headline,
+        arrival.version,
+        new_tasks=new_tasks,
+        source=arrival.source,
+    )
 
 
 def keep(ws: Workspace, lease: Lease, checked: Checked) -> None:

@@ -6,11 +6,20 @@ own. Either way nothing is waved through.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from components.data.quarantine import Entry, entries, read_entry, rows_to_batch_file
+from components.data.quarantine import (
+    Entry,
+    entries,
+    read_entry,
+    read_rows,
+    write_batch_file,
+)
+from components.data.readers import Reading, read_batch
+from components.data.validation import Rejected
 from components.errors import ConfigError
 from components.files import PART_SUFFIX
 from components.ledger import views
@@ -44,7 +53,10 @@ def release_any(ws: Workspace, lease: Lease, prefix: str, task: str | None = Non
     if len(held) != 1:
         return release(ws, lease, find_entry(ws, prefix), task)
     if task is not None:
-        raise _keeps_its_task(held[0].batch)
+        raise ConfigError(
+            f"Batch {held[0].batch[:12]} was examined with its task; it can't be given another.",
+            "Release it without --task, or send its rows with the task that they are for.",
+        )
     payload = {"batch": held[0].batch, "version": held[0].version, "requeue": True}
     payload["reason"] = "queued to be examined again"
     ws.ledger.append("version.superseded", payload, lease)
@@ -72,11 +84,12 @@ def find_entry(ws: Workspace, prefix: str) -> Entry:
 def release(ws: Workspace, lease: Lease, entry: Entry, task: str | None = None) -> Released:
     """Queue a quarantined batch, or the rejected rows of one, again.
 
-    `task`: for a file that was refused when it arrived, the task of rows without one; for
-    rejected rows, the task of all of them.
+    `task`: for a file that could not be read when it arrived, the task of rows without one; for
+    all else, the task of every row, which makes it a batch of its own.
 
     Raises:
-        ConfigError: it was released before, or it cannot be given another task.
+        ConfigError: it was released before, or its name is not usable.
+        DataRejected: the stored file can't be read today.
     """
     if task is not None:
         check_task(task, ws.settings.data.tasks)
@@ -101,11 +114,13 @@ def _requeue(ws: Workspace, entry: Entry, task: str | None) -> str:
     """Return the batch to queue: itself, or what its bytes are read as today."""
     arrival = views.arrival(ws.ledger, entry.batch)
     assert arrival is not None and entry.stored_path is not None  # both written on arrival
+    stored = ws.root / entry.stored_path
     if not views.arrival_payload(ws.ledger, arrival).get("refused"):
-        if task is not None:
-            raise _keeps_its_task(entry.batch)
-        return entry.batch
-    again = arrive(ws, ws.root / entry.stored_path, task or arrival.task, arrival.source)
+        if task is None:
+            return entry.batch
+        reading = read_batch(stored, ws.settings.data, arrival.task)
+        return _as_batch(ws, _all_rows(reading), task, f"{arrival.source} for {task}")
+    again = arrive(ws, stored, task or arrival.task, arrival.source)
     if again.batch == entry.batch:
         raise ConfigError(
             f"{arrival.source} still can't be read: {entry.reason}",
@@ -115,17 +130,19 @@ def _requeue(ws: Workspace, entry: Entry, task: str | None) -> str:
 
 
 def _rows_as_batch(ws: Workspace, entry: Entry, task: str | None) -> str:
+    return _as_batch(ws, read_rows(entry), task, f"released rows of {entry.source}")
+
+
+def _as_batch(ws: Workspace, rows: Iterable[Rejected], task: str | None, name: str) -> str:
+    """Let rows arrive as a batch; with `task`, all of them are given that one."""
     with TemporaryDirectory(PART_SUFFIX, "released-", ws.mlruns) as folder:
         target = Path(folder) / "released.jsonl"
-        rows_to_batch_file(entry, target, ws.settings.data.task_column, task)
-        again = arrive(ws, target, None, f"released rows of {entry.source}")
-    if task is not None and again.batch == entry.batch:
-        raise _keeps_its_task(entry.batch)  # every row was rejected: it is the same batch
-    return again.batch
+        write_batch_file(rows, target, ws.settings.data.task_column, task)
+        return arrive(ws, target, None, name).batch
 
 
-def _keeps_its_task(batch: str) -> ConfigError:
-    return ConfigError(
-        f"Batch {batch[:12]} was read for its task already; it can't be given another one.",
-        "Release it without --task, or send its rows with the task that they are for.",
-    )
+def _all_rows(reading: Reading) -> Iterator[Rejected]:
+    for row in reading.rows:
+        yield Rejected(row.place, row.digest, (), row.raw, row.task)
+    for problem in reading.problems:
+        yield Rejected(problem.place, problem.digest, (problem.reason,), problem.raw)

@@ -7,6 +7,7 @@ mirror it afterwards and are read back.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Literal
 
 from components.gate.pairing import shown_better
@@ -16,8 +17,7 @@ from components.ledger.projections import Superseded
 from components.pipeline import publication
 from components.pipeline.batch_files import append_entry, set_batch_aside
 from components.pipeline.examination import Examined, rules
-from components.pipeline.new_tasks import recorded_new_tasks
-from components.pipeline.preparation import Checked, Divided, Settled
+from components.pipeline.preparation import Checked, Divided, Settled, settled
 from components.pipeline.workspace import Workspace
 from components.registry.submission import Registered
 
@@ -92,9 +92,13 @@ def settle(
     parent = [divided.parent] if divided.parent else []
     touched = [*views.versions(ws.ledger, batch=divided.batch), *parent]
     publication.mirror(ws, lease, {each.version for each in touched})
-    headline = str(payload["reason"])
-    new_tasks = recorded_new_tasks(ws, divided.batch)
-    return Settled(divided.batch, action, headline, version.version, examined.notes, new_tasks)
+    return replace(
+        settled(ws, divided.batch),
+        action=action,
+        headline=str(payload["reason"]),
+        version=version.version,
+        notes=examined.notes,
+    )
 
 
 def _reject(ws: Workspace, lease: Lease, divided: Divided, payload: dict[str, object]) -> Action:

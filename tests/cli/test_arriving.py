@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -43,6 +44,21 @@ def test_intake_tells_of_a_file_that_cannot_be_used_and_what_to_do(root: Path) -
     assert "notes.docx" in ran.out and "has the suffix '.docx'" in ran.out
     assert "b.jsonl" in ran.out and "'mood#2'" in ran.out
     assert ran.out.count("next: ratchet quarantine show ") == 2
+
+
+def test_intake_names_a_file_that_was_seen_before_and_one_that_differs_in_its_task(
+    root: Path,
+) -> None:
+    incoming = root / "data" / "incoming"
+    batch(incoming / "mood" / "a.jsonl", 1, n=5)
+    ratchet(root, "intake")
+    batch(incoming / "mood" / "again.jsonl", 1, n=5)
+    batch(incoming / "tone" / "other.jsonl", 1, n=5)
+    done = ratchet(root, "intake")
+    assert re.search("seen before: again.jsonl is batch [0-9a-f]{12}, a.jsonl\n", done.out)
+    assert "note: other.jsonl has the texts and labels of batch" in done.out
+    assert re.search("refused batch [0-9a-f]{12}, other.jsonl\n", done.out), "too few rows"
+    assert "a.jsonl" in ratchet(root, "status").out and not list(incoming.rglob("*.jsonl"))
 
 
 def test_intake_waits_for_a_fresh_file_and_leaves_an_open_one(root: Path) -> None:

@@ -20,8 +20,8 @@ from components.data.quarantine import (
     publish,
     read_entry,
     read_rows,
-    rows_to_batch_file,
     unpublished,
+    write_batch_file,
 )
 from components.data.readers import read_batch
 from components.data.validation import Rejected, validate
@@ -59,7 +59,7 @@ def test_rows_come_back_as_they_were_read(tmp_path: Path) -> None:
     assert (entry.id, entry.batch, entry.source) == (BATCH, BATCH, "in/mail.csv")
     assert (entry.kind, entry.row_count, entry.stored_path) == ("rows", 3, None)
     assert entry.reason == "missing label: 1; not JSON: 1; unknown label: 1"
-    assert read_rows(entry) == ROWS
+    assert list(read_rows(entry)) == ROWS
 
 
 def test_the_files_are_json_that_any_tool_reads(tmp_path: Path) -> None:
@@ -75,8 +75,8 @@ def test_a_whole_batch_keeps_its_reason_and_the_rows_kept_before(tmp_path: Path)
     write_batch(tmp_path, OTHER, "web.csv", "one label", "data/batches/y.csv")
     first, second = entries(tmp_path)
     assert (first.kind, first.reason) == ("batch", "3 of 9 rows are broken.")
-    assert (first.stored_path, len(read_rows(first))) == ("data/batches/x.csv", 3)
-    assert (second.batch, second.row_count, read_rows(second)) == (OTHER, 0, [])
+    assert (first.stored_path, len(list(read_rows(first)))) == ("data/batches/x.csv", 3)
+    assert (second.batch, second.row_count, list(read_rows(second))) == (OTHER, 0, [])
 
 
 def test_writing_twice_is_writing_once(tmp_path: Path) -> None:
@@ -126,7 +126,7 @@ def test_a_damaged_file_is_named(tmp_path: Path, content: str) -> None:
     assert entry is not None
     (tmp_path / BATCH / "rows.jsonl").write_text(content or "\n")
     with pytest.raises(Corrupted, match=r"rows\.jsonl cannot be read"):
-        read_rows(entry)
+        list(read_rows(entry))
     (tmp_path / BATCH / "about.json").write_text(content)
     with pytest.raises(Corrupted, match=r"about\.json cannot be read"):
         entries(tmp_path)
@@ -136,7 +136,7 @@ def test_released_rows_read_back_with_the_same_values_and_tasks(tmp_path: Path) 
     entry = write_rows(tmp_path / "q", BATCH, "mail.csv", ROWS)
     assert entry is not None
     target = tmp_path / "released.jsonl"
-    assert rows_to_batch_file(entry, target) == 3
+    write_batch_file(read_rows(entry), target)
     reading = read_batch(target, DataSettings(), "elsewhere")
     assert [row.raw for row in reading.rows] == [
         {**ROWS[0].raw, "task": "mail"},
@@ -150,7 +150,7 @@ def test_an_unparsed_line_with_line_breaks_stays_one_line(tmp_path: Path) -> Non
     raw = 'a,"two\nlines"x,b'
     entry = write_rows(tmp_path / "q", BATCH, "m", [Rejected(2, "0" * 64, ("not CSV",), raw)])
     assert entry is not None
-    rows_to_batch_file(entry, tmp_path / "released.jsonl")
+    write_batch_file(read_rows(entry), tmp_path / "released.jsonl")
     [problem] = read_batch(tmp_path / "released.jsonl", DataSettings(), "t").problems
     assert json.loads(problem.raw) == raw
 
@@ -162,7 +162,7 @@ def test_a_row_released_under_a_wider_contract_is_accepted(tmp_path: Path) -> No
     checked = validate(read_batch(source, strict, "mail"), strict, frozenset())
     entry = write_rows(tmp_path / "q", BATCH, source.name, checked.rejected)
     assert entry is not None
-    rows_to_batch_file(entry, tmp_path / "released.jsonl", strict.task_column)
+    write_batch_file(read_rows(entry), tmp_path / "released.jsonl", strict.task_column)
     wider = strict.model_copy(update={"labels": ["pos", "neg", "maybe"]})
     again = validate(read_batch(tmp_path / "released.jsonl", wider, "default"), wider, frozenset())
     assert [(item.text, item.label, item.task) for item in again.accepted] == [
@@ -186,8 +186,8 @@ def test_any_values_survive_quarantine_and_release(tmp_path: Path, raws: list[An
     ]
     entry = write_rows(tmp_path, BATCH, "mail.jsonl", rows)
     assert entry is not None
-    assert read_rows(entry) == rows
-    rows_to_batch_file(entry, tmp_path / "released.jsonl")
+    assert list(read_rows(entry)) == rows
+    write_batch_file(read_rows(entry), tmp_path / "released.jsonl")
     back = read_batch(tmp_path / "released.jsonl", DataSettings(), "default")
     assert [(row.digest, row.raw) for row in back.rows] == [
         (row.digest, {**row.raw, "task": "mail"}) for row in rows
@@ -201,5 +201,5 @@ def test_a_released_row_is_no_longer_than_it_arrived(tmp_path: Path) -> None:
     checked = validate(read_batch(source, strict, "t"), strict, frozenset())
     entry = write_rows(tmp_path / "q", BATCH, source.name, checked.rejected)
     assert entry is not None
-    rows_to_batch_file(entry, tmp_path / "released.jsonl")
+    write_batch_file(read_rows(entry), tmp_path / "released.jsonl")
     assert len(read_batch(tmp_path / "released.jsonl", strict, "t").rows) == 1

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tests.faults.book import row_name
+from tests.faults.book import note_name, row_name
 from tests.stream import BAD, FILLER, GOOD
 
 FEW_ROWS, MANY_ROWS = 40, 120
@@ -59,6 +59,11 @@ class Maker:
         self._made += 1
         folder = self.rng.choice(["mood", "mood", "mood", "other", ""])
         return Arrival(kind, folder, name or f"f{self._number}-{self._made}{suffix}", data)
+
+    def note(self) -> str:
+        """Return a word for a column beside text and label."""
+        self._made += 1
+        return note_name(self._seed, self._number, self._made)
 
     def _row(self, flip: bool) -> dict[str, Any]:
         mood = self.rng.choice(["pos", "neg"])
@@ -229,6 +234,17 @@ def _again_shuffled(make: Maker, before: Arrival | None) -> Arrival:
     return make.file("again shuffled", b"".join(kept))
 
 
+def _again_with_notes(make: Maker, before: Arrival | None) -> Arrival:
+    """The texts and labels of an earlier file, with a column of its own."""
+    assert before is not None
+    lines = before.data.splitlines()
+    try:
+        rows = [json.loads(line) | {"note": make.note()} for line in lines]
+    except (ValueError, TypeError):
+        return _sound(make, None)
+    return make.file("again with notes", jsonl(rows))
+
+
 KINDS: dict[str, tuple[int, Callable[[Maker, Arrival | None], Arrival]]] = {
     "sound": (10, _sound),
     "csv": (3, _csv),
@@ -251,6 +267,7 @@ KINDS: dict[str, tuple[int, Callable[[Maker, Arrival | None], Arrival]]] = {
     "odd folder": (1, _odd_folder),
     "again": (2, _again),
     "again shuffled": (2, _again_shuffled),
+    "again with notes": (2, _again_with_notes),
 }
 """Kind -> (weight, what makes it)."""
 

@@ -1,8 +1,8 @@
 """What the simulator handed over, written down by itself.
 
 Concept: each row that it makes has a word of its own in its text, so a row is found again
-wherever its bytes lie and in whatever form. Files that hold no such rows are known by the
-SHA-256 of their bytes.
+wherever its bytes lie and in whatever form; a note in another column has one as well. Files
+that hold no such rows are known by the SHA-256 of their bytes.
 """
 
 from __future__ import annotations
@@ -12,12 +12,22 @@ import hashlib
 import re
 from dataclasses import dataclass, field
 
-ROW = re.compile(r"\bu\d+x\d+x\d+\b")
+ROW, NOTE = re.compile(r"\bu\d+x\d+x\d+\b"), re.compile(r"\bn\d+x\d+x\d+\b")
 
 
 def row_name(seed: int, number: int, index: int) -> str:
     """Return the word that only one row has."""
     return f"u{seed}x{number}x{index}"
+
+
+def note_name(seed: int, number: int, index: int) -> str:
+    """Return the word that only one note has: a value beside a row's text and label."""
+    return f"n{seed}x{number}x{index}"
+
+
+def notes_in(text: str) -> list[str]:
+    """Return the note words of a text."""
+    return NOTE.findall(text.lower())
 
 
 def rows_in(text: str) -> list[str]:
@@ -27,9 +37,9 @@ def rows_in(text: str) -> list[str]:
 
 @dataclass
 class Book:
-    """All that arrived: row words, and the digests of files without any.
+    """All that arrived: words of rows and notes, and the digests of files without rows.
 
-    `arrived` maps a row word to the file it came in, `files` a digest to a file's name.
+    `arrived` maps a word to the file it came in, `files` a digest to a file's name.
     """
 
     arrived: dict[str, str] = field(default_factory=dict)
@@ -37,9 +47,10 @@ class Book:
 
     def add(self, name: str, data: bytes, rows: list[str] | None = None) -> None:
         """Write down a file that arrived whole; `rows` where its bytes do not show them."""
-        found = rows_in(data.decode("utf-8", "replace")) if rows is None else rows
-        for row in found:
-            self.arrived.setdefault(row, name)
+        text = data.decode("utf-8", "replace")
+        found = rows_in(text) if rows is None else rows
+        for word in [*found, *notes_in(text)]:
+            self.arrived.setdefault(word, name)
         if not found:
             self.files.setdefault(hashlib.sha256(data).hexdigest(), name)
 

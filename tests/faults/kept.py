@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.faults.book import rows_in
+from tests.faults.book import notes_in, rows_in
 
 KEPT = ("batches", "quarantine", "unknown", "unreadable", "damaged")
 PLACES = ("data/incoming", *(f"data/{name}" for name in KEPT))
@@ -25,11 +25,12 @@ MADE_BY_RATCHET = ("items.jsonl", "rows.jsonl", "about.json", "released.jsonl")
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A file as it lies: SHA-256, MD5 and the row words inside, each as often as it stands."""
+    """A file as it lies: SHA-256, MD5, row words, each as often as it stands, and note words."""
 
     sha256: str
     md5: str
     rows: tuple[str, ...]
+    notes: tuple[str, ...]
 
 
 class Kept:
@@ -48,7 +49,8 @@ class Kept:
         if before is None or before[0] != mark:
             data = path.read_bytes()
             digests = hashlib.sha256(data).hexdigest(), hashlib.md5(data).hexdigest()
-            self._seen[path] = mark, Found(*digests, tuple(_rows(path, data)))
+            notes = tuple(notes_in(data.decode("utf-8", "replace")))
+            self._seen[path] = mark, Found(*digests, tuple(_rows(path, data)), notes)
         return self._seen[path][1]
 
     def parsed(self, path: Path, parse: Callable[[bytes], dict[str, str]]) -> dict[str, str]:
@@ -58,9 +60,10 @@ class Kept:
             self._parsed[digest] = parse(path.read_bytes())
         return self._parsed[digest]
 
-    def rows(self) -> set[str]:
-        """Return every row word that lies in one of the places where data may lie."""
-        return {row for path in self._files() for row in self.look(path).rows}
+    def words(self) -> set[str]:
+        """Return every word of a row or a note in one of the places where data may lie."""
+        looked = (self.look(path) for path in self._files())
+        return {word for found in looked for word in (*found.rows, *found.notes)}
 
     def digests(self) -> set[str]:
         """Return the SHA-256 of every file there that is not of Ratchet's own making."""

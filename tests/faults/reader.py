@@ -120,10 +120,10 @@ def chain(reader: Reader) -> Iterator[str]:
 
 def lost(reader: Reader, book: Book) -> Iterator[str]:
     """Every row and every file that arrived is still kept somewhere where people look."""
-    rows = reader.kept.rows()
-    gone = Counter(name for row, name in book.arrived.items() if row not in rows)
+    words = reader.kept.words()
+    gone = Counter(name for word, name in book.arrived.items() if word not in words)
     for name, count in gone.items():
-        yield f"lost: {count} rows of {name!r} are nowhere"
+        yield f"lost: {count} rows or notes of {name!r} are nowhere"
     digests = reader.kept.digests() if book.files else set()
     for digest, name in book.files.items():
         if digest not in digests:

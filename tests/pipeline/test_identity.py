@@ -15,9 +15,12 @@ import pytest
 from components.errors import ConfigError, DataRejected
 from components.ledger import views
 from components.pipeline.arrival import Arrived, arrive
+from components.pipeline.batch_files import items_path
 from components.pipeline.incoming import Taken, incoming_files, take_incoming
+from components.pipeline.release import find_entry, release
 from components.pipeline.workspace import open_workspace
-from tests.stream import batch, rows, settle, write_jsonl
+from flows.retrain import settle_batch
+from tests.stream import PARAMS, batch, rows, settle, write_jsonl
 
 
 def as_csv(path: Path, values: list[dict[str, Any]]) -> Path:
@@ -56,13 +59,91 @@ def test_a_row_more_makes_another_batch(grown: Path, tmp_path: Path) -> None:
     assert one.is_new and two.is_new and one.batch != two.batch
 
 
+def test_what_differs_only_in_its_tasks_or_other_columns_is_a_batch_of_its_own(
+    root: Path, tmp_path: Path
+) -> None:
+    """Text and label alone say too little: a mended task, or a slice, would be thrown away."""
+    ws = open_workspace(root)
+    plain, empty = rows(3, 20), {"text": None, "label": None}
+    files = {
+        "first": (plain, "mood"),
+        "another task": (plain, "tone"),
+        "tasks in rows": ([row | {"task": "tickets"} for row in plain], "mood"),
+        "a column more": ([row | {"channel": "mail"} for row in plain], "mood"),
+        "a number": ([row | {"task": 1} for row in plain], "mood"),
+        "its words": ([row | {"task": "1"} for row in plain], "mood"),
+        "no labels": ([empty | {"body": row["text"]} for row in plain], "mood"),
+        "other bodies": ([empty | {"body": row["label"]} for row in plain], "mood"),
+    }
+    taken = {
+        name: arrive(ws, write_jsonl(tmp_path / f"{name}.jsonl", values), task)
+        for name, (values, task) in files.items()
+    }
+    assert all(arrived.is_new for arrived in taken.values())
+    assert len({arrived.batch for arrived in taken.values()}) == len(files)
+    assert {name for name, arrived in taken.items() if arrived.alike is None} == {
+        "first",
+        "no labels",
+    }
+    for name, (values, task) in files.items():
+        again = arrive(ws, write_jsonl(tmp_path / "again.ndjson", values[::-1]), task)
+        assert (again.batch, again.is_new) == (taken[name].batch, False), name
+
+
+def test_columns_without_a_value_and_the_name_of_the_task_where_it_stands_do_not_count(
+    root: Path, tmp_path: Path
+) -> None:
+    ws, plain = open_workspace(root), rows(3, 20)
+    first = arrive(ws, write_jsonl(tmp_path / "a.jsonl", plain), "mood")
+    empty = [row | {"channel": None, "task": None} for row in plain]
+    named = [row | {"task": "mood"} for row in plain]
+    for values in (empty, named):
+        again = arrive(ws, write_jsonl(tmp_path / "b.jsonl", values), "mood")
+        assert not arrive(ws, tmp_path / "b.jsonl", None).is_new, "who names no task means that one"
+        assert again == Arrived(first.batch, is_new=False, source="b.jsonl", known_as="a.jsonl")
+
+
+def test_the_same_rows_for_another_task_train_and_are_read_again(
+    grown: Path, tmp_path: Path
+) -> None:
+    first = settle(grown, batch(tmp_path / "a.jsonl", 3), "mood")
+    other = settle(grown, batch(tmp_path / "b.jsonl", 3), "tone")
+    assert other.batch != first.batch and other.action in ("promoted", "held", "rejected")
+    assert {item["task"] for item in accepted(grown, other.batch)} == {"tone"}
+
+
+def test_a_name_in_a_closed_list_is_mended_by_sending_the_file_again_or_by_release(
+    grown: Path, tmp_path: Path
+) -> None:
+    closed = PARAMS.replace("min_rows: 10", "min_rows: 10, tasks: [mood, tone]")
+    (grown / "params.yaml").write_text(closed)
+    typed = [row | {"task": "mode"} for row in rows(3)]
+    refused = settle(grown, write_jsonl(tmp_path / "typed.jsonl", typed))
+    assert refused.action == "refused" and "unknown task" in refused.headline
+    mended = settle(grown, write_jsonl(tmp_path / "typed.jsonl", rows(3)))
+    assert mended.action == "promoted"
+    ws = open_workspace(grown)
+    with ws.ledger.lease("tiny", 10) as lease:
+        released = release(ws, lease, find_entry(ws, refused.batch), "tone")
+    assert released.batch not in (refused.batch, mended.batch)
+    assert settle_batch(ws, released.batch).action in ("promoted", "held", "rejected")
+    assert {item["task"] for item in accepted(grown, released.batch)} == {"tone"}
+
+
+def accepted(root: Path, batch: str) -> list[dict[str, Any]]:
+    lines = items_path(open_workspace(root), batch).read_text().splitlines()
+    return [json.loads(line) for line in lines]
+
+
 def test_an_unreadable_file_arrives_once_and_stays_refused(root: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken.jsonl"
     broken.write_bytes(b'{"text": "caf\xe9", "label": "pos"}\n')
     ws = open_workspace(root)
     first = arrive(ws, broken, "mood")
     again = arrive(ws, broken.rename(tmp_path / "renamed.jsonl"), None)
-    assert again == Arrived(first.batch, is_new=False, source="renamed.jsonl")
+    assert again == Arrived(
+        first.batch, is_new=False, source="renamed.jsonl", known_as="broken.jsonl"
+    )
     [arrival] = views.arrivals(ws.ledger)
     assert (arrival.status, arrival.source) == ("refused", "broken.jsonl")
     assert "not UTF-8" in arrival.reason
