@@ -5,8 +5,8 @@ that are no rows at all. Whether a row is any good is for `validation` to say.
 
 Promise: the batch digest depends on what the rows say, never on their order, on the file's
 name or on its format. It covers texts and labels; `identities` tells batches apart that differ
-in nothing but tasks or other columns. A file that cannot be read raises one `DataRejected` that names the
-file, the line and the remedy.
+in nothing but tasks or other columns. A file that cannot be read raises one `DataRejected` that
+names the file, the line and the remedy.
 """
 
 from __future__ import annotations
