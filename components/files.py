@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import stat
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -40,6 +41,19 @@ def mark_of(path: Path) -> FileMark:
         OSError: it cannot be read.
     """
     return FileMark(file_digest(path), path.stat().st_size)
+
+
+def read_bytes(path: Path, limit: int = -1) -> bytes:
+    """Return the bytes of a regular file, at most `limit` of them; a pipe is not waited for.
+
+    Raises:
+        OSError: it cannot be read, or is no regular file.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file", str(path))
+        return file.read(limit)
 
 
 def write_bytes(path: Path, data: bytes) -> None:

@@ -224,6 +224,7 @@ class DataStore:
 
     def _locked(self, action: Callable[[Any], T]) -> T:
         """Run `action` on the repository; wait and try again while DVC's locks are taken."""
+        from dvc.config import ConfigError as DvcConfigError
         from dvc.exceptions import DvcException
         from dvc.lock import LockError
         from dvc.rwlock import RWLockFileCorruptedError, RWLockFileFormatError
@@ -241,6 +242,12 @@ class DataStore:
                         f"{LOCK_WAIT_SECONDS:g} seconds.",
                         "End the other `dvc` process, then run this again.",
                     ) from None
+            except DvcConfigError as error:
+                raise ConfigError(
+                    f"DVC cannot read its settings, {self.root / '.dvc'}/config or config.local: "
+                    f"{' '.join(str(error).split())}",
+                    "Mend the file, or move it away: Ratchet writes the one that it needs.",
+                ) from None
             except (DvcException, DiskError, sqlite3.Error, OSError) as error:
                 raise Retryable(
                     f"DVC failed in {self.root}: {' '.join(str(error).split())}.",

@@ -19,7 +19,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from components.files import PART_SUFFIX
+from components.files import PART_SUFFIX, read_bytes
 from components.ledger import schema
 
 NAME = "ledger.head"
@@ -37,10 +37,9 @@ class Head:
 def read_note(ledger: Path) -> Head | None:
     """Return what is noted beside a ledger; None where nothing is, or nothing legible."""
     try:
-        with ledger.with_name(NAME).open("rb") as file:
-            said = json.loads(file.read(MAX_BYTES))
+        said = json.loads(read_bytes(ledger.with_name(NAME), MAX_BYTES))
         head = Head(said["seq"], said["hash"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
     sound = type(head.seq) is int and 0 < head.seq < 2**63 and type(head.hash) is str
     return head if sound else None

@@ -20,7 +20,7 @@ from components.data.quarantine import prepare_batch
 from components.data.readers import Reading, content_digest, identities, read_batch
 from components.digest import json_digest
 from components.errors import ConfigError, DataRejected, RatchetError
-from components.files import mark_of, move_file, write_json
+from components.files import mark_of, move_file, read_bytes, write_json
 from components.ledger import views
 from components.pipeline import recovery
 from components.pipeline.batch_files import (
@@ -76,7 +76,7 @@ def arrive(ws: Workspace, path: Path, task: str | None, name: str | None = None)
     asked = task or folder_task(ws, path)
     check_task(asked or UNNAMED)
     with arriving(ws):
-        staged = stage(path.resolve(), staging(ws))
+        staged = stage(path.resolve(), staging(ws), ws.settings.data.max_file_megabytes)
         return take(ws, staged, name or path.name, asked)
 
 
@@ -101,13 +101,13 @@ def take(ws: Workspace, staged: Staged, name: str, named_task: str | None) -> Ar
 
 
 def refuse_unreadable(ws: Workspace, path: Path, task: str | None, error: DataRejected) -> Arrived:
-    """Refuse a file that the system does not let be read: it is moved as it is.
+    """Refuse a file that is too large, or that can't be read: it is moved as it is.
 
     Raises:
         OSError: it can't be moved either.
     """
     status = path.lstat()
-    batch = json_digest([printable(path.name), status.st_size, status.st_mtime_ns])
+    batch = json_digest([printable(str(path)), status.st_ino, status.st_size, status.st_mtime_ns])
     source = printable(path.name)
     if known := views.arrival(ws.ledger, batch):
         return Arrived(batch, is_new=False, source=source, known_as=known.source)
@@ -262,11 +262,12 @@ def finish_interrupted(ws: Workspace) -> list[str]:
 
 def _finish_interrupted(ws: Workspace) -> list[str]:
     try:
-        intent = json.loads(_mark(ws).read_bytes())
-    except (FileNotFoundError, ValueError):
+        intent = json.loads(read_bytes(_mark(ws)))
+        payload, staged = intent["payload"], Path(intent["staged"])
+        place = ws.root / intent["place"]
+        payload["batch"], payload["source"], payload["refused"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return []  # none, or it broke off before anything was published
-    payload, staged = intent["payload"], Path(intent["staged"])
-    place = ws.root / intent["place"]
     done = []
     if views.arrival(ws.ledger, payload["batch"]) is None:
         if _is_whole(staged, payload):

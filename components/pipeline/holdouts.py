@@ -96,7 +96,7 @@ def _next_exam(ws: Workspace, task: str, fill: bool) -> str:
 def _read_copy(ws: Workspace, path: Path, contract: DataSettings, task: str) -> Reading:
     """Read a copy that the file matched before and after it was made."""
     with TemporaryDirectory(PART_SUFFIX, "holdout-", ws.mlruns) as folder:
-        staged = stage(path.resolve(), Path(folder))
+        staged = stage(path.resolve(), Path(folder), contract.max_file_megabytes)
         return read_batch(staged.path, contract, task, str(path))
 
 

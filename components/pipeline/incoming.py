@@ -10,7 +10,6 @@ word but hidden files and those whose suffix says that they are still being writ
 
 from __future__ import annotations
 
-import os
 import stat
 import time
 from dataclasses import dataclass, field
@@ -33,6 +32,7 @@ from components.pipeline.staging import (
     UnreadableSource,
     is_hidden_source,
     let_go,
+    name_in_sight,
     put_back,
     stage,
 )
@@ -83,17 +83,17 @@ def look(ws: Workspace) -> Found:
     """Return what lies under `data/incoming`, files oldest first, then by name."""
     found = Found()
 
-    def unlisted(error: OSError) -> None:
-        if not isinstance(error, FileNotFoundError):
-            found.left.append(
-                _left(ws, Path(error.filename), f"cannot be listed: {error.strerror}")
-            )
-
-    for folder, folders, names in os.walk(ws.incoming, onerror=unlisted):
-        for name in sorted([*folders, *names]):
-            path = Path(folder, name)
-            if not _is_taken_on(ws, path, found) and name in folders:
-                folders.remove(name)
+    folders = [ws.incoming]
+    while folders:  # no recursion: folders may lie in each other a thousand deep
+        folder = folders.pop()
+        try:
+            inside = sorted(folder.iterdir())
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            found.left.append(_left(ws, folder, f"can't be listed: {error.strerror}"))
+            continue
+        folders += [path for path in inside if _is_taken_on(ws, path, found)]
     found.files.sort(key=lambda path: (_modified(path), str(path)))
     return found
 
@@ -115,10 +115,9 @@ def take_incoming(ws: Workspace, settling: Settling | None = None) -> Taken:
     ws.ledger.require_newest()
     found = look(ws)
     if found.hidden:
-        with arriving(ws):
-            for path in filter(Path.exists, found.hidden):
-                put_back(path)
+        stuck = _put_back(ws, found.hidden)
         found = look(ws)
+        found.left.extend(stuck)
     taken = Taken(left=found.left)
     if not found.files:
         return taken
@@ -132,6 +131,19 @@ def take_incoming(ws: Workspace, settling: Settling | None = None) -> Taken:
     return taken
 
 
+def _put_back(ws: Workspace, hidden: list[Path]) -> list[Left]:
+    """Return to sight what a killed process had hidden; say what has to stay as it is."""
+    stuck = []
+    with arriving(ws):
+        for path in filter(Path.exists, hidden):
+            try:
+                put_back(path)
+            except OSError as error:
+                reason = f"can't be put back: {error.strerror}; rename it to {name_in_sight(path)}"
+                stuck.append(_left(ws, path, reason))
+    return stuck
+
+
 def _is_taken_on(ws: Workspace, path: Path, found: Found) -> bool:
     """Enter one name in what was found; tell whether it is a folder to look into."""
     if is_hidden_source(path):
@@ -140,8 +152,11 @@ def _is_taken_on(ws: Workspace, path: Path, found: Found) -> bool:
         return False
     try:
         mode = path.lstat().st_mode
-    except OSError:
-        return False  # it has gone, or its folder can't be listed, which is told
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        found.left.append(_left(ws, path, f"can't be looked at: {error.strerror}"))
+        return False
     if stat.S_ISREG(mode):
         found.files.append(path)
         return False
@@ -159,7 +174,7 @@ def _take_one(ws: Workspace, path: Path, settling: Settling, taken: Taken) -> No
         if seconds != 0:
             taken.left.append(_left(ws, path, BEING_WRITTEN, seconds))
             return
-        staged = stage(path, staging(ws))
+        staged = stage(path, staging(ws), ws.settings.data.max_file_megabytes)
     except FileNotFoundError:
         return  # somebody else took it
     except BeingWritten:
@@ -181,9 +196,13 @@ def _take_one(ws: Workspace, path: Path, settling: Settling, taken: Taken) -> No
 
 def _move_unreadable(ws: Workspace, path: Path, error: DataRejected, taken: Taken) -> None:
     try:
-        taken.arrived.append(refuse_unreadable(ws, path, folder_task(ws, path), error))
+        arrived = refuse_unreadable(ws, path, folder_task(ws, path), error)
     except OSError:
         taken.left.append(_left(ws, path, f"{error.message} It can't be moved away either."))
+        return
+    taken.arrived.append(arrived)
+    if not arrived.is_new:
+        taken.left.append(_left(ws, path, "was refused before; remove it, or rename it"))
 
 
 def _seconds_left(settling: Settling, path: Path) -> float | None:

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from components.data.formats import FORMATS
+from components.data.records import Source, too_large
 from components.data.settling import Signature, is_open_for_writing
 from components.errors import DataRejected, Retryable
 from components.files import FileMark
@@ -38,7 +39,7 @@ class BeingWritten(Retryable):
 
 
 class UnreadableSource(DataRejected):
-    """A file whose bytes the system does not give; there is no copy of it."""
+    """A file whose bytes the system does not give, or that is too large: there is no copy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +51,12 @@ class Staged:
     source: Signature
 
 
-def stage(source: Path, folder: Path) -> Staged:
+def stage(source: Path, folder: Path, max_megabytes: int) -> Staged:
     """Copy a file into `folder`, whole and unchanged, and flush it to the disk.
 
     Raises:
         BeingWritten: it is open for writing, or changed meanwhile.
-        UnreadableSource: the system does not let it be read.
+        UnreadableSource: it is too large, or the system does not let it be read.
         DataRejected: it is no regular file.
         FileNotFoundError: it has gone.
         OSError: the copy could not be written.
@@ -64,18 +65,33 @@ def stage(source: Path, folder: Path) -> Staged:
     target = folder / f"copy-{os.getpid()}{_short_suffix(source)}"
     with _opened(source) as file:
         before = Signature.of(os.fstat(file.fileno()))
+        _refuse_too_large(source, before.size, max_megabytes * 1_000_000)
         try:
             mark = _copy(source, file, target, before.size)
             unchanged = Signature.of(os.fstat(file.fileno())) == before
             if not unchanged or mark.size != before.size or is_open_for_writing(source):
-                raise BeingWritten(
-                    f"{source} is still being written.",
-                    "Run the same command again when its writer is through.",
-                )
+                raise _being_written(source)
         except BaseException:
             target.unlink(missing_ok=True)
             raise
     return Staged(target, mark, before)
+
+
+def _being_written(source: Path) -> BeingWritten:
+    return BeingWritten(
+        f"{source} is still being written.",
+        "Run the same command again when its writer is through.",
+    )
+
+
+def _refuse_too_large(source: Path, size: int, limit: int) -> None:
+    """Refuse it before it is copied: a sparse file would fill the disk."""
+    if size <= limit:
+        return
+    if is_open_for_writing(source):
+        raise _being_written(source)
+    refusal = too_large(Source(source, str(source), 0, limit), f"on disk ({size / 1e6:,.1f} MB)")
+    raise UnreadableSource(refusal.message, refusal.remedy)
 
 
 def known_suffix(name: str) -> str:
@@ -107,12 +123,21 @@ def let_go(source: Path, staged: Staged) -> bool:
 
 def is_hidden_source(path: Path) -> bool:
     """Tell whether a file is a source that was out of sight when its process died."""
-    return path.name.startswith(HIDDEN)
+    return path.name.startswith(HIDDEN) and path.name != HIDDEN
+
+
+def name_in_sight(hidden: Path) -> str:
+    """Return the name that a source out of sight had."""
+    return hidden.name.removeprefix(HIDDEN)
 
 
 def put_back(hidden: Path) -> Path:
-    """Return a source to its place; a file that has that name by now keeps it."""
-    name = Path(hidden.name.removeprefix(HIDDEN))
+    """Return a source to its place; a file that has that name by now keeps it.
+
+    Raises:
+        OSError: its folder can't be changed; it is where it was.
+    """
+    name = Path(name_in_sight(hidden))
     for number in count(1):
         called = name.name if number == 1 else f"{name.stem}-{number}{name.suffix}"
         target = hidden.with_name(called)

@@ -39,8 +39,8 @@ def unlink_early() -> None:
     """Remove a file from data/incoming before its arrival is recorded."""
     from components.pipeline import incoming, staging
 
-    def stage(source: Path, folder: Path) -> staging.Staged:
-        staged = staging.stage(source, folder)
+    def stage(source: Path, folder: Path, max_megabytes: int) -> staging.Staged:
+        staged = staging.stage(source, folder, max_megabytes)
         source.unlink()
         return staged
 

@@ -83,11 +83,12 @@ def test_a_slow_writer_loses_no_row_whenever_it_is_looked_at(root: Path, writer:
     process.stdin.writelines(lines)
     process.stdin.close()
     looks = incoming.Settling(1.0)
+    arrived = []
     while process.poll() is None:
-        assert take_incoming(ws, looks).arrived == []
+        arrived += take_incoming(ws, looks).arrived
         time.sleep(0.05)
     taken = take_incoming(ws)
-    assert [each.is_new for each in taken.arrived] == [True] and taken.left == []
+    assert [each.is_new for each in [*arrived, *taken.arrived]] == [True] and taken.left == []
     assert sorted(arrived_rows(ws)) == sorted(line.rstrip("\n") for line in lines)
 
 
@@ -314,6 +315,89 @@ def test_a_file_that_cannot_be_read_goes_aside_or_is_told_and_the_next_is_taken(
         assert told.code == 4 and f"{refused.batch}/raw.jsonl: it is missing" in told.err
     else:
         assert bad.exists() and "can't be moved away" in taken.left[0].reason
+
+
+def test_a_file_that_is_too_large_is_moved_aside_uncopied_and_comes_back_by_release(
+    ws: Workspace,
+) -> None:
+    """A sparse file of a terabyte must not fill the disk, nor stop the one behind it."""
+    huge = ws.incoming / "mood" / "huge.jsonl"
+    size = batch(huge, 1).stat().st_size
+    os.truncate(huge, 2**40)
+    os.utime(huge, (1, 1))
+    batch(ws.incoming / "next.jsonl", 2)
+    [refused, taken] = take_incoming(ws).arrived
+    assert refused.refused is not None and "larger than 200 MB on disk" in refused.refused
+    assert taken.refused is None and not list(ws.incoming.rglob("*.jsonl"))
+    kept = ws.root / str(find_entry(ws, refused.batch).stored_path)
+    assert kept.stat().st_size == 2**40
+    os.truncate(kept, size)
+    with ws.ledger.lease("tiny", 10) as lease:
+        released = release(ws, lease, find_entry(ws, refused.batch))
+    assert released.batch != refused.batch and views.waiting(ws.ledger)[-1].task == "mood"
+
+
+def test_two_unreadable_files_of_one_name_and_size_are_two(
+    ws: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(source: Path, _: Any) -> bytes:
+        raise staging._unreadable(source, OSError(errno.EIO, "Input/output error"))
+
+    monkeypatch.setattr(staging, "_read", failing)
+    for task in ("mood", "tone"):
+        os.utime(batch(ws.incoming / task / "a.jsonl", 1), (1, 1))
+    assert len({each.batch for each in take_incoming(ws).arrived}) == 2
+    assert not list(ws.incoming.rglob("*.jsonl"))
+
+
+def test_folders_within_folders_a_thousand_deep_stop_nothing(ws: Workspace) -> None:
+    deep = ws.incoming
+    deep.mkdir(parents=True)
+    before = Path.cwd()
+    try:
+        os.chdir(deep)
+        for _ in range(3000):  # longer than any path may be
+            Path("d").mkdir()
+            os.chdir("d")
+    finally:
+        os.chdir(before)
+    batch(ws.incoming / "a.jsonl", 1)
+    taken = take_incoming(ws)
+    assert len(taken.arrived) == 1
+    [left] = taken.left
+    assert "can't be looked at: File name too long" in left.reason
+    assert ratchet(ws.root, "status").code == 0
+    subprocess.run(["rm", "-rf", ws.incoming / "d"], check=True)
+
+
+@pytest.mark.parametrize("name", [".leaving-", ".leaving-b.jsonl"])
+def test_a_hidden_name_that_cannot_be_put_back_stops_nothing(
+    ws: Workspace, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    batch(ws.incoming / name, 1)
+    batch(ws.incoming / "a.jsonl", 2)
+
+    def read_only(*_: object) -> bool:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(staging, "_moved_to_free", read_only)
+    taken = take_incoming(ws)
+    assert len(taken.arrived) == 1 and (ws.incoming / name).exists()
+    told = [left.reason for left in taken.left]
+    assert told == [] if name == ".leaving-" else "rename it to b.jsonl" in told[0]
+
+
+@pytest.mark.parametrize("content", ["{}", "[]", '{"payload": {}}', "[" * 100_000, "a pipe"])
+def test_a_damaged_note_of_an_arrival_stops_nothing(ws: Workspace, content: str) -> None:
+    mark = ws.mlruns / "arriving"
+    assert ws.ledger.path.exists()
+    if content == "a pipe":
+        os.mkfifo(mark)
+        os.mkfifo(ws.mlruns / "ledger.head")
+    else:
+        mark.write_text(content)
+    batch(ws.incoming / "a.jsonl", 1)
+    assert len(take_incoming(ws).arrived) == 1 and not mark.exists()
 
 
 def test_a_parser_that_breaks_on_one_file_refuses_that_file(
