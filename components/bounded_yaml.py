@@ -9,13 +9,13 @@ Promise: `read_yaml` returns plain values or raises `ConfigError`, within about 
 
 from __future__ import annotations
 
-import stat
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from components.errors import ConfigError
+from components.files import read_bytes
 
 MAX_BYTES = 250_000
 MAX_NODES = 20_000
@@ -55,14 +55,10 @@ def _text(path: Path) -> str:
     """Return the file's text.
 
     Raises:
-        OSError: it cannot be read.
-        ValueError: it is no UTF-8, no file, or too large.
+        OSError: it cannot be read, or is no regular file.
+        ValueError: it is no UTF-8, or too large.
     """
-    mode = path.stat().st_mode
-    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
-        raise ValueError("it is no regular file")
-    with path.open("rb") as file:
-        data = file.read(MAX_BYTES + 1)
+    data = read_bytes(path, MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
         raise ValueError(f"it is larger than {MAX_BYTES:,} bytes")
     return data.decode("utf-8")

@@ -183,7 +183,8 @@ def _from_hub(base: str) -> Path:
         raise ConfigError(
             f"`model.base` is {base!r}: no such folder, and the hub gave none"
             f" ({type(error).__name__}).",
-            "Check the name and the network, or point it at a local folder.",
+            "Check the name and the network, or point it at a local folder;"
+            " `ratchet demo` fetches a small base with pip, without the hub.",
         ) from error
 
 

@@ -404,3 +404,16 @@ def test_a_root_that_tracks_the_whole_folder_goes_on_to_do_so(store: DataStore) 
     shutil.rmtree(store.root / "data/batches")
     dvc(store.root, "checkout", "-q")
     assert sorted(tree(store.root / "data/batches")) == ["0a/1/raw.jsonl", "a.jsonl"]
+
+
+@pytest.mark.parametrize("name", ["config", "config.local"])
+def test_settings_of_dvc_that_cannot_be_read_are_named(store: DataStore, name: str) -> None:
+    path = put(store, "a.jsonl")
+    (store.root / ".dvc" / name).write_text("[[[")
+
+    with pytest.raises(ConfigError, match="DVC cannot read its settings") as refusal:
+        DataStore(store.root, store.root / "data" / "remote").keep([path])
+    assert "config or config.local" in str(refusal.value)
+
+    (store.root / ".dvc" / name).unlink()
+    assert again(DataStore(store.root, store.root / "data" / "remote"), path)
