@@ -28,6 +28,9 @@ from components.registry.submission import dataset_profile, dataset_source, page
 OWN = "ratchet."
 """Tags that begin with this are Ratchet's; all others are left to people."""
 
+NO_STAGE = "None"
+"""MLflow's word for no stage. Stages are MLflow's older aliases; Ratchet sets none."""
+
 BARRED = "BARRED, rolled back. "
 
 _LOADED = f"{MODEL}/registered_model_meta"
@@ -70,6 +73,7 @@ class Shown:
     description: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     status: str = "READY"
+    stage: str = NO_STAGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +149,7 @@ def differences(expected: Shown, found: Shown | None) -> list[str]:
     whole = expected.description is not None
     said = [
         _unlike(f"{here}: {what}", getattr(expected, what), getattr(found, what))
-        for what in ("source", "storage", "status", "description")
+        for what in ("source", "storage", "status", "stage", "description")
     ]
     said += [_unlike(f"{here}: the run's id", expected.run_id, found.run_id)]
     said += _unlike_tags(f"{here}: tag", expected.tags, found.tags, whole)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from components.errors import Corrupted
 from components.registry import database, rows
-from components.registry.inspection import OWN, RunShown, Shown
+from components.registry.inspection import NO_STAGE, OWN, RunShown, Shown
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -92,6 +92,7 @@ def shown_by_server(client: MlflowClient, version: ModelVersion) -> Shown:
         version.description or "",
         dict(version.tags),
         str(version.status),
+        version.current_stage or NO_STAGE,
     )
 
 
@@ -123,6 +124,10 @@ def put_right_by_calls(
     number = str(wanted.version)
     if wanted.description is not None and wanted.description != found.description:
         client.update_model_version(model, number, wanted.description)
+    if found.stage != wanted.stage:
+        # The client's own call warns that stages are old.
+        registry = client._get_registry_client()  # type: ignore[no-untyped-call]
+        registry.transition_model_version_stage(model, number, wanted.stage)
     for key, value in wanted.tags.items():
         if key.startswith(OWN) and found.tags.get(key) != value:
             client.set_model_version_tag(model, number, key, value)

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from components.registry import database
-from components.registry.inspection import OWN, Glance, RunShown, Shown
+from components.registry.inspection import NO_STAGE, OWN, Glance, RunShown, Shown
 
 _RUN_DEFAULTS = {"source_type": "UNKNOWN", "source_name": "", "entry_point_name": ""}
 
@@ -78,6 +78,7 @@ def _shown(row: sqlite3.Row, tags: dict[str, Any], runs: Mapping[str, RunShown])
         row["description"] or "",
         tags,
         str(row["status"]),
+        row["current_stage"] or NO_STAGE,
     )
 
 
@@ -158,6 +159,13 @@ def glance(path: Path, model: str, champion: int | None) -> Glance:
         ).fetchone()
         number = _newest(connection, model)
     return Glance(aliases, number, serves and tuple(map(str, serves)))
+
+
+def other_models(path: Path, model: str) -> list[str]:
+    """Return the names of the registered models beside `model`."""
+    with _looking(path) as connection:
+        asked = "SELECT DISTINCT name FROM registered_models WHERE name != ? ORDER BY name"
+        return [str(name) for (name,) in connection.execute(asked, (model,))]
 
 
 def newest(path: Path, model: str) -> int | None:
@@ -247,18 +255,12 @@ def _write_version(connection: sqlite3.Connection, model: str, wanted: Shown, wh
         "storage_location": wanted.storage,
         "run_id": wanted.run_id,
         "status": wanted.status,
+        "current_stage": wanted.stage,
         "last_updated_time": when,
     }
     if wanted.description is not None:
         ours["description"] = wanted.description
-    connection.execute(
-        "UPDATE model_versions SET current_stage = 'None'"
-        " WHERE name = ? AND version = ? AND current_stage = 'Deleted_Internal'",
-        tuple(key.values()),
-    )
-    _upsert(
-        connection, "model_versions", key, ours, {"creation_time": when, "current_stage": "None"}
-    )
+    _upsert(connection, "model_versions", key, ours, {"creation_time": when})
     connection.execute(
         "DELETE FROM model_version_tags WHERE name = ? AND version = ? AND substr(key, 1, ?) = ?",
         (model, wanted.version, len(OWN), OWN),

@@ -68,17 +68,18 @@ def test_on_a_server_changes_are_found_and_put_right_as_far_as_it_lets(
     client = MlflowClient(tracking_uri=server, registry_uri=server)
     run = client.get_model_version("tiny", "1").run_id
     client.update_model_version("tiny", "1", "fine")
+    client.transition_model_version_stage("tiny", "1", "Production")
     client.set_model_version_tag("tiny", "1", "ratchet.bundle", "x")
     client.set_model_version_tag("tiny", "1", "ratchet.extra", "x")
     client.set_tag(run, "ratchet.batch", "x")
     client.delete_registered_model_alias("tiny", "champion")
     client.delete_run(run)
-    assert len(list(registry_differences(open_workspace(root)))) == 6
+    assert len(list(registry_differences(open_workspace(root)))) == 7
 
     done = ratchet(root, "reconcile", "--json")
 
     assert done.code == 0, done.err
-    assert len(done.facts["done"]) == 6
+    assert len(done.facts["done"]) == 7
     assert list(registry_differences(open_workspace(root))) == []
 
     client.log_metric(run, "bundle_bytes", 0.25)

@@ -149,6 +149,15 @@ def test_a_version_that_only_mlflow_knows_is_named(grown: Path) -> None:
     assert (unknown.version, registry.newest_version()) == (2, 2)
 
 
+def test_a_stage_that_was_set_is_taken_back(grown: Path) -> None:
+    with closing(sqlite3.connect(database(grown))) as connection, connection:
+        connection.execute("UPDATE model_versions SET current_stage = 'Production'")
+    words = "MLflow, version {0}: version {0}: stage reads 'Production', not 'None'"
+    assert differences(grown) == [words.format(number) for number in (1, 2)]
+    assert ratchet(grown, "reconcile").code == 0
+    assert differences(grown) == []
+
+
 def test_a_deleted_experiment_comes_back_with_its_runs(grown: Path) -> None:
     ws = open_workspace(grown)
     client = MlflowClient(tracking_uri=ws.registry.uri, registry_uri=ws.registry.uri)
@@ -208,6 +217,8 @@ def test_a_version_made_before_a_kill_is_adopted_with_its_listing(grown: Path) -
         os._exit(3)
     _, status = os.waitpid(child, 0)
     assert os.WIFSIGNALED(status)
+    audited = ratchet(grown, "audit", "verify")
+    assert "MLflow, version 3: it is being registered" in audited.out, audited.err
     changed = max((grown / "mlruns" / "artifacts").glob("*/artifacts"), key=_changed)
     (changed / "model" / "served_model.py").write_text("answers = 'other'")
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["damage", "unrecorded"]
-"""`unrecorded`: a change that a person may have made and that no command has recorded yet."""
+Kind = Literal["damage", "unrecorded", "unsafe"]
+"""`unrecorded`: a change that a person may have made and that no command has recorded yet.
+`unsafe`: all that is recorded holds, but a person must see what lies beside it.
+"""
+
+NAMED = 3
+"""How many names a line gives before it only counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +43,13 @@ class Holds:
 
 
 Found = Finding | Skipped | Holds
+
+
+def some(names: Iterable[str]) -> str:
+    """Return the first names, in order, and how many more there are."""
+    found = sorted(names)
+    more = len(found) - NAMED
+    return ", ".join(found[:NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from components.ledger import views
 from components.operations.verification.findings import Finding, Found, Holds, Skipped
 from components.operations.verification.marks import Marks, wanted
+from components.operations.verification.mlflow_extras import check_extras
 from components.operations.verification.scene import Scene
 from components.pipeline.registered import (
     Record,
@@ -44,6 +45,7 @@ def check_registry(scene: Scene) -> Iterator[Found]:
         held += not found
         yield from found
     yield Holds("versions in MLflow", held)
+    yield from check_extras(scene, shown)
     yield from marks.skipped("files of versions in MLflow that do not serve")
     if old := [each.version.version for each in versions if not each.complete]:
         what = f"some of what MLflow shows of version {', '.join(map(str, old))}"
