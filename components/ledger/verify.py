@@ -18,16 +18,18 @@ from components.ledger import layout, schema
 from components.ledger.book import Ledger
 from components.ledger.chain import GENESIS, REMEDY, read_chain
 from components.ledger.database import as_stored
+from components.sqlite_schema import INTERNAL
 
 REBUILD = "Run `ratchet reconcile --rebuild` to fill the projections again from the events."
 
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """A ledger that holds: how many events, and the hash of the last one."""
+    """A ledger that holds: how many events, the hash of the last one, and what people defined."""
 
     events: int
     head: str
+    beside: tuple[str, ...] = ()
 
 
 def verify(ledger: Ledger) -> Verified:
@@ -40,7 +42,8 @@ def verify(ledger: Ledger) -> Verified:
         with ledger.reading() as connection:
             as_stored(connection)
             _check_file(connection, ledger.place)
-            _check_tables(_objects(connection), _objects(fresh), ledger.place)
+            defined, made = _objects(connection), _objects(fresh)
+            _check_tables(defined, made, ledger.place)
             events = read_chain(connection, ledger.place)
             found = {table: _rows(connection, table) for table in schema.projections}
         layout.refill(fresh, events, ledger.place)
@@ -51,7 +54,8 @@ def verify(ledger: Ledger) -> Verified:
                     "the events say.",
                     REBUILD,
                 )
-    return Verified(len(events), events[-1].hash if events else GENESIS)
+    beside = sorted(name for name in defined.keys() - made if not name.startswith(INTERNAL))
+    return Verified(len(events), events[-1].hash if events else GENESIS, tuple(beside))
 
 
 def rebuild(ledger: Ledger) -> int:

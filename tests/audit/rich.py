@@ -68,7 +68,9 @@ def rewrite(root: Path, change: Callable[[str, dict[str, Any]], None]) -> None:
             previous = digest
         database.execute("UPDATE head SET hash = ?", (previous,))
     (root / "mlruns" / "ledger.head").unlink(missing_ok=True)
-    rebuild(open_workspace(root).ledger)
+    ledger = open_workspace(root).ledger
+    rebuild(ledger)
+    ledger.note_head()
 
 
 def _marked(ws: Workspace) -> Callable[[str, dict[str, Any]], None]:

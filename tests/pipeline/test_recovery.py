@@ -136,6 +136,8 @@ def test_once_accepted_what_the_ledger_does_not_know_is_aside_and_can_be_run_aga
     assert f"{folder.relative_to(told.root)}/batches/{told.promoted}" in payload["moved"]
     again = ratchet(told.root, "reconcile", "--accept-ledger")
     assert (again.code, again.out) == (0, "All is in order.\n")
+    audited = ratchet(told.root, "audit", "verify")
+    assert audited.code == 0 and "MLflow, version 3: the ledger was accepted" in audited.out
 
     assert settle(told.root, batch(told.root / "b5.jsonl", 5)).version == 4, "numbers go on"
     assert settle(told.root, raw).action == "promoted"
@@ -201,6 +203,18 @@ def test_a_root_of_before_the_note_goes_on_and_gets_one(grown: Path) -> None:
     assert settle(grown, batch(grown / "b3.jsonl", 3)).action == "promoted"
     ledger = open_workspace(grown).ledger
     assert ledger.noted() == ledger.head()
+
+
+def test_a_lost_note_is_told_and_reconcile_notes_the_head_again(grown: Path) -> None:
+    assert ratchet(grown, "reconcile").code == 0
+    note = grown / "mlruns" / "ledger.head"
+    before = note.read_bytes()
+    note.unlink()
+    told = ratchet(grown, "audit", "verify")
+    assert told.code == 3 and "ledger.head: the note is missing" in told.err
+    assert ratchet(grown, "reconcile").code == 0
+    assert note.read_bytes() == before
+    assert ratchet(grown, "audit", "verify").code == 0
 
 
 def test_a_ledger_with_another_history_is_told_apart_by_its_hashes(grown: Path) -> None:

@@ -23,6 +23,7 @@ from components.operations.verification.registry import check_registry
 from components.operations.verification.scene import Check, guarded, open_scene
 from components.operations.verification.scores import check_scores
 from components.operations.verification.settings import check_settings
+from components.operations.verification.tables import check_mlflow_tables
 from components.operations.verification.telling import UNPROVABLE
 from components.pipeline.workspace import Workspace
 
@@ -41,6 +42,7 @@ CHECKS: dict[str, Check] = {
     "bundles": check_bundles,
     "scores": check_scores,
     "registry": check_registry,
+    "MLflow's tables": check_mlflow_tables,
 }
 
 

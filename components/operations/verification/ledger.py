@@ -13,22 +13,36 @@ from components.ledger.chain import REMEDY
 from components.ledger.head_file import NAME
 from components.ledger.leases import is_dead
 from components.ledger.verify import verify
-from components.operations.verification.findings import Finding, Found, Holds, Skipped
+from components.operations.verification.findings import Finding, Found, Holds, Skipped, some
 from components.operations.verification.scene import Scene
+from components.operations.verification.tables import NOT_READ
+
+NOTE_AGAIN = (
+    "Compare the head below with one that you noted elsewhere, then run `ratchet reconcile`: "
+    "it notes the head again."
+)
 
 
 def check_ledger(scene: Scene) -> Iterator[Found]:
     """The first event, table or projection that does not hold."""
     for place in scene.unread:
         yield Finding(f"event {place} of the ledger", "its payload is no JSON object", REMEDY)
-    yield Holds("events", verify(scene.ws.ledger).events)
+    verified = verify(scene.ws.ledger)
+    yield Holds("events", verified.events)
+    if verified.beside:
+        yield Skipped(f"{some(verified.beside)} in the ledger", NOT_READ)
 
 
 def check_head_file(scene: Scene) -> Iterator[Found]:
-    """The head noted beside the ledger: one that is ahead says that the ledger is an older copy."""
+    """The head noted beside the ledger: one that is ahead says that the ledger is an older copy.
+
+    Every Ratchet that records settings notes the head as well; earlier ones noted none.
+    """
     ledger, path = scene.ws.ledger, scene.ws.mlruns / NAME
     if scene.events is None or not path.exists():
-        if scene.events:
+        if scene.events and scene.told("settings.seen"):
+            yield Finding(scene.relative(path), "the note is missing", NOTE_AGAIN, "unsafe")
+        elif scene.events:
             yield Skipped(scene.relative(path), "no head is noted beside the ledger")
         return
     if ledger.noted() is None:

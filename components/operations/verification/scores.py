@@ -11,6 +11,7 @@ from components.items import Item, read_items
 from components.operations.verification.batches import known_files
 from components.operations.verification.findings import Finding, Found, Holds, Skipped
 from components.operations.verification.scene import Scene
+from components.operations.verification.tables import check_kept_tables
 
 if TYPE_CHECKING:
     from components.evaluation.score_store import Kept
@@ -27,6 +28,7 @@ def check_scores(scene: Scene) -> Iterator[Found]:
         yield Skipped(scene.relative(ws.scores.path), "no answers are kept")
         return
     kept, place = ws.scores.everything(), scene.relative(ws.scores.path)
+    yield from check_kept_tables(scene)
     for key, each in kept.items():
         if each.unsound:
             what = f"{len(each.unsound)} answers under {key[:12]} do not fit their digests"
