@@ -14,7 +14,7 @@ from components.ledger import views
 from components.operations.verification import UNPROVABLE, Report, verify
 from components.operations.verification.telling import lines
 from components.pipeline.workspace import open_workspace
-from tests.audit import changes, changing, mlflow_changes, rich
+from tests.audit import changes, changing, extra_changes, mlflow_changes, rich
 from tests.audit.changing import CHANGES, Change, counted
 from tests.command import assert_one_paragraph, ratchet
 from tests.stream import batch, settle
@@ -41,6 +41,9 @@ class Kept:
         for folder in sorted(self.root.rglob("*"), reverse=True):
             if folder.is_dir() and not (self.sound / folder.relative_to(self.root)).exists():
                 folder.rmdir()
+        for path in [self.sound, *self.sound.rglob("*")]:
+            if not path.is_symlink():
+                (self.root / path.relative_to(self.sound)).chmod(path.stat().st_mode)
 
     @staticmethod
     def _stats(root: Path) -> dict[str, tuple[int, int, bool]]:
@@ -75,7 +78,7 @@ def test_an_untouched_root_holds(kept: Kept, deep: bool) -> None:
     assert not deep or not any(each.deep for each in report.skipped)
 
 
-assert mlflow_changes.MODEL  # importing a list enters its changes
+assert mlflow_changes.MODEL and extra_changes.NAMED  # importing a list enters its changes
 
 
 def in_turn() -> list[Any]:
@@ -96,6 +99,18 @@ def test_a_change_is_found_and_named(kept: Kept, change: Change) -> None:
     report = audited(kept.root, change.deep)
     said = [f"{each.place}: {each.what}" for each in report.findings]
     assert any(named in each for each in said), (named, said)
+
+
+@pytest.mark.parametrize("name", extra_changes.NAMED)
+def test_what_decides_nothing_is_named_as_not_looked_at_and_never_before(
+    kept: Kept, name: str
+) -> None:
+    before = {each.what for each in audited(kept.root).skipped}
+    word = extra_changes.NAMED[name](kept.root)
+    report = audited(kept.root)
+    assert report.findings == []
+    new = {each.what for each in report.skipped} - before
+    assert any(word in each for each in new), (word, new)
 
 
 def test_there_are_125_changes_and_no_two_alike() -> None:

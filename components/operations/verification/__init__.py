@@ -16,10 +16,13 @@ from components.operations.verification.batches import check_batches
 from components.operations.verification.bundles import check_bundles
 from components.operations.verification.copies import check_copies
 from components.operations.verification.documents import check_documents
+from components.operations.verification.dvc_settings import check_dvc_settings
+from components.operations.verification.extra_files import check_extra_files
 from components.operations.verification.findings import Finding, Found, Holds, Report, Skipped
 from components.operations.verification.ledger import check_head_file, check_leases, check_ledger
 from components.operations.verification.quarantine import check_quarantine
 from components.operations.verification.registry import check_registry
+from components.operations.verification.rights import check_rights
 from components.operations.verification.scene import Check, guarded, open_scene
 from components.operations.verification.scores import check_scores
 from components.operations.verification.settings import check_settings
@@ -37,12 +40,15 @@ CHECKS: dict[str, Check] = {
     "settings": check_settings,
     "batches": check_batches,
     "copies": check_copies,
+    "DVC's settings": check_dvc_settings,
     "quarantine": check_quarantine,
     "base": check_base_model,
     "bundles": check_bundles,
     "scores": check_scores,
     "registry": check_registry,
     "MLflow's tables": check_mlflow_tables,
+    "extra files": check_extra_files,
+    "rights": check_rights,
 }
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from components.digest import file_digest
 from components.ledger import views
-from components.operations.verification.findings import Finding, Found, Holds, Skipped
+from components.operations.verification.findings import Finding, Found, Holds, Skipped, some
 from components.operations.verification.marks import Marks, Wanted
 from components.operations.verification.scene import Scene
 from components.training.bundle import MANIFEST, listing
@@ -32,10 +32,10 @@ def check_bundles(scene: Scene) -> Iterator[Found]:
         yield from found
     yield Holds("bundles", held)
     yield from marks.skipped("files of bundles that never served, or serve no more")
-    others = [path for path in ws.bundles.glob("*") if path.name not in named]
+    others = [path.name for path in ws.bundles.glob("*") if path.name not in named]
     if others:
-        what = f"{len(others)} folders in {scene.relative(ws.bundles)}"
-        yield Skipped(what, "no event names them; nothing is trained or served from them")
+        what = f"{some(others)} in {scene.relative(ws.bundles)}"
+        yield Skipped(what, "no event names it; nothing is trained or served from it")
 
 
 def _bundle(scene: Scene, folder: Path, digest: str, marks: Marks) -> Iterator[Found]:

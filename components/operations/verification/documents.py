@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from components.errors import Corrupted
-from components.operations.verification.findings import Finding, Found, Holds, Skipped
+from components.operations.verification.findings import Finding, Found, Holds, Skipped, some
 from components.operations.verification.scene import Scene
 from components.pipeline.explanation import DOCUMENTS
 
@@ -25,9 +25,9 @@ def check_documents(scene: Scene) -> Iterator[Found]:
             yield Finding(scene.relative(path), what, damage.remedy)
     yield Holds("documents", held)
     folder = ws.mlruns / "documents"
-    others = {path.stem for path in folder.glob("*")} - digests
+    others = {path.name for path in folder.glob("*")} - {f"{digest}.json" for digest in digests}
     if others:
-        yield Skipped(f"{len(others)} files in {scene.relative(folder)}", "no event names them")
+        yield Skipped(f"{some(others)} in {scene.relative(folder)}", "no event names it")
 
 
 def named(scene: Scene) -> set[str]:

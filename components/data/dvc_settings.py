@@ -1,0 +1,65 @@
+"""What DVC's own settings files say of the places that a root's data are copied to.
+
+Concept: Ratchet opens DVC with its own remote over whatever the files say, and people's `dvc
+push` and `dvc checkout` go where the files lead. So both must lead to the same place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from components.errors import ConfigError
+
+FILES = ("config", "config.local")
+
+
+@dataclass(frozen=True, slots=True)
+class Differs:
+    """One field of a settings file that leads elsewhere."""
+
+    field: str
+    found: str
+    wanted: str
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """Return what one of DVC's files says, as DVC reads it.
+
+    Raises:
+        ConfigError: DVC refuses the file.
+    """
+    from dvc.config import Config
+    from dvc.config import ConfigError as DvcConfigError
+
+    try:
+        settings: dict[str, Any] = Config.validate(Config.load_file(str(path)))
+    except (DvcConfigError, OSError) as error:
+        raise ConfigError(
+            f"DVC can't read {path}: {' '.join(str(error).split())}.".replace("..", "."),
+            "Correct it, or move it away: Ratchet writes the one that it needs.",
+        ) from None
+    return settings
+
+
+def differences(path: Path, name: str, remote: Path) -> Iterator[Differs]:
+    """Yield what a settings file says of the remote `name`, or of the cache, and should not.
+
+    `remote` is the folder that the second copies go to. A field that is absent leads nowhere.
+
+    Raises:
+        ConfigError: DVC refuses the file.
+    """
+    said, folder = read_settings(path), path.parent
+    default = said.get("core", {}).get("remote", name)
+    if default != name:
+        yield Differs("core.remote", default, name)
+    places = {
+        f"remote.{name}.url": (said.get("remote", {}).get(name, {}).get("url"), remote),
+        "cache.dir": (said.get("cache", {}).get("dir"), folder / "cache"),
+    }
+    for field, (found, wanted) in places.items():
+        if found is not None and (folder / found).resolve() != wanted.resolve():
+            yield Differs(field, found, str(wanted))
