@@ -129,6 +129,30 @@ def publish_folder(part: Path, target: Path) -> None:
         shutil.rmtree(part)
 
 
+def files_below(top: Path, deepest: int) -> Iterator[tuple[Path, str | None]]:
+    """Yield all that lies below a folder and is no folder itself; links are not followed.
+
+    A folder that can't be listed, or lies in more than `deepest` others below `top`, is yielded
+    with the reason. No recursion: folders may lie in each other a thousand deep.
+    """
+    folders = [(top, 0)]
+    while folders:
+        folder, depth = folders.pop()
+        try:
+            with os.scandir(folder) as found:
+                inside = sorted(found, key=lambda entry: entry.name)
+        except OSError as error:
+            yield folder, f"it can't be listed: {error.strerror}"
+            continue
+        for entry in inside:
+            if not entry.is_dir(follow_symlinks=False):
+                yield folder / entry.name, None
+            elif depth == deepest:
+                yield folder / entry.name, f"it lies in more than {deepest} folders"
+            else:
+                folders.append((folder / entry.name, depth + 1))
+
+
 @contextmanager
 def _replacing(path: Path) -> Iterator[Path]:
     """Give the place of a new file that takes the place of `path` once the block is through."""

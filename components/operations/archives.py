@@ -3,7 +3,8 @@
 Concept: `root/...` holds the files, `manifest.json` what each must be. Both forms are read and
 written alike; every file is hashed while it is copied.
 
-Promise: whatever breaks off leaves nothing under the target's name. Of a backup that somebody
+Promise: whatever breaks off leaves nothing under the target's name, and what is finished is for
+its owner alone: it holds people's data. Of a backup that somebody
 else may have made, only plain files with plain relative names are read, each to the size that
 the manifest says.
 """
@@ -22,12 +23,15 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Protocol
 
 from components.errors import ConfigError, Corrupted, Retryable
-from components.files import PART_SUFFIX, FileMark, move_file, publish_folder
+from components.files import PART_SUFFIX, FileMark, files_below, move_file, publish_folder
 from components.ledger.leases import is_dead
 
 MANIFEST = "manifest.json"
 INSIDE = "root"
 BLOCK_BYTES = 1 << 20
+DEEPEST = 200
+"""Folders around a file of a backup; Python's own ways to make and remove folders recurse."""
+
 REMEDY = "Take another backup; nothing was restored."
 
 
@@ -123,6 +127,7 @@ def writing(target: Path) -> Iterator[tuple[Writer, Path]]:
         (work / "scratch").mkdir()
         if target.suffix == ".tar":
             with tarfile.open(work / target.name, "x", format=tarfile.PAX_FORMAT) as tar:
+                (work / target.name).chmod(0o600)
                 yield TarWriter(tar), work / "scratch"
             move_file(work / target.name, target)
         else:
@@ -176,11 +181,11 @@ class FolderReader:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self.sizes = {}
-        for path in folder.rglob("*"):
-            if path.is_symlink() or not (path.is_file() or path.is_dir()):
-                raise _damaged(folder, f"{path.relative_to(folder)} is no plain file")
-            if path.is_file():
-                self.sizes[path.relative_to(folder).as_posix()] = path.stat().st_size
+        for path, why in files_below(folder, DEEPEST):
+            name = path.relative_to(folder).as_posix()
+            if why is not None or path.is_symlink() or not path.is_file():
+                raise _damaged(folder, f"{name[:100]}: {why or 'it is no plain file'}")
+            self.sizes[name] = path.stat().st_size
 
     def open(self, name: str) -> IO[bytes]:
         """Open one file."""
@@ -241,11 +246,12 @@ def require_plain(backup: Path, name: str) -> None:
     """Refuse a name that could lead out of the folder that it is unpacked to.
 
     Raises:
-        Corrupted: it is absolute, or has `..`, an empty part or a NUL in it.
+        Corrupted: it is absolute, lies too deep, or has `..`, an empty part or a NUL in it.
     """
     parts = name.split("/")
-    if PurePosixPath(name).is_absolute() or {"", ".", ".."} & set(parts) or "\0" in name:
-        raise _damaged(backup, f"it names a file {name!r}")
+    odd = {"", ".", ".."} & set(parts) or "\0" in name or len(parts) > DEEPEST
+    if odd or PurePosixPath(name).is_absolute():
+        raise _damaged(backup, f"it names a file {name[:100]!r}")
 
 
 def _damaged(backup: Path, why: str) -> Corrupted:

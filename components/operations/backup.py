@@ -9,7 +9,6 @@ root is read; what the root needs from there is named in the manifest.
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -18,10 +17,10 @@ from pathlib import Path
 
 from components.digest import bytes_digest, file_digest
 from components.errors import ConfigError, Retryable
-from components.files import PART_SUFFIX, FileMark, write_bytes
+from components.files import PART_SUFFIX, FileMark, files_below, write_bytes
 from components.ledger import views
 from components.ledger.book import Head, Ledger
-from components.operations.archives import INSIDE, MANIFEST, Writer, writing
+from components.operations.archives import DEEPEST, INSIDE, MANIFEST, Writer, writing
 from components.operations.manifest import Left, Manifest, ratchet_version
 from components.pipeline.workspace import Workspace
 from components.registry.database import sqlite_path
@@ -32,7 +31,13 @@ FOLDERS = (
     ".dvc/cache/files",
     *(f"mlruns/{name}" for name in ("artifacts", "bundles", "documents", "reports")),
 )
+INCOMING = "data/incoming/"
+LOOSE = (INCOMING, *(f"data/{name}/" for name in ("unreadable", "unknown", "damaged")))
+"""What nothing in the ledger needs: what can't be read there is named, and stops no backup."""
+
 FILES = ("params.yaml", ".dvcignore", ".dvc/config", ".dvc/.gitignore")
+
+NO_FILE = "it is a link out of the root, or no plain file"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +68,8 @@ def back_up(ws: Workspace, target: Path) -> BackedUp:
     Raises:
         ConfigError: something is at `target`, it lies in the root, or a folder of the root is a
             link that leads out of it.
-        Retryable: a file changed while it was copied, or the disk is full.
+        Retryable: a file changed while it was copied, a folder can't be listed, or the disk is
+            full.
     """
     target = target.absolute()
     if target.resolve().is_relative_to(ws.root.resolve()):
@@ -95,7 +101,7 @@ def _copy(ws: Workspace, writer: Writer, scratch: Path, plan: _Plan) -> Manifest
         try:
             marks[name] = writer.add(f"{INSIDE}/{name}", path)
         except FileNotFoundError:
-            if not name.startswith("data/incoming/"):
+            if not name.startswith(INCOMING):
                 raise
             # whoever put it there took it away again
         ws.progress("copying", done, len(plan.files))
@@ -163,16 +169,34 @@ def _walk(root: Path, name: str, left: list[Left]) -> Iterator[tuple[str, Path]]
             f"{top} is a link out of the root, which a backup does not follow.",
             "Copy it in its place, or back it up by other means.",
         )
-    for place, folders, files in os.walk(top):
-        for each in sorted(files + [each for each in folders if Path(place, each).is_symlink()]):
-            path = Path(place, each)
-            known = path.relative_to(root).as_posix()
-            if each.endswith(PART_SUFFIX):
-                continue
-            if path.is_file() and path.resolve().is_relative_to(whole):
-                yield known, path
-            else:
-                left.append(Left(known, "it is a link out of the root, or no plain file"))
+    for path, why in files_below(top, DEEPEST // 2) if top.is_dir() else ():
+        known = path.relative_to(root).as_posix()
+        if known.endswith(PART_SUFFIX) and why is None:
+            if known.startswith(INCOMING):
+                left.append(Left(known, "it is still being written"))
+            continue
+        is_loose = f"{known}/".startswith(LOOSE)
+        why = why or _why_left(path, whole, is_loose)
+        if why is None:
+            yield known, path
+        elif why == NO_FILE or is_loose:
+            left.append(Left(known, why))
+        else:
+            raise Retryable(f"{path}: {why}.", "Check the rights there, then run it again.")
+
+
+def _why_left(path: Path, whole: Path, is_loose: bool) -> str | None:
+    """Say why a file can't be copied; a loose one is read for it, to its last byte."""
+    try:
+        if not (path.is_file() and path.resolve().is_relative_to(whole)):
+            return NO_FILE
+        if is_loose:
+            file_digest(path)
+    except FileNotFoundError:
+        return None  # taken away meanwhile
+    except OSError as error:
+        return f"it can't be read: {error.strerror}"
+    return None
 
 
 def _remote(ws: Workspace, left: list[Left]) -> list[str]:

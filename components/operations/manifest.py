@@ -98,7 +98,7 @@ def _parsed(backup: Path, data: bytes) -> Manifest:
         files = {name: _mark(each) for name, each in said.pop("files").items()}
         head, left = Head(**said.pop("head")), [Left(**each) for each in said.pop("not_included")]
         manifest = Manifest(**said, files=files, head=head, not_included=left)
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise Corrupted(f"The {MANIFEST} of {backup} can't be read: {error}.", REMEDY) from None
     for name in files:
         require_plain(backup, name)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
 import shutil
 import signal
+import stat
 import subprocess
 import tarfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -123,6 +126,82 @@ def test_what_lies_outside_is_named_and_no_link_is_followed(grown: Path, tmp_pat
     assert settle(tmp_path / "new", batch(tmp_path / "b3.jsonl", 3)).action == "promoted"
 
 
+@pytest.mark.parametrize("name", ["b.tar", "b"])
+def test_a_backup_is_for_its_owner_alone(name: str, grown: Path, tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        assert ratchet(grown, "backup", tmp_path / name).code == 0
+    finally:
+        os.umask(before)
+    wanted = 0o600 if name == "b.tar" else 0o700
+    assert stat.S_IMODE((tmp_path / name).stat().st_mode) == wanted
+
+
+def _left(root: Path, target: Path) -> dict[str, str]:
+    """Take a backup that must succeed and return what it left out: what -> why."""
+    ran = ratchet(root, "backup", target, "--json")
+    assert ran.code == 0, ran.err
+    return {each["what"]: each["why"] for each in ran.facts["not_included"]}
+
+
+def test_what_cannot_be_read_and_nothing_needs_is_named_and_left_out(
+    grown: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rights bind no root, so the open of these files fails as it does for anybody else."""
+    opened = Path.open
+    loose = [
+        f"data/{name}/one/locked.jsonl" for name in ("unreadable", "incoming", "unknown", "damaged")
+    ]
+    for name in loose:
+        batch(grown / name, 7)
+
+    def denied(path: Path, *arguments: Any, **more: Any) -> Any:
+        if path.name == "locked.jsonl":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return opened(path, *arguments, **more)
+
+    monkeypatch.setattr(Path, "open", denied)
+    left = _left(grown, tmp_path / "b.tar")
+    assert {name: left.get(name) for name in loose} == dict.fromkeys(
+        loose, "it can't be read: Permission denied"
+    )
+    shutil.copy(grown / "exam.jsonl", grown / "data" / "holdout" / "locked.jsonl")
+    ran = ratchet(grown, "backup", tmp_path / "c.tar")
+    assert ran.code == 1 and "Permission denied" in ran.err
+    assert [path.name for path in tmp_path.glob("*.tar*")] == ["b.tar"]
+    monkeypatch.undo()
+    assert restored(tmp_path / "b.tar", tmp_path / "new").code == 0
+
+
+def test_a_file_that_somebody_still_writes_is_named(grown: Path, tmp_path: Path) -> None:
+    batch(grown / "data" / "incoming" / "mood" / "a.jsonl.part", 7)
+    batch(grown / "data" / "batches" / "a.jsonl.part", 7)
+    left = _left(grown, tmp_path / "b.tar")
+    assert left == {"data/incoming/mood/a.jsonl.part": "it is still being written"}
+
+
+@pytest.mark.parametrize("depth", [1200, 3000])
+def test_folders_within_folders_a_thousand_deep_are_named(
+    depth: int, grown: Path, tmp_path: Path
+) -> None:
+    incoming = grown / "data" / "incoming"
+    batch(incoming / "mood" / "a.jsonl", 7)
+    before = Path.cwd()
+    try:
+        os.chdir(incoming)
+        for _ in range(depth):
+            Path("d").mkdir()
+            os.chdir("d")
+        Path("b.jsonl").write_text("{}")
+    finally:
+        os.chdir(before)
+    [(what, why)] = _left(grown, tmp_path / "b").items()
+    assert what.startswith("data/incoming/d/d/") and "100 folders" in why
+    subprocess.run(["rm", "-rf", incoming / "d"], check=True)
+    assert restored(tmp_path / "b", tmp_path / "new").code == 0
+    assert (tmp_path / "new" / "data" / "incoming" / "mood" / "a.jsonl").exists()
+
+
 def test_a_root_whose_data_lie_outside_is_not_backed_up_without_them(
     grown: Path, tmp_path: Path
 ) -> None:
@@ -179,6 +258,12 @@ def _said(folder: Path) -> dict[str, object]:
     return dict(json.loads((folder / "manifest.json").read_text()))
 
 
+def _nest(folder: Path) -> None:
+    for _ in range(1200):
+        folder /= "d"
+        folder.mkdir()
+
+
 DAMAGE: dict[str, Callable[[Path], object]] = {
     "a changed byte": lambda b: flip(next((b / "root").rglob("head.safetensors"))),
     "a changed ledger": lambda b: flip(b / "root" / "mlruns" / "ratchet.db"),
@@ -192,6 +277,8 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
         json.dumps(_said(b) | {"head": {"seq": 1, "hash": "a" * 64}})
     ),
     "a list": lambda b: (b / "manifest.json").write_text("[]"),
+    "lists without end": lambda b: (b / "manifest.json").write_text("[" * 200_000),
+    "folders without end": lambda b: _nest(b / "root" / "data"),
 }  # fmt: skip
 
 
@@ -205,6 +292,7 @@ def test_a_damaged_backup_is_one_clear_error_and_leaves_nothing(
     assert ran.code == 4, ran
     assert_one_paragraph(ran)
     assert [path.name for path in tmp_path.iterdir()] == ["copy"]
+    subprocess.run(["rm", "-rf", copy], check=True)  # Python's own removal knows no such depth
 
 
 def test_any_cut_or_changed_byte_of_a_tar_is_found(taken: dict[str, Path], tmp_path: Path) -> None:
@@ -249,7 +337,9 @@ def test_a_crafted_tar_never_leads_out_of_the_folder(
     assert [path.name for path in tmp_path.iterdir()] == ["b.tar"]
 
 
-@pytest.mark.parametrize("name", ["../evil", "/evil", "a/../../evil", "", "a//b", "a\0b"])
+@pytest.mark.parametrize(
+    "name", ["../evil", "/evil", "a/../../evil", "", "a//b", "a\0b", "d/" * 1200 + "evil"]
+)
 def test_a_crafted_manifest_never_leads_out_of_the_folder(name: str, tmp_path: Path) -> None:
     mark = {"sha256": "0" * 64, "size": 0}
     said = {"format": 1, "ratchet": "1", "time": "", "model": "m", "champion": None,
