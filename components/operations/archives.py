@@ -133,7 +133,7 @@ def writing(target: Path) -> Iterator[tuple[Writer, Path]]:
         else:
             (work / "backup").mkdir()
             yield FolderWriter(work / "backup"), work / "scratch"
-            put_in_place(work / "backup", target)
+            put_in_place(work / "backup", target, MANIFEST)
 
 
 def require_free(target: Path) -> None:
@@ -167,12 +167,19 @@ def beside(target: Path) -> Iterator[Path]:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def put_in_place(folder: Path, target: Path) -> None:
-    """Rename a finished folder to `target`, which is absent or an empty folder."""
-    folder.chmod(0o700)
-    if target.exists():
-        target.rmdir()
-    publish_folder(folder, target)
+def put_in_place(folder: Path, target: Path, last: str) -> None:
+    """Give a finished folder the name `target`, in one step unless that is an empty folder.
+
+    An empty folder stays the same one, since a shell may stand in it; it is filled, and counts
+    for nothing until `last` is in it.
+    """
+    if not target.exists():
+        folder.chmod(0o700)
+        publish_folder(folder, target)
+        return
+    target.chmod(0o700)
+    for path in sorted(folder.iterdir(), key=lambda path: (path.name == last, path.name)):
+        publish_folder(path, target / path.name)
 
 
 class FolderReader:

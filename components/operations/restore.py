@@ -1,7 +1,8 @@
 """A root from a backup, on another path or machine.
 
 Promise: every file is verified, and the ledger with it, before the folder appears, in one
-step; a damaged backup leaves nothing. MLflow's absolute addresses are put right.
+step (an empty one is filled, `params.yaml` last); a damaged backup leaves nothing. MLflow's
+absolute addresses are put right.
 """
 
 from __future__ import annotations
@@ -22,6 +23,10 @@ from components.operations.backup import LEDGER
 from components.operations.manifest import Left, Manifest, read_manifest
 from components.pipeline.founding import FOLDERS
 from components.pipeline.workspace import Progress, no_progress, open_workspace
+from components.registry.database import sqlite_path
+
+SETTINGS = "params.yaml"
+REGISTRY = "mlruns/mlflow.db"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +47,8 @@ def restore(
     """Make the root `folder`, which is absent or empty, from a backup.
 
     Raises:
-        ConfigError: there is no such backup, or something is in `folder`.
+        ConfigError: there is no such backup, something is in `folder`, MLflow can't use its name,
+            or this Ratchet can't use the settings.
         Corrupted: the backup is damaged; nothing was restored.
         Retryable: the disk is full.
     """
@@ -51,14 +57,34 @@ def restore(
         raise ConfigError(f"{folder} is not empty.", "Restore into a new or an empty folder.")
     with archives.reading(backup) as reader:
         manifest = read_manifest(backup, reader)
+        _require_name(folder, manifest)
         _require_space(folder, manifest)
         with archives.beside(folder) as work:
             _unpack(backup, reader, manifest, work / "root", progress)
             champion = _verify(backup, manifest, work / "root", clock)
-            archives.put_in_place(work / "root", folder)
+            _require_settings(backup, manifest, work / "root")
+            archives.put_in_place(work / "root", folder, SETTINGS)
     _open(folder, manifest, clock)
     files, left = len(manifest.files), manifest.not_included
     return Restored(str(folder), files, champion, manifest.head, manifest.time, left)
+
+
+def _require_name(folder: Path, manifest: Manifest) -> None:
+    try:
+        if REGISTRY in manifest.files:
+            sqlite_path(f"sqlite:///{REGISTRY}", folder)
+    except ConfigError as error:
+        raise ConfigError(error.message, "Restore into a folder with another name.") from None
+
+
+def _require_settings(backup: Path, manifest: Manifest, root: Path) -> None:
+    try:
+        open_workspace(root)
+    except ConfigError as error:
+        raise ConfigError(
+            f"The backup {backup} can't be used: {error.message.replace(f'{root.resolve()}/', '')}",
+            f"Restore it with Ratchet {manifest.ratchet}, which took it.",
+        ) from None
 
 
 def _require_space(folder: Path, manifest: Manifest) -> None:
@@ -95,7 +121,7 @@ def _unpack(
 
 def _verify(backup: Path, manifest: Manifest, root: Path, clock: Clock) -> int | None:
     """Prove the ledger and its place in history; return the champion."""
-    missing = [name for name in ("params.yaml", LEDGER) if name not in manifest.files]
+    missing = [name for name in (SETTINGS, LEDGER) if name not in manifest.files]
     if missing:
         raise Corrupted(f"The backup {backup} has no {missing[0]}.", REMEDY)
     ledger = Ledger(root / LEDGER, clock)
@@ -111,5 +137,5 @@ def _open(folder: Path, manifest: Manifest, clock: Clock) -> None:
     for name in FOLDERS:
         (folder / name).mkdir(parents=True, exist_ok=True)
     ws = open_workspace(folder, clock)
-    if "mlruns/mlflow.db" in manifest.files:
+    if REGISTRY in manifest.files:
         _ = ws.registry

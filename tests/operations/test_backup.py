@@ -12,14 +12,15 @@ import stat
 import subprocess
 import tarfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from components.digest import file_digest
-from components.files import publish_folder
+from components.files import mark_of, publish_folder
 from components.ledger import views
 from components.ledger.verify import verify
 from components.operations import archives, backup
@@ -180,24 +181,32 @@ def test_a_file_that_somebody_still_writes_is_named(grown: Path, tmp_path: Path)
     assert left == {"data/incoming/mood/a.jsonl.part": "it is still being written"}
 
 
+@contextmanager
+def _nested(folder: Path, depth: int) -> Iterator[None]:
+    """Nest folders in one, and take them away again: Python's own ways recurse."""
+    before = Path.cwd()
+    try:
+        os.chdir(folder)
+        for _ in range(depth):
+            Path("d").mkdir()
+            os.chdir("d")
+        Path("b.jsonl").write_text("{}")
+        os.chdir(before)
+        yield
+    finally:
+        os.chdir(before)
+        subprocess.run(["rm", "-rf", folder / "d"], check=True)
+
+
 @pytest.mark.parametrize("depth", [1200, 3000])
 def test_folders_within_folders_a_thousand_deep_are_named(
     depth: int, grown: Path, tmp_path: Path
 ) -> None:
     incoming = grown / "data" / "incoming"
     batch(incoming / "mood" / "a.jsonl", 7)
-    before = Path.cwd()
-    try:
-        os.chdir(incoming)
-        for _ in range(depth):
-            Path("d").mkdir()
-            os.chdir("d")
-        Path("b.jsonl").write_text("{}")
-    finally:
-        os.chdir(before)
-    [(what, why)] = _left(grown, tmp_path / "b").items()
+    with _nested(incoming, depth):
+        [(what, why)] = _left(grown, tmp_path / "b").items()
     assert what.startswith("data/incoming/d/d/") and "100 folders" in why
-    subprocess.run(["rm", "-rf", incoming / "d"], check=True)
     assert restored(tmp_path / "b", tmp_path / "new").code == 0
     assert (tmp_path / "new" / "data" / "incoming" / "mood" / "a.jsonl").exists()
 
@@ -237,6 +246,67 @@ def test_nothing_is_written_over_and_nothing_into_the_root(
     assert [path.name for path in other.iterdir()] == ["x"]
 
 
+def test_a_root_is_restored_into_the_folder_that_one_stands_in(
+    taken: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    ran = restored(taken["tar"], Path("."))
+    assert ran.code == 0, ran.err
+    assert Path("params.yaml").exists(), "it is still the same folder"
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert ratchet(Path("."), "status").code == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["here"]
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    monkeypatch.chdir(empty)
+    assert ratchet(folder, "backup", Path(".")).code == 0
+    assert sorted(path.name for path in Path(".").iterdir()) == ["manifest.json", "root"]
+
+
+def test_a_kill_while_an_empty_folder_is_filled_leaves_no_root(
+    taken: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "new"
+    folder.mkdir()
+
+    def dying(part: Path, target: Path) -> None:
+        publish_folder(part, target)
+        if part.name == "mlruns":
+            _die()
+
+    monkeypatch.setattr(archives, "publish_folder", dying)
+    _killed(lambda: restore(taken["tar"], folder))
+    assert (folder / "mlruns").exists() and not (folder / "params.yaml").exists()
+
+
+@pytest.mark.parametrize("name", ["p%20", "p?", "p#"])
+def test_a_folder_that_mlflow_cannot_use_is_refused_before_anything_is_written(
+    name: str, taken: dict[str, Path], tmp_path: Path
+) -> None:
+    ran = restored(taken["tar"], tmp_path / name / "new")
+    assert ran.code == 2 and "Restore into a folder with another name" in ran.err
+    assert_one_paragraph(ran)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_settings_that_cannot_be_read_leave_no_folder(
+    taken: dict[str, Path], tmp_path: Path
+) -> None:
+    copy = Path(shutil.copytree(taken["folder"], tmp_path / "copy"))
+    params = copy / "root" / "params.yaml"
+    params.write_text("seed: never\n")
+    said = _said(copy)
+    said["files"]["params.yaml"] = mark_of(params).to_json()
+    (copy / "manifest.json").write_text(json.dumps(said | {"ratchet": "9.1"}))
+    ran = restored(copy, tmp_path / "new")
+    assert ran.code == 2 and "params.yaml: `seed` is 'never'" in ran.err, ran
+    assert str(copy) in ran.err and "Ratchet 9.1" in ran.err and ".part" not in ran.err
+    assert_one_paragraph(ran)
+    assert [path.name for path in tmp_path.iterdir()] == ["copy"]
+
+
 def test_an_older_ledger_is_not_backed_up(grown: Path, tmp_path: Path) -> None:
     (grown / "mlruns" / "ledger.head").write_text('{"seq": 10000, "hash": "%s"}' % ("a" * 64))
     ran = ratchet(grown, "backup", tmp_path / "b")
@@ -254,14 +324,8 @@ def flip(path: Path) -> None:
     path.write_bytes(data)
 
 
-def _said(folder: Path) -> dict[str, object]:
+def _said(folder: Path) -> dict[str, Any]:
     return dict(json.loads((folder / "manifest.json").read_text()))
-
-
-def _nest(folder: Path) -> None:
-    for _ in range(1200):
-        folder /= "d"
-        folder.mkdir()
 
 
 DAMAGE: dict[str, Callable[[Path], object]] = {
@@ -278,7 +342,6 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
     ),
     "a list": lambda b: (b / "manifest.json").write_text("[]"),
     "lists without end": lambda b: (b / "manifest.json").write_text("[" * 200_000),
-    "folders without end": lambda b: _nest(b / "root" / "data"),
 }  # fmt: skip
 
 
@@ -292,7 +355,14 @@ def test_a_damaged_backup_is_one_clear_error_and_leaves_nothing(
     assert ran.code == 4, ran
     assert_one_paragraph(ran)
     assert [path.name for path in tmp_path.iterdir()] == ["copy"]
-    subprocess.run(["rm", "-rf", copy], check=True)  # Python's own removal knows no such depth
+
+
+def test_a_backup_of_folders_without_end_is_refused(taken: dict[str, Path], tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(taken["folder"], tmp_path / "copy"))
+    with _nested(copy / "root" / "data", 1200):
+        ran = restored(copy, tmp_path / "new")
+    assert ran.code == 4 and "200 folders" in ran.err, ran
+    assert_one_paragraph(ran)
 
 
 def test_any_cut_or_changed_byte_of_a_tar_is_found(taken: dict[str, Path], tmp_path: Path) -> None:
