@@ -251,10 +251,13 @@ class DriftSettings(Section):
 
 
 class RegistrySettings(Section):
-    """Where versions are registered; empty means `mlruns/mlflow.db` in the root."""
+    """Where versions are registered; empty means `mlruns/mlflow.db` in the root.
+
+    `experiment`: MLflow's column is 256 characters wide, and so is the one of `model.name`.
+    """
 
     tracking_uri: str | None = None
-    experiment: str = "ratchet"
+    experiment: Annotated[str, Field(min_length=1, max_length=256)] = "ratchet"
 
 
 class Settings(Section):

@@ -7,6 +7,7 @@ command that only reads the ledger pays for nothing else.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from components.clock import Clock, system_clock
 from components.digest import bytes_digest, canonical_json
-from components.errors import Corrupted
+from components.errors import ConfigError, Corrupted
 from components.files import write_bytes
 from components.ledger import views
 from components.ledger.book import Ledger
@@ -35,6 +36,10 @@ Progress = Callable[[str, int, int], None]
 
 LED_TO = ("documents", "bundles", "ledger.head")
 """What only a ledger leads to, under `mlruns`."""
+
+_DATA = "arriving batches damaged holdout incoming quarantine unknown unreadable".split()
+FILLED = (*(f"data/{name}" for name in _DATA), "mlruns", ".dvc")
+"""The folders of a root that the pipeline, or who sends batches, fills."""
 
 
 def no_progress(what: str, done: int, total: int) -> None:
@@ -213,4 +218,20 @@ def open_workspace(
         ConfigError: there is no root there, or its settings are wrong.
     """
     root = root.resolve()
-    return Workspace(root, load_settings(root / "params.yaml"), clock, progress)
+    settings = load_settings(root / "params.yaml")
+    _require_remote_apart(root, settings.data.remote)
+    return Workspace(root, settings, clock, progress)
+
+
+def _require_remote_apart(root: Path, remote: str) -> None:
+    """Refuse a remote whose files would be taken for batches, or moved and removed as ours."""
+    place = Path(os.path.realpath(root / remote))  # links in a circle are no error here
+    for name in FILLED:
+        own = Path(os.path.realpath(root / name))
+        holds = place.is_relative_to(root) and own.is_relative_to(place)
+        if holds or place.is_relative_to(own):
+            raise ConfigError(
+                f"{root / 'params.yaml'}: `data.remote` is {remote!r}: it overlaps with {name}, "
+                "which holds other files.",
+                "Name a folder that holds nothing else, for instance data/remote.",
+            )

@@ -77,3 +77,28 @@ def test_a_changed_document_is_found(grown: Path) -> None:
     [missing] = verify(ws).findings
     assert (changed.what, missing.what) == ("it was changed", "it is missing")
     assert version.evidence in changed.place and version.evidence in missing.place
+
+
+OWN = ["data/incoming", "data/incoming/mood", "data/batches", "data/quarantine", "data/holdout",
+       "data/arriving", "data/unreadable", "data/unknown/x", "data/damaged", "mlruns/x",
+       ".dvc/cache"]  # fmt: skip
+
+
+@pytest.mark.parametrize("remote", [".", "data", "data/x/../batches", "ABSOLUTE", "LINK", *OWN])
+def test_a_remote_among_what_the_pipeline_fills_is_refused(root: Path, remote: str) -> None:
+    if remote == "ABSOLUTE":
+        remote = str(root / "data" / "batches")
+    if remote == "LINK":
+        (root / "data").mkdir()
+        (root / "safe").symlink_to(root / "data")
+        remote = "safe"
+    (root / "params.yaml").write_text(f"data: {{remote: '{remote}'}}\n")
+    with pytest.raises(ConfigError, match=f"`data.remote` is '{remote}'") as caught:
+        open_workspace(root)
+    assert "data/remote" in caught.value.remedy
+
+
+@pytest.mark.parametrize("remote", ["data/remote", "copies", "..", "data/batches-2"])
+def test_a_remote_with_a_folder_of_its_own_is_taken(root: Path, remote: str) -> None:
+    (root / "params.yaml").write_text(f"data: {{remote: {remote}}}\n")
+    assert open_workspace(root).settings.data.remote == remote
