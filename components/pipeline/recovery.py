@@ -10,6 +10,7 @@ its place by itself once a ledger knows it.
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -187,8 +188,8 @@ def _again(ws: Workspace, moved: Moved) -> str:
     raw = next(iter(sorted(folder.glob("raw*"))), None) if folder.is_dir() else None
     if raw is None:
         return ""
-    name = raw.relative_to(ws.root)
-    return f"; to take it in again: ratchet run {name} --task {_task_of(folder)}"
+    command = ["ratchet", "run", str(raw.relative_to(ws.root)), "--task", _task_of(folder)]
+    return f"; to take it in again: {shlex.join(command)}"
 
 
 def _task_of(folder: Path) -> str:
@@ -197,9 +198,11 @@ def _task_of(folder: Path) -> str:
     for path in (folder / "items.jsonl", kept):
         try:
             with path.open(encoding="utf-8") as file:
-                return str(json.loads(file.readline())["task"])
-        except (OSError, ValueError, LookupError, TypeError):
+                task = json.loads(file.readline())["task"]
+        except (OSError, ValueError, LookupError, TypeError, RecursionError):
             continue
+        if isinstance(task, str) and task.strip():
+            return task
     return "NAME"
 
 

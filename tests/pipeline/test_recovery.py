@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
@@ -253,6 +254,30 @@ def test_a_batch_folder_that_no_event_names_is_moved_aside(grown: Path) -> None:
     assert line.endswith(f"{'ab' * 32}/raw.csv --task NAME")
     [kept] = (grown / "data" / "unknown").rglob("raw.csv")
     assert kept.read_text() == "text,label\n"
+
+
+@pytest.mark.parametrize(
+    ("task", "said"),
+    [
+        ("my mood", "'my mood'"),
+        ("it's; $(rm x)", shlex.quote("it's; $(rm x)")),
+        ("", "NAME"),
+        (" ", "NAME"),
+        (None, "NAME"),
+    ],
+)
+def test_the_way_back_can_be_pasted_whatever_the_task_is_called(
+    grown: Path, task: str | None, said: str
+) -> None:
+    ws = open_workspace(grown)
+    stray = ws.batches / "ab" / ("ab" * 32)
+    stray.mkdir(parents=True)
+    (stray / "raw.jsonl").write_text("{}\n")
+    (stray / "items.jsonl").write_text(json.dumps({"task": task}) + "\n")
+    broken_off(ws, lambda: None)
+    with ws.ledger.lease("tiny", 10) as lease:
+        [line] = reconciliation.reconcile(ws, lease)
+    assert line.endswith(f"{'ab' * 32}/raw.jsonl --task {said}")
 
 
 def test_two_moves_in_one_second_do_not_meet(grown: Path) -> None:
