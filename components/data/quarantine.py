@@ -35,6 +35,9 @@ ID = re.compile(r"[0-9a-f]{64}")
 ROWS, ABOUT = FILES = ("rows.jsonl", "about.json")
 """An entry's files, in the order in which they are published."""
 
+REBUILD = "Run `ratchet reconcile`: it writes it again from the ledger."
+BACKUP = "Restore it from a backup, or send these rows again in a file of their own."
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -70,6 +73,15 @@ def prepare_rows(folder: Path, batch: str, source: str, rejected: Sequence[Rejec
 def prepare_batch(folder: Path, batch: str, source: str, reason: str, stored_path: str) -> None:
     """Prepare an entry of a whole batch: its bytes lie at `stored_path`; rows kept before stay."""
     _prepare_about(folder, batch, source, reason, "batch", stored_path)
+
+
+def prepare_again(folder: Path, batch: str, source: str) -> None:
+    """Prepare an entry of rejected rows from the `rows.jsonl` that lies there.
+
+    Raises:
+        Corrupted: `rows.jsonl` cannot be read.
+    """
+    prepare_rows(folder, batch, source, list(_rows_of(folder / batch / ROWS)))
 
 
 def marks(folder: Path, batch: str) -> dict[str, Any]:
@@ -125,8 +137,8 @@ def read_entry(folder: Path, id: str) -> Entry:
     try:
         said = json.loads(about.read_bytes().decode("utf-8", "surrogatepass"))
         return Entry(id=id, folder=about.parent, **said)
-    except (ValueError, TypeError) as error:
-        raise _corrupted(about, error) from None
+    except (ValueError, TypeError, RecursionError) as error:
+        raise _corrupted(about, str(error), REBUILD) from None
 
 
 def read_rows(entry: Entry) -> Iterator[Rejected]:
@@ -135,7 +147,10 @@ def read_rows(entry: Entry) -> Iterator[Rejected]:
     Raises:
         Corrupted: `rows.jsonl` cannot be read.
     """
-    path = entry.folder / ROWS
+    return _rows_of(entry.folder / ROWS)
+
+
+def _rows_of(path: Path) -> Iterator[Rejected]:
     if not path.exists():
         return
     with path.open("rb") as lines:
@@ -143,8 +158,8 @@ def read_rows(entry: Entry) -> Iterator[Rejected]:
             try:
                 row = json.loads(line)
                 rejected = Rejected(**{**row, "reasons": tuple(row["reasons"])})
-            except (ValueError, TypeError, KeyError) as error:
-                raise _corrupted(path, error) from None
+            except (ValueError, TypeError, KeyError, RecursionError) as error:
+                raise _corrupted(path, str(error), BACKUP) from None
             yield rejected
 
 
@@ -225,8 +240,5 @@ def _line_count(path: Path) -> int:
         return sum(1 for _ in lines)
 
 
-def _corrupted(path: Path, error: Exception) -> Corrupted:
-    return Corrupted(
-        f"{path} cannot be read: {' '.join(str(error).split())}.",
-        "Restore it from a backup, or move its folder away; the batch can be sent again.",
-    )
+def _corrupted(path: Path, why: str, remedy: str) -> Corrupted:
+    return Corrupted(f"{path} cannot be read: {' '.join(why.split())}.", remedy)

@@ -12,15 +12,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from components.data.quarantine import (
+    ABOUT,
+    REBUILD,
     Entry,
-    entries,
     read_entry,
     read_rows,
     write_batch_file,
 )
 from components.data.readers import Reading, read_batch
 from components.data.validation import Rejected
-from components.errors import ConfigError
+from components.errors import ConfigError, Corrupted
 from components.files import PART_SUFFIX
 from components.ledger import views
 from components.ledger.book import Lease
@@ -68,11 +69,18 @@ def release_any(ws: Workspace, lease: Lease, prefix: str, task: str | None = Non
 def find_entry(ws: Workspace, prefix: str) -> Entry:
     """Return the one quarantined batch whose digest begins with `prefix`.
 
+    Law: what is damaged in another entry is no fault of this one.
+
     Raises:
         ConfigError: none does, or several do.
+        Corrupted: its `about.json` is missing or cannot be read.
     """
-    found = [entry.id for entry in entries(ws.quarantine) if entry.id.startswith(prefix)]
+    kept = sorted({row.batch for row in views.quarantined(ws.ledger)})
+    found = [batch for batch in kept if batch.startswith(prefix)]
     if len(found) == 1:
+        about = ws.quarantine / found[0] / ABOUT
+        if not about.exists():
+            raise Corrupted(f"{about} is missing.", REBUILD)
         return read_entry(ws.quarantine, found[0])
     problem = "Nothing" if not found else f"More than one entry ({len(found)})"
     raise ConfigError(

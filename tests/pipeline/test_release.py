@@ -13,6 +13,7 @@ from components.ledger import views
 from components.pipeline.release import Released, find_entry, release
 from components.pipeline.workspace import open_workspace
 from flows.retrain import settle_batch
+from tests.command import assert_one_paragraph, ratchet
 from tests.stream import PARAMS, batch, rows, settle, write_jsonl
 
 
@@ -104,3 +105,62 @@ def test_odd_values_survive_quarantine_and_release(grown: Path) -> None:
 def test_an_entry_that_is_not_there_is_said_to_be_absent(grown: Path, prefix: str) -> None:
     with pytest.raises(ConfigError, match="Nothing in quarantine"):
         let_go(grown, prefix)
+
+
+def _refused_twice(grown: Path) -> tuple[str, str]:
+    """Refuse a whole batch, and some rows of another one; return both."""
+    (grown / "params.yaml").write_text(
+        PARAMS.replace("min_rows: 10", "min_rows: 50, labels: [pos, neg]")
+    )
+    strange = [{**row, "label": row["label"].upper()} for row in rows(33, 20)]
+    whole = settle(grown, batch(grown / "small.jsonl", 3, 20))
+    some = settle(grown, write_jsonl(grown / "b4.jsonl", rows(4) + strange))
+    assert (whole.action, some.action) == ("refused", "promoted")
+    return whole.batch, some.batch
+
+
+@pytest.mark.parametrize("damage", ["[" * 100_000, None])
+def test_a_damaged_entry_locks_no_other_one(grown: Path, damage: str | None) -> None:
+    whole, some = _refused_twice(grown)
+    about = grown / "data" / "quarantine" / whole / "about.json"
+    about.unlink() if damage is None else about.write_text(damage)
+    assert ratchet(grown, "quarantine", "show", some[:12]).code == 0
+    for command in ("show", "release"):
+        ran = ratchet(grown, "quarantine", command, whole[:12])
+        assert ran.code == 4 and "about.json" in ran.err and "`ratchet reconcile`" in ran.err
+        assert_one_paragraph(ran)
+    assert ratchet(grown, "quarantine", "release", some[:12]).code == 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "damage"), [("whole", "another reason"), ("some", "{"), ("some", None)]
+)
+def test_a_damaged_entry_is_written_again_from_the_ledger(
+    grown: Path, kind: str, damage: str | None
+) -> None:
+    entry = dict(zip(("whole", "some"), _refused_twice(grown), strict=True))[kind]
+    about = grown / "data" / "quarantine" / entry / "about.json"
+    sound = about.read_text()
+    if damage == "another reason":
+        damage = sound.replace('"reason":"', '"reason":"not ')
+    about.unlink() if damage is None else about.write_text(damage)
+    ran = ratchet(grown, "reconcile")
+    assert ran.code == 0 and f"quarantined batch {entry[:12]} again" in ran.out
+    assert about.read_text() == sound
+    aside = [path.read_text() for path in (grown / "data" / "damaged").rglob("*.json")]
+    assert aside == ([] if damage is None else [damage])
+    assert ratchet(grown, "reconcile").out == "All is in order.\n"
+    assert ratchet(grown, "quarantine", "release", entry[:12]).code == 0
+
+
+def test_an_entry_that_cannot_be_written_again_stays_as_it_is(grown: Path) -> None:
+    _, some = _refused_twice(grown)
+    folder = grown / "data" / "quarantine" / some
+    rows_left = (folder / "rows.jsonl").read_text().splitlines(keepends=True)[1:]
+    (folder / "rows.jsonl").write_text("".join(rows_left))
+    (folder / "about.json").write_text("{")
+    ran = ratchet(grown, "reconcile")
+    assert ran.code == 0 and "left as it is" in ran.out and "from a backup" in ran.out
+    assert (folder / "about.json").read_text() == "{"
+    assert (folder / "rows.jsonl").read_text() == "".join(rows_left)
+    assert len(list(folder.iterdir())) == 2

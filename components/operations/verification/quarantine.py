@@ -13,7 +13,7 @@ from components.operations.verification.findings import Finding, Found, Holds, S
 from components.operations.verification.marks import Marks, wanted
 from components.operations.verification.scene import Scene
 
-REMEDY = "Restore it from a backup; where its batch is stored, it can be refused again."
+REMEDY = "`ratchet reconcile` writes a lost about.json again; restore rows from a backup."
 
 
 def check_quarantine(scene: Scene) -> Iterator[Found]:
