@@ -10,9 +10,11 @@ import pytest
 from components.data.quarantine import entries, read_rows
 from components.errors import ConfigError
 from components.ledger import views
+from components.pipeline.entry_restoration import restore_entries
 from components.pipeline.release import Released, find_entry, release
 from components.pipeline.workspace import open_workspace
 from flows.retrain import settle_batch
+from tests.audit import rich
 from tests.command import assert_one_paragraph, ratchet
 from tests.stream import PARAMS, batch, rows, settle, write_jsonl
 
@@ -164,3 +166,20 @@ def test_an_entry_that_cannot_be_written_again_stays_as_it_is(grown: Path) -> No
     assert (folder / "about.json").read_text() == "{"
     assert (folder / "rows.jsonl").read_text() == "".join(rows_left)
     assert len(list(folder.iterdir())) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("marked", [True, False])
+def test_an_entry_of_every_kind_is_written_again_with_or_without_marks(
+    marked: bool, tmp_path: Path
+) -> None:
+    root = rich.build(tmp_path / "root")
+    if not marked:
+        rich.rewrite(root, lambda kind, payload: payload.pop("quarantine", None))
+    ws = open_workspace(root)
+    sound = {path: path.read_text() for path in ws.quarantine.glob("*/about.json")}
+    assert len(sound) == 5 and restore_entries(ws) == []
+    for path in sound:
+        path.unlink()
+    assert len(restore_entries(ws)) == 5
+    assert {path: path.read_text() for path in ws.quarantine.glob("*/about.json")} == sound
