@@ -67,6 +67,8 @@ def rows(limits: dict[str, int]) -> Iterator[bytes]:
     _limit_process(limits)
     left, place = limits["file"], 0
     with _opened(parquet) as file:
+        if file.metadata.num_rows > limits["rows"]:
+            raise Refused("rows", file.metadata.num_rows)
         _check_schema(file.schema_arrow, limits)
         size = _batch_rows(file.metadata)
         yield _line(list(file.schema_arrow.names))

@@ -31,6 +31,7 @@ from components.data.records import (
     too_large,
     too_long,
     too_many_columns,
+    too_many_rows,
 )
 from components.errors import DataRejected, Retryable
 
@@ -51,7 +52,8 @@ def parquet_records(source: Source) -> Records:
 
     Raises:
         DataRejected: truncated, no Parquet at all, not UTF-8, a column named twice, or above
-            a limit: of a cell, a row, the file, or of the decoder's memory and time.
+            a limit: of a cell, a row, the rows that its footer counts, the file, or of the
+            decoder's memory and time.
         Retryable: the decoder was stopped from outside, or could not be started.
     """
     stored = source.path.stat().st_size
@@ -59,6 +61,7 @@ def parquet_records(source: Source) -> Records:
     limits = {
         "row": source.line_bytes,
         "file": most,
+        "rows": source.rows,
         "columns": MAX_COLUMNS,
         "memory": DECODER_BYTES,
         "seconds": 30 + source.file_bytes // 2_000_000,
@@ -118,6 +121,8 @@ def _refusal(source: Source, stored: int, most: int, kind: str, *facts: Any) -> 
         return too_long(source, f"row {facts[0]}")
     if kind == "columns":
         return too_many_columns(source)
+    if kind == "rows":
+        return too_many_rows(source, f"its footer counts {facts[0]:,}")
     if kind == "encoding":
         return not_utf8(source, f"row {facts[0]}", facts[1], facts[2])
     if kind == "memory":

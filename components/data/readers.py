@@ -28,6 +28,7 @@ from components.data.records import (
     shown,
     too_large,
     too_many_columns,
+    too_many_rows,
 )
 from components.digest import batch_digest, item_digest, json_digest
 from components.errors import DataRejected, RatchetError
@@ -115,7 +116,11 @@ def read_batch(
             could not start it.
     """
     source = Source(
-        path, name or str(path), contract.max_line_bytes, contract.max_file_megabytes * 1_000_000
+        path,
+        name or str(path),
+        contract.max_line_bytes,
+        contract.max_file_megabytes * 1_000_000,
+        contract.max_rows,
     )
     try:
         _refuse_what_is_no_file(source)
@@ -173,8 +178,8 @@ def _read(source: Source, contract: DataSettings, default_task: str) -> Reading:
     # Closed here and not by the garbage collector: a traceback would keep the decoder alive.
     with closing(FORMATS[source.path.suffix.lower()](source)) as records:
         for place, values, fields in records:
-            if len(rows) + len(problems) == contract.max_rows:
-                raise _too_many_rows(source, contract, place)
+            if len(rows) + len(problems) == source.rows:
+                raise too_many_rows(source, f"line {place}")
             if isinstance(values, Unreadable):
                 digest = json_digest({"unreadable": values.raw})
                 problems.append(Problem(place, digest, values.reason, values.raw))
@@ -273,13 +278,6 @@ def _refuse_wrong_columns(source: Source, columns: tuple[str, ...], contract: Da
 def _cannot_open(source: Source, error: OSError) -> DataRejected:
     return DataRejected(
         f"{source.name} cannot be opened: {error.strerror}.", "Check its path and rights."
-    )
-
-
-def _too_many_rows(source: Source, contract: DataSettings, place: int) -> DataRejected:
-    return DataRejected(
-        f"{source.name} holds more than {contract.max_rows:,} rows (line {place}).",
-        "Send it as several batches, or raise data.max_rows in params.yaml.",
     )
 
 

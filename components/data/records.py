@@ -29,13 +29,14 @@ class Source:
     """A file to read, with its limits.
 
     `name` is what people know it by; `line_bytes` bounds one row and one cell, `file_bytes` the
-    whole file, as stored and as decoded.
+    whole file, as stored and as decoded, `rows` how many it may hold.
     """
 
     path: Path
     name: str
     line_bytes: int
     file_bytes: int
+    rows: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +180,14 @@ def too_large(source: Source, how: str) -> DataRejected:
     return DataRejected(
         f"{source.name} is larger than {source.file_bytes // 1_000_000:,} MB {how}.",
         "Send it as several batches, or raise data.max_file_megabytes in params.yaml.",
+    )
+
+
+def too_many_rows(source: Source, how: str) -> DataRejected:
+    """Return the refusal of a file with more than `rows`; `how` says by what measure."""
+    return DataRejected(
+        f"{source.name} holds more than {source.rows:,} rows ({how}).",
+        "Send it as several batches, or raise data.max_rows in params.yaml.",
     )
 
 

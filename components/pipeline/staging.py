@@ -90,7 +90,7 @@ def _refuse_too_large(source: Path, size: int, limit: int) -> None:
         return
     if is_open_for_writing(source):
         raise _being_written(source)
-    refusal = too_large(Source(source, str(source), 0, limit), f"on disk ({size / 1e6:,.1f} MB)")
+    refusal = too_large(Source(source, str(source), 0, limit, 0), f"on disk ({size / 1e6:,.1f} MB)")
     raise UnreadableSource(refusal.message, refusal.remedy)
 
 

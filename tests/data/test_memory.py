@@ -76,6 +76,16 @@ def page(path: Path) -> None:
     write(path, pyarrow.array(["x" * 170_000_000]), use_dictionary=False)
 
 
+def null_rows(path: Path) -> None:
+    """Fifty million rows of nothing, in one row group."""
+    rows = 50_000_000
+    pyarrow.parquet.write_table(
+        pyarrow.table({"text": pyarrow.nulls(rows), "label": pyarrow.nulls(rows)}),
+        path,
+        row_group_size=rows,
+    )
+
+
 def endless_line(path: Path) -> None:
     """Two gigabytes without a line end (a sparse file)."""
     with path.open("wb") as file:
@@ -102,6 +112,7 @@ BOMBS: dict[str, tuple[str, Callable[[Path], None], str]] = {
     "dictionary": ("b.parquet", kept_dictionary, "decompression bomb"),
     "nested": ("b.parquet", nested, "row 1 is longer than"),
     "page": ("b.parquet", page, "memory to decode"),
+    "null rows": ("b.parquet", null_rows, "its footer counts 50,000,000"),
     "endless line": ("b.jsonl", endless_line, "larger than 200 MB on disk"),
     "long line": ("b.jsonl", line_below_the_file_limit, "line 1 is longer than"),
     "open quote": ("b.csv", open_quote, "line 2 is longer than"),

@@ -304,6 +304,12 @@ def test_more_rows_than_the_contract_allows_are_refused(read: Any) -> None:
     assert len(read(GOOD * 20, max_rows=20).rows) == 20
     with pytest.raises(DataRejected, match=r"more than 20 rows \(line 21\)"):
         read(GOOD * 21, max_rows=20)
+    assert (
+        len(read(parquet({"text": ["a"] * 20, "label": ["b"] * 20}), "b.parquet", max_rows=20).rows)
+        == 20
+    )
+    with pytest.raises(DataRejected, match=r"more than 20 rows \(its footer counts 21\)"):
+        read(parquet({"text": ["a"] * 21, "label": ["b"] * 21}), "b.parquet", max_rows=20)
 
 
 JSON_VALUES = st.recursive(
@@ -517,7 +523,7 @@ def test_a_decoder_that_crashes_is_the_file_and_one_that_was_killed_is_not(
 def test_no_decoder_outlives_its_reader(read: Any) -> None:
     import psutil
 
-    many = parquet({"text": ["a"] * 100_000, "label": ["b"] * 100_000})
-    with pytest.raises(DataRejected, match="more than 20 rows"):
-        read(many, "b.parquet", max_rows=20)
+    many = pyarrow.array(["a"] * 100_000)
+    with pytest.raises(DataRejected, match="twice"):
+        read(parquet(pyarrow.Table.from_arrays([many] * 3, ["text", "label", "text"])), "b.parquet")
     assert not [child for child in psutil.Process().children() if "decoder" in str(child.cmdline())]
