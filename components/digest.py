@@ -62,13 +62,15 @@ def item_digest(text: Any, label: Any) -> str:
 
 
 def batch_digest(item_digests: Iterable[str]) -> str:
-    """Return the identity of a batch: the digest of its sorted item digests.
+    """Return the identity of a batch: the `json_digest` of its sorted item digests.
+
+    Memory: about 80 bytes an item; as bytes they sort as their text does.
 
     Law: file name and row order do not count; a row that stands twice counts twice.
     """
-    digest = hashlib.sha256(b"[")  # as `json_digest` of the list, without its text in memory
-    for i, item in enumerate(sorted(item_digests)):
-        digest.update(f'{"," if i else ""}"{item}"'.encode())
+    digest = hashlib.sha256(b"[")
+    for i, item in enumerate(sorted(map(bytes.fromhex, item_digests))):
+        digest.update(f'{"," if i else ""}"{item.hex()}"'.encode())
     digest.update(b"]")
     return digest.hexdigest()
 

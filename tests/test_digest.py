@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tracemalloc
 import unicodedata
 from pathlib import Path
 
@@ -48,7 +49,8 @@ def test_a_digest_is_sha256_of_the_canonical_form() -> None:
         return hashlib.sha256(data).hexdigest()
 
     assert item_digest("cafe\u0301", None) == sha('["café",null]'.encode())
-    assert batch_digest(["b", "a", "b"]) == sha(b'["a","b","b"]')
+    a, b = "0a" * 32, "b0" * 32
+    assert batch_digest([b, a, b]) == sha(f'["{a}","{b}","{b}"]'.encode())
     assert json_digest({"b": 1.5, "a": "\ud800"}) == sha(b'{"a":"\xed\xa0\x80","b":1.5}')
 
 
@@ -67,6 +69,20 @@ def test_the_order_of_rows_does_not_count_but_how_often_they_stand_does(
     assert batch_digest(shuffled) == batch_digest(iter(items)) == batch_digest(items)
     for item in items:
         assert batch_digest([*items, item]) != batch_digest(items)
+
+
+@given(st.lists(st.text("0189abcf", min_size=64, max_size=64), max_size=20))
+def test_a_batch_is_named_by_its_sorted_digests_as_text(digests: list[str]) -> None:
+    assert batch_digest(iter(digests)) == json_digest(sorted(digests))
+
+
+def test_a_batch_is_named_in_less_than_a_hundred_bytes_a_row() -> None:
+    rows = 50_000
+    tracemalloc.start()
+    batch_digest(hashlib.sha256(b"%d" % i).hexdigest() for i in range(rows))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < rows * 100
 
 
 def test_the_name_of_a_file_does_not_count(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from components.errors import DataRejected
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,28 @@ class Outcome:
             "flagged": len(self.rows),
             "observed": self.observed,
         }
+
+
+def run_row_checks(
+    tables: Iterable[Mapping[str, Sequence[Any]]], checks: Sequence[Check]
+) -> list[Outcome]:
+    """Hold a table that comes in portions to checks of single rows, one portion after the other.
+
+    GX copies every text several times, so what it takes is bounded by the size of a portion.
+
+    Law: for checks that look at no more than one row, the outcomes are those of `run_checks` on
+    the whole table.
+    """
+    rows: list[list[int]] = [[] for _ in checks]
+    start = 0
+    for columns in tables:
+        for flagged, outcome in zip(rows, run_checks(columns, checks), strict=True):
+            flagged += [start + row for row in outcome.rows]
+        start += max(map(len, columns.values()), default=0)
+    return [
+        Outcome(check, not flagged, tuple(flagged), None)
+        for check, flagged in zip(checks, rows, strict=True)
+    ]
 
 
 def run_checks(columns: Mapping[str, Sequence[Any]], checks: Sequence[Check]) -> list[Outcome]:

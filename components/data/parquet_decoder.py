@@ -25,6 +25,7 @@ little: 128 rows of the longest legal text, repeated, are 128 MB and still fit i
 READ_BYTES = 1 << 20
 THRIFT_BYTES = 16_000_000
 THRIFT_PARTS = 1_000_000
+OUT_OF_MEMORY = ("malloc of size", "realloc of size", "bad_alloc")
 
 
 class Refused(Exception):
@@ -52,7 +53,7 @@ def main() -> None:
         out.write(b'!["memory"]\n')
     except Exception as error:
         words = " ".join(str(error)[:1000].split())[:300]
-        kind = "memory" if "malloc of size" in words or "realloc of size" in words else "broken"
+        kind = "memory" if any(each in words for each in OUT_OF_MEMORY) else "broken"
         said = [kind, words or type(error).__name__]
         out.write(b"!" + json.dumps(said).encode() + b"\n")
     out.flush()

@@ -15,6 +15,7 @@ import stat
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard
 
@@ -146,20 +147,8 @@ def content_digest(reading: Reading, contract: DataSettings, default_task: str) 
     Law: as for the batch digest, order, name and format do not count. Nor does a column without
     a value, nor whether a task stands in its row or was that of the file.
     """
-    own = {contract.text_column, contract.label_column}
-    rows = []
-    for row in reading.rows:
-        said = {
-            name: value
-            for name, value in parsed(row.raw).items()
-            if name not in own and value is not None
-        }
-        task = said.get(contract.task_column)
-        if isinstance(task, str):
-            del said[contract.task_column]
-        task = task if _names_a_task(task) else default_task
-        rows.append(json_digest([row.digest, task, said]))
-    return batch_digest([*rows, *(problem.digest for problem in reading.problems)])
+    rows = (_row_digest(row, contract, default_task) for row in reading.rows)
+    return batch_digest(chain(rows, (problem.digest for problem in reading.problems)))
 
 
 def identities(reading: Reading, content: str) -> tuple[str, str]:
@@ -198,8 +187,8 @@ def _read(source: Source, contract: DataSettings, default_task: str) -> Reading:
         raise DataRejected(f"{source.name} holds no rows.", "Send a file with at least one row.")
     if rows:
         _refuse_wrong_columns(source, tuple(columns), contract)
-    digests = [row.digest for row in rows] + [problem.digest for problem in problems]
-    return Reading(batch_digest(digests), tuple(rows), tuple(problems), tuple(columns))
+    digest = batch_digest(each.digest for each in chain[Row | Problem](rows, problems))
+    return Reading(digest, tuple(rows), tuple(problems), tuple(columns))
 
 
 def _row(
@@ -209,6 +198,21 @@ def _row(
     task = values.get(contract.task_column)
     task = task if _names_a_task(task) else default_task
     return Row(place, item_digest(text, label), text, label, task, fields)
+
+
+def _row_digest(row: Row, contract: DataSettings, default_task: str) -> str:
+    """Return the digest of all that a row says; its texts and labels are in its own."""
+    own = {contract.text_column, contract.label_column}
+    said = {
+        name: value
+        for name, value in parsed(row.raw).items()
+        if name not in own and value is not None
+    }
+    task = said.get(contract.task_column)
+    if isinstance(task, str):
+        del said[contract.task_column]
+    task = task if _names_a_task(task) else default_task
+    return json_digest([row.digest, task, said])
 
 
 def _names_a_task(value: Any) -> TypeGuard[str]:

@@ -12,23 +12,28 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections import Counter, defaultdict
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from components.data import contract as words
-from components.data.expectations import Outcome, run_checks
+from components.data.expectations import Outcome, run_checks, run_row_checks
 from components.data.records import parsed, shown
 from components.digest import canonical_json
 from components.items import Item, make_item
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from components.data.readers import Reading, Row
     from components.settings import DataSettings
 
 SURROGATE = re.compile(r"[\ud800-\udfff]")
+
+PORTION_CHARS = 10_000_000
+ROW_CHARS = 200
+"""Rows are checked in portions of so many characters, each row counted for at least `ROW_CHARS`.
+One portion takes half a second, and Great Expectations some 10 bytes a character."""
 
 Reasons = dict[int, list[str]]
 """Position of a row -> why it is rejected."""
@@ -92,7 +97,28 @@ def validate(reading: Reading, contract: DataSettings, known_labels: frozenset[s
 
 def _check_rows(rows: Sequence[Row], contract: DataSettings, reasons: Reasons) -> list[Outcome]:
     """Hold each row to the contract by itself; add what fails to `reasons`."""
-    columns: dict[str, list[Any]] = {
+    tables = (_row_columns(portion, contract) for portion in _portions(rows))
+    outcomes = run_row_checks(tables, words.row_checks(contract))
+    for outcome in outcomes:
+        for i in outcome.rows:
+            reasons.setdefault(i, []).append(_named(outcome.check.reason, rows[i]))
+    return outcomes
+
+
+def _portions(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
+    """Yield the rows in portions of bounded size; one without rows where there are none."""
+    start = size = 0
+    for i, row in enumerate(rows):
+        size += ROW_CHARS + sum(len(v) for v in (row.text, row.label) if isinstance(v, str))
+        if size > PORTION_CHARS:
+            yield rows[start : i + 1]
+            start, size = i + 1, 0
+    if start < len(rows) or not rows:
+        yield rows[start:]
+
+
+def _row_columns(rows: Sequence[Row], contract: DataSettings) -> dict[str, list[Any]]:
+    return {
         "text": [_checkable(row.text) for row in rows],
         "label": [_checkable(row.label) for row in rows],
         "task": [_checkable(row.task) for row in rows],
@@ -101,11 +127,6 @@ def _check_rows(rows: Sequence[Row], contract: DataSettings, reasons: Reasons) -
         "task_kind": [_kind(row.raw.get(contract.task_column)) for row in rows],
         "task_usable": [_usable(row.task) for row in rows],
     }
-    outcomes = run_checks(columns, words.row_checks(contract))
-    for outcome in outcomes:
-        for i in outcome.rows:
-            reasons.setdefault(i, []).append(_named(outcome.check.reason, rows[i]))
-    return outcomes
 
 
 def _named(reason: str, row: Row) -> str:
@@ -117,15 +138,14 @@ def _named(reason: str, row: Row) -> str:
 def _check_pairs(rows: Sequence[Row], items: dict[int, Item], reasons: Reasons) -> list[Outcome]:
     """Hold sound rows against each other: copies, and one text with two labels."""
     order = sorted(items, key=lambda i: (*_identity(items[i]), rows[i].place))
-    labels: dict[str, set[str]] = defaultdict(set)
     kept: dict[tuple[str, str], int] = {}
     for i in order:
-        labels[items[i].near].add(items[i].label)
         kept.setdefault((items[i].near, items[i].label), i)
+    labels = Counter(near for near, _ in kept)
     columns: dict[str, list[Any]] = {
         "near": [items[i].near for i in order],
         "label": [items[i].label for i in order],
-        "labels_of_text": [len(labels[items[i].near]) for i in order],
+        "labels_of_text": [labels[items[i].near] for i in order],
     }
     outcomes = run_checks(columns, words.PAIR_CHECKS)
     conflicting, repeated = ([order[at] for at in outcome.rows] for outcome in outcomes)

@@ -58,6 +58,16 @@ def row(text: Any, label: Any = "pos", **more: Any) -> dict[str, Any]:
 GOOD = [row(f"message number {i}", ("pos", "neg")[i % 2]) for i in range(40)]
 
 
+@pytest.mark.parametrize("characters", [1, 500, 2000])
+def test_portions_of_rows_come_to_what_the_whole_comes_to(
+    monkeypatch: pytest.MonkeyPatch, characters: int
+) -> None:
+    rows = [*GOOD, *(bad for bad, _ in BAD_ROWS), *GOOD[:3]]
+    whole = check(rows, broken=1)
+    monkeypatch.setattr("components.data.validation.PORTION_CHARS", characters)
+    assert check(rows, broken=1) == whole
+
+
 def test_a_sound_batch_is_accepted_whole_and_sorted_by_digest() -> None:
     checked = validate(reading(GOOD), DataSettings(), KNOWN)
     assert checked.refused is None
