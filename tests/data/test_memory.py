@@ -153,8 +153,8 @@ def null_rows(path: Path) -> None:
 
 
 def footer(path: Path) -> None:
-    """A footer that is the whole file: a row group for each of 60,000 rows."""
-    write(path, pyarrow.array(["a"] * 60_000), row_group_size=1)
+    """A footer that is the whole file: a row group for each of 100,000 rows."""
+    write(path, pyarrow.array(["a"] * 100_000), row_group_size=1)
 
 
 def endless_line(path: Path) -> None:

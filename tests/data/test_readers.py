@@ -20,7 +20,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from components.data.readers import Reading, read_batch
+from components.data.readers import Reading, content_digest, read_batch
 from components.digest import item_digest
 from components.errors import DataRejected, Retryable
 from components.settings import DataSettings
@@ -310,6 +310,16 @@ def test_more_rows_than_the_contract_allows_are_refused(read: Any) -> None:
     )
     with pytest.raises(DataRejected, match=r"more than 20 rows \(its footer counts 21\)"):
         read(parquet({"text": ["a"] * 21, "label": ["b"] * 21}), "b.parquet", max_rows=20)
+
+
+def test_recorded_digests_stay_what_they_are(read: Any) -> None:
+    reading = read(
+        '{"text":"good day","label":"pos","id":7}\n'
+        '{"text":"bad day","label":"neg","task":"mail"}\n{"text":\n'
+    )
+    assert reading.digest == "23fdb8403c52a627d68dd3b9dc304bf32159b9a9bbae9e602ae964c7c977c515"
+    content = content_digest(reading, CONTRACT, "t")
+    assert content == "18f8f562159a791bc1d780268e699d67f109fda9f77568623416276fef209d3e"
 
 
 JSON_VALUES = st.recursive(
