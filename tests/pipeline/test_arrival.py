@@ -359,15 +359,16 @@ def test_folders_within_folders_a_thousand_deep_stop_nothing(ws: Workspace) -> N
         for _ in range(3000):  # longer than any path may be
             Path("d").mkdir()
             os.chdir("d")
+        os.chdir(before)
+        batch(ws.incoming / "a.jsonl", 1)
+        taken = take_incoming(ws)
+        assert len(taken.arrived) == 1
+        [left] = taken.left
+        assert "can't be looked at: File name too long" in left.reason
+        assert ratchet(ws.root, "status").code == 0
     finally:
         os.chdir(before)
-    batch(ws.incoming / "a.jsonl", 1)
-    taken = take_incoming(ws)
-    assert len(taken.arrived) == 1
-    [left] = taken.left
-    assert "can't be looked at: File name too long" in left.reason
-    assert ratchet(ws.root, "status").code == 0
-    subprocess.run(["rm", "-rf", ws.incoming / "d"], check=True)
+        subprocess.run(["rm", "-rf", ws.incoming / "d"], check=True)
 
 
 @pytest.mark.parametrize("name", [".leaving-", ".leaving-b.jsonl"])
