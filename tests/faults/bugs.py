@@ -13,6 +13,11 @@ from typing import Any
 
 LIMIT = 200
 DROPPED_ONE_IN = 5
+APART = "fresh process,damage,older copy"
+NO_ARRIVALS = (
+    "reconcile,rollback,release,holdout add,watch,settings,look,drop caches,keep a copy,"
+    "growing file,write slowly,drop what is no file"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +26,7 @@ class Bug:
 
     plant: Callable[[], None]
     seed: int
-    without: str = "fresh process,damage,older copy"
+    without: str = APART
 
 
 def skip_the_copy_check() -> None:
@@ -65,7 +70,7 @@ def drop_the_outcome() -> None:
 
 BUGS = {
     "skip-copy-check": Bug(skip_the_copy_check, seed=1),
-    "unlink-early": Bug(unlink_early, seed=2),
+    "unlink-early": Bug(unlink_early, seed=1, without=f"{APART},{NO_ARRIVALS}"),
     "drop-outcome": Bug(drop_the_outcome, seed=1),
 }
 
