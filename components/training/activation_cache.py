@@ -173,8 +173,7 @@ class ActivationCache:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with closing(sqlite3.connect(self.folder / "index.db", timeout=LOCK_SECONDS)) as index:
-                index.execute("PRAGMA journal_mode = WAL")
-                index.execute("PRAGMA synchronous = NORMAL")
+                index.execute("PRAGMA synchronous = OFF")  # what a power cut spoils is dropped
                 with index:
                     index.execute("BEGIN IMMEDIATE")
                     for statement in _LAYOUT:
