@@ -6,9 +6,10 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Set
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pyarrow
@@ -65,6 +66,12 @@ PORTION_BYTES = 150_000_000
 """What reading and checking one portion of rows may take besides."""
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="measured by what Linux says")
+
+
+def cases(table: Mapping[str, tuple[Any, ...]], slow: Set[str]) -> list[Any]:
+    """Return the rows of a table as pytest's parameters; some take ten seconds to make."""
+    marks = {name: [pytest.mark.slow] if name in slow else [] for name in table}
+    return [pytest.param(*row, id=name, marks=marks[name]) for name, row in table.items()]
 
 
 def measured(path: Path) -> tuple[int | str, int]:
@@ -191,7 +198,7 @@ BOMBS: dict[str, tuple[str, Callable[[Path], None], str]] = {
 }
 
 
-@pytest.mark.parametrize(("name", "make", "said"), BOMBS.values(), ids=BOMBS)
+@pytest.mark.parametrize(("name", "make", "said"), cases(BOMBS, slow={"footer"}))
 def test_a_bomb_is_refused_within_the_memory_that_reading_may_take(
     tmp_path: Path, name: str, make: Callable[[Path], None], said: str
 ) -> None:
@@ -210,7 +217,7 @@ BROKEN: dict[str, tuple[str, str, str]] = {
 }
 
 
-@pytest.mark.parametrize(("name", "start", "line"), BROKEN.values(), ids=BROKEN)
+@pytest.mark.parametrize(("name", "start", "line"), cases(BROKEN, slow=set(BROKEN) - {"no label"}))
 def test_a_file_of_broken_rows_takes_what_is_stated_for_kept_rows(
     tmp_path: Path, name: str, start: str, line: str
 ) -> None:
