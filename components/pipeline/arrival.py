@@ -260,14 +260,27 @@ def finish_interrupted(ws: Workspace) -> list[str]:
         return _finish_interrupted(ws)
 
 
-def _finish_interrupted(ws: Workspace) -> list[str]:
+def begun_place(ws: Workspace) -> Path | None:
+    """Return where the file goes whose arrival goes on now, or broke off; None without one."""
+    begun = _begun(ws)
+    return begun and begun[2]
+
+
+def _begun(ws: Workspace) -> tuple[dict[str, Any], Path, Path] | None:
+    """Return payload, copy and place of an arrival; None where nothing was published yet."""
     try:
         intent = json.loads(read_bytes(_mark(ws)))
         payload, staged = intent["payload"], Path(intent["staged"])
-        place = ws.root / intent["place"]
         payload["batch"], payload["source"], payload["refused"]
+        return payload, staged, ws.root / intent["place"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return []  # none, or it broke off before anything was published
+        return None
+
+
+def _finish_interrupted(ws: Workspace) -> list[str]:
+    if (begun := _begun(ws)) is None:
+        return []
+    payload, staged, place = begun
     done = []
     if views.arrival(ws.ledger, payload["batch"]) is None:
         if _is_whole(staged, payload):

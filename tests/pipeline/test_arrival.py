@@ -19,6 +19,7 @@ from components.errors import Corrupted, Retryable
 from components.files import mark_of
 from components.ledger import views
 from components.ledger.book import Ledger
+from components.operations.verification import verify
 from components.pipeline import arrival, batch_files, incoming, staging
 from components.pipeline.incoming import take_incoming
 from components.pipeline.reconciliation import reconcile
@@ -205,6 +206,7 @@ def test_an_arrival_killed_half_way_is_finished_by_reconcile(
         take_incoming(ws)
     monkeypatch.undo()
     file.unlink()  # the copy is the only one left
+    assert not verify(ws).findings
     with ws.ledger.lease("tiny", 10) as lease:
         done = reconcile(ws, lease)
     assert any("recorded the arrival of b.jsonl" in each for each in done)

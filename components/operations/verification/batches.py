@@ -10,6 +10,7 @@ from components.files import PART_SUFFIX
 from components.operations.verification.findings import Finding, Found, Holds, Skipped
 from components.operations.verification.marks import Marks, Wanted, wanted
 from components.operations.verification.scene import Scene
+from components.pipeline.arrival import begun_place
 from components.pipeline.batch_files import items_path, raw_path, unread_path
 
 REMEDY = "Move it away if it is there; `dvc checkout` restores it from the cache or the remote."
@@ -69,6 +70,8 @@ def _in_the_making(scene: Scene) -> set[Path]:
     ws = scene.ws
     begun = {items_path(ws, each["batch"]) for each in scene.told("store.begun") if "batch" in each}
     keys = [str(each["key"]) for each in scene.told("holdout.begun")]
+    if (arriving := begun_place(ws)) is not None:
+        begun.add(arriving)
     return begun | {ws.holdouts / f"{key.partition(':')[2]}.jsonl" for key in keys}
 
 
