@@ -21,7 +21,7 @@ def keep(name: str, found: Any) -> None:
 
 def write() -> int:
     """Write the page; return 1 where a law was broken."""
-    parts = [Path(__file__).with_name("opening.md").read_text(encoding="utf-8").strip()]
+    parts = [_text("opening")]
     broken = 0
     if (KEPT / "runs.json").exists():
         runs = json.loads((KEPT / "runs.json").read_text(encoding="utf-8"))
@@ -29,9 +29,14 @@ def write() -> int:
         parts += [_runs(runs), _found(runs)]
     if (KEPT / "bugs.json").exists():
         parts.append(_bugs(json.loads((KEPT / "bugs.json").read_text(encoding="utf-8"))))
+    parts.append(_text("earlier"))
     (DOCS / "faults.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
     print(f"docs/faults.md written; {broken} runs broke a law")
     return int(broken > 0)
+
+
+def _text(name: str) -> str:
+    return Path(__file__).with_name(f"{name}.md").read_text(encoding="utf-8").strip()
 
 
 def _runs(runs: list[dict[str, Any]]) -> str:
