@@ -37,6 +37,8 @@ def show_arrived(arrived: dict[str, Any]) -> None:
     batch = arrived["batch"][:12]
     if not arrived["is_new"]:
         echo(f"seen before: {arrived['source']} is batch {batch}, {arrived['known_as']}")
+        if arrived["note"]:
+            echo(f"  note: {arrived['note']}")
     elif arrived["alike"]:
         echo(
             f"note: {arrived['source']} has the texts and labels of batch {arrived['alike'][:12]}, "

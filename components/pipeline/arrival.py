@@ -46,7 +46,8 @@ class Arrived:
 
     `is_new` is False for a batch seen before, which came from the file `known_as`; `refused`
     says why a file can't be used at all. `alike`: the batch that has the same texts and labels,
-    and other tasks or other columns.
+    and other tasks or other columns. `note`: what a copy was good for where the batch's own
+    bytes were lost.
     """
 
     batch: str
@@ -55,6 +56,7 @@ class Arrived:
     refused: str | None = None
     known_as: str | None = None
     alike: str | None = None
+    note: str | None = None
 
 
 def arrive(ws: Workspace, path: Path, task: str | None, name: str | None = None) -> Arrived:
@@ -92,8 +94,8 @@ def take(ws: Workspace, staged: Staged, name: str, named_task: str | None) -> Ar
         batch, alike = _identity(ws, found, content, named_task)
         said = {"content": content}
     if known := views.arrival(ws.ledger, batch):
-        staged.path.unlink()
-        return Arrived(batch, is_new=False, source=source, known_as=known.source)
+        note = _settle_copy(ws, known, staged)
+        return Arrived(batch, is_new=False, source=source, known_as=known.source, note=note)
     place = raw_path(ws, batch, suffix)
     raw = {"path": str(place.relative_to(ws.root)), **staged.mark.to_json()}
     payload = _payload(batch, source, suffix, task, refused) | {"raw": raw} | said
@@ -183,6 +185,22 @@ def _identity(
         content = content_digest(reading, ws.settings.data, first.task)
     same = views.arrival_payload(ws.ledger, first).get("content") == content
     return (digest, None) if same else (told_apart, digest)
+
+
+def _settle_copy(ws: Workspace, known: views.Arrival, staged: Staged) -> str | None:
+    """Remove a copy of what is stored; where that is lost, keep the copy, and say so."""
+    raw = views.arrival_payload(ws.ledger, known).get("raw")
+    place = ws.root / raw["path"] if raw else raw_path(ws, known.batch, known.suffix)
+    if place.is_file() and (raw is None or mark_of(place).sha256 == raw["sha256"]):
+        staged.path.unlink()
+        return None
+    if raw and staged.mark.sha256 == raw["sha256"]:
+        if place.is_file():
+            keep_aside(ws, place, known.batch)
+        move_file(staged.path, place)
+        return "its stored bytes were lost or damaged: these took their place"
+    kept = keep_aside(ws, staged.path, known.batch).relative_to(ws.root)
+    return f"its stored bytes are lost or damaged, and were other ones: these are kept as {kept}"
 
 
 def _payload(

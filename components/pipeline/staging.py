@@ -123,7 +123,7 @@ def let_go(source: Path, staged: Staged) -> bool:
 
 def is_hidden_source(path: Path) -> bool:
     """Tell whether a file is a source that was out of sight when its process died."""
-    return path.name.startswith(HIDDEN) and path.name != HIDDEN
+    return path.name.startswith(HIDDEN) and name_in_sight(path) not in ("", ".", "..")
 
 
 def name_in_sight(hidden: Path) -> str:

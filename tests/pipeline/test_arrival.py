@@ -373,7 +373,7 @@ def test_folders_within_folders_a_thousand_deep_stop_nothing(ws: Workspace) -> N
         subprocess.run(["rm", "-rf", ws.incoming / "d"], check=True)
 
 
-@pytest.mark.parametrize("name", [".leaving-", ".leaving-b.jsonl"])
+@pytest.mark.parametrize("name", [".leaving-", ".leaving-.", ".leaving-..", ".leaving-b.jsonl"])
 def test_a_hidden_name_that_cannot_be_put_back_stops_nothing(
     ws: Workspace, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
@@ -387,7 +387,7 @@ def test_a_hidden_name_that_cannot_be_put_back_stops_nothing(
     taken = take_incoming(ws)
     assert len(taken.arrived) == 1 and (ws.incoming / name).exists()
     told = [left.reason for left in taken.left]
-    assert told == [] if name == ".leaving-" else "rename it to b.jsonl" in told[0]
+    assert "rename it to b.jsonl" in told[0] if name == ".leaving-b.jsonl" else not told
 
 
 @pytest.mark.parametrize("content", ["{}", "[]", '{"payload": {}}', "[" * 100_000, "a pipe"])
@@ -452,3 +452,27 @@ def _copy_of(ws: Workspace, folder: Path) -> Path:
     (folder / "other").mkdir()
     (folder / "other" / "params.yaml").write_text((ws.root / "params.yaml").read_text())
     return folder / "other"
+
+
+@pytest.mark.parametrize("lost", ["gone", "damaged"])
+@pytest.mark.parametrize("sent", ["the same bytes", "the same rows"])
+def test_a_copy_of_a_batch_whose_bytes_were_lost_is_kept(
+    ws: Workspace, lost: str, sent: str
+) -> None:
+    file = batch(ws.incoming / "b.jsonl", 1)
+    data = file.read_bytes()
+    [first] = take_incoming(ws).arrived
+    raw = raw_of(ws, first.batch)
+    raw.unlink() if lost == "gone" else raw.write_bytes(b"{}")
+    if sent == "the same rows":
+        data = b"".join(reversed(data.splitlines(keepends=True)))
+    file.write_bytes(data)
+    [again] = take_incoming(ws).arrived
+    assert (again.batch, again.is_new) == (first.batch, False)
+    assert again.note is not None and not file.exists()
+    aside = {path.read_bytes() for path in (ws.root / "data" / "damaged").rglob("*.jsonl")}
+    if sent == "the same bytes":
+        assert raw.read_bytes() == data and aside == ({b"{}"} if lost == "damaged" else set())
+    else:
+        assert aside == {data} and "data/damaged" in again.note
+    assert not list((ws.root / "data" / "arriving").iterdir())
