@@ -1,22 +1,23 @@
 """What the frozen base computed, kept on disk: rows of numbers under content digests.
 
 Concept: rows that were computed together lie in one immutable file, a block; an index
-(SQLite) says in which block a row starts, how long it is, and its checksum. Reading maps the
-block into memory. When the blocks outgrow their bound, those used longest ago go.
+(SQLite) says in which block a row starts, how long it is, and a checksum over key and row.
+Reading maps the block into memory. When the blocks outgrow their bound, those used longest ago
+go.
 
-Promise: a cache and nothing more. A row that was torn, changed or evicted is absent, never
-wrong; a damaged index starts anew; a full disk or a lock means that less is kept. Several
+Promise: a cache and nothing more. A row that was torn, damaged, exchanged or evicted is absent,
+never wrong (whoever also writes a fitting checksum is `Frozen`'s concern); a damaged index starts anew; a full disk or a lock means that less is kept. Several
 processes may use one folder at a time.
 """
 
 from __future__ import annotations
 
+import hashlib
 import mmap
 import os
 import shutil
 import sqlite3
 import time
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -74,6 +75,10 @@ class ActivationCache:
             return False
         return self._transaction(partial(self._enter, name=name, size=size, rows=rows), False)
 
+    def clear(self) -> None:
+        """Drop all rows: they are not to be believed."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
     def size(self) -> int:
         """Return the bytes of all blocks."""
         query = "SELECT coalesce(sum(bytes), 0) FROM blocks"
@@ -88,7 +93,7 @@ class ActivationCache:
         torn: set[str] = set()
         for key, (name, start, size, checksum) in where.items():
             row = maps[name][start : start + size]
-            if row.size == size and zlib.crc32(row.data) == checksum:
+            if row.size == size and _checksum(key, row) == checksum:
                 found[key] = row
             else:
                 torn.add(name)
@@ -116,7 +121,7 @@ class ActivationCache:
         block = index.execute("SELECT id FROM blocks WHERE name = ?", (name,)).fetchone()[0]
         start, entries = 0, []
         for key, row in rows.items():
-            entries.append((key, block, start, row.nbytes, zlib.crc32(row.data)))
+            entries.append((key, block, start, row.nbytes, _checksum(key, row)))
             start += row.nbytes
         index.executemany("INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?, ?)", entries)
         self._evict(index)
@@ -182,8 +187,14 @@ class ActivationCache:
         except (sqlite3.OperationalError, OSError):
             return otherwise  # locked, or the disk is full: do without
         except sqlite3.DatabaseError:
-            shutil.rmtree(self.folder, ignore_errors=True)
+            self.clear()
             return otherwise
+
+
+def _checksum(key: bytes, row: np.ndarray) -> int:
+    """Return what holds a row to its key: BLAKE2b over both, 8 bytes as a signed number."""
+    digest = hashlib.blake2b(row.data, digest_size=8, key=key[:64]).digest()
+    return int.from_bytes(digest, "little", signed=True)
 
 
 def _next_use(index: sqlite3.Connection) -> int:

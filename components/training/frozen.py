@@ -12,9 +12,10 @@ does not treat all rows of a shape alike, a row is computed alone.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache, partial
 from importlib.metadata import version
+from random import SystemRandom
 from typing import TYPE_CHECKING, Any, Union
 
 from components.digest import json_digest
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
 POOLED = "pooled"
 BLOCK_BYTES = 32_000_000
 """How much is computed before it is written: what a crash can lose, and a bound on memory."""
+SAMPLED = 8
+"""How many kept rows are computed again at each use; one that differs clears the cache."""
 
 Rows = Sequence[list[int]]
 View = Union["Boundary", str]
@@ -88,6 +91,9 @@ class Frozen:
             return
         wanted = {self._key(row): row for row in rows}
         self._found = self.cache.get(list(wanted))
+        if self._found and self._is_doubtful(wanted):
+            self.cache.clear()
+            self._found = {}
         room = self.cache.max_bytes - sum(row.nbytes for row in self._found.values())
         missing = []
         for key, row in wanted.items():
@@ -101,6 +107,13 @@ class Frozen:
             self._found |= self.cache.get(list(fresh)) if kept else {}
             done += len(part)
             progress(done, len(wanted))
+
+    def _is_doubtful(self, wanted: Mapping[bytes, list[int]]) -> bool:
+        """Compute a random few of the kept rows again; tell whether one comes out otherwise."""
+        drawn = SystemRandom().sample(sorted(self._found), min(SAMPLED, len(self._found)))
+        fresh = self._compute([wanted[key] for key in drawn])
+        pairs = zip(drawn, fresh, strict=True)
+        return any(self._found[key].tobytes() != row.tobytes() for key, row in pairs)
 
     def states(self, rows: Rows, length: int) -> Tensor:
         """Return hidden states, (n_rows, length, hidden_size), zeros behind each text's end."""

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +44,15 @@ def test_a_row_cannot_be_written_through_what_was_found(cache: ActivationCache) 
     (found,) = cache.get(list(rows(0, 1))).values()
     with pytest.raises(ValueError, match="read-only"):
         found[0] = 1
+
+
+def test_rows_that_were_exchanged_are_absent(cache: ActivationCache) -> None:
+    cache.put(rows(0, 3))
+    with closing(sqlite3.connect(cache.folder / "index.db")) as index, index:
+        places = index.execute("SELECT key, start, sum FROM rows ORDER BY key").fetchall()
+        for (key, *_), (_, *others) in zip(places[:2], places[1::-1], strict=True):
+            index.execute("UPDATE rows SET start = ?, sum = ? WHERE key = ?", (*others, key))
+    assert numbers(cache, rows(0, 3)) == [2.0]
 
 
 def test_the_bound_holds_and_the_block_used_longest_ago_goes_first(

@@ -53,6 +53,22 @@ def test_kept_and_computed_states_are_the_same_bits(
         assert states(kept, rows) == computed
 
 
+def test_kept_states_that_the_base_does_not_give_clear_the_cache(
+    base: Base, cache: ActivationCache
+) -> None:
+    rows = tokenise(base, TEXTS, 64)
+    frozen = Frozen(base, PLAIN, CUT, cache)
+    right = states(frozen, rows)
+    frozen.prepare(rows)
+    forged = {key: -value.view(frozen.dtype) for key, value in frozen._found.items()}
+    cache.clear()
+    assert cache.put(forged)  # with checksums that fit
+    again = Frozen(base, PLAIN, CUT, cache)
+    again.prepare(rows)
+    assert states(again, rows) == right
+    assert cache.get(list(forged)).keys() == forged.keys()
+
+
 @settings(
     max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

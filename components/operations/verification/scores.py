@@ -20,10 +20,14 @@ if TYPE_CHECKING:
 
 REMEDY = "Delete mlruns/scores.db: answers are computed anew, and decisions since can be looked at."
 
+KEPT_STATES = "a cache; a few are computed again at each use. Delete it when in doubt"
+
 
 def check_scores(scene: Scene) -> Iterator[Found]:
     """Rows that do not fit their digests, and answers that the version does not give."""
     ws = scene.ws
+    if ws.activations is not None and ws.activations.folder.exists():
+        yield Skipped(scene.relative(ws.activations.folder), KEPT_STATES)
     if not ws.scores.path.exists():
         yield Skipped(scene.relative(ws.scores.path), "no answers are kept")
         return
