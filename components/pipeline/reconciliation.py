@@ -18,7 +18,7 @@ from components.pipeline.arrival import discard_unfinished, finish_interrupted, 
 from components.pipeline.holdouts import close_interrupted
 from components.pipeline.settings_trail import record_settings
 from components.pipeline.settlement import record_registration
-from components.pipeline.storing import refill_remote
+from components.pipeline.storing import refill_remote, restore_settings
 from components.pipeline.workspace import Workspace
 
 
@@ -40,7 +40,7 @@ def reconcile(ws: Workspace, lease: Lease, whole: bool = False) -> list[str]:
     elif (ws.registry.newest_version() or 0) > (views.newest(ws.ledger) or 0):
         recovery.require_known(ws, interrupted=False)
     record_settings(ws, lease)
-    done += refill_remote(ws)
+    done += (restore_settings(ws) if whole else []) + refill_remote(ws)
     done += close_interrupted(ws, lease)
     preparation.give_up(ws, lease, "training")
     done += _adopt_registrations(ws, lease)

@@ -60,6 +60,19 @@ def refill_remote(ws: Workspace) -> list[str]:
     return [said + (f"; of {lost} more there is no copy left" if lost else "")]
 
 
+def restore_settings(ws: Workspace) -> list[str]:
+    """Write DVC's settings again where they are gone; return what was done, in words."""
+    if settings_are_there(ws) or not _pushed(ws):
+        return []
+    ws.store.prepare()
+    return ["wrote .dvc/config again, which had vanished"]
+
+
+def settings_are_there(ws: Workspace) -> bool:
+    """Tell whether `dvc` finds a repository here."""
+    return (ws.root / ".dvc" / "config").exists()
+
+
 def _remote_is_gone(ws: Workspace) -> bool:
     remote = ws.root / ws.settings.data.remote
     return not (remote / "files" / "md5").is_dir() and bool(_pushed(ws))

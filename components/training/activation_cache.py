@@ -6,8 +6,9 @@ Reading maps the block into memory. When the blocks outgrow their bound, those u
 go.
 
 Promise: a cache and nothing more. A row that was torn, damaged, exchanged or evicted is absent,
-never wrong (whoever also writes a fitting checksum is `Frozen`'s concern); a damaged index starts anew; a full disk or a lock means that less is kept. Several
-processes may use one folder at a time.
+never wrong (whoever also writes a fitting checksum is `Frozen`'s concern); a damaged index starts
+anew; a full disk or a lock means that less is kept. Several processes may use one folder at a
+time.
 """
 
 from __future__ import annotations

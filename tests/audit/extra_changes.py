@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -88,6 +89,7 @@ def reset(root: Path, old: str, new: str) -> str:
     return ".dvc/config"
 
 
+row("DVC's settings", "config: gone", lambda r: gone(r / ".dvc" / "config"))
 row("DVC's settings", "config: another remote", reset, "url = ../data", "url = ../mine")
 row("DVC's settings", "config: another default", reset, "remote = ratchet", "remote = mine")
 
@@ -99,6 +101,28 @@ def opened(root: Path, name: str) -> str:
 
 for name in ("", "params.yaml", "mlruns", "mlruns/bundles", "mlruns/mlflow.db", "data/batches"):
     row("rights", f"everybody may write {name or 'the root'}", opened, name)
+
+
+
+def opened_below(root: Path) -> str:
+    path = next((root / "mlruns" / "bundles").rglob("head.safetensors"))
+    path.chmod(0o666)
+    return str(path.relative_to(root))
+
+
+row("rights", "everybody may write a file of a bundle", opened_below)
+row("rights", "everybody may write the base", opened, "base")
+
+
+def piped(root: Path, pattern: str) -> str:
+    path = next(root.glob(pattern))
+    path.unlink()
+    os.mkfifo(path)
+    return str(path.relative_to(root))
+
+
+for pattern in ("mlruns/documents/*.json", "data/holdout.dvc", "data/batches/*/*/raw.*"):
+    row("kinds of files", f"a pipe for {pattern}", piped, pattern)
 
 row("noted head", "gone", lambda r: gone(r / "mlruns" / "ledger.head"))
 

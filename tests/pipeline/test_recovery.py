@@ -299,3 +299,12 @@ def test_a_note_that_cannot_be_written_never_undoes_an_event(grown: Path) -> Non
     note.mkdir()
     assert settle(grown, batch(grown / "b3.jsonl", 3)).action == "promoted"
     verify(open_workspace(grown).ledger)
+
+
+def test_reconcile_writes_the_settings_of_dvc_again(grown: Path) -> None:
+    config = grown / ".dvc" / "config"
+    before = config.read_bytes()
+    config.unlink()
+    done = ratchet(grown, "reconcile")
+    assert done.code == 0 and "wrote .dvc/config again" in done.out
+    assert config.read_bytes() == before

@@ -22,7 +22,7 @@ from components.operations.verification.findings import Finding, Found, Holds, R
 from components.operations.verification.ledger import check_head_file, check_leases, check_ledger
 from components.operations.verification.quarantine import check_quarantine
 from components.operations.verification.registry import check_registry
-from components.operations.verification.rights import check_rights
+from components.operations.verification.rights import check_kinds, check_rights
 from components.operations.verification.scene import Check, guarded, open_scene
 from components.operations.verification.scores import check_scores
 from components.operations.verification.settings import check_settings
@@ -71,7 +71,10 @@ def verify(ws: Workspace, deep: bool = False) -> Report:
 
 def _look(ws: Workspace, deep: bool) -> Report:
     scene = open_scene(ws, deep)
-    found: list[Found] = []
+    found: list[Found] = list(guarded("kinds of files", check_kinds, scene))
+    if found:
+        found.append(Skipped("everything else", "it is read once only files are there"))
+        return Report(deep, scene.head, tuple(found))
     for done, (name, check) in enumerate(CHECKS.items()):
         ws.progress("checks", done, len(CHECKS))
         found += guarded(name, check, scene)

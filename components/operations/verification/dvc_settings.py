@@ -9,11 +9,15 @@ from components.data.versioning import REMOTE
 from components.errors import ConfigError
 from components.operations.verification.findings import Finding, Found
 from components.operations.verification.scene import Scene
+from components.pipeline.storing import settings_are_there
 
 
 def check_dvc_settings(scene: Scene) -> Iterator[Found]:
     """Each of the two files: one that DVC refuses, or that leads elsewhere."""
     ws = scene.ws
+    if not settings_are_there(ws) and scene.told("store.done", "holdout.done"):
+        remedy = "`ratchet reconcile` writes it again."
+        yield Finding(".dvc/config", "it is gone, and `dvc` finds no repository", remedy, "unsafe")
     for path in (ws.root / ".dvc" / name for name in FILES):
         if not path.exists():
             continue
