@@ -103,7 +103,6 @@ for name in ("", "params.yaml", "mlruns", "mlruns/bundles", "mlruns/mlflow.db", 
     row("rights", f"everybody may write {name or 'the root'}", opened, name)
 
 
-
 def opened_below(root: Path) -> str:
     path = next((root / "mlruns" / "bundles").rglob("head.safetensors"))
     path.chmod(0o666)
