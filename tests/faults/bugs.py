@@ -72,7 +72,7 @@ def drop_the_outcome() -> None:
 BUGS = {
     "skip-copy-check": Bug(skip_the_copy_check, seed=1, laws=("lost",)),
     "unlink-early": Bug(unlink_early, seed=1, laws=("lost",), without=f"{APART},{NO_ARRIVALS}"),
-    "drop-outcome": Bug(drop_the_outcome, seed=1, laws=("versions", "stuck", "open")),
+    "drop-outcome": Bug(drop_the_outcome, seed=1, laws=("versions", "stuck", "interrupted")),
 }
 
 
