@@ -10,7 +10,8 @@ from typing import Annotated, Any
 
 from pydantic import Field, field_validator
 
-from components.sections import Name, Points, Policy, Positive, Section
+from components.digest import task_name
+from components.sections import Name, Points, Policy, Positive, Section, TaskName
 
 
 class GroupSettings(Section):
@@ -25,7 +26,7 @@ class FloorSettings(Section):
     """The least accuracy of a task, in percent: `{tickets: 80}`."""
 
     policy: Policy = "reject"
-    percent: dict[Name, Points] = Field(default_factory=dict)
+    percent: dict[TaskName, Points] = Field(default_factory=dict)
 
     @field_validator("percent", mode="before")
     @classmethod
@@ -34,6 +35,9 @@ class FloorSettings(Section):
         wrong = [key for key, percent in told if isinstance(percent, bool)]
         if wrong:
             raise ValueError(f"{wrong[0]!r} is true or false, not a number")
+        names = [task_name(key) for key, _ in told if isinstance(key, str)]
+        if len(set(names)) < len(names):
+            raise ValueError(f"names a task twice: {names}")
         return value
 
 

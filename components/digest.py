@@ -51,6 +51,14 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def task_name(name: str) -> str:
+    """Return a task's name in the one form that it is kept and compared in: Unicode NFC.
+
+    Every way in calls this (settings, commands, folders, rows), so that "café" is one task.
+    """
+    return unicodedata.normalize("NFC", name)
+
+
 def item_digest(text: Any, label: Any) -> str:
     """Return the identity of one example: its contract columns in canonical form.
 

@@ -9,12 +9,13 @@ Promise: below this module nothing reads the environment. A wrong value raises o
 
 from __future__ import annotations
 
+import re
 import reprlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_origin
 
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from components.bounded_yaml import read_yaml
 from components.check_settings import CheckSettings
@@ -28,6 +29,7 @@ from components.sections import (
     Probability,
     Section,
     Share,
+    TaskName,
     section_of,
 )
 
@@ -125,7 +127,7 @@ class DataSettings(Section):
     they are no part of an item's identity. `tasks`: the closed set of legal tasks, or `open`.
     `settle_seconds`: a file in data/incoming is taken once nobody has written to it for so long.
     `max_line_bytes` bounds one line, and of a table one cell and one row; `max_file_megabytes`
-    the file's bytes as they arrive and as decoded.
+    the file's bytes as they arrive and as decoded. `remote`: the folder that second copies go to.
     """
 
     text_column: Name = "text"
@@ -133,7 +135,7 @@ class DataSettings(Section):
     task_column: Name = "task"
     slice_columns: list[Name] = Field(default_factory=list)
     labels: Literal["open"] | Annotated[list[Name], Field(min_length=2)] = "open"
-    tasks: Literal["open"] | Annotated[list[Name], Field(min_length=1)] = "open"
+    tasks: Literal["open"] | Annotated[list[TaskName], Field(min_length=1)] = "open"
     min_rows: Positive = 20
     max_rows: Positive = 1_000_000
     min_text_chars: Positive = 1
@@ -144,6 +146,16 @@ class DataSettings(Section):
     min_labels: Positive = 2
     settle_seconds: Annotated[float, Field(ge=0.0, le=86_400.0)] = 3.0
     remote: Name = "data/remote"
+
+    @field_validator("remote")
+    @classmethod
+    def _folder(cls, value: str) -> str:
+        if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", value):
+            raise ValueError(
+                "should be a folder, for instance a mounted one, not an address: `dvc push -r` to "
+                "another remote is your own"
+            )
+        return value
 
     @model_validator(mode="after")
     def _consistent(self) -> DataSettings:

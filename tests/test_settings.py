@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,11 @@ ILLEGAL = {
     ],
     "data: {labels: [a]}": ["`data.labels` is ['a']", "'open', or", "at least 2 items"],
     "data: {labels: [yes, 7]}": ["`data.labels`", "item 1, True", "item 2, 7", "put it in quotes"],
+    "data: {remote: 's3://bucket/path'}": [
+        "`data.remote` is 's3://bucket/path'",
+        "a folder",
+        "dvc push -r",
+    ],
     "data: {remote: ''}": ["`data.remote` is ''", "at least 1 character"],
     "registry: {experiment: ''}": ["`registry.experiment` is ''", "at least 1 character"],
     f"registry: {{experiment: {'x' * 257}}}": ["`registry.experiment`", "at most 256 characters"],
@@ -196,6 +202,19 @@ CHANGES_NOTHING = {
     "registry": {"experiment": "other"},
     "data": {"remote": "elsewhere"},
 }
+
+
+def test_the_name_of_a_task_has_one_unicode_form() -> None:
+    composed, split = (unicodedata.normalize(form, "café") for form in ("NFC", "NFD"))
+    floors = {"checks": {"floors": {"percent": {split: 80}}}}
+    read = parse_settings({"data": {"tasks": [split]}, "gate": floors}, "here")
+    assert read.data.tasks == [composed]
+    assert read.gate.checks.floors.percent == {composed: 80}
+    with pytest.raises(ConfigError, match="tasks names one twice"):
+        parse_settings({"data": {"tasks": [split, composed]}}, "here")
+    floors["checks"]["floors"]["percent"] = {split: 80, composed: 90}
+    with pytest.raises(ConfigError, match="names a task twice"):
+        parse_settings({"gate": floors}, "here")
 
 
 def test_the_training_digest_covers_what_changes_a_bundle_and_nothing_else() -> None:

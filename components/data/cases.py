@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from components.digest import bytes_digest
+from components.digest import bytes_digest, task_name
 from components.errors import ConfigError
 from components.items import Item, make_item
 
@@ -90,7 +90,9 @@ def _case(path: Path, place: int, line: str) -> Case:
         if name in row and not (_is_text(row[name]) and row[name].isprintable()):
             raise _wrong(path, place, f"has a {name} that is no printable text")
     text, label = (unicodedata.normalize("NFC", row[name]) for name in KEYS[:2])
-    return Case(place, make_item(text, label, row.get("task", "default")), row.get("note", ""))
+    return Case(
+        place, make_item(text, label, task_name(row.get("task", "default"))), row.get("note", "")
+    )
 
 
 def _is_text(value: Any) -> bool:

@@ -31,7 +31,7 @@ from components.data.records import (
     too_many_columns,
     too_many_rows,
 )
-from components.digest import batch_digest, item_digest, json_digest
+from components.digest import batch_digest, item_digest, json_digest, task_name
 from components.errors import DataRejected, RatchetError
 
 if TYPE_CHECKING:
@@ -145,7 +145,8 @@ def content_digest(reading: Reading, contract: DataSettings, default_task: str) 
     A row that names no task has `default_task`.
 
     Law: as for the batch digest, order, name and format do not count. Nor does a column without
-    a value, nor whether a task stands in its row or was that of the file.
+    a value, nor whether a task stands in its row or was that of the file, nor the Unicode form
+    of its name.
     """
     rows = (_row_digest(row, contract, default_task) for row in reading.rows)
     return batch_digest(chain(rows, (problem.digest for problem in reading.problems)))
@@ -196,7 +197,7 @@ def _row(
 ) -> Row:
     text, label = values.get(contract.text_column), values.get(contract.label_column)
     task = values.get(contract.task_column)
-    task = task if _names_a_task(task) else default_task
+    task = task_name(task) if _names_a_task(task) else default_task
     return Row(place, item_digest(text, label), text, label, task, fields)
 
 
@@ -211,7 +212,7 @@ def _row_digest(row: Row, contract: DataSettings, default_task: str) -> str:
     task = said.get(contract.task_column)
     if isinstance(task, str):
         del said[contract.task_column]
-    task = task if _names_a_task(task) else default_task
+    task = task_name(task) if _names_a_task(task) else default_task
     return json_digest([row.digest, task, said])
 
 

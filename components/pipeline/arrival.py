@@ -18,7 +18,7 @@ from typing import Any, Literal
 from components.data.contract import is_usable_task
 from components.data.quarantine import prepare_batch
 from components.data.readers import Reading, content_digest, identities, read_batch
-from components.digest import json_digest
+from components.digest import json_digest, task_name
 from components.errors import ConfigError, DataRejected, RatchetError
 from components.files import mark_of, move_file, read_bytes, write_json
 from components.ledger import views
@@ -74,7 +74,7 @@ def arrive(ws: Workspace, path: Path, task: str | None, name: str | None = None)
     if not path.exists():
         raise ConfigError(f"There is no file {path}.", "Check the path and run it again.")
     if task is not None:
-        check_task(task, ws.settings.data.tasks)
+        task = check_task(task, ws.settings.data.tasks)
     asked = task or folder_task(ws, path)
     check_task(asked or UNNAMED)
     with arriving(ws):
@@ -119,13 +119,14 @@ def refuse_unreadable(ws: Workspace, path: Path, task: str | None, error: DataRe
     return _record(ws, payload, path, unread_path(ws, batch, suffix))
 
 
-def check_task(task: str, legal: Literal["open"] | list[str] = "open") -> None:
-    """Refuse a name that no task may have: "mood#2" is the second exam of "mood".
+def check_task(task: str, legal: Literal["open"] | list[str] = "open") -> str:
+    """Return the name as it is kept, unless no task may have it: "mood#2" is an exam of "mood".
 
     Raises:
         ConfigError: it is blank, holds a `#` or a character that cannot be printed, or is
             none of the `legal` ones.
     """
+    task = task_name(task)
     if not is_usable_task(task):
         raise ConfigError(
             f"A task can't be called {printable(task)!r}.", "Use a printable name without `#`."
@@ -135,6 +136,7 @@ def check_task(task: str, legal: Literal["open"] | list[str] = "open") -> None:
             f"There is no task {task!r}: data.tasks names {', '.join(legal)}.",
             "Use one of these, or add it to data.tasks in params.yaml.",
         )
+    return task
 
 
 def printable(name: str) -> str:
@@ -147,7 +149,7 @@ def folder_task(ws: Workspace, path: Path) -> str | None:
     incoming = ws.incoming.resolve()
     folder = path.parent.resolve()
     if folder != incoming and folder.is_relative_to(incoming):
-        return folder.relative_to(incoming).parts[0]
+        return task_name(folder.relative_to(incoming).parts[0])
     return None
 
 

@@ -52,7 +52,7 @@ def add(ws: Workspace, lease: Lease, path: Path, task: str, fill: bool = False) 
     """
     if not path.exists():
         raise ConfigError(f"There is no file {path}.", "Check the path and run it again.")
-    check_task(task, ws.settings.data.tasks)
+    task = check_task(task, ws.settings.data.tasks)
     contract = ws.settings.data.model_copy(update={"min_rows": 1, "min_labels": 1})
     reading = _read_copy(ws, path, contract, task)
     for row in reading.rows:

@@ -100,7 +100,7 @@ def release(ws: Workspace, lease: Lease, entry: Entry, task: str | None = None) 
         DataRejected: the stored file can't be read today.
     """
     if task is not None:
-        check_task(task, ws.settings.data.tasks)
+        task = check_task(task, ws.settings.data.tasks)
     kept = {
         row.kind
         for row in views.quarantined(ws.ledger)

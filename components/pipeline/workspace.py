@@ -219,16 +219,17 @@ def open_workspace(
     """
     root = root.resolve()
     settings = load_settings(root / "params.yaml")
-    _require_remote_apart(root, settings.data.remote)
+    _require_remote_apart(root, settings)
     return Workspace(root, settings, clock, progress)
 
 
-def _require_remote_apart(root: Path, remote: str) -> None:
+def _require_remote_apart(root: Path, settings: Settings) -> None:
     """Refuse a remote whose files would be taken for batches, or moved and removed as ours."""
+    remote, base = settings.data.remote, settings.model.base
     place = Path(os.path.realpath(root / remote))  # links in a circle are no error here
-    for name in FILLED:
+    for name in (*FILLED, *([base] if os.path.isdir(root / base) else [])):
         own = Path(os.path.realpath(root / name))
-        holds = place.is_relative_to(root) and own.is_relative_to(place)
+        holds = name in FILLED and place.is_relative_to(root) and own.is_relative_to(place)
         if holds or place.is_relative_to(own):
             raise ConfigError(
                 f"{root / 'params.yaml'}: `data.remote` is {remote!r}: it overlaps with {name}, "

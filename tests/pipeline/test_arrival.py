@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import time
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -280,6 +281,25 @@ def test_a_file_of_an_unusable_folder_is_released_under_a_task_that_can_be(ws: W
     found = views.arrival(ws.ledger, released.batch)
     assert found is not None and (found.task, found.source) == ("mood", "a.jsonl")
     assert [each.batch for each in views.waiting(ws.ledger)] == [released.batch]
+
+
+def test_a_task_has_one_name_whatever_unicode_form_names_it(ws: Workspace) -> None:
+    """The folder, the argument, the column and the closed list name it in all four pairings."""
+    composed, split = (unicodedata.normalize(form, "café") for form in ("NFC", "NFD"))
+    for seed, (listed, named) in enumerate(((composed, split), (split, composed))):
+        more = f"settle_seconds: 0, tasks: [{listed}]"
+        (ws.root / "params.yaml").write_text(PARAMS.replace("settle_seconds: 0", more))
+        again = open_workspace(ws.root)
+        batch(again.incoming / named / f"{seed}.jsonl", 10 + seed)
+        [dropped] = take_incoming(again).arrived
+        file = batch(again.root / "b.jsonl", 10 + seed)
+        assert arrival.arrive(again, file, named).batch == dropped.batch
+        column = [{**row, "task": named} for row in rows(10 + seed)]
+        write_jsonl(file, column)
+        assert arrival.arrive(again, file, None).batch == dropped.batch
+        write_jsonl(file, [{**row, "task": listed} for row in column])
+        assert arrival.arrive(again, file, None).batch == dropped.batch
+    assert {each.task for each in views.arrivals(ws.ledger)} == {composed}
 
 
 @pytest.mark.parametrize("movable", [True, False])

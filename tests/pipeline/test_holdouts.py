@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,19 @@ def test_what_is_held_out_blocks_later_batches(grown: Path) -> None:
     [split] = views.events(ws.ledger, kind="split.made", batch=settled.batch)
     assert '"blocked":40' in split.payload
     assert settled.action == "promoted"
+
+
+def test_an_exam_is_its_tasks_whatever_unicode_form_names_the_task(grown: Path) -> None:
+    composed, split = (unicodedata.normalize(form, "café") for form in ("NFC", "NFD"))
+    batch(grown / "e.jsonl", 940, 40)
+    added = ratchet(grown, "holdout", "add", grown / "e.jsonl", "--task", split, "--json")
+    assert added.facts["exam"] == composed
+    assert settle(grown, batch(grown / "b3.jsonl", 3), composed).action == "promoted"
+    exams = ratchet(grown, "holdout", "list", "--json").facts
+    assert [(each["exam"], each["blocking"]) for each in exams] == [
+        (composed, True),
+        ("mood", True),
+    ]
 
 
 def test_broken_rows_of_an_exam_are_counted_not_examined(grown: Path) -> None:

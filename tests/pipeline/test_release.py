@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,20 @@ def test_released_rows_come_back_as_a_batch_of_their_own(grown: Path) -> None:
     assert outcome.version == 4, "it went through the whole gate"
     with pytest.raises(ConfigError, match="not in quarantine any more"):
         let_go(grown, first.batch[:8])
+
+
+def test_rows_are_released_for_a_task_whatever_unicode_form_names_it(grown: Path) -> None:
+    closed = PARAMS.replace("min_rows: 10", "min_rows: 10, tasks: [café]")
+    (grown / "params.yaml").write_text(closed)
+    refused = settle(
+        grown, write_jsonl(grown / "b.jsonl", [{**r, "task": "c"} for r in rows(3)]), "café"
+    )
+    assert refused.action == "refused"
+    split = unicodedata.normalize("NFD", "café")
+    ran = ratchet(grown, "quarantine", "release", refused.batch, "--task", split, "--json")
+    assert ran.code == 0
+    again = settle_batch(open_workspace(grown), ran.facts["batch"])
+    assert again.action == "promoted"
 
 
 def test_an_unreadable_file_is_read_again_when_the_setting_that_refused_it_is_changed(

@@ -98,6 +98,13 @@ def test_a_remote_among_what_the_pipeline_fills_is_refused(root: Path, remote: s
     assert "data/remote" in caught.value.remedy
 
 
+@pytest.mark.parametrize("remote", ["base", "base/copies"])
+def test_a_remote_in_the_folder_of_the_base_model_is_refused(root: Path, remote: str) -> None:
+    (root / "params.yaml").write_text(f"model: {{base: base}}\ndata: {{remote: '{remote}'}}\n")
+    with pytest.raises(ConfigError, match=f"`data.remote` is '{remote}': it overlaps with base"):
+        open_workspace(root)
+
+
 @pytest.mark.parametrize("remote", ["data/remote", "copies", "..", "data/batches-2"])
 def test_a_remote_with_a_folder_of_its_own_is_taken(root: Path, remote: str) -> None:
     (root / "params.yaml").write_text(f"data: {{remote: {remote}}}\n")
