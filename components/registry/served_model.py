@@ -97,6 +97,9 @@ class RatchetModel(PythonModel):
                 folder, dtype=torch.float32, use_safetensors=True, local_files_only=True
             )
             self.tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            cut = self.tokenizer.backend_tokenizer.truncation or {}
+            # tokenizer_config.json could say another side, and no digest covers that file.
+            self.tokenizer.truncation_side = cut.get("direction", "right")
             model: Any = PeftModel.from_pretrained(base, str(bundle / "adapter"))
         if hasattr(model.base_model, "merge_and_unload"):  # the adapter costs nothing then
             model = model.merge_and_unload()

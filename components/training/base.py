@@ -246,7 +246,18 @@ def _tokenizer(folder: Path) -> Any:
             f"The tokenizer at {folder} has no fast form.",
             "Save it with a fast tokenizer class (tokenizer.json).",
         )
+    _as_digested(tokenizer)
     return tokenizer
+
+
+def _as_digested(tokenizer: Any) -> None:
+    """Cut and pad as `tokenizer.json` says; no digest covers `tokenizer_config.json`.
+
+    `RatchetModel` does the same where it is served.
+    """
+    backend = tokenizer.backend_tokenizer
+    tokenizer.truncation_side = (backend.truncation or {}).get("direction", "right")
+    tokenizer.padding_side = (backend.padding or {}).get("direction", "right")
 
 
 def _longest(config: Any, tokenizer: Any) -> int:

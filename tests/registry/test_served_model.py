@@ -16,10 +16,12 @@ from mlflow import MlflowClient, pyfunc
 from components.evaluation.scoring import predict
 from components.items import make_item
 from components.registry import Registry, Submission
+from components.registry.served_model import RatchetModel
 from components.settings import parse_settings
 from components.training.base import Base, load_base
 from components.training.bundle import Bundle
 from components.training.candidate import Lesson, learn
+from components.training.encoding import tokenise
 from components.training.placement import Placement
 from components.training.tiny import write_tiny_base
 
@@ -123,6 +125,19 @@ def test_a_stranger_gets_the_answers_that_the_scoring_gives(served, trained, tmp
         assert shares == pytest.approx(wanted.tolist(), abs=1e-6)
         assert row["probability"] == max(shares)
     assert told.stderr == ""
+
+
+def test_a_served_text_is_cut_where_the_digested_tokenizer_says(trained, tmp_path):
+    base, bundle = trained
+    folder = Path(shutil.copytree(base.folder, tmp_path / "base"))
+    about = json.loads((folder / "tokenizer_config.json").read_text())
+    about |= {"truncation_side": "left", "padding_side": "left"}
+    (folder / "tokenizer_config.json").write_text(json.dumps(about))
+    model = RatchetModel()
+    model.max_tokens = bundle.max_tokens
+    model._load(folder, bundle.folder)
+    long = ["great " * 30 + "awful " * 30]
+    assert model._tokens(long) == tokenise(base, long, bundle.max_tokens)
 
 
 @pytest.mark.parametrize(

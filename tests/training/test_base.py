@@ -11,7 +11,9 @@ import torch
 from components.digest import file_digest, json_digest
 from components.errors import ConfigError
 from components.settings import ModelSettings
+from components.training import base as base_module
 from components.training.base import Base, base_digest, load_base
+from components.training.encoding import tokenise
 from components.training.placement import Placement
 from components.training.tiny import write_tiny_base
 
@@ -97,6 +99,29 @@ def test_incomplete_weights_are_refused_rather_than_filled_with_noise(copy: Path
 def test_more_tokens_than_the_base_takes_are_refused(copy: Path) -> None:
     with pytest.raises(ConfigError, match=r"max_tokens.*129.*128"):
         load_base(at(copy, max_tokens=129), copy)
+
+
+@pytest.mark.parametrize("side", ["Right", "Left", None])
+@pytest.mark.parametrize("told", ["right", "left"])
+def test_texts_are_cut_where_the_digested_tokenizer_says(
+    copy: Path, side: str | None, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What stands in tokenizer_config.json changes no answer: no digest covers it."""
+    monkeypatch.setattr(base_module, "_LOADED", {})
+    tokenizer = json.loads((copy / "tokenizer.json").read_text())
+    if side:
+        cut = {"direction": side, "max_length": 64, "strategy": "LongestFirst", "stride": 0}
+        tokenizer["truncation"] = cut
+    (copy / "tokenizer.json").write_text(json.dumps(tokenizer))
+    about = json.loads((copy / "tokenizer_config.json").read_text())
+    about |= {"truncation_side": told, "padding_side": told}
+    (copy / "tokenizer_config.json").write_text(json.dumps(about))
+    base = load_base(at(copy, max_tokens=64), copy)
+    for _ in range(2):
+        [whole] = tokenise(base, ["a b c d e f g h"], 64)
+        [short] = tokenise(base, ["a b c d e f g h"], 6)
+        kept = whole[-5:-1] if side == "Left" else whole[1:5]
+        assert short == [whole[0], *kept, whole[-1]]
 
 
 def test_the_base_is_frozen_and_forks_share_its_weights(base: Base) -> None:
