@@ -48,6 +48,11 @@ _FAULTS: tuple[tuple[str, type[RatchetError], str], ...] = (
         _RESTORE,
     ),
     (
+        r"cannot disable workspaces",
+        Corrupted,
+        "Run `ratchet reconcile`: it brings back what is Ratchet's; move the rest in MLflow.",
+    ),
+    (
         r"out-of-date database schema|can't locate revision",
         ConfigError,
         "Back it up, then run `mlflow db upgrade` on it, or install the MLflow that wrote it.",

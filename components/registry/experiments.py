@@ -62,14 +62,21 @@ def experiment_for(connection: Connection, client: MlflowClient, name: str) -> i
     return int(client.create_experiment(name, artifact_location=connection.artifacts.as_uri()))
 
 
-def ensure_model(client: MlflowClient, name: str) -> None:
-    """Make the registered model where there is none."""
+def has_model(client: MlflowClient, name: str) -> bool:
+    """Tell whether MLflow shows the registered model."""
+    return bool(client.search_registered_models(f"name = '{name}'", max_results=1))
+
+
+def ensure_model(client: MlflowClient, name: str) -> bool:
+    """Make the registered model where there is none; tell whether it was made."""
     from mlflow.exceptions import MlflowException
 
-    if client.search_registered_models(f"name = '{name}'", max_results=1):
-        return
+    if has_model(client, name):
+        return False
     try:
         client.create_registered_model(name)
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
+        return False
+    return True

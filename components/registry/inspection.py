@@ -28,6 +28,9 @@ from components.registry.submission import dataset_profile, dataset_source, page
 OWN = "ratchet."
 """Tags that begin with this are Ratchet's; all others are left to people."""
 
+HIDING = "mlflow.prompt.is_prompt"
+"""MLflow takes what carries this tag for a prompt, and shows it among no models."""
+
 NO_STAGE = "None"
 """MLflow's word for no stage. Stages are MLflow's older aliases; Ratchet sets none."""
 
@@ -153,6 +156,7 @@ def differences(expected: Shown, found: Shown | None) -> list[str]:
     ]
     said += [_unlike(f"{here}: the run's id", expected.run_id, found.run_id)]
     said += _unlike_tags(f"{here}: tag", expected.tags, found.tags, whole)
+    said += [f"{here}: tag {HIDING} hides it in MLflow"] if HIDING in found.tags else []
     assert expected.run is not None  # what is expected names its run
     return [*filter(None, said), *_run_differences(here, expected.run, found.run, whole)]
 
@@ -206,7 +210,8 @@ def _short(value: object) -> str:
 
 def added_by_people(expected: Shown, found: Shown) -> list[str]:
     """Name the tags, params and metrics beside Ratchet's own: they are left alone."""
-    tags = [f"tag {key}" for key in sorted(found.tags) if not key.startswith(OWN)]
+    theirs = sorted(key for key in found.tags if not key.startswith(OWN) and key != HIDING)
+    tags = [f"tag {key}" for key in theirs]
     for what in ("params", "metrics"):
         wanted, have = getattr(expected.run, what, None), getattr(found.run, what, None)
         if wanted is not None and have is not None:

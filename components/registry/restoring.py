@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from components.errors import Corrupted
 from components.registry import database, rows
-from components.registry.inspection import NO_STAGE, OWN, RunShown, Shown
+from components.registry.inspection import HIDING, NO_STAGE, OWN, RunShown, Shown
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -71,6 +71,26 @@ def restore_experiment(path: Path, name: str) -> bool:
             (name,),
         )
     return bool(done.rowcount)
+
+
+def restore_names(path: Path, model: str, experiment: str) -> list[str]:
+    """Let MLflow find model and experiment under their names again; return what was done.
+
+    They may lie in a workspace that it does not read, or pass for prompts.
+    """
+    done = []
+    with rows.opened(path) as connection:
+        for table, what, name in (
+            ("registered_models", "model", model),
+            ("experiments", "experiment", experiment),
+        ):
+            if rows.bring_here(connection, table, "name = ?", (name,)):
+                done.append(f"brought the {what} {name} back to where MLflow reads")
+        for table in ("registered_model_tags", "model_version_tags"):
+            statement = f"DELETE FROM {table} WHERE name = ? AND key = ?"  # noqa: S608
+            if connection.execute(statement, (model, HIDING)).rowcount:
+                done.append(f"removed the tag {HIDING}, by which MLflow hid the model {model}")
+    return done
 
 
 def shown_by_server(client: MlflowClient, version: ModelVersion) -> Shown:
@@ -147,4 +167,5 @@ def put_right_by_calls(
 
 
 def _surplus(wanted: Mapping[str, str], found: Mapping[str, str]) -> list[str]:
-    return sorted(key for key in found.keys() - wanted.keys() if key.startswith(OWN))
+    surplus = found.keys() - wanted.keys()
+    return sorted(key for key in surplus if key.startswith(OWN) or key == HIDING)

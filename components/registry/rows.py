@@ -12,6 +12,7 @@ names) stays. Columns that Ratchet does not know get MLflow's defaults.
 from __future__ import annotations
 
 import json
+import math
 import sqlite3
 import uuid
 from collections import defaultdict
@@ -21,9 +22,12 @@ from pathlib import Path
 from typing import Any
 
 from components.registry import database
-from components.registry.inspection import NO_STAGE, OWN, Glance, RunShown, Shown
+from components.registry.inspection import HIDING, NO_STAGE, OWN, Glance, RunShown, Shown
 
 _RUN_DEFAULTS = {"source_type": "UNKNOWN", "source_name": "", "entry_point_name": ""}
+
+HERE = "workspace = 'default'"
+"""The condition that MLflow itself reads with: rows of another workspace are none to it."""
 
 Rows = dict[str, dict[str, Any]]
 
@@ -56,13 +60,15 @@ def read(path: Path, model: str, number: int | None = None) -> dict[int, Shown]:
     with _looking(path) as connection:
         one, given = ("", ()) if number is None else (" AND version = ?", (number,))
         versions = connection.execute(
-            "SELECT * FROM model_versions WHERE name = ? AND"
+            f"SELECT * FROM model_versions WHERE {HERE} AND name = ? AND"
             f" ifnull(current_stage, '') != 'Deleted_Internal'{one}",
             (model, *given),
         ).fetchall()
         runs = _runs(connection, [str(row["run_id"]) for row in versions])
         tags: Rows = defaultdict(dict)
-        statement = f"SELECT version, key, value FROM model_version_tags WHERE name = ?{one}"
+        statement = (
+            f"SELECT version, key, value FROM model_version_tags WHERE {HERE} AND name = ?{one}"
+        )
         for version, key, value in connection.execute(statement, (model, *given)):
             tags[version][key] = value
     return {row["version"]: _shown(row, tags[row["version"]], runs) for row in versions}
@@ -94,10 +100,14 @@ def _runs(connection: sqlite3.Connection, wanted: list[str]) -> dict[str, RunSho
             found[run][key] = value
         return found
 
-    tags, params, latest = map(per_run, ("tags", "params", "latest_metrics"))
-    metrics, datasets = _metrics(connection, chosen, asked), _datasets(connection, chosen, asked)
+    tags, params = map(per_run, ("tags", "params"))
+    metrics, latest = (
+        _metrics(connection, table, chosen, asked) for table in ("metrics", "latest_metrics")
+    )
+    datasets = _datasets(connection, chosen, asked)
     rows = connection.execute(
-        "SELECT runs.*, experiments.name AS experiment FROM runs LEFT JOIN experiments"
+        "SELECT runs.*, here.name AS experiment FROM runs LEFT JOIN"
+        f" (SELECT experiment_id, name FROM experiments WHERE {HERE}) AS here"
         f" USING (experiment_id) WHERE run_uuid IN {chosen}",
         asked,
     )
@@ -112,7 +122,7 @@ def _runs(connection: sqlite3.Connection, wanted: list[str]) -> dict[str, RunSho
             tags[run],
             params[run],
             metrics[run],
-            latest[run],
+            {key: values[-1] for key, values in latest[run].items()},
             tuple(datasets[run]),
         )
         for row in rows
@@ -121,15 +131,16 @@ def _runs(connection: sqlite3.Connection, wanted: list[str]) -> dict[str, RunSho
 
 
 def _metrics(
-    connection: sqlite3.Connection, chosen: str, asked: tuple[str]
+    connection: sqlite3.Connection, table: str, chosen: str, asked: tuple[str]
 ) -> dict[str, dict[str, tuple[float, ...]]]:
+    """Return {run: {metric: its values as MLflow shows them, the oldest first}}."""
     found: dict[str, dict[str, tuple[float, ...]]] = defaultdict(dict)
     statement = (
-        f"SELECT run_uuid, key, value FROM metrics WHERE run_uuid IN {chosen}"
+        f"SELECT run_uuid, key, value, is_nan FROM {table} WHERE run_uuid IN {chosen}"
         " ORDER BY timestamp, step, value"
     )
-    for run, key, value in connection.execute(statement, asked):
-        found[run][key] = (*found[run].get(key, ()), value)
+    for run, key, value, is_nan in connection.execute(statement, asked):
+        found[run][key] = (*found[run].get(key, ()), math.nan if is_nan else value)
     return found
 
 
@@ -150,11 +161,11 @@ def _datasets(
 def glance(path: Path, model: str, champion: int | None) -> Glance:
     """Return aliases, the highest number, and what the champion's row serves."""
     with _looking(path) as connection:
-        asked = "SELECT alias, version FROM registered_model_aliases WHERE name = ?"
+        asked = f"SELECT alias, version FROM registered_model_aliases WHERE {HERE} AND name = ?"
         aliases = {alias: int(number) for alias, number in connection.execute(asked, (model,))}
         serves = connection.execute(
-            "SELECT run_id, source, storage_location FROM model_versions WHERE name = ?"
-            " AND version = ? AND ifnull(current_stage, '') != 'Deleted_Internal'",
+            f"SELECT run_id, source, storage_location FROM model_versions WHERE {HERE}"
+            " AND name = ? AND version = ? AND ifnull(current_stage, '') != 'Deleted_Internal'",
             (model, champion),
         ).fetchone()
         number = _newest(connection, model)
@@ -168,6 +179,13 @@ def other_models(path: Path, model: str) -> list[str]:
         return [str(name) for (name,) in connection.execute(asked, (model,))]
 
 
+def hiding(path: Path, model: str) -> list[int]:
+    """Return the numbers whose tags make MLflow hide every version, there or not."""
+    with _looking(path) as connection:
+        asked = f"SELECT version FROM model_version_tags WHERE {HERE} AND name = ? AND key = ?"
+        return sorted(int(number) for (number,) in connection.execute(asked, (model, HIDING)))
+
+
 def newest(path: Path, model: str) -> int | None:
     """Return the highest number that MLflow ever gave and still knows, or None."""
     with _looking(path) as connection:
@@ -175,7 +193,7 @@ def newest(path: Path, model: str) -> int | None:
 
 
 def _newest(connection: sqlite3.Connection, model: str) -> int | None:
-    asked = "SELECT max(version) FROM model_versions WHERE name = ?"
+    asked = f"SELECT max(version) FROM model_versions WHERE {HERE} AND name = ?"
     [number] = connection.execute(asked, (model,)).fetchone()
     return None if number is None else int(number)
 
@@ -249,7 +267,10 @@ def _write_dataset(connection: sqlite3.Connection, experiment_id: int, run: RunS
 
 
 def _write_version(connection: sqlite3.Connection, model: str, wanted: Shown, when: int) -> None:
-    key = {"name": model, "version": wanted.version}
+    of_version = (model, wanted.version)
+    for table in ("model_versions", "model_version_tags"):
+        bring_here(connection, table, "name = ? AND version = ?", of_version)
+    key = {"workspace": "default", "name": model, "version": wanted.version}
     ours = {
         "source": wanted.source,
         "storage_location": wanted.storage,
@@ -262,11 +283,20 @@ def _write_version(connection: sqlite3.Connection, model: str, wanted: Shown, wh
         ours["description"] = wanted.description
     _upsert(connection, "model_versions", key, ours, {"creation_time": when})
     connection.execute(
-        "DELETE FROM model_version_tags WHERE name = ? AND version = ? AND substr(key, 1, ?) = ?",
-        (model, wanted.version, len(OWN), OWN),
+        "DELETE FROM model_version_tags WHERE name = ? AND version = ?"
+        " AND (substr(key, 1, ?) = ? OR key = ?)",
+        (*of_version, len(OWN), OWN, HIDING),
     )
     for name, value in wanted.tags.items():
         _upsert(connection, "model_version_tags", {**key, "key": name}, {"value": value}, {})
+
+
+def bring_here(
+    connection: sqlite3.Connection, table: str, where: str, given: tuple[Any, ...]
+) -> bool:
+    """Move rows of another workspace to where MLflow reads; a row that is here stays as it is."""
+    statement = f"UPDATE OR IGNORE {table} SET {HERE} WHERE {where} AND NOT {HERE}"
+    return connection.execute(statement, given).rowcount > 0
 
 
 def _delete(connection: sqlite3.Connection, table: str, key: Mapping[str, Any]) -> None:

@@ -22,6 +22,7 @@ from components.registry.experiments import (
     ensure_model,
     experiment_for,
     experiment_id,
+    has_model,
 )
 from components.registry.inspection import Glance, Shown, differences, listing
 from components.registry.packaging import MODEL, model_texts, write_model
@@ -68,10 +69,11 @@ class Registry:
         """Make database, experiment and registered model, once; safe in many processes.
 
         Args:
-            anew: whether a missing database is made; else that is damage.
+            anew: whether a missing database or registered model is made; else that is damage.
+                (On a server the model is made in any case: only its own backup has more.)
 
         Raises:
-            Corrupted: the database is gone, and may not be made anew.
+            Corrupted: the database or the model is gone, and may not be made anew.
             NeedsHuman: the experiment was deleted in MLflow.
         """
         with self._at.locked():
@@ -79,7 +81,10 @@ class Registry:
                 database.create(self._at.file, self._at.artifacts)
             with self._at.client() as client:
                 ensure_experiment(self._at, client, self._experiment)
-                ensure_model(client, self._model_name)
+                if anew or self._at.file is None:
+                    ensure_model(client, self._model_name)
+                elif not has_model(client, self._model_name):
+                    raise self._at.gone(f"the registered model {self._model_name}")
 
     def register(self, submission: Submission, keep: Keep = _unkept) -> Registered:
         """Register a candidate, or return the version that its key already has.
@@ -261,7 +266,7 @@ class Registry:
         return differences(wanted, self.shown(wanted.version).get(wanted.version))
 
     def restore(self, stamp: str) -> list[str]:
-        """Make a lost or damaged database file anew, and bring a deleted experiment back.
+        """Make a lost or damaged database file anew, and bring back experiment and model.
 
         What lay there is kept beside it under `stamp`. `prepare` is to follow, then
         `put_right` for each version.
@@ -279,6 +284,10 @@ class Registry:
                 )
             if restoring.restore_experiment(self._at.file, self._experiment):
                 done.append(f"restored the experiment {self._experiment}, deleted in MLflow")
+            done += restoring.restore_names(self._at.file, self._model_name, self._experiment)
+            with self._at.client() as client:
+                if ensure_model(client, self._model_name) and wrong is None:
+                    done.append(f"made the model {self._model_name} again, missing in MLflow")
         return done
 
     def write_model(self, target: Path, submission: Submission) -> None:

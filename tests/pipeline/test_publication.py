@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from components.errors import Corrupted
 from components.ledger import views
 from components.pipeline.reconciliation import reconcile
 from components.pipeline.restoration import restore_registry
@@ -42,7 +43,10 @@ def overwrite(file: Path) -> None:
 
 
 def found(ws: Workspace) -> list[str]:
-    return [f"{place}: {words}" for place, words in registry_differences(ws)]
+    try:
+        return [f"{place}: {words}" for place, words in registry_differences(ws)]
+    except Corrupted as gone:
+        return [gone.message]
 
 
 def swap_models(root: Path) -> None:

@@ -17,7 +17,7 @@ from components.operations.verification.scene import Scene
 from components.pipeline.registered import wanted_aliases
 from components.registry import rows
 from components.registry.database import sqlite_path
-from components.registry.inspection import Shown
+from components.registry.inspection import HIDING, Shown
 
 DELETE = "Delete that version in MLflow, if nobody needs it: Ratchet registers all of its own."
 MISTAKEN = re.compile(r"champion|candidate|latest$|v?\d+$", re.IGNORECASE)
@@ -31,6 +31,11 @@ def check_extras(scene: Scene, shown: Mapping[int, Shown]) -> Iterator[Found]:
     yield from _aliases(scene)
     path = sqlite_path(scene.ws.registry.uri, scene.ws.root)
     others = rows.other_models(path, scene.ws.settings.model.name) if path else []
+    known = {each.version for each in views.versions(scene.ws.ledger)}
+    hiding = rows.hiding(path, scene.ws.settings.model.name) if path else []
+    for number in (each for each in hiding if each not in known):
+        what = f"the tag {HIDING} of version {number}, unknown to the ledger, hides every version"
+        yield Finding("MLflow", what, "Run `ratchet reconcile`: it removes the tag.")
     if others:
         yield Skipped(f"the models {some(others)} in MLflow", "they are not of this root")
 
