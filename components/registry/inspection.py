@@ -234,14 +234,18 @@ def file_differences(
     """Return {name: "missing", "changed" or "extra"} of a run's files against its listing.
 
     Extra are only files in the model's folder, where code is loaded from: what else people
-    add to a run is theirs. A link is a change, whatever it leads to. `quick` compares sizes.
-    Where the listing is not `complete`, there are no extra files.
+    add to a run is theirs. A link is a change, whatever it leads to; where MLflow writes
+    at each load it is extra, for that would overwrite what it leads to. `quick` compares sizes.
+    Where the listing is not `complete`, there are no other extra files.
     """
     found = set(_names(folder))
     said = {name: "missing" for name in wanted if name not in found}
     for name in sorted(found):
-        if name not in wanted:
-            if complete and name.startswith(f"{MODEL}/") and name != _LOADED:
+        if name == _LOADED:
+            if _is_no_file(folder / name):
+                said[name] = "extra"
+        elif name not in wanted:
+            if complete and name.startswith(f"{MODEL}/"):
                 said[name] = "extra"
         elif not _holds(folder / name, wanted[name], quick):
             said[name] = "changed"
@@ -249,9 +253,13 @@ def file_differences(
 
 
 def _holds(file: Path, mark: Mapping[str, Any], quick: bool) -> bool:
-    if file.is_symlink() or not file.is_file() or file.stat().st_size != mark["size"]:
+    if _is_no_file(file) or file.stat().st_size != mark["size"]:
         return False
     return quick or mark_of(file) == FileMark(mark["sha256"], mark["size"])
+
+
+def _is_no_file(path: Path) -> bool:
+    return path.is_symlink() or not path.is_file()
 
 
 def _names(folder: Path) -> Iterator[str]:

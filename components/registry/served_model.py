@@ -27,7 +27,7 @@ import json
 import os
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -245,4 +245,15 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def drop_bytecode() -> None:
+    """Remove the copy of this file that Python wrote on loading it, and its folder if empty."""
+    # The copy would run in place of this file from then on; the audit holds this file alone.
+    cached = __spec__.cached if __spec__ else None
+    if cached:
+        with suppress(OSError):
+            Path(cached).unlink(missing_ok=True)
+            Path(cached).parent.rmdir()
+
+
+drop_bytecode()
 mlflow.models.set_model(RatchetModel())

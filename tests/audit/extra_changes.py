@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 from tests.audit.changing import Make, added, at, gone, listing_of, row, version
-from tests.audit.mlflow_changes import mlflow
+from tests.audit.mlflow_changes import in_run, mlflow
 
 TRIGGER = "CREATE TRIGGER t AFTER INSERT ON {} BEGIN DELETE FROM {}; END"
 VERSION_COPY = (
@@ -51,6 +51,40 @@ row("MLflow", "stage", mlflow, "UPDATE model_versions SET current_stage = 'Produ
     " WHERE version = {v}", "version {v}: stage")  # fmt: skip
 for alias in ("Champion", "champion2", "latest"):
     row("MLflow", f"alias {alias}", mlflow, ALIAS.format(alias=alias, number="{v}"), alias)
+
+for table, named in {
+    "registered_models": "the registered model tiny",
+    "model_versions": "version {v}",
+    "model_version_tags": "version {v}: tag",
+    "registered_model_aliases": "champion",
+    "experiments": "experiment",
+}.items():
+    row("MLflow", f"{table}: in another workspace", mlflow, f"UPDATE {table} SET workspace = 'x'",
+        named)  # fmt: skip
+for table in ("metrics", "latest_metrics"):
+    row("MLflow", f"{table}: no number", mlflow, f"UPDATE {table} SET is_nan = 1", "metric")
+row("MLflow", "the model under another name", mlflow, "UPDATE registered_models SET name = 'mine'",
+    "the registered model tiny")  # fmt: skip
+for name, given in {"a version": "{v}", "no version": "90"}.items():
+    row("MLflow", f"{name} tagged as a prompt", mlflow, "INSERT INTO model_version_tags"
+        " (key, value, name, version) VALUES ('mlflow.prompt.is_prompt', 'true', 'tiny',"
+        f" {given})", "mlflow.prompt.is_prompt")  # fmt: skip
+row("MLflow", "the model tagged as a prompt", mlflow, "INSERT INTO registered_model_tags"
+    " (key, value, name) VALUES ('mlflow.prompt.is_prompt', 'true', 'tiny')",
+    "the registered model tiny")  # fmt: skip
+row("MLflow", "compiled code beside the model", in_run, "champion",
+    "model/__pycache__/served_model.cpython-311.pyc", added)  # fmt: skip
+
+
+def led_away(path: Path) -> str:
+    """Let MLflow write elsewhere when the model is loaded."""
+    path.unlink(missing_ok=True)
+    path.symlink_to(path.parents[1] / "mine")
+    return path.name
+
+
+row("MLflow", "what is written on loading: a link", in_run, "champion",
+    "model/registered_model_meta", led_away)  # fmt: skip
 
 
 def elsewhere(root: Path, status: str) -> str:

@@ -117,6 +117,46 @@ def test_after_a_rebuild_the_champion_loads_and_the_next_version_follows(grown: 
     assert differences(grown) == []
 
 
+def test_serving_the_champion_leaves_nothing_that_the_audit_does_not_know(grown: Path) -> None:
+    uri = open_workspace(grown).registry.uri
+    writing = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    for flags in ([], ["-O"]):
+        loaded = subprocess.run(
+            [sys.executable, *flags, "-c", LOAD, uri], capture_output=True, text=True, env=writing
+        )
+        assert loaded.stdout.split() == ["pos", "neg"], loaded.stderr
+
+    assert not list((grown / "mlruns" / "artifacts").rglob("__pycache__"))
+    audited = ratchet(grown, "audit", "verify")
+    assert audited.code == 0, audited.out
+
+
+def test_a_link_where_mlflow_writes_at_each_load_is_found_and_moved_aside(grown: Path) -> None:
+    model = run_files(grown) / "model"
+    link = model / "registered_model_meta"
+    link.unlink(missing_ok=True)
+    link.symlink_to(grown / "params.yaml")
+    wanted = (grown / "params.yaml").read_bytes()
+
+    audited = ratchet(grown, "audit", "verify")
+    done = ratchet(grown, "reconcile", "--json")
+
+    assert audited.code == 4 and "registered_model_meta" in audited.out
+    assert done.code == 0 and "registered_model_meta" in " ".join(done.facts["done"])
+    assert not link.is_symlink() and (grown / "params.yaml").read_bytes() == wanted
+    assert ratchet(grown, "audit", "verify").code == 0
+
+
+def run_files(root: Path) -> Path:
+    """Return the folder of the champion's files."""
+    ws = open_workspace(root)
+    champion = views.champion(ws.ledger)
+    assert champion is not None
+    folder = ws.registry.run_folder(champion.run)
+    assert folder is not None
+    return folder
+
+
 @pytest.mark.parametrize("damage", [delete, empty, replace_by_text])
 def test_every_other_command_names_the_one_that_rebuilds(
     grown: Path, damage: Callable[[Path], None]
