@@ -161,6 +161,23 @@ def test_without_a_ledger_every_other_check_says_that_it_did_not_look(kept: Kept
     assert {"batches", "bundles", "quarantine"} <= {each.what for each in report.skipped}
 
 
+@pytest.mark.parametrize("name", [".DS_Store", "Thumbs.db", "desktop.ini"])
+def test_what_a_desktop_leaves_is_no_damage_and_is_named(kept: Kept, name: str) -> None:
+    exam = changing.exam_of(kept.root)
+    raw = changing.raw_of(kept.root, "first.jsonl")
+    entry = changing.entry_of(kept.root, "turned.jsonl")
+    left = {folder / name for folder in (exam.parent, raw.parent, raw.parents[1], entry)}
+    for path in left:
+        path.write_bytes(b"icons")
+    report = audited(kept.root)
+    assert report.findings == []
+    told = {each.what for each in report.skipped if each.why == "the desktop's own"}
+    assert told == {str(path.relative_to(kept.root)) for path in left}
+    exam.with_name(name).unlink()
+    exam.with_name(name).symlink_to(raw)
+    assert [each.what for each in audited(kept.root).findings] == ["no event knows it"]
+
+
 def test_the_command_ends_with_what_it_found(kept: Kept) -> None:
     assert ratchet(kept.root, "audit", "verify").code == 0
     changes.setting(kept.root, "seed: 99", "seed")

@@ -15,6 +15,9 @@ from components.pipeline.batch_files import items_path, raw_path, unread_path
 
 REMEDY = "Move it away if it is there; `dvc checkout` restores it from the cache or the remote."
 KNOWN_NAMES = (".gitignore", ".gitkeep", "README.md")
+DESKTOP_NAMES = (".DS_Store", "Thumbs.db", "desktop.ini")
+"""What a desktop's file manager leaves in every folder that is looked at; nothing reads them."""
+DESKTOPS_OWN = "the desktop's own"
 
 
 def check_batches(scene: Scene) -> Iterator[Found]:
@@ -65,6 +68,11 @@ def stored_marks(scene: Scene) -> list[dict[str, Any]]:
     return found
 
 
+def is_of_desktop(path: Path) -> bool:
+    """Tell whether a desktop left that file; a link or a folder of such a name is none."""
+    return path.name in DESKTOP_NAMES and path.is_file() and not path.is_symlink()
+
+
 def _in_the_making(scene: Scene) -> set[Path]:
     """Return files that may lie there while, or since, a process died: written, not recorded."""
     ws = scene.ws
@@ -81,6 +89,8 @@ def _unknown(scene: Scene, folder: Path, allowed: set[Path]) -> Iterator[Found]:
             yield Skipped(scene.relative(path), "unfinished; `ratchet reconcile` removes it")
         elif path in allowed or (path.is_dir() and not path.is_symlink()):
             continue
+        elif is_of_desktop(path):
+            yield Skipped(scene.relative(path), DESKTOPS_OWN)
         elif not (path.name in KNOWN_NAMES and path.parent == folder):
             yield Finding(
                 scene.relative(path), "no event knows it", "Move it away, then look at it."

@@ -8,7 +8,7 @@ from typing import Any
 from components.data.quarantine import FILES
 from components.files import PART_SUFFIX
 from components.ledger import views
-from components.operations.verification.batches import known_files
+from components.operations.verification.batches import DESKTOPS_OWN, is_of_desktop, known_files
 from components.operations.verification.findings import Finding, Found, Holds, Skipped
 from components.operations.verification.marks import Marks, wanted
 from components.operations.verification.scene import Scene
@@ -46,6 +46,9 @@ def _unknown(
     arrived = {payload["batch"] for payload in scene.told("batch.arrived")}
     for path in sorted(ws.quarantine.rglob("*")):
         if (path.is_dir() and not path.is_symlink()) or path.name in (".gitkeep", ".gitignore"):
+            continue
+        if is_of_desktop(path):
+            yield Skipped(scene.relative(path), DESKTOPS_OWN)
             continue
         batch, known = path.parent.name, path in raw or path.name == "released.jsonl"
         if path.name.endswith(PART_SUFFIX):
