@@ -110,7 +110,7 @@ class Frozen:
 
     def _is_doubtful(self, wanted: Mapping[bytes, list[int]]) -> bool:
         """Compute a random few of the kept rows again; tell whether one comes out otherwise."""
-        drawn = SystemRandom().sample(sorted(self._found), min(SAMPLED, len(self._found)))
+        drawn = SystemRandom().sample(list(self._found), min(SAMPLED, len(self._found)))
         fresh = self._compute([wanted[key] for key in drawn])
         pairs = zip(drawn, fresh, strict=True)
         return any(self._found[key].tobytes() != row.tobytes() for key, row in pairs)

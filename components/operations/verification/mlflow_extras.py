@@ -8,7 +8,7 @@ that can be taken for Ratchet's, or leads to a version that never served, a pers
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 
 from components.ledger import views
 from components.ledger.book import ACCEPTED, TWO_WAYS_OUT
@@ -27,21 +27,20 @@ SERVED = ("champion", "former")
 
 def check_extras(scene: Scene, shown: Mapping[int, Shown]) -> Iterator[Found]:
     """Versions, aliases and models; `shown` is what MLflow shows of every version."""
-    yield from _versions(scene, shown)
-    yield from _aliases(scene)
-    path = sqlite_path(scene.ws.registry.uri, scene.ws.root)
-    others = rows.other_models(path, scene.ws.settings.model.name) if path else []
     known = {each.version for each in views.versions(scene.ws.ledger)}
-    hiding = rows.hiding(path, scene.ws.settings.model.name) if path else []
-    for number in (each for each in hiding if each not in known):
+    yield from _versions(scene, shown, known)
+    yield from _aliases(scene)
+    model, path = scene.ws.settings.model.name, sqlite_path(scene.ws.registry.uri, scene.ws.root)
+    if path is None:
+        return
+    for number in (each for each in rows.hiding(path, model) if each not in known):
         what = f"the tag {HIDING} of version {number}, unknown to the ledger, hides every version"
         yield Finding("MLflow", what, "Run `ratchet reconcile`: it removes the tag.")
-    if others:
+    if others := rows.other_models(path, model):
         yield Skipped(f"the models {some(others)} in MLflow", "they are not of this root")
 
 
-def _versions(scene: Scene, shown: Mapping[int, Shown]) -> Iterator[Found]:
-    known = {each.version for each in views.versions(scene.ws.ledger)}
+def _versions(scene: Scene, shown: Mapping[int, Shown], known: Set[int]) -> Iterator[Found]:
     begun = {intent["key"] for intent in views.open_intents(scene.ws.ledger)}
     seen = {
         (each["version"], each["run"])
