@@ -87,9 +87,8 @@ def reconcile(context: Context, rebuild: bool, accept_ledger: bool, as_json: boo
     What was begun is finished or undone; afterwards MLflow shows what the ledger says. Its
     database is built anew where it is lost or damaged, from the ledger and the bundles. A
     damaged bundle is restored from its copy in MLflow, what is said of a quarantined batch
-    from the ledger. Nothing is deleted: what the ledger
-    does not know is moved aside. Ends with 3 where MLflow, the quarantine or the noted head
-    know more than the ledger.
+    from the ledger. Nothing is deleted: what the ledger does not know is moved aside. Ends with
+    3 where MLflow, the quarantine or the noted head know more than the ledger.
     """
     from components.ledger.verify import rebuild as fill_again
     from components.pipeline import reconciliation, recovery

@@ -4,9 +4,8 @@ Concept: `root/...` holds the files, `manifest.json` what each must be. Both for
 written alike; every file is hashed while it is copied.
 
 Promise: whatever breaks off leaves nothing under the target's name, and what is finished is for
-its owner alone: it holds people's data. Of a backup that somebody
-else may have made, only plain files with plain relative names are read, each to the size that
-the manifest says.
+its owner alone: it holds people's data. Of a backup that somebody else may have made, only plain
+files with plain relative names are read, each to the size that the manifest says.
 """
 
 from __future__ import annotations
