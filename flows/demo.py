@@ -16,10 +16,11 @@ from components.demo.fetch import fetch, read_rated
 from components.demo.stream import Scene, Stream, make_stream, write_scene
 from components.errors import ConfigError
 from components.ledger import views
-from components.pipeline import arrival, holdouts, preparation, reconciliation
-from components.pipeline.founding import found_root
+from components.operations import holdouts, reconciliation
+from components.pipeline import arrival, preparation
 from components.pipeline.reporting import report_path
-from components.pipeline.workspace import Progress, Workspace, open_workspace
+from components.workspace.new_root import found_root
+from components.workspace.root import Progress, Workspace, open_workspace
 from flows import session
 
 MARKER = ".ratchet-demo"

@@ -9,7 +9,7 @@ from prefect import flow
 
 from components.ledger import views
 from components.pipeline.incoming import take_incoming
-from components.pipeline.workspace import Workspace
+from components.workspace.root import Workspace
 from flows.retrain import retrain
 from flows.steps import workspace
 

@@ -6,7 +6,7 @@ from functools import partial
 
 from prefect import flow
 
-from components.pipeline import reconciliation
+from components.operations import reconciliation
 from flows.steps import as_task, leased, workspace
 
 

@@ -11,10 +11,11 @@ from prefect import flow
 from components.errors import DataRejected, NeedsHuman, RatchetError
 from components.ledger import views
 from components.ledger.book import Lease
-from components.pipeline import examination, learning, preparation, reconciliation, settlement
-from components.pipeline.lookup import Library
+from components.operations import reconciliation
+from components.pipeline import examination, learning, preparation, settlement
 from components.pipeline.preparation import Settled
-from components.pipeline.workspace import Workspace
+from components.workspace.library import Library
+from components.workspace.root import Workspace
 from flows.steps import Step, as_task, directly, leased, workspace
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from components.pipeline.workspace import Progress
+from components.workspace.root import Progress
 from flows import steps
 from flows.intake import drain
 from flows.temporary_server import reach_api, without_heartbeat

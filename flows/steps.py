@@ -19,7 +19,7 @@ from prefect.cache_policies import NO_CACHE
 
 from components.errors import Retryable
 from components.ledger.book import Lease
-from components.pipeline.workspace import Progress, Workspace, no_progress, open_workspace
+from components.workspace.root import Progress, Workspace, no_progress, open_workspace
 
 T = TypeVar("T")
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from prefect import flow
 
-from components.pipeline import reconciliation, rollback
-from components.pipeline.rollback import RolledBack, Watched
-from components.pipeline.workspace import Workspace
+from components.operations import reconciliation, rollback
+from components.operations.rollback import RolledBack, Watched
+from components.workspace.root import Workspace
 from flows.intake import drain
 from flows.steps import Step, as_task, directly, leased, workspace
 

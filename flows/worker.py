@@ -16,7 +16,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-from components.data.settling import Settling
+from components.data.finished_files import Settling
 from components.errors import Retryable
 from components.ledger import views
 from components.pipeline.incoming import Left, take_incoming

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from components.pipeline.registered import alias_differences, expected, files_wrong, records
-from components.pipeline.workspace import Workspace
+from components.pipeline.registration_records import (
+    alias_differences,
+    expected,
+    files_wrong,
+    records,
+)
 from components.registry.inspection import differences
+from components.workspace.root import Workspace
 
 
 def registry_differences(ws: Workspace, deep: bool = True) -> Iterator[tuple[str, str]]:

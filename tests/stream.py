@@ -7,10 +7,11 @@ import random
 from pathlib import Path
 from typing import Any
 
-from components.pipeline import arrival, holdouts
+from components.demo.tiny_base import write_tiny_base
+from components.operations import holdouts
+from components.pipeline import arrival
 from components.pipeline.preparation import Settled
-from components.pipeline.workspace import open_workspace
-from components.training.tiny import write_tiny_base
+from components.workspace.root import open_workspace
 
 GOOD = "good great fine nice lovely".split()
 BAD = "bad awful poor sad ugly".split()

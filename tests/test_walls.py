@@ -58,6 +58,9 @@ def test_every_contract_of_the_walls_is_kept() -> None:
         ("components/training/breach.py", "from dvc.repo import Repo\n"),
         ("components/registry/breach.py", "import great_expectations\n"),
         ("components/gate/breach.py", "from components.settings import GateSettings\n"),
+        ("components/model/breach.py", "from components.training.loop import descend\n"),
+        ("components/training/breach.py", "from components.evaluation import scoring\n"),
+        ("components/workspace/breach.py", "from components.pipeline import arrival\n"),
     ],
 )
 def test_a_breach_is_found_and_named(tmp_path: Path, module: str, line: str) -> None:

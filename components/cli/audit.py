@@ -56,7 +56,7 @@ def version() -> None:
 @pass_root
 def explain(context: Context, number: int, as_json: bool) -> None:
     """Say why version NUMBER was promoted, held or refused, in words and numbers."""
-    from components.pipeline.explanation import explain as find
+    from components.operations.explanation import explain as find
 
     value = find(context.open(), number)
     facts(as_json, value, lambda: _show(value))
@@ -104,7 +104,7 @@ def verify(context: Context, deep: bool, as_json: bool) -> None:
     params.yaml was, since a command ran last.
     """
     from components.operations.verification import UNPROVABLE, verify
-    from components.operations.verification.telling import conclusion, lines
+    from components.operations.verification.wording import conclusion, lines
 
     with progress_bar() as progress:
         report = verify(context.open(progress), deep)

@@ -40,7 +40,7 @@ def init(context: Context, folder: Path | None, shared: bool) -> None:
     What is there already stays as it is. What is made is for you alone (0700), unless --shared
     is given.
     """
-    from components.pipeline.founding import found_root
+    from components.workspace.new_root import found_root
 
     root = (folder or context.root).resolve()
     made = found_root(root, shared=shared)
@@ -104,7 +104,7 @@ def intake(context: Context, as_json: bool) -> None:
     """
     from components.ledger import views
     from components.pipeline.incoming import take_incoming
-    from components.pipeline.storing import remote_warning
+    from components.workspace.stored_files import remote_warning
 
     with progress_bar() as progress:
         ws = context.open(progress)
@@ -139,7 +139,7 @@ def show_status(context: Context, show_all: bool, as_json: bool) -> None:
     """
     from components.ledger import views
     from components.pipeline.incoming import look
-    from components.pipeline.storing import remote_warning
+    from components.workspace.stored_files import remote_warning
 
     ws = context.open()
     champion, inbox = views.champion(ws.ledger), views.arrivals(ws.ledger)
@@ -201,9 +201,9 @@ def predict(context: Context, texts: tuple[str, ...], proba: bool, as_json: bool
     champion = views.champion(ws.ledger)
     if champion is None:
         raise ConfigError("There is no champion yet.", "Run a batch first: `ratchet run FILE`.")
-    from components.evaluation.scoring import predict as answer
-    from components.training.bundle import open_bundle
-    from components.training.placement import placement_of
+    from components.model.answering import predict as answer
+    from components.model.bundle import open_bundle
+    from components.model.placement import placement_of
 
     lines = texts or [line.rstrip("\n") for line in sys.stdin if line.strip()]
     asked = [printable(line) for line in lines]

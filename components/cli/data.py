@@ -40,7 +40,7 @@ def add(context: Context, file: Path, task: str, fill: bool, as_json: bool) -> N
     exam, which settles a verdict of too few items. Afterwards `ratchet watch` looks at the
     champion with the new items.
     """
-    from components.pipeline import holdouts
+    from components.operations import holdouts
 
     ws = context.open()
     with changing(ws) as lease:
@@ -128,7 +128,7 @@ def list_quarantine(context: Context, as_json: bool) -> None:
 def show_quarantine(context: Context, batch: str, as_json: bool) -> None:
     """Show one entry: why, and each refused row with its line. BATCH may be abbreviated."""
     from components.data.quarantine import read_rows
-    from components.pipeline.release import find_entry
+    from components.operations.release import find_entry
 
     ws = context.open()
     entry = find_entry(ws, batch)
@@ -169,7 +169,7 @@ def release_quarantine(context: Context, batch: str, task: str | None, as_json: 
     A held batch is worth examining again after `ratchet holdout add` brought more items. One
     that was rolled back trains to the same barred bundle unless holdouts or champion changed.
     """
-    from components.pipeline.release import release_any
+    from components.operations.release import release_any
 
     ws = context.open()
     with changing(ws) as lease:

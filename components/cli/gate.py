@@ -40,7 +40,7 @@ def plan(context: Context, margin: float | None, churn: float | None, as_json: b
     An exam that is too small holds good updates for a person. This says how many items each
     one needs so that 4 of 5 harmless updates are promoted.
     """
-    from components.pipeline.outlook import plan as find
+    from components.operations.planning import plan as find
 
     value = find(context.open(), margin, churn)
     facts(as_json, value, lambda: _show_plan(value))
@@ -55,7 +55,7 @@ def replay(context: Context, number: int, as_json: bool) -> None:
 
     Ends with 0 when every verdict comes out as recorded, and with 4 when one does not.
     """
-    from components.pipeline.outlook import decide_again
+    from components.operations.planning import decide_again
 
     value = decide_again(context.open(), number)
     facts(as_json, value, lambda: _show_replay(value))

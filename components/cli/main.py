@@ -12,17 +12,7 @@ from types import TracebackType
 
 import click
 
-from components.cli import (
-    audit,
-    daily,
-    data,
-    gate,
-    resident,
-    safekeeping,
-    stopping,
-    story,
-    upkeep,
-)
+from components.cli import audit, backups, daily, data, demo, gate, stopping, upkeep, worker
 from components.cli.options import Context, own_prefect_home
 from components.cli.output import Styled, echo, plain
 from components.errors import RatchetError
@@ -59,7 +49,7 @@ def cli(context: click.Context, root: Path, debug: bool) -> None:
     context.obj = Context(root, debug)
 
 
-for module in (daily, resident, upkeep, safekeeping, data, gate, audit, story):
+for module in (daily, worker, upkeep, backups, data, gate, audit, demo):
     module.register(cli)
 
 

@@ -15,7 +15,7 @@ from components.cli.output import echo
 
 if TYPE_CHECKING:
     from components.ledger.book import Lease
-    from components.pipeline.workspace import Progress, Workspace
+    from components.workspace.root import Progress, Workspace
 
 LEASE_WAIT_SECONDS = 600.0
 NO_EVENTS = {"PREFECT_SERVER_SERVICES_EVENT_PERSISTER_ENABLED": "false"}
@@ -36,7 +36,7 @@ class Context:
 
     def open(self, progress: Progress | None = None) -> Workspace:
         """Open the root as a workspace."""
-        from components.pipeline.workspace import no_progress, open_workspace
+        from components.workspace.root import no_progress, open_workspace
 
         return open_workspace(self.root, progress=progress or no_progress)
 
@@ -53,7 +53,7 @@ def leased(ws: Workspace) -> AbstractContextManager[Lease]:
 @contextmanager
 def changing(ws: Workspace) -> Iterator[Lease]:
     """Hold the model's lease, with whatever a crash left behind put right first."""
-    from components.pipeline import reconciliation
+    from components.operations import reconciliation
 
     with leased(ws) as lease:
         reconciliation.reconcile(ws, lease)

@@ -21,7 +21,7 @@ from typing import Any
 
 import click
 
-from components.pipeline.workspace import Progress, no_progress
+from components.workspace.root import Progress, no_progress
 
 PIPE_COLUMNS = 118
 """How wide tables are where no terminal says."""

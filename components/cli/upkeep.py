@@ -57,7 +57,7 @@ def rollback(context: Context, target: int | None, reason: str, as_json: bool) -
     The batch that came right after it goes to quarantine; later ones are queued again
     (`ratchet intake` runs them).
     """
-    from components.pipeline.rollback import roll_back
+    from components.operations.rollback import roll_back
 
     ws = context.open()
     with changing(ws) as lease:
@@ -91,18 +91,19 @@ def reconcile(context: Context, rebuild: bool, accept_ledger: bool, as_json: boo
     3 where MLflow, the quarantine or the noted head know more than the ledger.
     """
     from components.ledger.verify import rebuild as fill_again
-    from components.pipeline import reconciliation, recovery
-    from components.pipeline.entry_restoration import restore_entries
-    from components.pipeline.restoration import (
+    from components.operations import reconciliation
+    from components.operations.bundle_restoration import (
         require_champion,
         restore_bundles,
         restore_registry,
     )
+    from components.operations.quarantine_restoration import restore_entries
+    from components.workspace import unknown_files
 
     ws = context.open()
     with leased(ws) as lease:
         done = [f"rebuilt from {fill_again(ws.ledger)} events"] if rebuild else []
-        done += recovery.accept_ledger(ws, lease) if accept_ledger else []
+        done += unknown_files.accept_ledger(ws, lease) if accept_ledger else []
         ws.ledger.require_newest()
         done += restore_registry(ws)
         done += restore_bundles(ws)

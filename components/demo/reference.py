@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from components.items import Item
-    from components.training.base import Base
-    from components.training.bundle import Bundle
+    from components.model.base import Base
+    from components.model.bundle import Bundle
 
 TASK = "mood"
 FOLDER = Path("data/reference")
@@ -70,8 +70,8 @@ def reference_settings(settings: Settings) -> Settings:
 
 def run_stream(folder: Path, scratch: Path, settings: Settings) -> dict[str, Any]:
     """Run every batch of `folder` in order and return its numbers by batch."""
-    from components.training.base import load_base
-    from components.training.tiny import write_tiny_base
+    from components.demo.tiny_base import write_tiny_base
+    from components.model.base import load_base
 
     exam = _validated(folder / "exam.jsonl", settings).accepted
     words = sorted({word for item in exam for word in item.text.split()})
@@ -139,8 +139,8 @@ class _Stream:
         return judge(Examination([exam], [learned]), rules)
 
     def _answers(self, bundle: Bundle, items: Sequence[Item]) -> Answers:
-        from components.evaluation.scoring import predict
-        from components.training.placement import placement_of
+        from components.model.answering import predict
+        from components.model.placement import placement_of
 
         placement = placement_of(self._settings)
         given = predict(self._base, bundle, [item.text for item in items], placement).labels

@@ -1,6 +1,6 @@
 """Answers of a version: labels and probabilities, computed once for each item.
 
-Concept: `predict` answers texts; `score` answers items and keeps each answer, with its
+Concept: `score` answers items and keeps each answer, with its
 confidence and its Brier score, in a `ScoreStore`, so an exam costs only the items that this
 version has not answered yet. Of the answers that it finds there, it gives some again.
 
@@ -11,29 +11,24 @@ version answers, none of that version's is used: all are computed anew, and the 
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from random import SystemRandom
 from typing import TYPE_CHECKING
 
 from components.digest import json_digest
 from components.evaluation.score_store import Scored, ScoreStore
-from components.training.classifier import Classifier, check_base, load_classifier
-from components.training.determinism import fixed_threads
-from components.training.progress import Progress, silent
+from components.model.answering import deciding_parts, predict
+from components.model.libraries import library_versions
+from components.model.prediction import Prediction
+from components.model.progress import Progress, silent
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from components.items import Item
-    from components.training.activation_cache import ActivationCache
-    from components.training.base import Base
-    from components.training.bundle import Bundle
-    from components.training.placement import Placement
-
-KEPT_CLASSIFIERS = 4
-"""Champion, candidate, anchor and one to spare; each adds its adapter alone to the memory."""
+    from components.model.activation_cache import ActivationCache
+    from components.model.base import Base
+    from components.model.bundle import Bundle
+    from components.model.placement import Placement
 
 SCORE_DECIMALS = 4
 """What evidence keeps of a probability; the answers of one machine differ by far less."""
@@ -48,21 +43,6 @@ LIKE = 0.01
 TIE = 0.02
 """How far below the best a label may lie that was answered elsewhere: `LIKE` on both sides."""
 
-_CLASSIFIERS: OrderedDict[tuple[str, Placement, ActivationCache | None], Classifier] = OrderedDict()
-
-
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """Answers in the order of the texts.
-
-    labels: the most probable label of each text. probabilities: float32, shape
-    (n_texts, n_classes), each row sums to 1; its columns are `classes`.
-    """
-
-    labels: list[str]
-    probabilities: np.ndarray
-    classes: tuple[str, ...]
-
 
 @dataclass(frozen=True, slots=True)
 class Distrusted:
@@ -75,41 +55,6 @@ class Distrusted:
 
 def unnoticed(found: Distrusted) -> None:
     """Tell nobody."""
-
-
-def predict(
-    base: Base,
-    bundle: Bundle,
-    texts: Sequence[str],
-    placement: Placement,
-    cache: ActivationCache | None = None,
-    progress: Progress = silent,
-) -> Prediction:
-    """Answer `texts` with the version that `bundle` holds.
-
-    Args:
-        base: the base that the bundle was trained on.
-        bundle: the version.
-        texts: any strings; an empty one is answered as well.
-        placement: how to compute; `max_tokens` is the bundle's own. The last bits of a
-            probability can depend on it.
-        cache: where the frozen layers' states are kept.
-        progress: told (texts done, texts).
-
-    Raises:
-        ConfigError: the bundle was trained on another base.
-    """
-    import numpy as np
-
-    classes = bundle.labels
-    if not texts:
-        return Prediction([], np.zeros((0, len(classes)), np.float32), classes)
-    placement = replace(placement, max_tokens=bundle.max_tokens)
-    with fixed_threads(placement.threads):
-        logits = _classifier(base, bundle, placement, cache).logits(texts, progress)
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    probabilities = (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
-    return Prediction([classes[place] for place in logits.argmax(axis=1)], probabilities, classes)
 
 
 def score(
@@ -132,26 +77,37 @@ def score(
         Retryable: the store is locked.
         Corrupted: the store is no database.
     """
-    asked = {item.digest: item for item in items}
-    key = answers_key(bundle, placement)
-    kept = store.look_up(key, asked)
-    known = dict(kept.answers)
-    if kept.unsound:
-        gone = store.forget(key, kept.unsound)
-        distrust(Distrusted(bundle.digest, gone, "rows that do not fit their digests"))
-    drawn = SystemRandom().sample(sorted(known), min(SAMPLED, len(known)))
-    answers = {asked[digest]: known[digest] for digest in drawn}
-    if drawn and (wrong := differing(base, bundle, answers, placement, cache)):
-        reason = f"{len(wrong)} of {len(drawn)} answers given again came out otherwise"
-        distrust(Distrusted(bundle.digest, store.forget(key), reason))
-        known = {}
-    missing = [asked[digest] for digest in sorted(asked.keys() - known.keys())]
-    if missing:
-        texts = [item.text for item in missing]
-        fresh = _scored(predict(base, bundle, texts, placement, cache, progress), missing)
-        store.put(key, fresh)
-        known |= fresh
-    return known
+    found: dict[str, Scored] = {}
+    for key, own in _by_key(bundle, items, placement).items():
+        asked = {item.digest: item for item in own}
+        kept = store.look_up(key, asked)
+        known = dict(kept.answers)
+        if kept.unsound:
+            gone = store.forget(key, kept.unsound)
+            distrust(Distrusted(bundle.digest, gone, "rows that do not fit their digests"))
+        drawn = SystemRandom().sample(sorted(known), min(SAMPLED, len(known)))
+        answers = {asked[digest]: known[digest] for digest in drawn}
+        if drawn and (wrong := differing(base, bundle, answers, placement, cache)):
+            reason = f"{len(wrong)} of {len(drawn)} answers given again came out otherwise"
+            distrust(Distrusted(bundle.digest, store.forget(key), reason))
+            known = {}
+        missing = [asked[digest] for digest in sorted(asked.keys() - known.keys())]
+        if missing:
+            texts = [item.text for item in missing]
+            fresh = _scored(predict(base, bundle, texts, placement, cache, progress), missing)
+            store.put(key, fresh)
+            known |= fresh
+        found |= known
+    return found
+
+
+def _by_key(bundle: Bundle, items: Sequence[Item], placement: Placement) -> dict[str, list[Item]]:
+    """Return the items by what decides the version's answers to them."""
+    keys = {task: answers_key(bundle, placement, task) for task in {item.task for item in items}}
+    found: dict[str, list[Item]] = {}
+    for item in items:
+        found.setdefault(keys[item.task], []).append(item)
+    return found
 
 
 def differing(
@@ -195,36 +151,18 @@ def _scored(prediction: Prediction, items: Sequence[Item]) -> dict[str, Scored]:
     return found
 
 
-def answers_key(bundle: Bundle, placement: Placement) -> str:
-    """Return the digest of all that decides a version's answers.
+def answers_key(bundle: Bundle, placement: Placement, task: str) -> str:
+    """Return the digest of all that decides a version's answers to the items of a task.
 
-    Law: versions that differ in memory or strategy alone have one key, so the second of them
-    is not scored again.
+    That is every part which is not declared as for learning only, the base, the libraries and
+    the number format. Law: versions that differ in memory, strategy or history alone have one
+    key, so the second of them is not scored again.
     """
-    deciding = {
-        name: digest
-        for name, digest in bundle.files.items()
-        if name.startswith("adapter/") or name in ("head.safetensors", "labels.json")
-    }
     return json_digest(
         {
-            "files": deciding,
-            "base": bundle.state["base"]["digest"],
+            "parts": deciding_parts(bundle, task),
+            "libraries": library_versions(),
+            "device": placement.device,
             "precision": placement.precision,
-            "max_tokens": bundle.max_tokens,
         }
     )
-
-
-def _classifier(
-    base: Base, bundle: Bundle, placement: Placement, cache: ActivationCache | None
-) -> Classifier:
-    """Keep the last few loaded, because an exam asks champion and candidate in turn."""
-    check_base(base, bundle)
-    key = (bundle.digest, placement, cache)
-    if key not in _CLASSIFIERS:
-        _CLASSIFIERS[key] = load_classifier(base, bundle, placement, cache)
-    _CLASSIFIERS.move_to_end(key)
-    while len(_CLASSIFIERS) > KEPT_CLASSIFIERS:
-        _CLASSIFIERS.popitem(last=False)
-    return _CLASSIFIERS[key]

@@ -12,14 +12,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection
 
-from components.gate.beyond import CHECKS, look_beyond
 from components.gate.checks import (
     check_drift,
     check_floors,
     exam_comparisons,
     row_comparisons,
 )
-from components.gate.comparing import ask
+from components.gate.comparison import ask
+from components.gate.extra_checks import CHECKS, look_beyond
 from components.gate.family import Finding, settle
 from components.gate.verdicts import Action, Decision, Examination, Outcome, Rules, Verdict
 from components.gate.wording import number

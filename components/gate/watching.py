@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from components.gate import anytime
-from components.gate.comparing import missing, paired_verdict
+from components.gate.comparison import missing, paired_verdict
 from components.gate.paired import Changes
 from components.gate.pairing import Comparison, count_changes
 from components.gate.verdicts import Answers, Outcome, Rules, Verdict

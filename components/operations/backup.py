@@ -22,8 +22,8 @@ from components.ledger import views
 from components.ledger.book import Head, Ledger
 from components.operations.archives import DEEPEST, INSIDE, MANIFEST, Writer, writing
 from components.operations.manifest import Left, Manifest, ratchet_version
-from components.pipeline.workspace import Workspace
 from components.registry.database import sqlite_path
+from components.workspace.root import Workspace
 
 LEDGER = "mlruns/ratchet.db"
 FOLDERS = (
@@ -221,7 +221,7 @@ def _base(ws: Workspace, left: list[Left]) -> list[str]:
 
 
 def _base_digest(ws: Workspace) -> str | None:
-    from components.training.bundle import open_bundle
+    from components.model.bundle import open_bundle
 
     champion = views.champion(ws.ledger)
     if champion is None:

@@ -21,9 +21,9 @@ from components.operations import archives
 from components.operations.archives import INSIDE, REMEDY, Marked, Reader
 from components.operations.backup import LEDGER
 from components.operations.manifest import Left, Manifest, read_manifest
-from components.pipeline.founding import FOLDERS
-from components.pipeline.workspace import Progress, no_progress, open_workspace
 from components.registry.database import sqlite_path
+from components.workspace.new_root import FOLDERS
+from components.workspace.root import Progress, no_progress, open_workspace
 
 SETTINGS = "params.yaml"
 REGISTRY = "mlruns/mlflow.db"

@@ -22,8 +22,9 @@ from components.digest import json_digest, task_name
 from components.errors import ConfigError, DataRejected, RatchetError
 from components.files import mark_of, move_file, read_bytes, write_json
 from components.ledger import views
-from components.pipeline import recovery
-from components.pipeline.batch_files import (
+from components.pipeline.staging import Staged, known_suffix, stage
+from components.workspace import unknown_files
+from components.workspace.batch_files import (
     append_entry,
     keep_aside,
     raw_path,
@@ -32,9 +33,8 @@ from components.pipeline.batch_files import (
     staging,
     unread_path,
 )
-from components.pipeline.staging import Staged, known_suffix, stage
-from components.pipeline.storing import store_files
-from components.pipeline.workspace import Workspace
+from components.workspace.root import Workspace
+from components.workspace.stored_files import store_files
 
 UNNAMED = "default"
 """The task of rows for which nobody named one."""
@@ -258,7 +258,7 @@ def arriving(ws: Workspace) -> Iterator[None]:
     """
     with ws.arrivals_locked():
         if ws.ledger.noted() is None:  # then only what others know tells of an older copy
-            recovery.require_known(ws, interrupted=was_interrupted(ws))
+            unknown_files.require_known(ws, interrupted=was_interrupted(ws))
         _finish_interrupted(ws)
         _mark(ws).touch()
         yield

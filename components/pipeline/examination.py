@@ -30,18 +30,18 @@ from components.gate.verdicts import (
 from components.items import Item
 from components.ledger import views
 from components.ledger.book import Lease
-from components.pipeline import comparing
-from components.pipeline.beyond import look_beyond, traits
+from components.pipeline import drift_survey
 from components.pipeline.examiner import Examiner
-from components.pipeline.lookup import Library
+from components.pipeline.extra_checks import look_beyond, traits
 from components.pipeline.preparation import Divided
-from components.pipeline.workspace import Workspace
+from components.workspace.library import Library
+from components.workspace.root import Workspace
 
 if TYPE_CHECKING:
     from components.evaluation.drift import Drift
     from components.evaluation.scoring import Distrusted
-    from components.pipeline.comparing import Survey
-    from components.training.bundle import Bundle
+    from components.model.bundle import Bundle
+    from components.pipeline.drift_survey import Survey
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ def _examined(
     champion = _open(ws, divided.parent)
     exams = _exams(ws, divided, bundle, champion, examiner)
     learned = _learned(ws, divided, bundle, champion, examiner)
-    compared = comparing.survey(ws, divided, champion, library, examiner)
+    compared = drift_survey.survey(ws, divided, champion, library, examiner)
     known = views.known_tasks(ws.ledger)
     expected = [exam for exam in divided.exams if divided.tasks[exam] in known]
     sat = [divided.exams[exam.exam] for exam in exams]
@@ -159,7 +159,7 @@ def rules(ws: Workspace) -> Rules:
 def _open(ws: Workspace, version: views.Version | None) -> Bundle | None:
     if version is None:
         return None
-    from components.training.bundle import open_bundle
+    from components.model.bundle import open_bundle
 
     return open_bundle(ws.bundles, version.bundle)
 
@@ -199,7 +199,7 @@ def _exams(
                 known=task in known,
                 in_batch=task in in_batch,
                 refusals=served.get(exam, views.Served()).refusals,
-                parts={name: examiner.key(model) for name, model in asked.items()},
+                parts={name: examiner.key(model, task) for name, model in asked.items()},
                 **traits(ws, examiner.items(items)),
             )
         )
@@ -278,7 +278,7 @@ def _evidence(
     bundle: Bundle,
     examination: Examination,
     decision: Decision,
-    compared: comparing.Survey,
+    compared: drift_survey.Survey,
 ) -> dict[str, Any]:
     return {
         **record(examination, rules(ws), decision),

@@ -16,13 +16,13 @@ from components.gate.verdicts import Answers
 from components.items import Item
 from components.ledger import views
 from components.ledger.book import Lease
-from components.pipeline.lookup import Library
-from components.pipeline.workspace import Workspace
+from components.workspace.library import Library
+from components.workspace.root import Workspace
 
 if TYPE_CHECKING:
     from components.evaluation.score_store import Scored
     from components.evaluation.scoring import Distrusted
-    from components.training.bundle import Bundle
+    from components.model.bundle import Bundle
 
 
 class Examiner:
@@ -69,17 +69,17 @@ class Examiner:
             [_finite(each.confidence) if each else None for each in found],
         )
 
-    def key(self, bundle: Bundle) -> str:
-        """Return the digest of all that decides a bundle's answers."""
+    def key(self, bundle: Bundle, task: str) -> str:
+        """Return the digest of all that decides a bundle's answers to a task's items."""
         from components.evaluation.scoring import answers_key
-        from components.training.placement import placement_of
+        from components.model.placement import placement_of
 
-        return answers_key(bundle, placement_of(self._ws.in_force()))
+        return answers_key(bundle, placement_of(self._ws.in_force()), task)
 
     def _scored(self, bundle: Bundle, items: Sequence[Item]) -> dict[str, Scored]:
         """Return item digest -> answer for at least these items."""
         from components.evaluation.scoring import score
-        from components.training.placement import placement_of
+        from components.model.placement import placement_of
 
         ws, given = self._ws, self._given.setdefault(bundle.digest, {})
         wanted = [item for item in items if item.digest not in given]

@@ -1,11 +1,8 @@
 """What lies under `data/incoming`: taken in once it is finished, or left and told why.
 
-Concept: a file is taken when it has settled (`components.data.settling`). Its fault is its own:
-it ends in quarantine, or stays with a reason, and the next is taken. A fault of the ledger or
+Concept: a file is taken once it is finished (`data.finished_files`). Its fault is its own: it
+ends in quarantine, or stays with a reason, and the next is taken. A fault of the ledger or
 of the disk ends the intake, with every file that did not arrive where it was.
-
-Promise: links are never followed, pipes never opened, and nothing is passed over without a
-word but hidden files and those whose suffix says that they are still being written.
 """
 
 from __future__ import annotations
@@ -15,8 +12,8 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from components.data.finished_files import Settling
 from components.data.formats import FORMATS
-from components.data.settling import Settling
 from components.errors import DataRejected
 from components.pipeline.arrival import (
     Arrived,
@@ -26,7 +23,6 @@ from components.pipeline.arrival import (
     refuse_unreadable,
     take,
 )
-from components.pipeline.batch_files import staging
 from components.pipeline.staging import (
     BeingWritten,
     UnreadableSource,
@@ -36,7 +32,8 @@ from components.pipeline.staging import (
     put_back,
     stage,
 )
-from components.pipeline.workspace import Workspace
+from components.workspace.batch_files import staging
+from components.workspace.root import Workspace
 
 UNFINISHED = (".part", ".tmp", ".swp", ".crdownload")
 BEING_WRITTEN = "still being written: left for the next time"

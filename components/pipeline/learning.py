@@ -16,19 +16,19 @@ from components.errors import Corrupted
 from components.items import Item
 from components.ledger import views
 from components.ledger.book import Lease
-from components.pipeline.choosing import choose
-from components.pipeline.lookup import Library
+from components.pipeline.automatic_settings import choose
 from components.pipeline.preparation import Divided
-from components.pipeline.workspace import Workspace
+from components.workspace.library import Library
+from components.workspace.root import Workspace
 
 if TYPE_CHECKING:
-    from components.training.bundle import Bundle
+    from components.model.bundle import Bundle
     from components.training.memory import MemoryRef
 
 
 def learn(ws: Workspace, lease: Lease, divided: Divided, library: Library) -> Bundle:
     """Return the candidate's bundle, trained now or by an earlier, interrupted run."""
-    from components.training.bundle import open_bundle
+    from components.model.bundle import open_bundle
     from components.training.candidate import Lesson, lesson_key
     from components.training.candidate import learn as train
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from components.items import Item
 from components.ledger import views
-from components.pipeline.workspace import Workspace
+from components.workspace.root import Workspace
 
 FAR_MORE = 10
 """A task of a batch may be a slip of another one that has so many times its rows."""

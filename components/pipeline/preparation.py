@@ -21,12 +21,12 @@ from components.items import Item, write_items
 from components.ledger import views
 from components.ledger.book import Lease
 from components.pipeline.arrival import printable
-from components.pipeline.batch_files import append_entry, items_path, raw_path, set_batch_aside
-from components.pipeline.beyond import case_file
-from components.pipeline.kept import read_kept, store_raw
+from components.pipeline.extra_checks import case_file
 from components.pipeline.new_tasks import NewTasks, find_new_tasks, recorded_new_tasks
-from components.pipeline.storing import store_files
-from components.pipeline.workspace import Workspace
+from components.pipeline.stored_batch import read_kept, store_raw
+from components.workspace.batch_files import append_entry, items_path, raw_path, set_batch_aside
+from components.workspace.root import Workspace
+from components.workspace.stored_files import store_files
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +222,7 @@ def divide(ws: Workspace, lease: Lease, checked: Checked) -> Divided:
 def _known_labels(ws: Workspace, parent: views.Version | None) -> frozenset[str]:
     if parent is None:
         return frozenset()
-    from components.training.bundle import open_bundle
+    from components.model.bundle import open_bundle
 
     return frozenset(open_bundle(ws.bundles, parent.bundle).labels)
 

@@ -11,16 +11,16 @@ from pathlib import Path
 
 from components.ledger import views
 from components.ledger.book import Lease
-from components.pipeline import chronicle, registered, reporting
-from components.pipeline.batch_files import items_path
-from components.pipeline.chronicle import Story
+from components.pipeline import accuracy_history, registration_records, reporting
+from components.pipeline.accuracy_history import Story
 from components.pipeline.examination import Examined
-from components.pipeline.measures import metrics_of
 from components.pipeline.preparation import Checked, Divided
-from components.pipeline.republication import restore_versions
-from components.pipeline.workspace import Workspace
+from components.pipeline.registry_repair import restore_versions
+from components.pipeline.run_metrics import metrics_of
 from components.registry.inspection import BARRED
 from components.registry.submission import DataSource, Submission
+from components.workspace.batch_files import items_path
+from components.workspace.root import Workspace
 
 
 def mirror(
@@ -34,10 +34,10 @@ def mirror(
     for every version where `touched` is None or something was found wrong; otherwise the
     statuses of the versions in `touched`. Files are read whole only where `deep`.
     """
-    glance = ws.registry.glance(registered.champion_number(ws))
-    whole = touched is None or not registered.in_order(ws, glance)
+    glance = ws.registry.glance(registration_records.champion_number(ws))
+    whole = touched is None or not registration_records.in_order(ws, glance)
     changes = restore_versions(ws, lease, deep) if whole else []
-    for alias, number in registered.wanted_aliases(ws).items():
+    for alias, number in registration_records.wanted_aliases(ws).items():
         shown = ws.registry.alias(alias) if whole else glance.aliases.get(alias)
         if shown == number:
             continue
@@ -71,7 +71,7 @@ def submission(
     """Return everything that the registry is to show of a candidate."""
     decision, state = examined.decision, examined.bundle.state
     settings, evidence = ws.settings, ws.read_document(examined.evidence)
-    story = chronicle.story(ws, evidence)
+    story = accuracy_history.story(ws, evidence)
     return Submission(
         key=key,
         bundle=examined.bundle.folder,

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.files import write_bytes
-from components.pipeline.chronicle import Story
+from components.pipeline.accuracy_history import Story
 from components.pipeline.examination import Examined
 from components.pipeline.preparation import Checked, Divided, reason_counts
-from components.pipeline.workspace import Workspace
+from components.workspace.root import Workspace
 
 if TYPE_CHECKING:
     from components.evaluation.drift import Drift

@@ -15,11 +15,11 @@ from components.ledger import views
 from components.ledger.book import Lease
 from components.ledger.projections import Superseded
 from components.pipeline import publication
-from components.pipeline.batch_files import append_entry, set_batch_aside
 from components.pipeline.examination import Examined, rules
 from components.pipeline.preparation import Checked, Divided, Settled, settled
-from components.pipeline.workspace import Workspace
 from components.registry.submission import Registered
+from components.workspace.batch_files import append_entry, set_batch_aside
+from components.workspace.root import Workspace
 
 Action = Literal["promoted", "held", "rejected", "superseded"]
 

@@ -22,9 +22,9 @@ from itertools import count
 from pathlib import Path
 from typing import BinaryIO
 
+from components.data.finished_files import Signature, is_open_for_writing
 from components.data.formats import FORMATS
 from components.data.records import Source, too_large
-from components.data.settling import Signature, is_open_for_writing
 from components.errors import DataRejected, Retryable
 from components.files import FileMark
 

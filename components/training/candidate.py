@@ -9,40 +9,46 @@ bytes on one machine, in whatever process, however often.
 
 from __future__ import annotations
 
-import platform
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.digest import json_digest
 from components.errors import ConfigError, DataRejected
 from components.items import Item
-from components.training.adapters import METHODS
-from components.training.bundle import FORMAT, Bundle, Contents, write_bundle
-from components.training.classifier import Body, Classifier, check_base, make_body
-from components.training.determinism import derived_seed, reproducible, resolve_device
-from components.training.encoding import tokenise
-from components.training.heads import HEADS
-from components.training.heads.linear import grown_labels
+from components.model.adapters import METHODS
+from components.model.adapters.method import Method
+from components.model.bundle import (
+    FORMAT,
+    Bundle,
+    Part,
+    json_part,
+    strategy_part,
+    tensors_part,
+    write_bundle,
+)
+from components.model.classifier import Body, Classifier, check_base, make_body
+from components.model.determinism import derived_seed, reproducible, resolve_device
+from components.model.encoding import tokenise
+from components.model.heads import HEADS
+from components.model.heads.linear import grown_labels
+from components.model.libraries import library_versions
+from components.model.placement import placement_of
+from components.model.progress import Progress, silent
 from components.training.learner import Learner
-from components.training.memory import MemoryRef, references
-from components.training.placement import placement_of
-from components.training.progress import Progress, silent
+from components.training.memory import MemoryRef, references, remembered
 from components.training.strategies import STRATEGIES
 from components.training.strategies.strategy import Situation, Strategy
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from components.model.activation_cache import ActivationCache
+    from components.model.base import Base
     from components.settings import Settings
-    from components.training.activation_cache import ActivationCache
-    from components.training.base import Base
-
-LIBRARIES = ("torch", "transformers", "tokenizers", "peft", "safetensors")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +67,6 @@ class Lesson:
     anchors: dict[str, str]
     wall: str
     replay: Callable[[Sequence[MemoryRef]], Sequence[Item]]
-
-
-def library_versions() -> dict[str, str]:
-    """Return the versions of what decides the bytes, Python's included."""
-    found = {name: version(name) for name in LIBRARIES}
-    return found | {"python": platform.python_version()}
 
 
 def lesson_key(base: Base, lesson: Lesson, settings: Settings) -> str:
@@ -123,15 +123,20 @@ def learn(
         guard = strategy.guard(learner)
         strategy.fit(learner, guard, progress)
         method, own = METHODS[settings.adapter.method], learner.classifier
-        contents = Contents(
-            save_adapter=partial(method.save, own.body.model, base.name),
-            head=own.head,
-            labels=own.labels,
-            strategy=guard.finish(),
-            memory=strategy.remember(situation),
-            state=_state(base, lesson, settings, strategy, replayed, own.body),
+        memory = [ref.to_json() for ref in strategy.remember(situation)]
+        parts = (
+            Part("adapter", "answers", partial(_save_adapter, method, own.body.model, base.name)),
+            tensors_part("head", "answers", own.head.state_dict()),
+            json_part("labels", "answers", list(own.labels)),
+            strategy_part(guard.finish()),
+            json_part("memory", "learns", memory),
         )
-        return write_bundle(bundles, contents)
+        state = _state(base, lesson, settings, strategy, replayed, own.body)
+        return write_bundle(bundles, state, parts)
+
+
+def _save_adapter(method: Method, model: nn.Module, base_name: str, folder: Path) -> None:
+    method.save(model, base_name, folder / "adapter")
 
 
 def _check(base: Base, lesson: Lesson, settings: Settings) -> None:
@@ -157,7 +162,7 @@ def _check(base: Base, lesson: Lesson, settings: Settings) -> None:
 def _situation(lesson: Lesson, settings: Settings) -> Situation:
     return Situation(
         new=tuple(references(lesson.batch, lesson.items)),
-        memory=lesson.parent.memory if lesson.parent else (),
+        memory=remembered(lesson.parent),
         settings=settings.strategy,
         seed=settings.seed,
     )
@@ -222,6 +227,7 @@ def _state(
         "device": resolve_device(settings.training.device),
         "frozen": str(body.lower.view) if body.lower else None,
         "head": strategy.head,
+        "kind": "classifier",
         "key": lesson_key(base, lesson, settings),
         "libraries": library_versions(),
         "parent": lesson.parent.digest if lesson.parent else None,

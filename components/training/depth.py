@@ -16,15 +16,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from components.model.placement import placement_of
+from components.model.progress import Progress, silent
 from components.training.candidate import Lesson, learn
-from components.training.placement import placement_of
-from components.training.progress import Progress, silent
 
 if TYPE_CHECKING:
     from components.items import Item
+    from components.model.activation_cache import ActivationCache
+    from components.model.base import Base
     from components.settings import Settings
-    from components.training.activation_cache import ActivationCache
-    from components.training.base import Base
 
 TRIED_ROWS = 2000
 """Rows of the first batch that are used at most."""
@@ -98,7 +98,7 @@ def decide(trials: Sequence[Trial]) -> Trial:
 
 
 def _depths(base: Base) -> list[int]:
-    from components.training.layers import layer_stack
+    from components.model.layers import layer_stack
 
     count = len(layer_stack(base.model)[1])
     return sorted({depth for depth in (1, 2, 3, count // 2, count) if 1 <= depth <= count})
@@ -113,7 +113,7 @@ def _try(
     base: Base, rows: Sequence[Item], settings: Settings, cache: ActivationCache | None
 ) -> Trial:
     """Train on every other row and answer the rest, then the other way round."""
-    from components.evaluation.scoring import predict
+    from components.model.answering import predict
 
     right, seconds = 0, 0.0
     for half in (0, 1):

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from components.items import Item
+    from components.model.bundle import Bundle
+    from components.model.classifier import Classifier
     from components.settings import Settings
-    from components.training.bundle import Bundle
-    from components.training.classifier import Classifier
 
 
 TOKEN_BUDGET = {"cpu": 2048, "cuda": 65536}

@@ -21,10 +21,10 @@ from components.training import averaging, stopping
 if TYPE_CHECKING:
     from torch.optim import Optimizer
 
+    from components.model.progress import Progress
     from components.settings import TrainingSettings
+    from components.training.guard import Guard
     from components.training.learner import Learner
-    from components.training.progress import Progress
-    from components.training.strategies.strategy import Guard
 
 POOL_BATCHES = 16
 """Batches' worth of shuffled rows that are sorted by length together."""

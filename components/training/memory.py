@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 
 from components.digest import json_digest
 from components.items import Item
+from components.model.bundle import Bundle
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -26,6 +27,11 @@ class MemoryRef:
     def to_json(self) -> dict[str, str]:
         """Return the reference as JSON values."""
         return asdict(self)
+
+
+def remembered(bundle: Bundle | None) -> tuple[MemoryRef, ...]:
+    """Return the memory of a version; before the first one there is none."""
+    return tuple(MemoryRef(**ref) for ref in bundle.read_json("memory.json")) if bundle else ()
 
 
 def references(batch: str, items: Iterable[Item]) -> list[MemoryRef]:

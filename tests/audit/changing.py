@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from components.ledger import views
-from components.pipeline.batch_files import items_path, raw_path
-from components.pipeline.workspace import Workspace, open_workspace
+from components.workspace.batch_files import items_path, raw_path
+from components.workspace.root import Workspace, open_workspace
 
 Make = Callable[[Path], str]
 

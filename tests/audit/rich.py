@@ -14,8 +14,8 @@ from components.files import mark_of
 from components.ledger import views
 from components.ledger.chain import GENESIS, event_hash, payload_text
 from components.ledger.verify import rebuild
-from components.pipeline import reconciliation, release, rollback
-from components.pipeline.workspace import Workspace, open_workspace
+from components.operations import reconciliation, release, rollback
+from components.workspace.root import Workspace, open_workspace
 from tests.stream import add_exam, batch, make_root, rows, settle, write_jsonl
 
 ENTERING = (

@@ -12,8 +12,8 @@ import pytest
 
 from components.ledger import views
 from components.operations.verification import UNPROVABLE, Report, verify
-from components.operations.verification.telling import lines
-from components.pipeline.workspace import open_workspace
+from components.operations.verification.wording import lines
+from components.workspace.root import open_workspace
 from tests.audit import changes, changing, extra_changes, mlflow_changes, rich
 from tests.audit.changing import CHANGES, Change, counted
 from tests.command import assert_one_paragraph, ratchet

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from components.ledger import views
-from components.pipeline.workspace import open_workspace
+from components.workspace.root import open_workspace
 from tests.command import ratchet
 
 HUGE = ["9223372036854775807", "9223372036854775808", "1" * 5000, "2147483648"]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from components.ledger import views
-from components.pipeline.workspace import open_workspace
+from components.workspace.root import open_workspace
 from tests.command import assert_one_paragraph, ratchet
 from tests.server import Server
 from tests.stream import PARAMS, add_exam, batch, rows, write_jsonl

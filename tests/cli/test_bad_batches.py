@@ -13,7 +13,7 @@ import pytest
 
 from components.ledger import views
 from components.ledger.verify import verify
-from components.pipeline.workspace import open_workspace
+from components.workspace.root import open_workspace
 from tests.command import Ran, assert_one_paragraph, ratchet
 from tests.server import Server
 from tests.stream import PARAMS, batch, rows, write_jsonl

@@ -12,7 +12,7 @@ import pytest
 
 from components.ledger import views
 from components.ledger.verify import verify
-from components.pipeline.workspace import open_workspace
+from components.workspace.root import open_workspace
 from flows import steps
 from tests.command import Ran, assert_one_paragraph, files_up_to, ratchet
 from tests.server import Server

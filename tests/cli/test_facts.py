@@ -12,7 +12,7 @@ import pytest
 
 from components.cli import main as entry
 from components.ledger import views
-from components.pipeline.workspace import open_workspace
+from components.workspace.root import open_workspace
 from tests.command import assert_one_paragraph, finish, ratchet, start
 from tests.server import Server
 from tests.stream import PARAMS, batch, make_root, rows

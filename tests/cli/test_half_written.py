@@ -13,9 +13,9 @@ from components.data.versioning import DataStore
 from components.ledger import views
 from components.ledger.verify import verify
 from components.pipeline import reporting
-from components.pipeline.workspace import open_workspace
 from components.registry import store as registry_store
 from components.training import candidate
+from components.workspace.root import open_workspace
 from flows import steps
 from tests.command import assert_one_paragraph, files_up_to, ratchet
 from tests.server import Server

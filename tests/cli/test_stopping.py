@@ -16,7 +16,7 @@ from pydantic import BaseModel, field_serializer
 from components.errors import Corrupted
 from components.ledger import views
 from components.ledger.verify import verify
-from components.pipeline.workspace import open_workspace
+from components.workspace.root import open_workspace
 from tests.command import Ran, finish, ratchet, start
 from tests.server import Server
 from tests.stream import batch

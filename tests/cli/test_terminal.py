@@ -12,7 +12,7 @@ import pytest
 from components.cli import output
 from components.cli.output import Styled, echo, plain
 from components.ledger import views
-from components.pipeline.workspace import open_workspace
+from components.workspace.root import open_workspace
 from tests.command import Ran, ratchet
 from tests.stream import rows, settle, write_jsonl
 

@@ -24,8 +24,9 @@ import pytest
 from components.ledger import views
 from components.ledger.book import Ledger
 from components.ledger.verify import verify
-from components.pipeline import arrival, holdouts, reconciliation, rollback
-from components.pipeline.workspace import Workspace, open_workspace
+from components.operations import holdouts, reconciliation, rollback
+from components.pipeline import arrival
+from components.workspace.root import Workspace, open_workspace
 from flows.retrain import settle_batch
 from tests.stream import batch, make_root
 

@@ -10,7 +10,7 @@ import pytest
 
 from components.ledger import views
 from components.ledger.verify import verify
-from components.pipeline.workspace import open_workspace
+from components.workspace.root import open_workspace
 from tests.command import finish, start
 from tests.server import Server
 from tests.stream import batch

@@ -13,8 +13,8 @@ import pytest
 
 from components.demo.fetch import fetch
 from components.ledger import views
-from components.pipeline.explanation import explain
-from components.pipeline.workspace import Workspace, open_workspace
+from components.operations.explanation import explain
+from components.workspace.root import Workspace, open_workspace
 
 pytestmark = pytest.mark.slow
 

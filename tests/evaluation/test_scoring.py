@@ -10,24 +10,24 @@ from typing import Any
 import numpy as np
 import pytest
 
+from components.demo.tiny_base import write_tiny_base
 from components.errors import ConfigError, Corrupted, Retryable
 from components.evaluation import score_store, scoring
 from components.evaluation.score_store import Kept, Scored, ScoreStore
 from components.evaluation.scoring import (
-    KEPT_CLASSIFIERS,
     SAMPLED,
     Distrusted,
     answers_key,
-    predict,
     score,
 )
 from components.items import make_item
+from components.model import answering
+from components.model.answering import KEPT_VERSIONS, predict
+from components.model.base import Base, load_base
+from components.model.bundle import Bundle
+from components.model.placement import Placement
 from components.settings import Settings
-from components.training.base import Base, load_base
-from components.training.bundle import Bundle
 from components.training.candidate import Lesson, learn
-from components.training.placement import Placement
-from components.training.tiny import write_tiny_base
 
 ITEMS = tuple(
     make_item(f"it was {word} {'so ' * (place % 9)}{place}", label, "default")
@@ -58,7 +58,7 @@ def bundles(
     folder = tmp_path_factory.mktemp("bundles")
     return [
         learn(base, folder, Lesson(f"{n}" * 64, ITEMS, None, {}, "0" * 64, list), settings)
-        for n in range(KEPT_CLASSIFIERS + 2)
+        for n in range(KEPT_VERSIONS + 2)
     ]
 
 
@@ -99,7 +99,7 @@ def test_versions_asked_in_turn_keep_their_own_answers_when_evicted_and_loaded_a
     again = [predict(base, bundle, TEXTS, PLAIN).probabilities for bundle in bundles]
     assert all((one == other).all() for one, other in zip(first, again, strict=True))
     assert not any((first[0] == other).all() for other in first[1:])
-    assert len(scoring._CLASSIFIERS) <= KEPT_CLASSIFIERS
+    assert len(answering._OPEN) <= KEPT_VERSIONS
 
 
 def test_another_base_is_refused(base: Base, bundles: list[Bundle]) -> None:
@@ -271,7 +271,7 @@ def test_answers_turned_round_with_digests_that_fit_are_found_by_giving_some_aga
 ) -> None:
     told: list[Distrusted] = []
     whole = score(base, bundles[0], ITEMS, store, PLAIN)
-    key = answers_key(bundles[0], PLAIN)
+    key = answers_key(bundles[0], PLAIN, "mood")
     turned = {
         item: replace(each, label={"pos": "neg", "neg": "pos"}[each.label])
         for item, each in whole.items()

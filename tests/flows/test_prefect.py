@@ -12,7 +12,7 @@ import pytest
 from components.errors import Corrupted, Retryable
 from components.ledger import views
 from components.pipeline import arrival
-from components.pipeline.workspace import open_workspace
+from components.workspace.root import open_workspace
 from flows import steps
 from flows.intake import drain, intake
 from flows.reconcile import reconcile

@@ -15,7 +15,7 @@ import pytest
 from components.errors import Corrupted, Retryable
 from components.ledger import views
 from components.pipeline import arrival
-from components.pipeline.workspace import open_workspace
+from components.workspace.root import open_workspace
 from flows import steps, worker
 from flows.worker import Pace, serve
 from tests.command import start

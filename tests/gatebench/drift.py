@@ -22,11 +22,11 @@ from components.demo import fetch
 from components.demo.stream import TURNED, label
 from components.digest import text_digest
 from components.evaluation.drift import CHECKS, Compared, Side, examine
+from components.model.activation_cache import ActivationCache
+from components.model.base import load_base
+from components.model.frozen import embed
+from components.model.placement import placement_of
 from components.settings import DriftSettings, parse_settings
-from components.training.activation_cache import ActivationCache
-from components.training.base import load_base
-from components.training.frozen import embed
-from components.training.placement import placement_of
 from tests.page import Check, Section, opening
 from tests.speed.corpora import CACHE
 

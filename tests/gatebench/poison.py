@@ -23,7 +23,7 @@ from typing import Any
 from components.demo import fetch
 from components.demo.stream import TURNED, Dealer, make_stream, write_scene
 from components.ledger import views
-from components.pipeline.workspace import Workspace, open_workspace
+from components.workspace.root import Workspace, open_workspace
 from tests.page import Check, Section, opening
 from tests.speed.corpora import CACHE
 from tests.stream import add_exam, settle, write_jsonl

@@ -23,10 +23,11 @@ from components.digest import file_digest
 from components.files import mark_of, publish_folder
 from components.ledger import views
 from components.ledger.verify import verify
-from components.operations import archives, backup
+from components.operations import archives, backup, reconciliation
 from components.operations.restore import restore
-from components.pipeline import arrival, batch_files, reconciliation, recovery
-from components.pipeline.workspace import open_workspace
+from components.pipeline import arrival
+from components.workspace import batch_files, unknown_files
+from components.workspace.root import open_workspace
 from tests.command import Ran, assert_one_paragraph, files_up_to, finish, ratchet, start
 from tests.server import Server
 from tests.stream import batch, settle
@@ -519,7 +520,7 @@ def test_an_acceptance_that_is_killed_can_be_run_again(
         settle(grown, batch(grown / f"b{seed}.jsonl", seed))
     shutil.copy(older, grown / "mlruns" / "ratchet.db")
     ws = open_workspace(grown)
-    move, calls = recovery._move, []
+    move, calls = unknown_files._move, []
 
     def second(*arguments: object) -> object:
         calls.append(arguments)
@@ -530,8 +531,8 @@ def test_an_acceptance_that_is_killed_can_be_run_again(
             if point == "append":
                 monkeypatch.setattr(type(ws.ledger), "append", _die)
             else:
-                monkeypatch.setattr(recovery, "_move", second)
-            recovery.accept_ledger(ws, lease)
+                monkeypatch.setattr(unknown_files, "_move", second)
+            unknown_files.accept_ledger(ws, lease)
 
     _killed(work)
     assert ratchet(grown, "reconcile").code == 3

@@ -20,12 +20,13 @@ from components.errors import Corrupted, Retryable
 from components.files import mark_of
 from components.ledger import views
 from components.ledger.book import Ledger
+from components.operations.reconciliation import reconcile
+from components.operations.release import find_entry, release
 from components.operations.verification import verify
-from components.pipeline import arrival, batch_files, incoming, staging
+from components.pipeline import arrival, incoming, staging
 from components.pipeline.incoming import take_incoming
-from components.pipeline.reconciliation import reconcile
-from components.pipeline.release import find_entry, release
-from components.pipeline.workspace import Workspace, open_workspace
+from components.workspace import batch_files
+from components.workspace.root import Workspace, open_workspace
 from tests.command import ratchet
 from tests.stream import PARAMS, batch, rows, write_jsonl
 

@@ -11,12 +11,13 @@ import pytest
 from components.data import quarantine
 from components.files import mark_of
 from components.ledger import views
-from components.pipeline import arrival, holdouts
-from components.pipeline.batch_files import raw_path
-from components.pipeline.reconciliation import reconcile
-from components.pipeline.release import find_entry, release
-from components.pipeline.storing import remote_warning
-from components.pipeline.workspace import Workspace, open_workspace
+from components.operations import holdouts
+from components.operations.reconciliation import reconcile
+from components.operations.release import find_entry, release
+from components.pipeline import arrival
+from components.workspace.batch_files import raw_path
+from components.workspace.root import Workspace, open_workspace
+from components.workspace.stored_files import remote_warning
 from flows.retrain import settle_batch
 from tests.stream import PARAMS, add_exam, batch, rows, settle, write_jsonl
 

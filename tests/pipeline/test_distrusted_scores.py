@@ -9,7 +9,7 @@ import pytest
 
 from components.evaluation import scoring
 from components.ledger import views
-from components.pipeline.workspace import open_workspace
+from components.workspace.root import open_workspace
 from flows.watch import look_and_go_back
 from tests.audit.changes import INVERTED, forged, scores
 from tests.command import ratchet

@@ -21,7 +21,7 @@ from components.digest import bytes_digest
 from components.ledger import views
 from components.ledger.verify import verify
 from components.pipeline import arrival
-from components.pipeline.workspace import Workspace, open_workspace
+from components.workspace.root import Workspace, open_workspace
 from flows.retrain import settle_batch
 from tests.stream import batch
 

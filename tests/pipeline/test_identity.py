@@ -14,11 +14,11 @@ import pytest
 
 from components.errors import ConfigError, DataRejected
 from components.ledger import views
+from components.operations.release import find_entry, release
 from components.pipeline.arrival import Arrived, arrive
-from components.pipeline.batch_files import items_path
 from components.pipeline.incoming import Taken, incoming_files, take_incoming
-from components.pipeline.release import find_entry, release
-from components.pipeline.workspace import open_workspace
+from components.workspace.batch_files import items_path
+from components.workspace.root import open_workspace
 from flows.retrain import settle_batch
 from tests.stream import PARAMS, batch, rows, settle, write_jsonl
 

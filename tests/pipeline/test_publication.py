@@ -13,9 +13,9 @@ import pytest
 
 from components.errors import Corrupted
 from components.ledger import views
-from components.pipeline.reconciliation import reconcile
-from components.pipeline.restoration import restore_registry
-from components.pipeline.workspace import Workspace, open_workspace
+from components.operations.bundle_restoration import restore_registry
+from components.operations.reconciliation import reconcile
+from components.workspace.root import Workspace, open_workspace
 from tests.command import ratchet
 from tests.registry_state import registry_differences
 

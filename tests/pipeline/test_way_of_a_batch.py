@@ -14,15 +14,17 @@ from components.errors import Corrupted
 from components.gate import Answers, Rules, shown_better
 from components.items import Item, make_item
 from components.ledger import views
-from components.pipeline import examination, learning, preparation, reconciliation, settlement
+from components.model.bundle import Bundle, open_bundle
+from components.operations import reconciliation
+from components.operations.explanation import explain
+from components.operations.planning import decide_again
+from components.operations.rollback import roll_back
+from components.pipeline import examination, learning, preparation, settlement
 from components.pipeline.arrival import arrive
-from components.pipeline.explanation import explain
-from components.pipeline.lookup import Library
-from components.pipeline.outlook import decide_again
 from components.pipeline.preparation import Settled
-from components.pipeline.rollback import roll_back
-from components.pipeline.workspace import Workspace, open_workspace
-from components.training.bundle import Bundle, open_bundle
+from components.training.memory import remembered
+from components.workspace.library import Library
+from components.workspace.root import Workspace, open_workspace
 from flows.retrain import settle_batch
 from tests.stream import FILLER, GOOD, PARAMS, add_exam, batch, make_root, rows, settle, write_jsonl
 
@@ -123,13 +125,13 @@ def test_nothing_held_out_is_trained_on_replayed_or_remembered(grown: Path) -> N
     held_near = {item.near for item in views.held_items(ws.ledger)}
     train, mine = sides(ws, settled.batch)
     assert len(train) + len(mine) < len(values) - 29
-    remembered = Library(ws).replay(bundle.memory)
-    assert len(remembered) > len(train)
-    assert held_near.isdisjoint(item.near for item in remembered)
-    assert {ref.item for ref in bundle.memory}.isdisjoint(
+    replayed = Library(ws).replay(remembered(bundle))
+    assert len(replayed) > len(train)
+    assert held_near.isdisjoint(item.near for item in replayed)
+    assert {ref.item for ref in remembered(bundle)}.isdisjoint(
         i.item for i in views.held_items(ws.ledger)
     )
-    near = {item.near for item in remembered}
+    near = {item.near for item in replayed}
     assert near <= views.trained_among(ws.ledger, near)
 
 

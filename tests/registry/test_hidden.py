@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from components.pipeline.workspace import open_workspace
+from components.workspace.root import open_workspace
 from tests.command import ratchet
 
 PROMPT = "('mlflow.prompt.is_prompt', 'true', 'tiny'"

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from components.pipeline.workspace import open_workspace
+from components.workspace.root import open_workspace
 from tests.command import ratchet
 from tests.registry_state import registry_differences
 from tests.stream import PARAMS, batch, make_root, settle

@@ -21,9 +21,9 @@ from components.clock import system_clock
 from components.ledger import views
 from components.ledger.book import Ledger
 from components.pipeline import settlement
-from components.pipeline.registered import DOCUMENTS, records
-from components.pipeline.workspace import open_workspace
+from components.pipeline.registration_records import DOCUMENTS, records
 from components.registry import restoring, rows
+from components.workspace.root import open_workspace
 from tests.command import ratchet
 from tests.registry_state import registry_differences
 from tests.stream import batch, settle

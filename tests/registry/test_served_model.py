@@ -13,17 +13,17 @@ import pandas
 import pytest
 from mlflow import MlflowClient, pyfunc
 
-from components.evaluation.scoring import predict
+from components.demo.tiny_base import write_tiny_base
 from components.items import make_item
+from components.model.answering import predict
+from components.model.base import Base, load_base
+from components.model.bundle import Bundle
+from components.model.encoding import tokenise
+from components.model.placement import Placement
 from components.registry import Registry, Submission
 from components.registry.served_model import RatchetModel
 from components.settings import parse_settings
-from components.training.base import Base, load_base
-from components.training.bundle import Bundle
 from components.training.candidate import Lesson, learn
-from components.training.encoding import tokenise
-from components.training.placement import Placement
-from components.training.tiny import write_tiny_base
 
 GOOD, BAD = ("lovely", "great", "fine"), ("awful", "broken", "late")
 TEXTS = [f"{word} parcel {n}" for n in range(9) for word in (*GOOD, *BAD)]

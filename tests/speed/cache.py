@@ -25,14 +25,15 @@ from unittest import mock
 import numpy as np
 
 from components.evaluation import scoring
-from components.evaluation.scoring import predict
 from components.items import Item
+from components.model import layers
+from components.model.activation_cache import ActivationCache
+from components.model.answering import predict
+from components.model.base import load_base
+from components.model.placement import placement_of
 from components.settings import Settings, parse_settings
-from components.training import layers
-from components.training.activation_cache import ActivationCache
-from components.training.base import load_base
 from components.training.candidate import Lesson, learn
-from components.training.placement import placement_of, probe
+from components.training.probe import probe
 from tests.page import Check, Section
 from tests.speed.corpora import base_folder, problem
 from tests.speed.update import as_items

@@ -159,7 +159,7 @@ def grow(root: Path, batches: int) -> dict[str, Any]:
     import psutil
 
     from components.pipeline import arrival
-    from components.pipeline.workspace import open_workspace
+    from components.workspace.root import open_workspace
     from flows.retrain import settle_batch
     from tests.stream import add_exam, batch, make_root
 

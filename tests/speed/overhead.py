@@ -37,7 +37,7 @@ holdout: {max_items: 500}
 COMPUTE = {
     "training": ("components.training.candidate", "learn"),
     "scoring": ("components.evaluation.scoring", "score"),
-    "embedding": ("components.training.frozen", "embed"),
+    "embedding": ("components.model.frozen", "embed"),
 }
 STEPS = ("reconcile", "validate", "store", "split", "train", "examine", "register", "settle")
 
@@ -141,7 +141,7 @@ def run_worker(root: Path) -> list[dict[str, Any]]:
     import psutil
     from prefect.server.api.server import SubprocessASGIServer
 
-    from components.pipeline.workspace import no_progress
+    from components.workspace.root import no_progress
     from flows import retrain, session
     from tests.stream import batch
 

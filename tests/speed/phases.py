@@ -22,15 +22,16 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
+from components.model.activation_cache import ActivationCache
+from components.model.base import load_base
+from components.model.determinism import reproducible
+from components.model.frozen import Frozen
+from components.model.placement import placement_of
 from components.settings import Settings, parse_settings
 from components.training import candidate
-from components.training.activation_cache import ActivationCache
-from components.training.base import load_base
 from components.training.candidate import Lesson
-from components.training.determinism import reproducible
-from components.training.frozen import Frozen
 from components.training.loop import bucketed
-from components.training.placement import placement_of, probe
+from components.training.probe import probe
 from components.training.strategies import STRATEGIES
 from tests.page import Check, Section
 from tests.speed.corpora import base_folder, problem

@@ -41,7 +41,7 @@ from tests.speed.corpora import CACHE, base_folder
 from tests.speed.update import RATES, REPOSITORY, Worker, as_items
 
 if TYPE_CHECKING:
-    from components.training.bundle import Bundle
+    from components.model.bundle import Bundle
 
 SEEDS = (0, 1, 2)
 SPOILED = ("products-junk", "tweets-poisoned")

@@ -44,7 +44,7 @@ from tests.page import Check, Section
 from tests.speed.corpora import CORPORA, Problem, base_folder, problem
 
 if TYPE_CHECKING:
-    from components.training.bundle import Bundle
+    from components.model.bundle import Bundle
 
 SEEDS = (0, 1, 2)
 SIDES = ("ours", "plain", "tuned")
@@ -370,9 +370,10 @@ class Worker:
 
     def __init__(self, settings: Settings, folder: Path) -> None:
         from components.evaluation.score_store import ScoreStore
-        from components.training.activation_cache import ActivationCache
-        from components.training.base import load_base
-        from components.training.placement import placement_of, probe
+        from components.model.activation_cache import ActivationCache
+        from components.model.base import load_base
+        from components.model.placement import placement_of
+        from components.training.probe import probe
 
         self.folder = folder
         self.base = load_base(settings.model, folder)

@@ -14,16 +14,18 @@ import torch
 
 from components.errors import ConfigError, DataRejected
 from components.items import Item, make_item, write_items
+from components.model import adapters
+from components.model.adapters.method import peft_method
+from components.model.bundle import State, open_bundle
+from components.model.classifier import load_classifier
+from components.model.placement import Placement
+from components.model.progress import silent
 from components.settings import Settings
-from components.training import adapters, candidate
-from components.training.adapters.method import peft_method
-from components.training.bundle import open_bundle
+from components.training import candidate
 from components.training.candidate import lesson_key
-from components.training.classifier import load_classifier
-from components.training.placement import Placement
-from components.training.progress import silent
+from components.training.guard import Guard
 from components.training.strategies import STRATEGIES
-from components.training.strategies.strategy import Guard, State, Strategy
+from components.training.strategies.strategy import Strategy
 
 Rows = Callable[..., tuple[Item, ...]]
 PLAIN = Placement("cpu", "float32", 128, 1)
@@ -77,11 +79,11 @@ import json, sys
 from pathlib import Path
 from components.items import read_items
 from components.settings import Settings
-from components.training.base import load_base
-from components.training.bundle import open_bundle
+from components.model.base import load_base
+from components.model.bundle import open_bundle
 from components.training.candidate import Lesson, learn
-from components.evaluation.scoring import predict
-from components.training.placement import placement_of
+from components.model.answering import predict
+from components.model.placement import placement_of
 
 folder = Path(sys.argv[1])
 items = read_items(folder / "items.jsonl")
@@ -130,7 +132,7 @@ def test_fresh_processes_write_the_same_bytes_and_give_the_same_answers(
 def test_a_forked_process_answers_the_same_and_refuses_to_train_on_threads(
     base: Any, stream: Any, make_rows: Rows, tmp_path: Path
 ) -> None:
-    from components.evaluation.scoring import predict
+    from components.model.answering import predict
 
     items = make_rows(["good", "bad"], 12)
     bundle = stream.teach("a", items)

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from components.errors import NeedsHuman
 from components.training import candidate
+from components.training.guard import Guard
 from components.training.loop import bucketed
 from components.training.strategies import STRATEGIES
-from components.training.strategies.strategy import Guard
 
 
 @pytest.fixture

@@ -23,12 +23,12 @@ from components.operations.verification.ledger import check_head_file, check_lea
 from components.operations.verification.quarantine import check_quarantine
 from components.operations.verification.registry import check_registry
 from components.operations.verification.rights import check_kinds, check_rights
-from components.operations.verification.scene import Check, guarded, open_scene
 from components.operations.verification.scores import check_scores
 from components.operations.verification.settings import check_settings
+from components.operations.verification.subject import Check, guarded, open_scene
 from components.operations.verification.tables import check_mlflow_tables
-from components.operations.verification.telling import UNPROVABLE
-from components.pipeline.workspace import Workspace
+from components.operations.verification.wording import UNPROVABLE
+from components.workspace.root import Workspace
 
 __all__ = ["CHECKS", "UNPROVABLE", "Check", "Finding", "Holds", "Report", "Skipped", "verify"]
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from components.ledger import views
 from components.operations.verification.findings import Finding, Found, Holds, Skipped
-from components.operations.verification.scene import Scene
+from components.operations.verification.subject import Scene
 
 READ_BYTES = 200_000_000
 """Up to here the base is read at the default depth: a fifth of a second."""
@@ -17,7 +17,7 @@ REMEDY = "Restore the base; every version of this root was trained on exactly th
 
 def check_base_model(scene: Scene) -> Iterator[Found]:
     """The base that the champion was trained on; one from the hub is looked for here alone."""
-    from components.training.base import base_digest, base_files, local_base
+    from components.model.base import base_digest, base_files, local_base
 
     ws, champion = scene.ws, views.champion(scene.ws.ledger)
     if champion is None:

@@ -9,9 +9,9 @@ from typing import Any
 from components.files import PART_SUFFIX
 from components.operations.verification.findings import Finding, Found, Holds, Skipped
 from components.operations.verification.marks import Marks, Wanted, wanted
-from components.operations.verification.scene import Scene
+from components.operations.verification.subject import Scene
 from components.pipeline.arrival import begun_place
-from components.pipeline.batch_files import items_path, raw_path, unread_path
+from components.workspace.batch_files import items_path, raw_path, unread_path
 
 REMEDY = "Move it away if it is there; `dvc checkout` restores it from the cache or the remote."
 KNOWN_NAMES = (".gitignore", ".gitkeep", "README.md")

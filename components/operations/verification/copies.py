@@ -10,7 +10,7 @@ from components.data.tracked import Tracked, file_md5, tracked_folders
 from components.operations.verification.batches import stored_marks
 from components.operations.verification.findings import Finding, Found, Holds
 from components.operations.verification.marks import Marks, Wanted
-from components.operations.verification.scene import Scene
+from components.operations.verification.subject import Scene
 
 REMEDY = "Delete it if it is there; the next batch of its folder, or `dvc push`, copies it again."
 HINT_REMEDY = "Delete it; it is made anew when the next batch of its folder is stored."

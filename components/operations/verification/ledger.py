@@ -14,7 +14,7 @@ from components.ledger.head_file import NAME
 from components.ledger.leases import is_dead
 from components.ledger.verify import verify
 from components.operations.verification.findings import Finding, Found, Holds, Skipped, some
-from components.operations.verification.scene import Scene
+from components.operations.verification.subject import Scene
 from components.operations.verification.tables import NOT_READ
 
 NOTE_AGAIN = (

@@ -14,7 +14,7 @@ from typing import Any
 from components.data.tracked import file_md5
 from components.digest import file_digest
 from components.operations.verification.findings import Finding, Skipped
-from components.operations.verification.scene import Scene
+from components.operations.verification.subject import Scene
 
 SMALL_BYTES = 1_000_000
 TOTAL_BYTES = 50_000_000

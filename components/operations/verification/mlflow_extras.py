@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping, Set
 from components.ledger import views
 from components.ledger.book import ACCEPTED, TWO_WAYS_OUT
 from components.operations.verification.findings import Finding, Found, Skipped, some
-from components.operations.verification.scene import Scene
-from components.pipeline.registered import wanted_aliases
+from components.operations.verification.subject import Scene
+from components.pipeline.registration_records import wanted_aliases
 from components.registry import rows
 from components.registry.database import sqlite_path
 from components.registry.inspection import HIDING, Shown

@@ -12,8 +12,8 @@ from components.ledger import views
 from components.operations.verification.findings import Finding, Found, Holds, Skipped
 from components.operations.verification.marks import Marks, wanted
 from components.operations.verification.mlflow_extras import check_extras
-from components.operations.verification.scene import Scene
-from components.pipeline.registered import (
+from components.operations.verification.subject import Scene
+from components.pipeline.registration_records import (
     Record,
     alias_differences,
     expected,

@@ -10,13 +10,13 @@ from components.errors import Corrupted
 from components.items import Item, read_items
 from components.operations.verification.batches import known_files
 from components.operations.verification.findings import Finding, Found, Holds, Skipped
-from components.operations.verification.scene import Scene
+from components.operations.verification.subject import Scene
 from components.operations.verification.tables import check_kept_tables
 
 if TYPE_CHECKING:
-    from components.evaluation.score_store import Kept
-    from components.pipeline.workspace import Progress
-    from components.training.bundle import Bundle
+    from components.evaluation.score_store import Kept, Scored
+    from components.model.bundle import Bundle
+    from components.workspace.root import Progress
 
 REMEDY = "Delete mlruns/scores.db: answers are computed anew, and decisions since can be looked at."
 
@@ -50,15 +50,17 @@ def check_scores(scene: Scene) -> Iterator[Found]:
 def _again(scene: Scene, place: str, kept: dict[str, Kept]) -> Iterator[Found]:
     """Give every kept answer again, without the kept states of the frozen layers."""
     from components.evaluation.scoring import answers_key, differing
-    from components.training.placement import placement_of
+    from components.model.placement import placement_of
 
     ws, placement = scene.ws, placement_of(scene.ws.in_force())
     items, given, total = _items(scene), 0, sum(len(each.answers) for each in kept.values())
+    tasks = {item.task for item in items.values()}
     for bundle in _bundles(scene):
-        mine = kept.pop(answers_key(bundle, placement), None)
-        if mine is None:
-            continue
-        answers = {items[digest]: each for digest, each in mine.answers.items() if digest in items}
+        keys = {answers_key(bundle, placement, task) for task in tasks}
+        mine: dict[str, Scored] = {}
+        for key in keys & kept.keys():
+            mine |= kept.pop(key).answers
+        answers = {items[digest]: each for digest, each in mine.items() if digest in items}
         show = partial(_show, ws.progress, given, total)
         wrong = differing(ws.base, bundle, answers, placement, None, show) if answers else []
         given += len(answers)
@@ -78,7 +80,7 @@ def _show(progress: Progress, before: int, total: int, done: int, _of: int) -> N
 
 def _bundles(scene: Scene) -> Iterator[Bundle]:
     """Open every bundle that can be; one that can't is what the check of bundles says."""
-    from components.training.bundle import open_bundle
+    from components.model.bundle import open_bundle
 
     for folder in sorted(scene.ws.bundles.glob("*")):
         try:
@@ -89,7 +91,7 @@ def _bundles(scene: Scene) -> Iterator[Bundle]:
 
 def _items(scene: Scene) -> dict[str, Item]:
     """Return every stored item by digest; what can't be read is what the check of data says."""
-    from components.pipeline.beyond import case_file
+    from components.pipeline.extra_checks import case_file
 
     found: dict[str, Item] = {}
     for path in known_files(scene):

@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from components.operations.verification.findings import Finding, Found, Skipped, some
-from components.operations.verification.scene import Scene
+from components.operations.verification.subject import Scene
 from components.registry.database import sqlite_path
 from components.sqlite_schema import Defined, defined
 

@@ -11,18 +11,17 @@ Promise: the loop never asks which strategy it runs.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from components.training.guard import Guard
 from components.training.loop import descend
 from components.training.memory import MemoryRef
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
+    from components.model.progress import Progress
     from components.settings import StrategySettings
-    from components.training.learner import Learner, Step
-    from components.training.progress import Progress
+    from components.training.learner import Learner
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,38 +36,6 @@ class Situation:
     memory: tuple[MemoryRef, ...]
     settings: StrategySettings
     seed: int
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """What a strategy hands to the next batch: JSON values and named tensors."""
-
-    values: dict[str, Any] = field(default_factory=dict)
-    tensors: dict[str, Tensor] = field(default_factory=dict)
-
-
-class Guard:
-    """A strategy's part in one run of the loop. This one does nothing but learn.
-
-    The parent's state is `learner.parent.strategy_state()`, its model
-    `load_classifier(base, learner.parent, device)`.
-    """
-
-    def __init__(self, learner: Learner) -> None:
-        self.learner = learner
-
-    def loss(self, step: Step) -> Tensor:
-        """Return the scalar to descend on."""
-        from torch.nn.functional import cross_entropy
-
-        return cross_entropy(step.logits, step.targets)
-
-    def before_update(self) -> None:
-        """Change gradients in place, after backward and before the optimizer moves."""
-
-    def finish(self) -> State:
-        """Return what the next batch needs; the model is trained by now."""
-        return State()
 
 
 @dataclass(frozen=True, slots=True)

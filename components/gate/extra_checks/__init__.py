@@ -1,0 +1,44 @@
+"""The checks beyond forgetting: one function a check, all of one outline, in one table.
+
+Concept: a check takes the examination, its own rule (`policies`) and alpha, and yields what it
+finds: verdicts, or questions that are answered together with all others (`family`).
+
+Promise: a check whose policy is `ignore` is not made; one that can't be made says MISSING. An exam
+that candidate and champion answer with the very same parts has nothing to compare: that is told
+once, by the certificate against the champion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from components.gate.extra_checks.behaviour import check_behaviour
+from components.gate.extra_checks.calibration import check_calibration
+from components.gate.extra_checks.flips import check_flips
+from components.gate.extra_checks.floors import check_floors
+from components.gate.extra_checks.groups import check_classes, check_slices
+from components.gate.extra_checks.latency import check_latency
+from components.gate.extra_checks.size import check_size
+from components.gate.family import Finding
+from components.gate.verdicts import Examination, Rules
+
+CHECKS: Mapping[str, Callable[[Examination, Any, float], Iterator[Finding]]] = {
+    "floors": check_floors,
+    "classes": check_classes,
+    "slices": check_slices,
+    "negative_flips": check_flips,
+    "calibration": check_calibration,
+    "behaviour": check_behaviour,
+    "size": check_size,
+    "latency": check_latency,
+}
+"""Name, as in `policies.Checks` and under `gate.checks` -> the check."""
+
+
+def look_beyond(examination: Examination, rules: Rules) -> Iterator[Finding]:
+    """Yield what every check finds that the rules ask for, in the order of the table."""
+    for name, check in CHECKS.items():
+        rule = getattr(rules.checks, name)
+        if rule.policy != "ignore":
+            yield from check(examination, rule, rules.alpha)

@@ -1,0 +1,102 @@
+"""Does any class, or any slice of the items, get worse where the whole exam does not?
+
+Concept: the items of an exam that share a label, or a column's value, are compared with the
+champion's answers by themselves, with a margin of their own. Items without a value in the
+column are a group too. Groups too small to show anything are named together in one verdict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from components.gate.comparison import missing, question
+from components.gate.family import Finding
+from components.gate.paired import Changes
+from components.gate.pairing import Comparison, pair
+from components.gate.policies import Groups
+from components.gate.verdicts import REQUESTS, Check, Examination, ExamResult, Outcome, Verdict
+from components.gate.wording import listed
+
+Pairs = Mapping[str, tuple[bool, bool]]
+
+
+def check_classes(examination: Examination, rule: Groups, alpha: float) -> Iterator[Finding]:
+    """Yield a finding per exam and label."""
+    for exam in examination.compared():
+        yield from _groups(_whole(exam, "classes", "label", rule, alpha), exam.labels, rule)
+
+
+def check_slices(examination: Examination, rule: Groups, alpha: float) -> Iterator[Finding]:
+    """Yield a finding per exam, column and value."""
+    for exam in examination.compared():
+        for column, values in sorted(exam.slices.items()):
+            yield from _groups(_whole(exam, "slices", column, rule, alpha), values, rule)
+
+
+def _whole(exam: ExamResult, check: Check, column: str, rule: Groups, alpha: float) -> Comparison:
+    """Return the comparison on all items, from which those of the groups are made.
+
+    Tango's score test is used in its normal limit: exact enumeration takes a tenth of a second a
+    group, and at the smallest groups that are looked at both agree within two points of level.
+    """
+    return Comparison(
+        check,
+        exam.task,
+        exam.exam,
+        exam.exam,
+        "the champion",
+        exam.champion,
+        exam.candidate,
+        rule.margin_points,
+        alpha,
+        REQUESTS[rule.policy],
+        group=column,
+        exact=False,
+    )
+
+
+def _groups(whole: Comparison, values: Mapping[str, str], rule: Groups) -> Iterator[Finding]:
+    pairs = pair(whole)
+    if isinstance(pairs, str):
+        yield missing(whole, pairs)
+        return
+    unnamed = sum(item not in values for item in pairs)
+    if unnamed:
+        yield missing(whole, f"the {whole.group} of {unnamed:,} items is not there")
+        return
+    counted = _count(pairs, values)
+    for value, changes in counted.items():
+        if changes.items >= rule.min_items:
+            name = f"{whole.group} {value}"
+            one = replace(whole, group=name, subject=f"{whole.exam}, {name}")
+            yield question(one, changes, whole.level)
+    few = {value: changes for value, changes in counted.items() if changes.items < rule.min_items}
+    if few:
+        yield _too_small(whole, few, rule)
+
+
+def _count(pairs: Pairs, values: Mapping[str, str]) -> dict[str, Changes]:
+    """Return group -> its changes, by name."""
+    found: dict[str, list[int]] = {}
+    for item, (before, after) in pairs.items():
+        counts = found.setdefault(values[item], [0, 0, 0])
+        counts[0] += before and not after
+        counts[1] += after and not before
+        counts[2] += 1
+    return {value: Changes(*found[value]) for value in sorted(found)}
+
+
+def _too_small(whole: Comparison, few: Mapping[str, Changes], rule: Groups) -> Verdict:
+    names = [f"{value} ({changes.items})" for value, changes in few.items()]
+    return Verdict(
+        whole.check,
+        whole.task,
+        whole.exam,
+        Outcome.INCONCLUSIVE,
+        whole.requests[Outcome.INCONCLUSIVE],
+        f"{whole.exam}, by {whole.group}: too few items to tell in {len(few):,} of the groups "
+        f"(it takes {rule.min_items}): {listed(names)}.",
+        n=sum(changes.items for changes in few.values()),
+        group=whole.group,
+    )

@@ -1,0 +1,33 @@
+"""The answers of a version to some texts, as plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """Answers in the order of the texts.
+
+    labels: the most probable label of each text. probabilities: float32, shape
+    (n_texts, n_classes), each row sums to 1; its columns are `classes`.
+    """
+
+    labels: list[str]
+    probabilities: np.ndarray
+    classes: tuple[str, ...]
+
+
+def from_logits(logits: np.ndarray, classes: Sequence[str]) -> Prediction:
+    """Return what logits, float32 of shape (n_texts, n_classes), say."""
+    import numpy as np
+
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    probabilities = (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
+    best = [classes[place] for place in logits.argmax(axis=1)]
+    return Prediction(best, probabilities, tuple(classes))

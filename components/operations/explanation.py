@@ -1,0 +1,91 @@
+"""Why a version is what it is: its evidence, and what happened to it later."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from components.errors import ConfigError
+from components.ledger import views
+from components.pipeline.reporting import report_path
+from components.workspace.root import Workspace
+
+DOCUMENTS = ("evidence", "snapshot", "checks", "submission", "files", "texts", "settings")
+"""The names under which an event's payload carries the digest of a document."""
+
+
+def explain(ws: Workspace, number: int) -> dict[str, Any]:
+    """Return everything about one version as plain values.
+
+    Raises:
+        ConfigError: there is no such version.
+    """
+    version = registered(ws, number)
+    arrival = views.arrival(ws.ledger, version.batch)
+    decision = ws.read_document(version.evidence)["decision"]
+    return {
+        "version": number,
+        "status": version.status,
+        "parent": version.parent,
+        "batch": version.batch,
+        "source": arrival.source if arrival else "",
+        "headline": decision["headline"],
+        "reasons": decision["reasons"],
+        "verdicts": decision["verdicts"],
+        "later": _later(ws, number),
+        "anchors": version.anchors,
+        "evidence": version.evidence,
+        "bundle": version.bundle,
+        "run": version.run,
+        "frozen": _frozen(ws, version.bundle),
+        "report": str(report_path(ws, version.batch, version.bundle)),
+    }
+
+
+def registered(ws: Workspace, number: int) -> views.Version:
+    """Return one version.
+
+    Raises:
+        ConfigError: there is no such version.
+    """
+    version = views.version(ws.ledger, number)
+    if version is None:
+        legal = ", ".join(str(each.version) for each in views.versions(ws.ledger)) or "none yet"
+        raise ConfigError(f"There is no version {number}.", f"Versions: {legal}.")
+    return version
+
+
+def _frozen(ws: Workspace, digest: str) -> str:
+    """Say which layers were computed once, or why none were."""
+    from components.errors import Corrupted
+    from components.model.bundle import open_bundle
+
+    try:
+        state = open_bundle(ws.bundles, digest).state
+    except Corrupted as damage:
+        return f"unknown: {damage.message}"
+    if state.get("frozen"):
+        return f"{state['frozen']} were computed once for each text"
+    return f"every layer was computed each time: {state.get('uncut') or 'an earlier format'}"
+
+
+def _later(ws: Workspace, number: int) -> list[dict[str, Any]]:
+    """Return the rollbacks that barred this version, or made it champion again."""
+    found = []
+    for event in views.events(ws.ledger, kind="champion.rolled-back"):
+        payload = json.loads(event.payload)
+        if number in payload["barred"]:
+            what = f"rolled back to version {payload['to']}: {payload['reason']}"
+        elif number == payload["to"]:
+            what = f"champion again, after version {payload['from']}: {payload['reason']}"
+        else:
+            continue
+        found.append(
+            {
+                "time": event.time,
+                "what": what,
+                "cost": payload["cost"],
+                "verdicts": payload["regressions"],
+            }
+        )
+    return found

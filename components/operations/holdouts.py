@@ -1,0 +1,158 @@
+"""Holdouts that people bring: items that every later candidate must keep getting right.
+
+Concept: a file's items become an exam of their task; a second file for the same task opens
+the next generation, examined by itself. An item whose text was trained on can't be an exam.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from components.data.readers import Reading, read_batch
+from components.data.validation import validate
+from components.digest import batch_digest
+from components.errors import ConfigError, Corrupted, DataRejected
+from components.files import PART_SUFFIX
+from components.items import Item, read_items, write_items
+from components.ledger import views
+from components.ledger.book import Lease
+from components.pipeline.arrival import check_task, printable
+from components.pipeline.settlement import generation
+from components.pipeline.staging import stage
+from components.settings import DataSettings
+from components.workspace.root import Workspace
+from components.workspace.stored_files import store_files
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What became of a holdout file.
+
+    `rejected` rows broke the contract, `known` ones were held out before, `trained` ones
+    were trained on and are no exam any more.
+    """
+
+    exam: str
+    items: int
+    rejected: int
+    known: int
+    trained: int
+
+
+def add(ws: Workspace, lease: Lease, path: Path, task: str, fill: bool = False) -> Added:
+    """Take a file in as an exam of `task`; `fill`: let it join the newest one there is.
+
+    Raises:
+        ConfigError: there is no such file, or the name of the task is not usable.
+        DataRejected: the file can't be read, or no item of it is left.
+        Retryable: the file is still being written.
+    """
+    if not path.exists():
+        raise ConfigError(f"There is no file {path}.", "Check the path and run it again.")
+    task = check_task(task, ws.settings.data.tasks)
+    contract = ws.settings.data.model_copy(update={"min_rows": 1, "min_labels": 1})
+    reading = _read_copy(ws, path, contract, task)
+    for row in reading.rows:
+        if row.task != task:
+            raise DataRejected(
+                f"{path}, line {row.place}: the row names task {row.task!r}, not {task!r}.",
+                "Add each task's rows from a file of their own, or drop the column.",
+            )
+    checked = validate(reading, contract, frozenset())
+    if checked.refused is not None:
+        raise DataRejected(f"{path}: {checked.refused}", "Mend the rows and add it again.")
+    near = [item.near for item in checked.accepted]
+    held, trained = views.held_among(ws.ledger, near), views.trained_among(ws.ledger, near)
+    fresh = [item for item in checked.accepted if item.near not in held | trained]
+    known = sum(item.near in held for item in checked.accepted)
+    if not fresh:
+        raise DataRejected(
+            f"{path}: none of its {len(checked.accepted)} items is new ({known} are held out "
+            f"already, {len(checked.accepted) - known} were trained on).",
+            "Bring items that Ratchet has not seen.",
+        )
+    exam = _next_exam(ws, task, fill)
+    _keep(ws, lease, printable(path.name), exam, task, fresh)
+    spent = len(checked.accepted) - known - len(fresh)
+    return Added(exam, len(fresh), len(checked.rejected), known, spent)
+
+
+def _next_exam(ws: Workspace, task: str, fill: bool) -> str:
+    """Return the exam that new items join: the next generation, or one that is to be filled up.
+
+    An exam of a few items can never show that nothing was lost, so it is filled up first.
+    """
+    found = views.exam_sizes(ws.ledger).items()
+    sizes = {exam: count for exam, (owner, count) in found if owner == task}
+    newest = max(sizes, key=generation, default=None)
+    if newest is None or fill or sizes[newest] < ws.settings.holdout.min_items:
+        return newest or task
+    return f"{task}#{generation(newest) + 1}"
+
+
+def _read_copy(ws: Workspace, path: Path, contract: DataSettings, task: str) -> Reading:
+    """Read a copy that the file matched before and after it was made."""
+    with TemporaryDirectory(PART_SUFFIX, "holdout-", ws.mlruns) as folder:
+        staged = stage(path.resolve(), Path(folder), contract.max_file_megabytes)
+        return read_batch(staged.path, contract, task, str(path))
+
+
+def _keep(ws: Workspace, lease: Lease, name: str, exam: str, task: str, items: list[Item]) -> None:
+    """Store the items by DVC, push them, and only then let them count.
+
+    They are stored under their own digest: the same file may bring other items on another day.
+    """
+    source = batch_digest(item.digest for item in items)
+    intent = {"key": f"holdout:{source}", "name": name, "exam": exam, "task": task}
+    ws.ledger.append("holdout.begun", intent, lease)
+    write_items(_items_path(ws, source), items)
+    _finish(ws, lease, intent, items)
+
+
+def _finish(ws: Workspace, lease: Lease, intent: dict[str, Any], items: list[Item]) -> None:
+    source = batch_digest(item.digest for item in items)
+    [stored] = store_files(ws, [_items_path(ws, source)])
+    outcome = {"source": source, "stored": stored}
+    pairs = [(item.digest, item.near) for item in items]
+    ws.ledger.append("holdout.done", {**intent, **outcome, "items": pairs}, lease)
+
+
+def close_interrupted(ws: Workspace, lease: Lease) -> list[str]:
+    """Finish an exam that a killed process had begun to add, or close it; say what was done.
+
+    It is finished where its items were written whole and none of them was held out or trained
+    on since; else it is closed, and the file can be brought again.
+    """
+    done = []
+    for intent in views.open_intents(ws.ledger):
+        if intent.pop("kind") != "holdout.begun":
+            continue
+        items = _written(ws, intent["key"].removeprefix("holdout:"))
+        if items:
+            _finish(ws, lease, {"task": items[0].task, **intent}, items)
+            done.append(f"held out {len(items)} items for {intent['exam']}, begun before a crash")
+        else:
+            reason = "interrupted before its items were written"
+            payload = {"key": intent["key"], "exam": intent["exam"], "reason": reason}
+            ws.ledger.append("holdout.abandoned", payload, lease)
+            done.append(f"closed the exam {intent['exam']} of {intent['name']}: bring it again")
+    return done
+
+
+def _written(ws: Workspace, source: str) -> list[Item]:
+    """Return the items of a holdout file that may still be held out; none where it is not whole."""
+    try:
+        items = read_items(_items_path(ws, source))
+    except (FileNotFoundError, Corrupted):
+        return []
+    near = [item.near for item in items]
+    spent = views.held_among(ws.ledger, near) | views.trained_among(ws.ledger, near)
+    whole = batch_digest(item.digest for item in items) == source
+    return items if whole and not spent else []
+
+
+def _items_path(ws: Workspace, source: str) -> Path:
+    return ws.holdouts / f"{source}.jsonl"

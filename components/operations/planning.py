@@ -1,0 +1,148 @@
+"""What the gate can tell with the holdouts at hand, and what it decided, decided again.
+
+Concept: before a batch comes, the exams' sizes and the share of answers that updates change say
+which losses would be noticed and how many good updates would be held. After a decision, its
+evidence alone gives the same verdicts again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from statistics import median
+from typing import Any
+
+from components.errors import ConfigError, Corrupted
+from components.gate import evidence
+from components.gate.planning import Sitting, detectable_points, forecast, items_needed
+from components.gate.spending import WORN_AFTER
+from components.ledger import views
+from components.operations.explanation import registered
+from components.pipeline.examination import rules
+from components.workspace.root import Workspace
+
+ASSUMED_CHURN = 0.08
+"""Share of changed answers before there was an update to observe: updates of the rated
+sentences change 6 to 12 %."""
+
+LOOKED_BACK = 20
+"""The newest decisions that the churn is taken from."""
+
+
+def plan(ws: Workspace, margin_points: float | None, churn: float | None) -> dict[str, Any]:
+    """Return per exam what it can tell, and what would become of three kinds of updates.
+
+    Args:
+        ws: the root.
+        margin_points: another margin to try; None for the setting.
+        churn: share of answers that an update changes; None for what was observed.
+
+    Raises:
+        ConfigError: nothing is held out of a task that is known.
+    """
+    asked = rules(ws)
+    if margin_points is not None:
+        wider = max(asked.anchor_margin_points, margin_points)
+        asked = replace(asked, margin_points=margin_points, anchor_margin_points=wider)
+    known = views.known_tasks(ws.ledger)
+    held = views.exams(ws.ledger, ws.settings.holdout.max_items)
+    exams = [exam for exam in held if exam.task in known]
+    if not exams:
+        raise ConfigError(
+            "There is no exam of a task that a version in force has learned.",
+            "Run a first batch; part of it is held out. More items come in with"
+            " `ratchet holdout add FILE --task NAME`.",
+        )
+    observed, served = _observed_churn(ws, "forgetting"), views.served(ws.ledger)
+    sat = _sittings(ws, exams, {} if churn else observed, churn)
+    margin = asked.margin_points / 100
+    kinds = {
+        "harmless": 0.0,
+        "slightly bad": margin / 2,
+        "bad": margin,
+        "clearly bad": 2 * margin,
+    }
+    return {
+        "margin_points": asked.margin_points,
+        "alpha": asked.alpha,
+        "approval": asked.approval,
+        "churn_from": "given" if churn is not None else "observed" if observed else "assumed",
+        "exams": [
+            {
+                "exam": each.exam,
+                "items": each.items,
+                "churn": each.churn,
+                "detectable_points": detectable_points(each, asked.alpha),
+                "items_needed": items_needed(each, len(sat), asked),
+                "decisions": served[each.exam].decisions if each.exam in served else 0,
+                "refusals": each.refusals,
+                "worn": each.refusals >= WORN_AFTER,
+            }
+            for each in sat
+        ],
+        "updates": [
+            {
+                "update": kind,
+                "loss_points": 100 * loss,
+                **asdict(forecast(sat, loss, asked, ws.settings.seed)),
+            }
+            for kind, loss in kinds.items()
+        ],
+    }
+
+
+def _sittings(
+    ws: Workspace, exams: Sequence[views.Exam], observed: Mapping[str, float], given: float | None
+) -> list[Sitting]:
+    """Return the exams as the next candidate will sit them."""
+    served, apart = views.served(ws.ledger), _observed_churn(ws, "anchor")
+    refusals = {e.exam: served.get(e.exam, views.Served()).refusals for e in exams}
+    usual = given or (median(observed.values()) if observed else ASSUMED_CHURN)
+    sat = []
+    for each in exams:
+        churn = observed.get(each.exam, usual)
+        far = max(0.0, apart.get(each.exam, churn) - churn)
+        fresh = any(e.task == each.task and refusals[e.exam] < WORN_AFTER for e in exams)
+        anchored = refusals[each.exam] < WORN_AFTER or not fresh
+        count = refusals[each.exam]
+        sat.append(Sitting(each.exam, len(each.items), churn, far, count, anchored))
+    return sat
+
+
+def decide_again(ws: Workspace, number: int) -> dict[str, Any]:
+    """Return the decision on a version as its evidence alone gives it.
+
+    Raises:
+        ConfigError: there is no such version, or its evidence is of an earlier format.
+        Corrupted: the decision comes out otherwise.
+    """
+    version = registered(ws, number)
+    document = ws.read_document(version.evidence)
+    place = f"The evidence of version {number} ({ws.document_path(version.evidence)})"
+    try:
+        decision, differs = evidence.replay(document)
+    except ValueError as error:
+        raise ConfigError(
+            f"{place} can't be decided again: {error}.",
+            f"Read it with `ratchet version explain {number}`; versions examined from now on"
+            " carry what it takes.",
+        ) from error
+    if differs:
+        raise Corrupted(
+            f"{place} does not give the recorded decision: {', '.join(differs)} differ.",
+            "Run `ratchet audit verify`; if that holds, the gate itself was changed since.",
+        )
+    return {"version": number, "evidence": version.evidence, **decision.to_json()}
+
+
+def _observed_churn(ws: Workspace, check: str) -> dict[str, float]:
+    """Return the median share of changed answers by exam, over the newest decisions."""
+    shares: dict[str, list[float]] = {}
+    for event in views.events(ws.ledger, kind="candidate.judged")[-LOOKED_BACK:]:
+        document = ws.read_document(json.loads(event.payload)["evidence"])
+        for verdict in document["decision"]["verdicts"]:
+            if verdict["check"] == check and verdict["n"]:
+                changed = verdict["right_to_wrong"] + verdict["wrong_to_right"]
+                shares.setdefault(verdict["exam"], []).append(changed / verdict["n"])
+    return {exam: median(found) for exam, found in shares.items()}

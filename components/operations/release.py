@@ -1,0 +1,156 @@
+"""Letting quarantined data try again: under the settings of today, through the whole gate.
+
+Concept: a batch goes back to its old place in the queue; rows come back as a batch of their
+own. Either way nothing is waved through.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from components.data.quarantine import (
+    ABOUT,
+    REBUILD,
+    Entry,
+    read_entry,
+    read_rows,
+    write_batch_file,
+)
+from components.data.readers import Reading, read_batch
+from components.data.validation import Rejected
+from components.errors import ConfigError, Corrupted
+from components.files import PART_SUFFIX
+from components.ledger import views
+from components.ledger.book import Lease
+from components.pipeline import publication
+from components.pipeline.arrival import arrive, check_task
+from components.workspace.root import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """What was let go: the batch that now waits in the inbox, and how many rows it has."""
+
+    batch: str
+    kind: str
+    rows: int
+
+
+def release_any(ws: Workspace, lease: Lease, prefix: str, task: str | None = None) -> Released:
+    """Release the held or quarantined batch whose digest begins with `prefix`.
+
+    Raises:
+        ConfigError: there is none, there are several, it was released before, or it cannot
+            be given another `task`.
+    """
+    held = [
+        arrival
+        for arrival in views.arrivals(ws.ledger)
+        if arrival.status == "held" and arrival.batch.startswith(prefix)
+    ]
+    if len(held) != 1:
+        return release(ws, lease, find_entry(ws, prefix), task)
+    if task is not None:
+        raise ConfigError(
+            f"Batch {held[0].batch[:12]} was examined with its task; it can't be given another.",
+            "Release it without --task, or send its rows with the task that they are for.",
+        )
+    payload = {"batch": held[0].batch, "version": held[0].version, "requeue": True}
+    payload["reason"] = "queued to be examined again"
+    ws.ledger.append("version.superseded", payload, lease)
+    versions = views.versions(ws.ledger, batch=held[0].batch)
+    publication.mirror(ws, lease, {version.version for version in versions})
+    return Released(held[0].batch, "held", 0)
+
+
+def find_entry(ws: Workspace, prefix: str) -> Entry:
+    """Return the one quarantined batch whose digest begins with `prefix`.
+
+    Law: what is damaged in another entry is no fault of this one.
+
+    Raises:
+        ConfigError: none does, or several do.
+        Corrupted: its `about.json` is missing or cannot be read.
+    """
+    kept = sorted({row.batch for row in views.quarantined(ws.ledger)})
+    found = [batch for batch in kept if batch.startswith(prefix)]
+    if len(found) == 1:
+        about = ws.quarantine / found[0] / ABOUT
+        if not about.exists():
+            raise Corrupted(f"{about} is missing.", REBUILD)
+        return read_entry(ws.quarantine, found[0])
+    problem = "Nothing" if not found else f"More than one entry ({len(found)})"
+    raise ConfigError(
+        f"{problem} in quarantine begins with {prefix!r}.",
+        "`ratchet quarantine list` shows what is there.",
+    )
+
+
+def release(ws: Workspace, lease: Lease, entry: Entry, task: str | None = None) -> Released:
+    """Queue a quarantined batch, or the rejected rows of one, again.
+
+    `task`: for a file that could not be read when it arrived, the task of rows without one; for
+    all else, the task of every row, which makes it a batch of its own.
+
+    Raises:
+        ConfigError: it was released before, or its name is not usable.
+        DataRejected: the stored file can't be read today.
+    """
+    if task is not None:
+        task = check_task(task, ws.settings.data.tasks)
+    kept = {
+        row.kind
+        for row in views.quarantined(ws.ledger)
+        if row.batch == entry.batch and row.status == "kept"
+    }
+    if entry.kind not in kept:
+        raise ConfigError(
+            f"The {entry.kind} of {entry.id[:12]} are not in quarantine any more.",
+            "`ratchet status` shows what became of them.",
+        )
+    again = _requeue if entry.kind == "batch" else _rows_as_batch
+    batch = again(ws, entry, task)
+    payload = {"batch": entry.batch, "kind": entry.kind, "as": batch}
+    ws.ledger.append("quarantine.released", payload, lease)
+    return Released(batch, entry.kind, entry.row_count)
+
+
+def _requeue(ws: Workspace, entry: Entry, task: str | None) -> str:
+    """Return the batch to queue: itself, or what its bytes are read as today."""
+    arrival = views.arrival(ws.ledger, entry.batch)
+    assert arrival is not None and entry.stored_path is not None  # both written on arrival
+    stored = ws.root / entry.stored_path
+    if not views.arrival_payload(ws.ledger, arrival).get("refused"):
+        if task is None:
+            return entry.batch
+        reading = read_batch(stored, ws.settings.data, arrival.task)
+        return _as_batch(ws, _all_rows(reading), task, f"{arrival.source} for {task}")
+    again = arrive(ws, stored, task or arrival.task, arrival.source)
+    if again.batch == entry.batch:
+        raise ConfigError(
+            f"{arrival.source} still can't be read: {entry.reason}",
+            "Change the setting that refuses it, or send a mended file.",
+        )
+    return again.batch
+
+
+def _rows_as_batch(ws: Workspace, entry: Entry, task: str | None) -> str:
+    return _as_batch(ws, read_rows(entry), task, f"released rows of {entry.source}")
+
+
+def _as_batch(ws: Workspace, rows: Iterable[Rejected], task: str | None, name: str) -> str:
+    """Let rows arrive as a batch; with `task`, all of them are given that one."""
+    with TemporaryDirectory(PART_SUFFIX, "released-", ws.mlruns) as folder:
+        target = Path(folder) / "released.jsonl"
+        write_batch_file(rows, target, ws.settings.data.task_column, task)
+        return arrive(ws, target, None, name).batch
+
+
+def _all_rows(reading: Reading) -> Iterator[Rejected]:
+    for row in reading.rows:
+        yield Rejected(row.place, row.digest, (), row.raw, row.task)
+    for problem in reading.problems:
+        yield Rejected(problem.place, problem.digest, (problem.reason,), problem.raw)

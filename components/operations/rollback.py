@@ -1,0 +1,211 @@
+"""Going back: to the newest ancestor shown better, by itself or by hand.
+
+Concept: the target is chosen, verified and made to answer before the pointer moves. One
+ledger event moves it, bars what is rolled past, puts the first of it in quarantine and
+queues the rest again; MLflow follows.
+
+Promise: what a rollback costs (versions, tasks, labels, batches) is listed in its event.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from components.errors import ConfigError, Corrupted
+from components.gate.verdicts import Answers, Verdict
+from components.gate.watching import Regression, regressions, task_of
+from components.ledger import views
+from components.ledger.book import Lease
+from components.pipeline import publication
+from components.pipeline.examination import rules
+from components.pipeline.examiner import Examiner
+from components.workspace.batch_files import append_entry, set_batch_aside
+from components.workspace.library import Library
+from components.workspace.root import Workspace
+
+WATCH_DEPTH = 10
+"""How many ancestors `watch` compares the champion with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a rollback takes away until the requeued batches are learned again."""
+
+    versions: list[int]
+    batches: list[str]
+    tasks: list[str]
+    labels: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class RolledBack:
+    """A rollback that happened."""
+
+    from_version: int
+    to_version: int
+    guilty: str
+    requeued: list[str]
+    cost: Cost
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """One look at the champion."""
+
+    champion: int | None
+    exams: int
+    regressions: tuple[Regression, ...]
+
+
+def look(ws: Workspace, lease: Lease) -> Watched:
+    """Examine the champion and its ancestors on the holdouts as they stand now."""
+    lineage = views.lineage(ws.ledger)[: WATCH_DEPTH + 1]
+    if not lineage:
+        return Watched(None, 0, ())
+    known = views.known_tasks(ws.ledger)
+    held = views.exams(ws.ledger, ws.settings.holdout.max_items)
+    exams = {exam.exam: exam.items for exam in held if exam.task in known}
+    sat = _sit(ws, lease, lineage, exams)
+    found = tuple(regressions(sat, rules(ws), ws.settings.gate.watch_alpha))
+    ws.ledger.append(
+        "champion.watched",
+        {
+            "version": lineage[0].version,
+            "snapshot": ws.write_document(exams),
+            "regressions": [_regression(each) for each in found],
+        },
+        lease,
+    )
+    return Watched(lineage[0].version, len(exams), found)
+
+
+def _sit(
+    ws: Workspace, lease: Lease, lineage: list[views.Version], exams: dict[str, list[str]]
+) -> list[tuple[str, dict[str, Answers]]]:
+    """Let each version answer the exams of the tasks that it had learned by then.
+
+    An ancestor whose bundle is lost is no place to go back to, so it is left out.
+    """
+    from components.model.bundle import open_bundle
+
+    examiner = Examiner(ws, Library(ws))
+    sat = []
+    for version in lineage:
+        try:
+            bundle = open_bundle(ws.bundles, version.bundle)
+        except Corrupted:
+            if version is lineage[0]:
+                raise
+            continue
+        own = {exam: items for exam, items in exams.items() if task_of(exam) in version.anchors}
+        examiner.prepare([bundle], own.values())  # at once, so that none is used before its doubt
+        sat.append((str(version.version), {exam: examiner.sit(bundle, own[exam]) for exam in own}))
+    examiner.record(lease)
+    return sat
+
+
+def roll_back_regression(ws: Workspace, lease: Lease, watched: Watched) -> RolledBack:
+    """Go back to the newest ancestor that does better on every exam that failed."""
+    target = min(int(each.target) for each in watched.regressions)
+    worst = max(watched.regressions, key=lambda each: each.verdict.effect_points or 0.0)
+    evidence = [_regression(each) for each in watched.regressions]
+    return roll_back(ws, lease, target, worst.verdict.sentence, evidence)
+
+
+def roll_back(
+    ws: Workspace,
+    lease: Lease,
+    target: int | None,
+    reason: str,
+    regressed: list[dict[str, Any]] | None = None,
+) -> RolledBack:
+    """Make `target` (the champion's parent where None) champion again.
+
+    Raises:
+        ConfigError: there is nothing to go back to, or `target` is not an ancestor.
+        Corrupted: the target's bundle does not verify; the pointer has not moved.
+    """
+    lineage = views.lineage(ws.ledger)
+    goal = _goal(lineage, target)
+    passed = lineage[: lineage.index(goal)]
+    labels = _prove(ws, goal)
+    cost = _cost(ws, goal, passed, labels)
+    guilty, requeued = passed[-1].batch, [version.batch for version in reversed(passed[:-1])]
+    _quarantine(ws, guilty, reason)
+    append_entry(
+        ws,
+        lease,
+        "champion.rolled-back",
+        {
+            "from": passed[0].version,
+            "to": goal.version,
+            "barred": [version.version for version in passed],
+            "guilty": guilty,
+            "guilty_rows": len(views.split_side(ws.ledger, guilty, "train")),
+            "requeued": requeued,
+            "cost": asdict(cost),
+            "reason": reason,
+            "regressions": regressed or [],
+        },
+        guilty,
+    )
+    publication.mirror(ws, lease, {version.version for version in (goal, *passed)})
+    return RolledBack(passed[0].version, goal.version, guilty, requeued, cost, reason)
+
+
+def _goal(lineage: list[views.Version], target: int | None) -> views.Version:
+    if lineage and target == lineage[0].version:
+        raise ConfigError(
+            f"Version {target} is champion already; nothing was changed.",
+            "Name an earlier version (`ratchet history`), or none to go back by one.",
+        )
+    if len(lineage) < 2:
+        raise ConfigError(
+            "There is no earlier version to go back to.",
+            "A first version can only be replaced: run a better batch.",
+        )
+    wanted = lineage[1].version if target is None else target
+    for version in lineage[1:]:
+        if version.version == wanted:
+            return version
+    legal = ", ".join(str(version.version) for version in lineage[1:])
+    raise ConfigError(
+        f"Version {wanted} is not an ancestor of the champion, version {lineage[0].version}.",
+        f"Choose one of {legal}.",
+    )
+
+
+def _prove(ws: Workspace, goal: views.Version) -> tuple[str, ...]:
+    """Load the target and let it answer once; return its labels."""
+    from components.model.answering import predict
+    from components.model.bundle import open_bundle
+    from components.model.placement import placement_of
+
+    bundle = open_bundle(ws.bundles, goal.bundle)
+    predict(ws.base, bundle, ["Ready to serve again?"], placement_of(ws.settings))
+    return bundle.labels
+
+
+def _cost(
+    ws: Workspace, goal: views.Version, passed: list[views.Version], labels: tuple[str, ...]
+) -> Cost:
+    known = ws.read_document(passed[0].evidence)["labels"]  # its bundle may be why one goes back
+    return Cost(
+        versions=[version.version for version in passed],
+        batches=[version.batch for version in passed],
+        tasks=sorted(set(passed[0].anchors) - set(goal.anchors)),
+        labels=[label for label in known if label not in labels],
+    )
+
+
+def _quarantine(ws: Workspace, batch: str, reason: str) -> None:
+    arrival = views.arrival(ws.ledger, batch)
+    assert arrival is not None  # every version's batch arrived
+    set_batch_aside(ws, arrival, f"Rolled back: {reason}")
+
+
+def _regression(each: Regression) -> dict[str, Any]:
+    verdict: Verdict = each.verdict
+    return {"exam": each.exam, "task": each.task, "target": each.target, **verdict.to_json()}

@@ -1,0 +1,47 @@
+"""What stands on `auto` in the settings: found out on the first batch, a setting from then on.
+
+Promise: a choice is one ledger event with its reason, made before anything is trained; no
+later measurement changes it (law 7). Writing the value into `params.yaml` overrules it.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from components.ledger.book import Lease
+from components.workspace.root import Workspace
+
+if TYPE_CHECKING:
+    from components.settings import Settings
+    from components.training.candidate import Lesson
+
+
+def choose(ws: Workspace, lease: Lease, lesson: Lesson) -> Settings:
+    """Return the settings in force, once every `auto` that decides bytes is settled.
+
+    Args:
+        ws: the root.
+        lease: of the model.
+        lesson: the batch in hand, to try things on; its parent's adapter keeps its shape.
+    """
+    settings = ws.in_force()
+    if settings.training.precision == "auto":
+        from components.training.probe import probe
+
+        settings = _record(ws, lease, "training.precision", *probe(ws.base, settings))
+    if settings.adapter.layers == "auto" and lesson.parent is not None:
+        layers = lesson.parent.state["adapter"]["layers"]
+        settings = _record(ws, lease, "adapter.layers", layers, "the champion adapts as many")
+    elif settings.adapter.layers == "auto":
+        from components.training.depth import depth_worth_its_seconds
+
+        show = partial(ws.progress, "choosing layers")
+        found = depth_worth_its_seconds(ws.base, lesson.items, settings, show, ws.activations)
+        settings = _record(ws, lease, "adapter.layers", *found)
+    return settings
+
+
+def _record(ws: Workspace, lease: Lease, name: str, value: Any, why: str) -> Settings:
+    ws.ledger.append("setting.chosen", {"name": name, "value": value, "why": why}, lease)
+    return ws.in_force()

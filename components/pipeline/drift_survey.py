@@ -1,0 +1,217 @@
+"""A batch against what the champion has seen: what drifted, and counts for later batches.
+
+Concept: the batch is compared with earlier rows of its own tasks, in the shares in which the
+lineage was trained on them; rows of a new task with all that was learned so far. The replay
+memory gives the rows, but balances labels; so each evidence document counts what its candidate
+was trained on, and the next comparison begins from the champion's.
+
+Promise: the counts hold no text and no item; the same root state gives the same survey.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from components.gate.verdicts import Answers, DriftNote
+from components.items import Item
+from components.ledger import views
+from components.pipeline.examiner import Examiner
+from components.pipeline.preparation import Divided
+from components.workspace.library import Library
+from components.workspace.root import Workspace
+
+if TYPE_CHECKING:
+    from components.evaluation.drift import Answered, Counts, Drift, Side
+    from components.model.bundle import Bundle
+    from components.training.memory import MemoryRef
+
+KEPT_LOOKS = 100
+"""Evidence of so many batches is added up for one champion; older ones count as looks only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What a batch is like.
+
+    Args:
+        drift: the findings; None where there is no champion, or no check is wanted.
+        seen: rows that the lineage was trained on before this batch; brought: the batch's own.
+        answered: the champion's answers to rows of this batch, none where it was not asked.
+    """
+
+    drift: Drift | None
+    seen: Counts
+    brought: Counts
+    answered: Answered
+
+    @property
+    def notes(self) -> list[DriftNote]:
+        """The findings as the gate weighs them."""
+        return [
+            DriftNote(
+                each.name, each.drifted if each.examined else None, each.policy, each.sentence
+            )
+            for each in (self.drift.findings if self.drift else ())
+        ]
+
+    def record(self) -> dict[str, Any]:
+        """Return what evidence keeps of it; words of texts are left out (law 11)."""
+        findings = [asdict(each) for each in self.drift.findings] if self.drift else None
+        counts = {"seen": self.seen, "brought": self.brought, "answered": self.answered}
+        return {"drift": findings, "counts": counts}
+
+
+def survey(
+    ws: Workspace,
+    divided: Divided,
+    champion: Bundle | None,
+    library: Library,
+    examiner: Examiner,
+) -> Survey:
+    """Compare the batch's training rows with what the champion was trained on."""
+    from components.evaluation.drift import Compared, examine
+    from components.training.memory import remembered
+
+    now = divided.split.train
+    brought = _counted((item.task, item.label) for item in now)
+    if champion is None or divided.parent is None:
+        return Survey(None, {}, brought, {})
+    settings, seen = ws.settings, _seen(ws, divided.parent, champion)
+    if not settings.drift.wanted:
+        return Survey(None, seen, brought, {})
+    held, answered, wrong = _answers(ws, divided, champion, examiner)
+    past = representative(remembered(champion), seen, brought, settings.drift.sample_items)
+    compared = Compared(
+        earlier=_side(ws, library.replay(past)),
+        batch=_side(ws, _sample(now, settings.drift.sample_items)),
+        seen=seen,
+        brought=brought,
+        known=frozenset(champion.labels),
+        held=held,
+        answered=answered,
+        since=_since(ws, divided),
+        wrong=wrong,
+    )
+    return Survey(examine(compared, settings.drift, settings.seed), seen, brought, answered)
+
+
+def representative(
+    memory: Sequence[MemoryRef], seen: Counts, brought: Counts, size: int
+) -> list[MemoryRef]:
+    """Return at most `size` references in the shares in which their rows were seen.
+
+    Tasks weigh as much as they do in the batch, labels of a task as in all that was seen of it;
+    a new task's part is spread over everything. Inside a group the smallest digests stand for
+    it; places go to groups as seats to parties (Webster's method). Law: depends on the set of
+    references, never on their order.
+    """
+    groups: dict[tuple[str, str], list[MemoryRef]] = {}
+    for ref in sorted(memory, key=lambda ref: (ref.item, ref.batch)):
+        groups.setdefault((ref.task, ref.label), []).append(ref)
+    ranked = [
+        ((place + 0.5) / weight, ref)
+        for group, weight in _weights(seen, brought).items()
+        for place, ref in enumerate(groups.get(group, []))
+    ]
+    return [ref for _, ref in sorted(ranked)[:size]]
+
+
+def _weights(seen: Counts, brought: Counts) -> dict[tuple[str, str], float]:
+    """Return the share of each (task, label); they sum to 1."""
+    rows = sum(sum(labels.values()) for labels in brought.values())
+    weights: dict[tuple[str, str], float] = {}
+    for task, labels in brought.items():
+        past = {task: seen[task]} if seen.get(task) else seen
+        total = sum(sum(each.values()) for each in past.values())
+        for other, counts in past.items():
+            for label, count in counts.items():
+                share = count / total * sum(labels.values()) / rows
+                weights[other, label] = weights.get((other, label), 0.0) + share
+    return weights
+
+
+def _seen(ws: Workspace, parent: views.Version, champion: Bundle) -> Counts:
+    """Return what the lineage was trained on; of an older root, what its memory holds."""
+    from components.training.memory import remembered
+
+    counts = ws.read_document(parent.evidence).get("counts")
+    if counts is None:
+        return _counted((ref.task, ref.label) for ref in remembered(champion))
+    parts = (counts["seen"], counts["brought"])
+    tasks = sorted({task for part in parts for task in part})
+    return {
+        task: dict(sum((Counter(part.get(task, {})) for part in parts), Counter[str]()))
+        for task in tasks
+    }
+
+
+def _answers(
+    ws: Workspace, divided: Divided, champion: Bundle, examiner: Examiner
+) -> tuple[Answered, Answered, list[str]]:
+    """Return the champion's answers to held-out rows and to the batch, and what was wrong.
+
+    Of the held-out rows those that came out of batches, as the batch's own rows do: what people
+    bring as an exam may be of another kind on purpose.
+    """
+    settings = ws.settings.drift
+    if "concept" not in settings.wanted:
+        return {}, {}, []
+    known = views.trained_among(ws.ledger, [item.near for item in divided.split.train])
+    fresh = [item for item in divided.split.train if item.near not in known]
+    rows = [*_sample(fresh, settings.sample_items), *divided.split.holdout]
+    tasks = {item.task for item in rows}
+    exams = [items for exam, items in divided.exams.items() if divided.tasks[exam] in tasks]
+    came = views.held_from_batches(ws.ledger, [item for exam in exams for item in exam])
+    past = examiner.items(sorted(came))
+    rows = [item for item in rows if item.task in {each.task for each in past}]
+    held, own = examiner.answer(champion, past), examiner.answer(champion, rows)
+    wrong = [item for item, right in zip(own.items, own.correct, strict=True) if right is False]
+    return _tally(past, held), _tally(rows, own), sorted(wrong)
+
+
+def _since(ws: Workspace, divided: Divided) -> list[Answered]:
+    """Return the champion's answers to the other batches that came while it was in force."""
+    assert divided.parent is not None  # there is a champion
+    trained = views.versions(ws.ledger, parent=divided.parent.version)
+    newest = {each.batch: each.evidence for each in trained if each.batch != divided.batch}
+    kept = list(newest.values())[-KEPT_LOOKS:]
+    told = [ws.read_document(evidence).get("counts") or {} for evidence in kept]
+    answered: list[Answered] = [counts.get("answered") or {} for counts in told]
+    return [*({} for _ in range(len(newest) - len(kept))), *answered]
+
+
+def _side(ws: Workspace, items: Sequence[Item]) -> Side:
+    from components.evaluation.drift import Side
+    from components.model.frozen import embed
+    from components.model.placement import placement_of
+
+    texts = [item.text for item in items]
+    shown = partial(ws.progress, "embedding")
+    vectors = embed(ws.base, texts, placement_of(ws.in_force()), ws.activations, shown)
+    return Side([item.digest for item in items], texts, [item.label for item in items], vectors)
+
+
+def _sample(items: Iterable[Item], size: int) -> list[Item]:
+    """Return the items with the smallest digests: a fixed, uniform sample."""
+    return sorted(items, key=lambda item: (item.digest, item.task))[:size]
+
+
+def _counted(pairs: Iterable[tuple[str, str]]) -> Counts:
+    found: dict[str, dict[str, int]] = {}
+    for (task, label), rows in sorted(Counter(pairs).items()):
+        found.setdefault(task, {})[label] = rows
+    return found
+
+
+def _tally(items: Sequence[Item], answers: Answers) -> Answered:
+    """Count answers by task and label; a row without an answer counts nowhere."""
+    found: dict[str, dict[str, list[int]]] = {}
+    for item, right in zip(items, answers.correct, strict=True):
+        if right is not None:
+            told = found.setdefault(item.task, {}).setdefault(item.label, [0, 0])
+            told[0], told[1] = told[0] + 1, told[1] + (not right)
+    return found

@@ -1,0 +1,140 @@
+"""Writing again what MLflow lost or what was changed in it: versions, runs and their files.
+
+Concept: each version is compared with its record (`registered`). Its files come back first,
+from the bundle, the documents, the reports and the texts kept at registration; then its
+rows. What has no good copy is left as it is, and said every time.
+
+Promise: nothing is deleted: what does not belong in a model's folder is moved to
+`mlruns/aside`. Killed at any place, the next run does the rest.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from components.errors import Corrupted
+from components.files import PART_SUFFIX, FileMark, mark_of, publish_file, write_bytes
+from components.ledger.book import Lease
+from components.pipeline import earlier_registrations, registration_records
+from components.pipeline.registration_records import Record
+from components.registry.inspection import (
+    Shown,
+    differences,
+    listing,
+)
+from components.registry.packaging import MODEL, model_texts
+from components.workspace.root import Workspace
+
+
+def restore_versions(ws: Workspace, lease: Lease, deep: bool) -> list[str]:
+    """Put right every version that MLflow shows differently; return what was done, in words."""
+    shown, done = ws.registry.shown(), list[str]()
+    for record in registration_records.records(ws):
+        found = shown.get(record.version.version)
+        wholly = found is None or found.run is None
+        if wholly and not record.complete:
+            record = _complete(ws, lease, record, done)
+        done += _restore_files(ws, record, deep)
+        done += _restore_rows(ws, record, found)
+    return done
+
+
+def _restore_rows(ws: Workspace, record: Record, found: Shown | None) -> list[str]:
+    wanted = registration_records.expected(ws, record)
+    wrong = differences(wanted, found)
+    if not wrong:
+        return []
+    left = ws.registry.put_right(wanted, record.when)
+    done = [f"put right in MLflow: {words}" for words in wrong if words not in left]
+    return done + [f"left as it is, MLflow's server cannot change it: {words}" for words in left]
+
+
+def _restore_files(ws: Workspace, record: Record, deep: bool) -> list[str]:
+    """Copy what is missing or was changed from its source; move aside what does not belong."""
+    folder = ws.registry.run_folder(record.version.run)
+    if folder is None:
+        return []
+    done, here = list[str](), f"version {record.version.version}"
+    for name, what in registration_records.files_wrong(ws, record, deep).items():
+        if what == "extra":
+            move_aside(ws, folder / name, record.version.run, name)
+            done.append(f"{here}: moved {name}, which is not Ratchet's, to mlruns/aside")
+        elif _copy_back(ws, record, folder / name, name):
+            done.append(f"{here}: wrote {name} again, it was {what}")
+        else:
+            done.append(f"left as it is: {here}: {name} is {what}, and there is no good copy")
+    return done
+
+
+def _copy_back(ws: Workspace, record: Record, target: Path, name: str) -> bool:
+    """Write one file from a source that has the right digest; tell whether there was one."""
+    mark = FileMark(**record.files[name])
+    if target.is_symlink() or target.is_dir():
+        move_aside(ws, target, record.version.run, name)
+    text = record.texts.get(name.removeprefix(f"{MODEL}/"))
+    if text is not None and name.startswith(f"{MODEL}/"):
+        write_bytes(target, text.encode())
+        return mark_of(target) == mark
+    source = registration_records.sources(ws, record.version).get(name)
+    if source is None or not source.is_file() or mark_of(source) != mark:
+        return False
+    publish_file(source, target)
+    return True
+
+
+def move_aside(ws: Workspace, file: Path, whose: str, name: str) -> None:
+    """Move what does not belong in a run or bundle to `mlruns/aside/<whose>`."""
+    target = ws.mlruns / "aside" / whose / name
+    while os.path.lexists(target):
+        target = target.with_name(f"{target.name}~")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    os.replace(file, target)
+
+
+def _complete(ws: Workspace, lease: Lease, record: Record, done: list[str]) -> Record:
+    """Derive what an older Ratchet did not record, write missing files, and record it all now.
+
+    Where the bundle or the evidence is gone, the record stays as it is: the rows alone come
+    back.
+    """
+    folder = ws.registry.run_folder(record.version.run)
+    if folder is None:
+        return record
+    try:
+        submission = earlier_registrations.submission(
+            ws, record.version, str(record.payload["key"])
+        )
+    except Corrupted as damage:
+        done.append(f"left as it is: version {record.version.version}: {damage.message}")
+        return record
+    if not (folder / MODEL / "MLmodel").is_file():
+        _write_model(ws, folder, submission)
+    for name, file in registration_records.sources(ws, record.version).items():
+        if file.is_file() and not (folder / name).exists():
+            publish_file(file, folder / name)
+    shown = {**submission.document(), "experiment": ws.settings.registry.experiment}
+    payload: dict[str, Any] = {
+        "key": record.payload["key"],
+        "version": record.version.version,
+        "run": record.version.run,
+        "submission": ws.write_document(shown),
+        "files": ws.write_document(listing(folder)),
+        "texts": ws.write_document(model_texts(folder / MODEL)),
+    }
+    ws.ledger.append("registration.rebuilt", payload, lease)
+    done.append(f"version {record.version.version}: recorded all that MLflow shows of it")
+    return registration_records.record_of(ws, record.version, {**record.payload, **payload})
+
+
+def _write_model(ws: Workspace, folder: Path, submission: Any) -> None:
+    """Write a model folder anew; what is left of the old one is moved aside."""
+    part = ws.mlruns / f"registry.model{PART_SUFFIX}"
+    shutil.rmtree(part, ignore_errors=True)
+    ws.registry.write_model(part, submission)
+    if (folder / MODEL).exists():
+        move_aside(ws, folder / MODEL, folder.parent.name, MODEL)
+    folder.mkdir(parents=True, exist_ok=True)
+    os.replace(part, folder / MODEL)

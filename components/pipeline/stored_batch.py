@@ -1,0 +1,100 @@
+"""A stored batch read again: its bytes are the ones that arrived, or it goes aside.
+
+Concept: the event of an arrival carries the mark of the original bytes. Where they differ, or
+have gone, a good copy is taken from DVC's cache or remote; the damaged bytes are moved to
+`data/damaged`, never written over.
+
+Promise: damage to one batch never stops the queue: it is a `DataRejected` that names the place
+and the remedy.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from components.data.readers import Reading, content_digest, identities, read_batch
+from components.data.versioning import Stored
+from components.errors import Corrupted, DataRejected
+from components.files import mark_of
+from components.ledger import views
+from components.ledger.book import Lease
+from components.workspace.batch_files import keep_aside, raw_path
+from components.workspace.root import Workspace
+from components.workspace.stored_files import store_files, stored_files
+
+
+def read_kept(ws: Workspace, lease: Lease, arrival: views.Arrival) -> Reading:
+    """Return what a stored batch says.
+
+    Raises:
+        DataRejected: its bytes are damaged or gone and no good copy is left, or they are read
+            as something else than when they arrived.
+    """
+    path = raw_path(ws, arrival.batch, arrival.suffix)
+    mark = views.arrival_payload(ws.ledger, arrival).get("raw")
+    if not _is_sound(path, mark):
+        _restore(ws, lease, arrival, path, mark)
+    reading = read_batch(path, ws.settings.data, arrival.task)
+    if reading.digest == arrival.batch:
+        return reading
+    if arrival.batch in identities(
+        reading, content_digest(reading, ws.settings.data, arrival.task)
+    ):
+        return reading
+    if mark is None:  # an older ledger knows the rows only, not the bytes
+        raise _damaged(path)
+    raise DataRejected(
+        f"{path} is read as another batch than when it arrived.",
+        "Set data.text_column and data.label_column back and release it, or send the file again.",
+    )
+
+
+def store_raw(ws: Workspace, lease: Lease, arrival: views.Arrival) -> None:
+    """Store the original bytes of a batch by DVC, unless they are stored or damaged."""
+    path = raw_path(ws, arrival.batch, arrival.suffix)
+    mark = views.arrival_payload(ws.ledger, arrival).get("raw")
+    if not _is_sound(path, mark):
+        return
+    done = views.last_payload(ws.ledger, "store.done", arrival)
+    name = str(path.relative_to(ws.root))
+    if done is not None and name in {file["path"] for file in done["files"]}:
+        return
+    key = f"store:{arrival.batch}"
+    ws.ledger.append("store.begun", {"key": key, "batch": arrival.batch}, lease)
+    outcome = {"key": key, "batch": arrival.batch, "files": store_files(ws, [path])}
+    ws.ledger.append("store.done", outcome, lease)
+
+
+def _is_sound(path: Path, mark: dict[str, Any] | None) -> bool:
+    if not path.is_file():
+        return False
+    return mark is None or mark_of(path).sha256 == mark["sha256"]
+
+
+def _restore(
+    ws: Workspace, lease: Lease, arrival: views.Arrival, path: Path, mark: dict[str, Any] | None
+) -> None:
+    """Bring a good copy back from DVC and record that; what is damaged is moved aside."""
+    name = str(path.relative_to(ws.root))
+    md5 = stored_files(ws, arrival.batch).get(name)
+    if md5 is None or not ws.store.has_copy(md5):
+        raise _damaged(path)
+    aside = keep_aside(ws, path, arrival.batch) if path.is_file() else None
+    try:
+        ws.store.fetch(Stored(name, md5, mark["size"] if mark else 0))
+    except Corrupted as error:
+        raise _damaged(path) from error
+    if not _is_sound(path, mark):
+        raise _damaged(path)
+    damaged = str(aside.relative_to(ws.root)) if aside else None
+    payload = {"batch": arrival.batch, "path": name, "md5": md5, "damaged": damaged}
+    ws.ledger.append("batch.restored", payload, lease)
+
+
+def _damaged(path: Path) -> DataRejected:
+    state = "is not what arrived any more" if path.exists() else "is gone"
+    return DataRejected(
+        f"{path} {state}, and DVC has no good copy.",
+        "Put the original bytes there, then run `ratchet quarantine release` for the batch.",
+    )

@@ -1,0 +1,69 @@
+"""Making a root: its settings, its folders, its databases.
+
+Promise: what is there already stays as it is, so founding twice changes nothing. What is made
+is for the user alone (folders 0700, files 0600) unless the root is to be shared; what is made
+in these folders later is protected by them.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+
+from components.clock import Clock, system_clock
+from components.errors import ConfigError
+from components.workspace.root import open_workspace
+
+TEMPLATE = Path(__file__).with_name("params.yaml")
+FOLDERS = ("data/incoming", "data/batches", "data/quarantine", "data/holdout", "mlruns")
+
+
+PRIVATE = 0o077
+
+
+def found_root(root: Path, clock: Clock = system_clock, shared: bool = False) -> list[str]:
+    """Make what a root lacks and return the names of what was made.
+
+    With `shared` the rights of what is made are those that the umask leaves.
+
+    Raises:
+        ConfigError: the root cannot be written, or its params.yaml is wrong.
+    """
+    with nullcontext() if shared else _private():
+        return _found(root, clock)
+
+
+def _found(root: Path, clock: Clock) -> list[str]:
+    made = []
+    try:
+        for name in FOLDERS:
+            if not (root / name).is_dir():
+                (root / name).mkdir(parents=True)
+                made.append(f"{name}/")
+        if not (root / "params.yaml").exists():
+            shutil.copyfile(TEMPLATE, root / "params.yaml")
+            made.append("params.yaml")
+    except OSError as error:
+        raise ConfigError(
+            f"{error.filename} cannot be made: {error.strerror}.", "Choose another folder."
+        ) from None
+    ws = open_workspace(root, clock)
+    if not (root / ".dvc").exists():
+        made.append(".dvc/")
+    if not (ws.mlruns / "ratchet.db").exists():
+        made.append("mlruns/ratchet.db")
+    _ = ws.store, ws.ledger, ws.registry
+    return made
+
+
+@contextmanager
+def _private() -> Iterator[None]:
+    """Let what is made in this block be for its owner alone."""
+    before = os.umask(PRIVATE)
+    try:
+        yield
+    finally:
+        os.umask(before)

@@ -1,0 +1,74 @@
+"""Which settings were in force when: an event for each change of `params.yaml` that was seen.
+
+Concept: nobody tells Ratchet that `params.yaml` was edited. So every command that writes holds
+the settings that it read against those recorded last, before it does anything under them; each
+decision names the document of the settings that it was made under besides.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from components.digest import json_digest
+from components.ledger import views
+from components.ledger.book import Lease
+from components.settings import Settings
+from components.workspace.root import Workspace
+
+Changes = dict[str, tuple[Any, Any]]
+"""Full name of a field -> (before, now)."""
+
+_RECORDED: dict[Path, str] = {}
+"""The digest that this process recorded last, by root: the ledger is asked once."""
+
+
+def record_settings(ws: Workspace, lease: Lease) -> None:
+    """Append `settings.seen` where the settings are not those that were recorded last."""
+    now = ws.settings.model_dump(mode="json")
+    if _RECORDED.get(ws.root) == json_digest(now):
+        return
+    last = views.newest_event(ws.ledger, "settings.seen")
+    before = json.loads(last.payload)["settings"] if last else None
+    if before != json_digest(now):
+        old = recorded_settings(ws, before) if before else None
+        changed = changed_fields(old, ws.settings) if old else {}
+        payload = {"settings": ws.write_document(now), "changed": changed}
+        ws.ledger.append("settings.seen", payload, lease)
+    _RECORDED[ws.root] = json_digest(now)
+
+
+def recorded_settings(ws: Workspace, digest: str) -> Settings | None:
+    """Return recorded settings; fields that Ratchet did not have then are as they are by default.
+
+    None where this Ratchet knows some of their fields no more.
+
+    Raises:
+        Corrupted: the document is missing or was changed.
+    """
+    try:
+        return Settings.model_validate(ws.read_document(digest))
+    except ValueError:
+        return None
+
+
+def changed_fields(before: Settings | None, now: Settings) -> Changes:
+    """Return the fields that differ, by full name; none where it is not known what was before."""
+    if before is None:
+        return {}
+    old, new = (_flat(each.model_dump(mode="json")) for each in (before, now))
+    names = sorted(old.keys() | new.keys())
+    return {
+        name: (old.get(name), new.get(name)) for name in names if old.get(name) != new.get(name)
+    }
+
+
+def _flat(value: Any, name: str = "") -> dict[str, Any]:
+    """Return the fields of nested sections under their full names."""
+    if not isinstance(value, dict) or not value:
+        return {name: value}
+    found: dict[str, Any] = {}
+    for key, each in value.items():
+        found |= _flat(each, f"{name}.{key}" if name else str(key))
+    return found

@@ -1,0 +1,86 @@
+"""Storing files by DVC, and noticing that their second copy has gone.
+
+Promise: a remote that vanished with all that was pushed is said to be gone, and is filled
+again from the cache before anything else is pushed; what the cache lacks is counted.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from components.files import mark_of
+from components.ledger import views
+from components.workspace.root import Workspace
+
+
+def store_files(ws: Workspace, paths: Sequence[Path]) -> list[dict[str, Any]]:
+    """Store files by DVC, push them, read them back; return what an event says of each.
+
+    Raises:
+        Retryable: a lock stayed taken, the disk failed, or the remote did not take them.
+        Corrupted: a file changed while it was added.
+    """
+    refill_remote(ws)
+    kept = ws.store.keep([path.relative_to(ws.root) for path in paths])
+    return [
+        {"path": file.path, "md5": file.md5, **mark_of(ws.root / file.path).to_json()}
+        for file in kept
+    ]
+
+
+def stored_files(ws: Workspace, batch: str) -> dict[str, str]:
+    """Return path -> MD5 of what was stored of a batch, newest last."""
+    found: dict[str, str] = {}
+    for event in views.events(ws.ledger, kind="store.done", batch=batch):
+        found |= {file["path"]: file["md5"] for file in json.loads(event.payload)["files"]}
+    return found
+
+
+def remote_warning(ws: Workspace) -> str | None:
+    """Say that the second copy of the data is gone; None where it is there, or never was."""
+    if not _remote_is_gone(ws):
+        return None
+    return (
+        f"The second copy of the data, {ws.root / ws.settings.data.remote}, is gone. Bring it "
+        "back, or run `ratchet reconcile`: it copies there what the cache has."
+    )
+
+
+def refill_remote(ws: Workspace) -> list[str]:
+    """Fill a remote that vanished from the cache; return what was done, in words."""
+    if not _remote_is_gone(ws):
+        return []
+    copied = ws.store.refill()
+    wanted = _pushed(ws)
+    lost = len(wanted - copied)
+    said = f"copied {len(wanted) - lost} files to {ws.settings.data.remote}, which had vanished"
+    return [said + (f"; of {lost} more there is no copy left" if lost else "")]
+
+
+def restore_settings(ws: Workspace) -> list[str]:
+    """Write DVC's settings again where they are gone; return what was done, in words."""
+    if settings_are_there(ws) or not _pushed(ws):
+        return []
+    ws.store.prepare()
+    return ["wrote .dvc/config again, which had vanished"]
+
+
+def settings_are_there(ws: Workspace) -> bool:
+    """Tell whether `dvc` finds a repository here."""
+    return (ws.root / ".dvc" / "config").exists()
+
+
+def _remote_is_gone(ws: Workspace) -> bool:
+    remote = ws.root / ws.settings.data.remote
+    return not (remote / "files" / "md5").is_dir() and bool(_pushed(ws))
+
+
+def _pushed(ws: Workspace) -> set[str]:
+    """Return the MD5 of every file that was pushed and read back."""
+    batches = [json.loads(event.payload) for event in views.events(ws.ledger, kind="store.done")]
+    exams = [json.loads(event.payload) for event in views.events(ws.ledger, kind="holdout.done")]
+    found = {file["md5"] for batch in batches for file in batch["files"]}
+    return found | {exam["stored"]["md5"] for exam in exams}

@@ -1,0 +1,106 @@
+"""Labels and slices, each by itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.gate.beyond.given import answers, decide, exam, found, rules
+
+from components.gate import ExamResult, Outcome
+from components.gate.policies import Groups
+
+
+def by_label(*groups: tuple[str, int, int], **more: Any) -> ExamResult:
+    """Return an exam of groups (label, items, of them broken); all were right before."""
+    labels = [label for label, items, _ in groups for _ in range(items)]
+    after = [place >= broken for _, items, broken in groups for place in range(items)]
+    named = {f"i{place:04d}": label for place, label in enumerate(labels)}
+    return exam(answers([True] * len(labels)), answers(after), labels=named, **more)
+
+
+def test_a_label_that_breaks_is_named_where_the_whole_exam_passes() -> None:
+    hidden = by_label(("refund", 60, 30), ("other", 900, 0))
+    decision = decide(hidden, rules(classes=Groups("reject")))
+    assert decision.action == "reject"
+    assert "tweets, label refund: against the champion" in decision.headline
+    outcomes = {v.group: v.outcome for v in found(decision, "classes")}
+    assert outcomes == {"label other": Outcome.PASS, "label refund": Outcome.FAIL}
+    [refund] = [v for v in found(decision, "classes") if v.group == "label refund"]
+    assert (refund.n, refund.right_to_wrong, refund.wrong_to_right) == (60, 30, 0)
+
+
+@pytest.mark.parametrize(
+    ("policy", "action", "made"),
+    [
+        ("ignore", "promote", 0),
+        ("note", "promote", 2),
+        ("hold", "hold", 2),
+        ("reject", "reject", 2),
+    ],
+)
+def test_what_a_broken_label_asks_for_is_its_policy(policy: Any, action: str, made: int) -> None:
+    decision = decide(by_label(("a", 60, 30), ("b", 900, 0)), rules(classes=Groups(policy)))
+    assert decision.action == action
+    assert len(found(decision, "classes")) == made
+
+
+def test_groups_too_small_are_named_together_and_never_looked_at_one_by_one() -> None:
+    small = [(f"rare{place:02d}", 3, 3) for place in range(20)]
+    decision = decide(by_label(("common", 400, 0), *small), rules(classes=Groups("note")))
+    passed, open_one = found(decision, "classes")
+    assert passed.outcome is Outcome.PASS
+    assert open_one.outcome is Outcome.INCONCLUSIVE and open_one.n == 60
+    assert "20 of the groups" in open_one.sentence and "and 15 more" in open_one.sentence
+
+
+@pytest.mark.parametrize(("policy", "action"), [("reject", "hold"), ("hold", "promote")])
+def test_a_group_too_small_to_tell_holds_only_where_a_break_would_reject(
+    policy: Any, action: str
+) -> None:
+    exam_ = by_label(("common", 400, 0), ("rare", 10, 0))
+    assert decide(exam_, rules(classes=Groups(policy))).action == action
+
+
+def test_noted_labels_take_nothing_from_the_checks_that_count() -> None:
+    """Twenty labels more or less: the same slight loss is still a FAIL against the champion."""
+    groups = [(f"label{place:02d}", 40, 0) for place in range(19)]
+    loss = by_label(("odd", 40, 9), *groups)
+    strict = rules(classes=Groups("note"))
+    without = [v for v in decide(loss, rules()).verdicts if v.check == "forgetting"]
+    with_them = [v for v in decide(loss, strict).verdicts if v.check == "forgetting"]
+    assert without == with_them
+
+
+def test_many_noted_labels_do_not_flood_the_reasons() -> None:
+    groups = [(f"label{place:03d}", 40, 6) for place in range(100)]
+    decision = decide(by_label(*groups), rules(classes=Groups("note", margin_points=1.0)))
+    assert len(found(decision, "classes")) == 100
+    assert len(decision.reasons) < 20 and "more of the checks are noted" in decision.reasons[-1]
+
+
+def test_items_without_a_value_are_a_group_of_their_own() -> None:
+    country = {f"i{place:04d}": "de" if place < 200 else "(none)" for place in range(400)}
+    one = answers([True] * 400)
+    sat = exam(one, one, slices={"country": country})
+    decision = decide(sat, rules(slices=Groups("note")))
+    assert [v.group for v in found(decision, "slices")] == ["country (none)", "country de"]
+
+
+def test_items_whose_label_is_unknown_are_missing() -> None:
+    one = answers([True] * 200)
+    known = {f"i{place:04d}": "a" for place in range(197)}
+    [verdict] = found(
+        decide(exam(one, one, labels=known), rules(classes=Groups("note"))), "classes"
+    )
+    assert verdict.outcome is Outcome.MISSING and "label of 3 items" in verdict.sentence
+
+
+def test_models_that_share_their_parts_have_nothing_to_compare() -> None:
+    same = {"champion": "ab", "candidate": "ab", "anchor": "ab"}
+    decision = decide(exam(None, None, parts=same), rules(classes=Groups("reject")))
+    assert decision.action == "promote" and found(decision, "classes") == []
+    other = decide(
+        exam(None, None, parts={**same, "champion": "cd"}), rules(classes=Groups("reject"))
+    )
+    assert [v.outcome for v in found(other, "classes")] == [Outcome.MISSING]

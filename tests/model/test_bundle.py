@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components.digest import bytes_digest, file_digest
+from components.errors import Corrupted
+from components.model.bundle import Bundle, open_bundle
+from components.training.memory import remembered
+
+
+@pytest.fixture(scope="module")
+def taught(tmp_path_factory: Any, base: Any, settings: Any, make_rows: Any) -> Bundle:
+    from components.training.candidate import Lesson, learn
+
+    items = make_rows(["good", "bad"], 4)
+    lesson = Lesson("a" * 64, items, None, {"default": "b" * 64}, "0" * 64, lambda refs: [])
+    return learn(base, tmp_path_factory.mktemp("bundles"), lesson, settings)
+
+
+@pytest.fixture
+def bundle(taught: Bundle, tmp_path: Path) -> Bundle:
+    shutil.copytree(taught.folder, tmp_path / taught.digest)
+    return open_bundle(tmp_path, taught.digest)
+
+
+def test_the_digest_pins_the_manifest_and_the_manifest_every_file(bundle: Bundle) -> None:
+    manifest = (bundle.folder / "manifest.json").read_bytes()
+    assert bytes_digest(manifest) == bundle.digest
+    assert json.loads(manifest) == {
+        path.relative_to(bundle.folder).as_posix(): file_digest(path)
+        for path in bundle.folder.rglob("*")
+        if path.is_file() and path.name != "manifest.json"
+    }
+
+
+def test_it_says_where_it_comes_from(bundle: Bundle) -> None:
+    state = bundle.state
+    assert (state["parent"], state["batch"]) == (None, "a" * 64)
+    assert state["anchors"] == {"default": "b" * 64}
+    assert state["base"]["name"] == "tiny"
+    assert state["trained"] == {"new": {"default": 8}, "replayed": {}}
+    assert bundle.labels == ("bad", "good")
+    assert {ref.batch for ref in remembered(bundle)} == {"a" * 64}
+
+
+def test_it_holds_safetensors_and_json_alone(bundle: Bundle) -> None:
+    files = [path for path in bundle.folder.rglob("*") if path.is_file()]
+    assert {path.suffix for path in files} == {".json", ".safetensors"}
+    assert not any(b"/tmp" in path.read_bytes() for path in files)
+
+
+def test_any_changed_byte_is_found_and_its_file_named(bundle: Bundle) -> None:
+    for path in sorted(bundle.folder.rglob("*")):
+        if path.is_file():
+            kept = path.read_bytes()
+            path.write_bytes(kept[:-1] + bytes([kept[-1] ^ 1]))
+            with pytest.raises(Corrupted, match=path.name):
+                open_bundle(bundle.folder.parent, bundle.digest)
+            path.write_bytes(kept)
+    assert open_bundle(bundle.folder.parent, bundle.digest) == bundle
+
+
+def remove_head(folder: Path) -> None:
+    (folder / "head.safetensors").unlink()
+
+
+def add_pickle(folder: Path) -> None:
+    (folder / "adapter" / "extra.pkl").write_bytes(b"x")
+
+
+def add_dangling_link(folder: Path) -> None:
+    (folder / "adapter" / "link").symlink_to(folder / "nowhere")
+
+
+def remove_manifest(folder: Path) -> None:
+    (folder / "manifest.json").unlink()
+
+
+@pytest.mark.parametrize(
+    ("harm", "message"),
+    [
+        (remove_head, "head.safetensors is missing"),
+        (add_pickle, "adapter/extra.pkl is not listed"),
+        (add_dangling_link, "adapter/link is not listed"),
+        (remove_manifest, "no readable manifest.json"),
+        (shutil.rmtree, "no readable manifest.json"),
+    ],
+)
+def test_missing_and_extra_files_are_refused_by_name(
+    bundle: Bundle, harm: Callable[[Path], None], message: str
+) -> None:
+    harm(bundle.folder)
+    with pytest.raises(Corrupted, match=message):
+        open_bundle(bundle.folder.parent, bundle.digest)
+
+
+def test_a_link_in_place_of_a_folder_is_refused(bundle: Bundle, tmp_path: Path) -> None:
+    (bundle.folder / "adapter").rename(tmp_path / "elsewhere")
+    (bundle.folder / "adapter").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(Corrupted, match="adapter"):
+        open_bundle(bundle.folder.parent, bundle.digest)

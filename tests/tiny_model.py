@@ -1,0 +1,100 @@
+"""A tiny real base, rows it can learn, and a stream of lessons over them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components.demo.tiny_base import write_tiny_base
+from components.items import Item, make_item
+from components.model.base import Base, load_base
+from components.model.bundle import Bundle
+from components.settings import Settings
+from components.training.candidate import Lesson, learn
+from components.training.memory import MemoryRef
+
+WORDS = {
+    "good": ["good", "great", "fine", "lovely"],
+    "bad": ["bad", "awful", "poor", "ugly"],
+    "cat": ["paw", "purr", "meow"],
+    "dog": ["bark", "fetch", "tail"],
+}
+
+
+def rows(labels: Sequence[str], count: int, task: str = "default") -> tuple[Item, ...]:
+    """`count` rows a label, each with a word of its label, of different lengths."""
+    found = []
+    for label in labels:
+        for place in range(count):
+            word = WORDS[label][place % len(WORDS[label])]
+            found.append(
+                make_item(f"it was {word} " + "so " * (place % 7) + str(place), label, task)
+            )
+    return tuple(found)
+
+
+@pytest.fixture(scope="session")
+def make_rows() -> Callable[..., tuple[Item, ...]]:
+    return rows
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    words = ["it", "was", "so", *(word for group in WORDS.values() for word in group)]
+    return write_tiny_base(tmp_path_factory.mktemp("base") / "tiny", words)
+
+
+@pytest.fixture(scope="session")
+def settings(tiny: Path) -> Settings:
+    return Settings.model_validate(
+        {
+            "model": {"base": str(tiny)},
+            "training": {
+                "device": "cpu",
+                "threads": 1,
+                "epochs": 12,
+                "batch_size": 16,
+                "learning_rate": 5e-3,
+                "head_learning_rate": 5e-2,
+                "warmup_steps": 1,
+                "averaged_share": 0.3,
+            },
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+def base(settings: Settings, tiny: Path) -> Base:
+    return load_base(settings.model, tiny.parent)
+
+
+class Stream:
+    """Teaches batches in turn and plays the memory's part."""
+
+    def __init__(self, base: Base, bundles: Path, settings: Settings) -> None:
+        self.base, self.bundles, self.settings = base, bundles, settings
+        self.seen: dict[str, Item] = {}
+        self.replayed: list[MemoryRef] = []
+
+    def lesson(self, batch: str, items: Sequence[Item], parent: Bundle | None = None) -> Lesson:
+        self.seen |= {item.digest: item for item in items}
+        return Lesson(batch * 64, tuple(items), parent, {}, "0" * 64, self._replay)
+
+    def teach(
+        self, batch: str, items: Sequence[Item], parent: Bundle | None = None, **options: Any
+    ) -> Bundle:
+        settings = options.pop("settings", self.settings)
+        lesson = self.lesson(batch, items, parent)
+        return learn(self.base, self.bundles, lesson, settings, **options)
+
+    def _replay(self, refs: Sequence[MemoryRef]) -> list[Item]:
+        self.replayed = list(refs)
+        return [self.seen[ref.item] for ref in refs if ref.item in self.seen]
+
+
+@pytest.fixture
+def stream(base: Base, settings: Settings, tmp_path: Path) -> Stream:
+    return Stream(base, tmp_path / "bundles", settings)

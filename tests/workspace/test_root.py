@@ -1,0 +1,111 @@
+"""A root: what it holds, and what its absence or damage means."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from components.errors import ConfigError, Corrupted
+from components.ledger import views
+from components.operations import reconciliation
+from components.operations.verification import verify
+from components.workspace.new_root import found_root
+from components.workspace.root import open_workspace
+from tests.stream import batch, settle
+
+
+def test_founding_twice_changes_nothing(tmp_path: Path) -> None:
+    made = found_root(tmp_path / "root")
+    assert "params.yaml" in made and "mlruns/ratchet.db" in made
+    (tmp_path / "root" / "params.yaml").write_text("seed: 3\n")
+    assert found_root(tmp_path / "root") == []
+    assert open_workspace(tmp_path / "root").settings.seed == 3
+
+
+def test_a_root_cannot_be_founded_inside_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match="cannot be made"):
+        found_root(tmp_path / "file" / "root")
+
+
+def test_a_folder_that_is_no_root_is_said_to_be_none(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"params\.yaml"):
+        open_workspace(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("emptied", [True, False])
+def test_a_ledger_that_is_gone_is_never_begun_anew_beside_its_versions(
+    grown: Path, emptied: bool
+) -> None:
+    ledger = grown / "mlruns" / "ratchet.db"
+    ledger.write_bytes(b"") if emptied else ledger.unlink()
+    with pytest.raises(Corrupted, match=r"ledger .* is gone"):
+        settle(grown, batch(grown / "b3.jsonl", 3))
+    assert emptied or not ledger.exists()
+
+
+def test_a_registry_that_is_gone_is_never_begun_anew_beside_its_versions(grown: Path) -> None:
+    (grown / "mlruns" / "mlflow.db").unlink()
+    with pytest.raises(Corrupted, match="database"):
+        settle(grown, batch(grown / "b3.jsonl", 3))
+    assert not (grown / "mlruns" / "mlflow.db").exists()
+    assert len(views.versions(open_workspace(grown).ledger)) == 2
+
+
+def test_a_root_that_was_moved_goes_on_where_it_is(grown: Path, tmp_path: Path) -> None:
+    moved = tmp_path / "moved"
+    shutil.copytree(grown, moved)
+    shutil.rmtree(grown)
+    assert settle(moved, batch(moved / "b3.jsonl", 3)).action == "promoted"
+    assert not grown.exists(), "nothing was written where the root had been"
+    ws = open_workspace(moved)
+    with ws.ledger.lease("tiny", 10) as lease:
+        assert reconciliation.reconcile(ws, lease) == []
+    assert len(list((moved / "mlruns" / "artifacts").iterdir())) == 3
+
+
+def test_a_changed_document_is_found(grown: Path) -> None:
+    ws = open_workspace(grown)
+    assert verify(ws).holds["documents"] > 3
+    version = views.versions(ws.ledger)[0]
+    path = ws.document_path(version.evidence)
+    path.write_bytes(path.read_bytes().replace(b'"promote"', b'"rejects"'))
+    [changed] = verify(ws).findings
+    path.unlink()
+    [missing] = verify(ws).findings
+    assert (changed.what, missing.what) == ("it was changed", "it is missing")
+    assert version.evidence in changed.place and version.evidence in missing.place
+
+
+OWN = ["data/incoming", "data/incoming/mood", "data/batches", "data/quarantine", "data/holdout",
+       "data/arriving", "data/unreadable", "data/unknown/x", "data/damaged", "mlruns/x",
+       ".dvc/cache"]  # fmt: skip
+
+
+@pytest.mark.parametrize("remote", [".", "data", "data/x/../batches", "ABSOLUTE", "LINK", *OWN])
+def test_a_remote_among_what_the_pipeline_fills_is_refused(root: Path, remote: str) -> None:
+    if remote == "ABSOLUTE":
+        remote = str(root / "data" / "batches")
+    if remote == "LINK":
+        (root / "data").mkdir()
+        (root / "safe").symlink_to(root / "data")
+        remote = "safe"
+    (root / "params.yaml").write_text(f"data: {{remote: '{remote}'}}\n")
+    with pytest.raises(ConfigError, match=f"`data.remote` is '{remote}'") as caught:
+        open_workspace(root)
+    assert "data/remote" in caught.value.remedy
+
+
+@pytest.mark.parametrize("remote", ["base", "base/copies"])
+def test_a_remote_in_the_folder_of_the_base_model_is_refused(root: Path, remote: str) -> None:
+    (root / "params.yaml").write_text(f"model: {{base: base}}\ndata: {{remote: '{remote}'}}\n")
+    with pytest.raises(ConfigError, match=f"`data.remote` is '{remote}': it overlaps with base"):
+        open_workspace(root)
+
+
+@pytest.mark.parametrize("remote", ["data/remote", "copies", "..", "data/batches-2"])
+def test_a_remote_with_a_folder_of_its_own_is_taken(root: Path, remote: str) -> None:
+    (root / "params.yaml").write_text(f"data: {{remote: {remote}}}\n")
+    assert open_workspace(root).settings.data.remote == remote
