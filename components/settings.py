@@ -21,6 +21,7 @@ from components.bounded_yaml import read_yaml
 from components.check_settings import CheckSettings
 from components.digest import json_digest
 from components.errors import ConfigError
+from components.exam_names import is_usable_task
 from components.sections import (
     Count,
     Name,
@@ -180,7 +181,7 @@ class DataSettings(Section):
         if self.tasks != "open":
             if len(set(self.tasks)) < len(self.tasks):
                 raise ValueError(f"tasks names one twice: {self.tasks}")
-            if wrong := [name for name in self.tasks if "#" in name or not name.isprintable()]:
+            if wrong := [name for name in self.tasks if not is_usable_task(name)]:
                 raise ValueError(f"tasks can't be called {wrong}: use printable names without `#`")
         return self
 

@@ -9,19 +9,20 @@ Promise: what a rollback costs (versions, tasks, labels, batches) is listed in i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from components.errors import ConfigError, Corrupted
 from components.gate.verdicts import Answers, Verdict
-from components.gate.watching import Regression, regressions, task_of
+from components.gate.watching import Regression, regressions
 from components.ledger import views
 from components.ledger.book import Lease
 from components.pipeline import publication
+from components.pipeline.answers import ask
 from components.pipeline.examination import rules
-from components.pipeline.examiner import Examiner
+from components.pipeline.exams import Exam, open_exams, snapshot_of
 from components.workspace.batch_files import append_entry, set_batch_aside
-from components.workspace.library import Library
 from components.workspace.root import Workspace
 
 WATCH_DEPTH = 10
@@ -64,16 +65,16 @@ def look(ws: Workspace, lease: Lease) -> Watched:
     lineage = views.lineage(ws.ledger)[: WATCH_DEPTH + 1]
     if not lineage:
         return Watched(None, 0, ())
-    known = views.known_tasks(ws.ledger)
-    held = views.exams(ws.ledger, ws.settings.holdout.max_items)
-    exams = {exam.exam: exam.items for exam in held if exam.task in known}
-    sat = _sit(ws, lease, lineage, exams)
-    found = tuple(regressions(sat, rules(ws), ws.settings.gate.watch_alpha))
+    exams = views.exams(ws.ledger, ws.settings.holdout.max_items)
+    exams = [exam for exam in exams if exam.task in lineage[0].anchors]
+    sat = _sit(ws, lease, lineage, open_exams(ws, exams))
+    tasks = {exam.exam: exam.task for exam in exams}
+    found = tuple(regressions(sat, tasks, rules(ws), ws.settings.gate.watch_alpha))
     ws.ledger.append(
         "champion.watched",
         {
             "version": lineage[0].version,
-            "snapshot": ws.write_document(exams),
+            "snapshot": ws.write_document(snapshot_of(exams)),
             "regressions": [_regression(each) for each in found],
         },
         lease,
@@ -82,16 +83,15 @@ def look(ws: Workspace, lease: Lease) -> Watched:
 
 
 def _sit(
-    ws: Workspace, lease: Lease, lineage: list[views.Version], exams: dict[str, list[str]]
+    ws: Workspace, lease: Lease, lineage: list[views.Version], exams: Sequence[Exam]
 ) -> list[tuple[str, dict[str, Answers]]]:
     """Let each version answer the exams of the tasks that it had learned by then.
 
     An ancestor whose bundle is lost is no place to go back to, so it is left out.
     """
-    from components.model.bundle import open_bundle
+    from components.model.bundle import Bundle, open_bundle
 
-    examiner = Examiner(ws, Library(ws))
-    sat = []
+    sitting: list[tuple[str, Bundle, list[Exam]]] = []
     for version in lineage:
         try:
             bundle = open_bundle(ws.bundles, version.bundle)
@@ -99,11 +99,13 @@ def _sit(
             if version is lineage[0]:
                 raise
             continue
-        own = {exam: items for exam, items in exams.items() if task_of(exam) in version.anchors}
-        examiner.prepare([bundle], own.values())  # at once, so that none is used before its doubt
-        sat.append((str(version.version), {exam: examiner.sit(bundle, own[exam]) for exam in own}))
-    examiner.record(lease)
-    return sat
+        own = [exam for exam in exams if exam.task in version.anchors]
+        sitting.append((str(version.version), bundle, own))
+    given = ask(ws, lease, ((bundle, exam.items) for _, bundle, own in sitting for exam in own))
+    return [
+        (label, {exam.name: given.by(bundle, exam.items) for exam in own})
+        for label, bundle, own in sitting
+    ]
 
 
 def roll_back_regression(ws: Workspace, lease: Lease, watched: Watched) -> RolledBack:

@@ -10,13 +10,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Literal
 
+from components.exam_names import newest_exam
 from components.gate.pairing import shown_better
 from components.ledger import views
 from components.ledger.book import Lease
 from components.ledger.projections import Superseded
 from components.pipeline import publication
 from components.pipeline.examination import Examined, rules
-from components.pipeline.preparation import Checked, Divided, Settled, settled
+from components.pipeline.preparation import Prepared, Settled, Validated, settled
 from components.registry.submission import Registered
 from components.workspace.batch_files import append_entry, set_batch_aside
 from components.workspace.root import Workspace
@@ -25,23 +26,23 @@ Action = Literal["promoted", "held", "rejected", "superseded"]
 
 
 def register(
-    ws: Workspace, lease: Lease, checked: Checked, divided: Divided, examined: Examined
+    ws: Workspace, lease: Lease, validated: Validated, prepared: Prepared, examined: Examined
 ) -> views.Version:
     """Register the candidate in MLflow, once, and record its version."""
-    for version in views.versions(ws.ledger, batch=divided.batch):
+    for version in views.versions(ws.ledger, batch=prepared.batch):
         same = version.bundle == examined.bundle.digest and version.evidence == examined.evidence
         if same:
             return version
         if version.status == "candidate":
             _overtake(ws, lease, version)
     key = f"{examined.bundle.digest}:{examined.evidence}"
-    submitted = publication.submission(ws, key, checked, divided, examined)
+    submitted = publication.submission(ws, key, validated, prepared, examined)
     shown = {**submitted.document(), "experiment": ws.settings.registry.experiment}
     intent = {
         "key": key,
-        "batch": divided.batch,
+        "batch": prepared.batch,
         "bundle": examined.bundle.digest,
-        "parent": divided.parent.version if divided.parent else None,
+        "parent": prepared.parent.version if prepared.parent else None,
         "evidence": examined.evidence,
         "headline": examined.decision.headline,
         "submission": ws.write_document(shown),
@@ -70,30 +71,30 @@ def _overtake(ws: Workspace, lease: Lease, version: views.Version) -> None:
 
 
 def settle(
-    ws: Workspace, lease: Lease, divided: Divided, examined: Examined, version: views.Version
+    ws: Workspace, lease: Lease, prepared: Prepared, examined: Examined, version: views.Version
 ) -> Settled:
     """Promote, hold or reject the version, then mirror that in MLflow."""
     decision = examined.decision
-    payload = {"batch": divided.batch, "version": version.version, "reason": decision.headline}
+    payload = {"batch": prepared.batch, "version": version.version, "reason": decision.headline}
     action: Action
     if _is_barred(ws, version):
         payload["reason"] = (
             "Rejected: the batch trains to the very bundle that was rolled back; a version "
             "rolled past is barred for ever."
         )
-        action = _reject(ws, lease, divided, payload)
+        action = _reject(ws, lease, prepared, payload)
     elif decision.action == "promote":
-        action = _promote(ws, lease, divided, examined, version, payload)
+        action = _promote(ws, lease, prepared, examined, version, payload)
     elif decision.action == "hold":
         ws.ledger.append("version.held", payload, lease)
         action = "held"
     else:
-        action = _reject(ws, lease, divided, payload)
-    parent = [divided.parent] if divided.parent else []
-    touched = [*views.versions(ws.ledger, batch=divided.batch), *parent]
+        action = _reject(ws, lease, prepared, payload)
+    parent = [prepared.parent] if prepared.parent else []
+    touched = [*views.versions(ws.ledger, batch=prepared.batch), *parent]
     publication.mirror(ws, lease, {each.version for each in touched})
     return replace(
-        settled(ws, divided.batch),
+        settled(ws, prepared.batch),
         action=action,
         headline=str(payload["reason"]),
         version=version.version,
@@ -101,12 +102,12 @@ def settle(
     )
 
 
-def _reject(ws: Workspace, lease: Lease, divided: Divided, payload: dict[str, object]) -> Action:
+def _reject(ws: Workspace, lease: Lease, prepared: Prepared, payload: dict[str, object]) -> Action:
     """Refuse the version; its batch goes to quarantine, from where it can be released."""
-    arrival = views.arrival(ws.ledger, divided.batch)
+    arrival = views.arrival(ws.ledger, prepared.batch)
     assert arrival is not None  # the inbox is where the batch came from
     set_batch_aside(ws, arrival, str(payload["reason"]))
-    rows = len(divided.split.train) + len(divided.split.holdout)
+    rows = len(prepared.split.train) + len(prepared.split.holdout)
     append_entry(ws, lease, "version.rejected", {**payload, "rows": rows}, arrival.batch)
     return "rejected"
 
@@ -114,16 +115,16 @@ def _reject(ws: Workspace, lease: Lease, divided: Divided, payload: dict[str, ob
 def _promote(
     ws: Workspace,
     lease: Lease,
-    divided: Divided,
+    prepared: Prepared,
     examined: Examined,
     version: views.Version,
     payload: dict[str, object],
 ) -> Action:
     promotion = {
         **payload,
-        "parent": divided.parent.version if divided.parent else None,
-        "anchors": _anchors(ws, divided, examined, version.version),
-        "exams": {task: _newest_exam(divided, task) for task in _tasks(divided)},
+        "parent": prepared.parent.version if prepared.parent else None,
+        "anchors": _anchors(ws, prepared, examined, version.version),
+        "exams": _joins(prepared),
     }
     try:
         ws.ledger.append("version.promoted", promotion, lease)
@@ -134,15 +135,15 @@ def _promote(
     return "promoted"
 
 
-def _anchors(ws: Workspace, divided: Divided, examined: Examined, version: int) -> dict[str, int]:
+def _anchors(ws: Workspace, prepared: Prepared, examined: Examined, version: int) -> dict[str, int]:
     """Return the anchors once `version` is champion.
 
     A new task is anchored at the version that learned it. An anchor moves only to a version
     shown better than it on every exam of the task, so the noise of a maximum never counts.
     """
-    anchors = dict(divided.parent.anchors) if divided.parent else {}
+    anchors = dict(prepared.parent.anchors) if prepared.parent else {}
     alpha = rules(ws).move_alpha
-    for task in _tasks(divided) | set(anchors):
+    for task in prepared.tasks | set(anchors):
         sat = [exam for exam in examined.exams if exam.task == task and exam.anchor is not None]
         better = bool(sat) and all(
             exam.anchor is not None
@@ -155,20 +156,12 @@ def _anchors(ws: Workspace, divided: Divided, examined: Examined, version: int) 
     return dict(sorted(anchors.items()))
 
 
-def _tasks(divided: Divided) -> set[str]:
-    return {item.task for item in divided.split.train + divided.split.holdout}
-
-
-def _newest_exam(divided: Divided, task: str) -> str:
-    """Return the exam that a task's fresh items join: its newest generation."""
-    names = [exam for exam, owner in divided.tasks.items() if owner == task]
-    return max(names, key=generation, default=task)
-
-
-def generation(exam: str) -> int:
-    """Return an exam's generation: 1 for "tweets", 2 for "tweets#2"."""
-    task, _, number = exam.rpartition("#")
-    return int(number) if task and number.isdigit() else 1
+def _joins(prepared: Prepared) -> dict[str, str]:
+    """Return, by task, the exam that its fresh items join: its newest generation."""
+    return {
+        task: newest_exam(task, (exam.name for exam in prepared.exams if exam.task == task))
+        for task in sorted(prepared.tasks)
+    }
 
 
 def _is_barred(ws: Workspace, version: views.Version) -> bool:

@@ -17,7 +17,7 @@ from components.items import Item
 from components.ledger import views
 from components.ledger.book import Lease
 from components.pipeline.automatic_settings import choose
-from components.pipeline.preparation import Divided
+from components.pipeline.preparation import Prepared
 from components.workspace.library import Library
 from components.workspace.root import Workspace
 
@@ -26,20 +26,19 @@ if TYPE_CHECKING:
     from components.training.memory import MemoryRef
 
 
-def learn(ws: Workspace, lease: Lease, divided: Divided, library: Library) -> Bundle:
+def train(ws: Workspace, lease: Lease, prepared: Prepared) -> Bundle:
     """Return the candidate's bundle, trained now or by an earlier, interrupted run."""
     from components.model.bundle import open_bundle
-    from components.training.candidate import Lesson, lesson_key
-    from components.training.candidate import learn as train
+    from components.training.candidate import Lesson, learn, lesson_key
 
-    parent = divided.parent
+    parent = prepared.parent
     lesson = Lesson(
-        batch=divided.batch,
-        items=divided.split.train,
+        batch=prepared.batch,
+        items=prepared.split.train,
         parent=open_bundle(ws.bundles, parent.bundle) if parent else None,
         anchors=_anchor_bundles(ws, parent),
-        wall=divided.wall,
-        replay=partial(_replay, ws, library, divided.cases),
+        wall=prepared.wall,
+        replay=partial(_replay, ws, Library(ws), prepared.cases),
     )
     _check_wall(ws, lesson.items)
     settings = choose(ws, lease, lesson)
@@ -47,9 +46,9 @@ def learn(ws: Workspace, lease: Lease, divided: Divided, library: Library) -> Bu
     known = views.trained_bundle(ws.ledger, key)
     if known is not None and (ws.bundles / known).exists():
         return open_bundle(ws.bundles, known)
-    ws.ledger.append("training.begun", {"key": key, "batch": divided.batch}, lease)
+    ws.ledger.append("training.begun", {"key": key, "batch": prepared.batch}, lease)
     began = time.perf_counter()
-    bundle = train(
+    bundle = learn(
         ws.base,
         ws.bundles,
         lesson,
@@ -62,7 +61,7 @@ def learn(ws: Workspace, lease: Lease, divided: Divided, library: Library) -> Bu
         "training.done",
         {
             "key": key,
-            "batch": divided.batch,
+            "batch": prepared.batch,
             "bundle": bundle.digest,
             "seconds": round(time.perf_counter() - began, 2),
         },
