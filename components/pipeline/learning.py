@@ -16,6 +16,7 @@ from components.errors import Corrupted
 from components.items import Item
 from components.ledger import views
 from components.ledger.book import Lease
+from components.ledger.events import TrainingBegun, TrainingDone
 from components.pipeline.automatic_settings import choose
 from components.pipeline.preparation import Divided
 from components.workspace.library import Library
@@ -47,7 +48,7 @@ def learn(ws: Workspace, lease: Lease, divided: Divided, library: Library) -> Bu
     known = views.trained_bundle(ws.ledger, key)
     if known is not None and (ws.bundles / known).exists():
         return open_bundle(ws.bundles, known)
-    ws.ledger.append("training.begun", {"key": key, "batch": divided.batch}, lease)
+    ws.ledger.append(TrainingBegun(key=key, batch=divided.batch), lease)
     began = time.perf_counter()
     bundle = train(
         ws.base,
@@ -58,16 +59,9 @@ def learn(ws: Workspace, lease: Lease, divided: Divided, library: Library) -> Bu
         ws.activations,
         partial(ws.progress, "frozen layers"),
     )
-    ws.ledger.append(
-        "training.done",
-        {
-            "key": key,
-            "batch": divided.batch,
-            "bundle": bundle.digest,
-            "seconds": round(time.perf_counter() - began, 2),
-        },
-        lease,
-    )
+    seconds = round(time.perf_counter() - began, 2)
+    done = TrainingDone(key=key, batch=divided.batch, bundle=bundle.digest, seconds=seconds)
+    ws.ledger.append(done, lease)
     return bundle
 
 
