@@ -9,7 +9,6 @@ Promise: steps are only ever added at the end. A ledger of a newer Ratchet is re
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from components.errors import ConfigError, Corrupted, RatchetError
 from components.ledger import schema
 from components.ledger.chain import REMEDY, Event, read_chain
+from components.ledger.events import NewerEvent, read
 from components.ledger.projections import apply
 
 
@@ -97,6 +97,7 @@ def refill(connection: Connection, events: list[Event], place: str) -> None:
 
     Raises:
         Corrupted: names the first event that does not follow from those before it.
+        NewerEvent: a newer Ratchet wrote one of them.
     """
     schema.metadata.drop_all(connection, tables=schema.projections)
     for index in (index for table in schema.projections for index in table.indexes):
@@ -104,7 +105,9 @@ def refill(connection: Connection, events: list[Event], place: str) -> None:
     schema.metadata.create_all(connection, tables=schema.projections)
     for event in events:
         try:
-            apply(connection, event.seq, event.time, event.kind, json.loads(event.payload))
+            apply(connection, read(event))
+        except NewerEvent:
+            raise
         except (RatchetError, SQLAlchemyError, LookupError, TypeError, ValueError) as error:
             raise Corrupted(
                 f"Event {event.seq} ({event.kind}) of the ledger {place} does not follow from "

@@ -3,7 +3,7 @@
 Concept: `apply` is the only writer of the projections. It runs inside the transaction of
 `append`, and again, event by event, when they are rebuilt; so both ways give the same rows.
 
-Promise: a promotion is fast-forward only (law 2): `version.promoted` raises `Superseded`
+Promise: a promotion is fast-forward only (law 2): `VersionPromoted` raises `Superseded`
 unless its parent is the champion at that instant; at most one version is champion; what is
 barred stays barred.
 """
@@ -19,14 +19,34 @@ from sqlalchemy.engine import Connection
 from components.digest import canonical_json, json_digest
 from components.errors import ConfigError, RatchetError
 from components.ledger import schema
+from components.ledger.events import (
+    BatchArrived,
+    BatchRefused,
+    BatchRequeued,
+    BatchStarted,
+    BatchValidated,
+    CandidateJudged,
+    ChampionRolledBack,
+    HoldoutDone,
+    Payload,
+    QuarantineReleased,
+    Recorded,
+    RegistrationDone,
+    SettingChosen,
+    SplitMade,
+    TrainingDone,
+    VersionHeld,
+    VersionPromoted,
+    VersionRejected,
+    VersionSuperseded,
+    encode,
+)
 
 LINEAGE = ("champion", "former")
 """Statuses of the versions that led to the champion, itself included."""
 
 SETTLED = (*LINEAGE, "barred")
 """Statuses that no decision changes: only a promotion or a rollback moves the lineage."""
-
-Payload = dict[str, Any]
 
 
 class Superseded(RatchetError):
@@ -36,48 +56,46 @@ class Superseded(RatchetError):
     exit_code = 3
 
 
-def apply(connection: Connection, seq: int, time: str, kind: str, payload: Payload) -> None:
+def apply(connection: Connection, event: Recorded[Payload]) -> None:
     """Update the projections for one event. Kinds without a rule change nothing."""
-    if kind.endswith(".begun"):
-        _open(connection, kind, payload)
-    elif kind.endswith((".done", ".abandoned")):
-        _close(connection, payload)
-    rule = RULES.get(kind)
+    said = event.payload
+    if said.about.intent is not None:
+        _note_intent(connection, said)
+    rule = RULES.get(type(said))
     if rule is not None:
-        rule(connection, seq, time, payload)
+        rule(connection, event)
 
 
-def _open(connection: Connection, kind: str, payload: Payload) -> None:
-    connection.execute(
-        sa.delete(schema.open_intents).where(schema.open_intents.c.key == payload["key"])
-    )
-    connection.execute(
-        schema.open_intents.insert().values(
-            key=payload["key"], kind=kind, payload=canonical_json(payload)
-        )
-    )
+def _note_intent(connection: Connection, said: Any) -> None:
+    """Open or close what the `key` of an event names."""
+    table, kind = schema.open_intents, said.about
+    connection.execute(sa.delete(table).where(table.c.key == said.key))
+    if kind.intent == "opens":
+        text = canonical_json(encode(said, actor=""))
+        connection.execute(table.insert().values(key=said.key, kind=kind.name, payload=text))
 
 
-def _close(connection: Connection, payload: Payload) -> None:
-    connection.execute(
-        sa.delete(schema.open_intents).where(schema.open_intents.c.key == payload["key"])
-    )
-
-
-def _arrived(connection: Connection, seq: int, time: str, payload: Payload) -> None:
+def _arrived(connection: Connection, event: Recorded[BatchArrived]) -> None:
+    said = event.payload
     connection.execute(
         schema.inbox.insert().values(
-            batch=payload["batch"],
-            position=seq,
-            source=payload["source"],
-            task=payload["task"],
-            suffix=payload["suffix"],
+            batch=said.batch,
+            position=event.seq,
+            source=said.source,
+            task=said.task,
+            suffix=said.suffix,
             status="queued",
             reason="",
         )
     )
-    if payload.get("refused"):
-        _refused(connection, seq, time, {**payload, "reason": payload["refused"], "rows": 0})
+    if said.refused:
+        _set_aside(connection, said.batch, "refused", said.refused, rows=0)
+
+
+def _set_aside(connection: Connection, batch: str, status: str, reason: str, rows: int) -> None:
+    """Take a whole batch out of the queue and into quarantine."""
+    _status(connection, batch, status, reason)
+    _keep(connection, batch, "batch", rows, reason)
 
 
 def _status(connection: Connection, batch: str, status: str, reason: str = "") -> None:
@@ -104,31 +122,33 @@ def _decide(connection: Connection, version: int, status: str) -> None:
     )
 
 
-def _started(connection: Connection, seq: int, time: str, payload: Payload) -> None:
-    _status(connection, payload["batch"], "running")
+def _started(connection: Connection, event: Recorded[BatchStarted]) -> None:
+    _status(connection, event.payload.batch, "running")
 
 
-def _refused(connection: Connection, seq: int, time: str, payload: Payload) -> None:
-    _status(connection, payload["batch"], "refused", payload["reason"])
-    _keep(connection, payload["batch"], "batch", payload["rows"], payload["reason"])
+def _refused(connection: Connection, event: Recorded[BatchRefused]) -> None:
+    said = event.payload
+    _set_aside(connection, said.batch, "refused", said.reason, said.rows)
 
 
-def _validated(connection: Connection, seq: int, time: str, payload: Payload) -> None:
-    if payload["rejected"]:
-        reason = ", ".join(f"{why} ({count})" for why, count in payload["reasons"].items())
-        _keep(connection, payload["batch"], "rows", payload["rejected"], reason)
+def _validated(connection: Connection, event: Recorded[BatchValidated]) -> None:
+    said = event.payload
+    if said.rejected:
+        reason = ", ".join(f"{why} ({count})" for why, count in said.reasons.items())
+        _keep(connection, said.batch, "rows", said.rejected, reason)
 
 
-def _requeued(connection: Connection, seq: int, time: str, payload: Payload) -> None:
-    _status(connection, payload["batch"], "queued", payload["reason"])
+def _requeued(connection: Connection, event: Recorded[BatchRequeued]) -> None:
+    _status(connection, event.payload.batch, "queued", event.payload.reason)
 
 
-def _split(connection: Connection, seq: int, time: str, payload: Payload) -> None:
-    connection.execute(sa.delete(schema.splits).where(schema.splits.c.batch == payload["batch"]))
+def _split(connection: Connection, event: Recorded[SplitMade]) -> None:
+    said = event.payload
+    connection.execute(sa.delete(schema.splits).where(schema.splits.c.batch == said.batch))
     rows = [
-        {"batch": payload["batch"], "item": item, "near": near, "task": task, "side": side}
-        for side in ("train", "holdout")
-        for item, near, task in payload[side]
+        {"batch": said.batch, "item": item, "near": near, "task": task, "side": side}
+        for side, items in (("train", said.train), ("holdout", said.holdout))
+        for item, near, task in items
     ]
     if rows:
         connection.execute(schema.splits.insert(), rows)
@@ -142,54 +162,53 @@ def _keep(connection: Connection, batch: str, kind: str, rows: int, reason: str)
     )
 
 
-def _released(connection: Connection, seq: int, time: str, payload: Payload) -> None:
+def _released(connection: Connection, event: Recorded[QuarantineReleased]) -> None:
+    said = event.payload
     connection.execute(
         schema.quarantine.update()
-        .filter_by(batch=payload["batch"], kind=payload["kind"])
+        .filter_by(batch=said.batch, kind=said.kind_)
         .values(status="released")
     )
-    if payload["kind"] == "batch" and payload["as"] == payload["batch"]:
-        _status(connection, payload["batch"], "queued", "released from quarantine")
+    if said.kind_ == "batch" and said.as_ == said.batch:
+        _status(connection, said.batch, "queued", "released from quarantine")
 
 
-def _registered(connection: Connection, seq: int, time: str, payload: Payload) -> None:
+def _registered(connection: Connection, event: Recorded[RegistrationDone]) -> None:
+    said = event.payload
     connection.execute(
         schema.versions.insert().values(
-            version=payload["version"],
-            batch=payload["batch"],
-            bundle=payload["bundle"],
-            parent=payload["parent"],
+            version=said.version,
+            batch=said.batch,
+            bundle=said.bundle,
+            parent=said.parent,
             status="candidate",
-            evidence=payload["evidence"],
-            headline=payload["headline"],
+            evidence=said.evidence,
+            headline=said.headline,
             anchors="{}",
-            run=payload["run"],
+            run=said.run,
         )
     )
     connection.execute(
-        schema.inbox.update()
-        .where(schema.inbox.c.batch == payload["batch"])
-        .values(version=payload["version"])
+        schema.inbox.update().where(schema.inbox.c.batch == said.batch).values(version=said.version)
     )
 
 
-def _promoted(connection: Connection, seq: int, time: str, payload: Payload) -> None:
+def _promoted(connection: Connection, event: Recorded[VersionPromoted]) -> None:
+    said = event.payload
     table = schema.versions
     before = connection.execute(
         sa.select(table.c.version, table.c.wall).where(table.c.status == "champion")
     ).one_or_none()
     champion = before.version if before else None
-    candidate = connection.execute(
-        sa.select(table).where(table.c.version == payload["version"])
-    ).one()
+    candidate = connection.execute(sa.select(table).where(table.c.version == said.version)).one()
     if candidate.status in SETTLED:
         raise ConfigError(
             f"Version {candidate.version} is {candidate.status}; it can't be promoted again.",
             "A version of the lineage comes back by a rollback, a barred one never.",
         )
-    if {champion} != {payload["parent"], candidate.parent}:
+    if {champion} != {said.parent, candidate.parent}:
         raise Superseded(
-            f"Version {payload['version']} was examined against version {payload['parent']}, "
+            f"Version {said.version} was examined against version {said.parent}, "
             f"but version {champion} is champion now.",
             "Its batch is queued again and will be trained from the new champion.",
         )
@@ -197,46 +216,44 @@ def _promoted(connection: Connection, seq: int, time: str, payload: Payload) -> 
         _version_status(connection, champion, "former")
     connection.execute(
         table.update()
-        .where(table.c.version == payload["version"])
-        .values(status="champion", anchors=canonical_json(payload["anchors"]))
+        .where(table.c.version == said.version)
+        .values(status="champion", anchors=canonical_json(said.anchors))
     )
-    _status(connection, payload["batch"], "promoted")
-    _point(connection, seq, time, payload["version"], "promotion", payload["reason"])
-    joined = _join_holdout(connection, payload)
-    _build_wall(connection, before.wall if before else None, payload, joined)
+    _status(connection, said.batch, "promoted")
+    _point(connection, event, said.version, "promotion", said.reason)
+    joined = _join_holdout(connection, said)
+    _build_wall(connection, before.wall if before else None, said, joined)
 
 
 def _build_wall(
-    connection: Connection, before: str | None, payload: Payload, joined: list[str]
+    connection: Connection, before: str | None, said: VersionPromoted, joined: list[str]
 ) -> None:
     """Chain what a promoted batch held out and trained on to the walls before it."""
     splits, table = schema.splits.c, schema.versions
     sides = connection.execute(
         sa.select(splits.near, splits.side)
-        .where(splits.batch == payload["batch"])
+        .where(splits.batch == said.batch)
         .order_by(splits.near, splits.side)
     )
-    wall = json_digest([before, payload["batch"], [list(row) for row in sides], joined])
-    connection.execute(
-        table.update().where(table.c.version == payload["version"]).values(wall=wall)
-    )
+    wall = json_digest([before, said.batch, [list(row) for row in sides], joined])
+    connection.execute(table.update().where(table.c.version == said.version).values(wall=wall))
 
 
-def _join_holdout(connection: Connection, payload: Payload) -> list[str]:
+def _join_holdout(connection: Connection, said: VersionPromoted) -> list[str]:
     """Hold out the batch's own side of the wall, but for what an exam has meanwhile.
 
     Returns the near digests of what joined, sorted.
     """
-    splits, batch, exam = schema.splits.c, payload["batch"], schema.holdout.alias()
+    splits, batch, exam = schema.splits.c, said.batch, schema.holdout.alias()
     known = sa.select(exam.c.near).where(exam.c.near == splits.near).exists()
     rows = [
         {
-            "exam": payload["exams"][row.task],
+            "exam": said.exams[row.task],
             "item": row.item,
             "near": row.near,
             "task": row.task,
             "source": batch,
-            "version": payload["version"],
+            "version": said.version,
         }
         for row in connection.execute(
             sa.select(schema.splits)
@@ -250,116 +267,119 @@ def _join_holdout(connection: Connection, payload: Payload) -> list[str]:
 
 
 def _point(
-    connection: Connection, seq: int, time: str, version: int, how: str, reason: str
+    connection: Connection, event: Recorded[Payload], version: int, how: str, reason: str
 ) -> None:
-    connection.execute(
-        schema.pointer.insert().values(seq=seq, version=version, how=how, reason=reason, time=time)
-    )
+    row = {"version": version, "how": how, "reason": reason}
+    connection.execute(schema.pointer.insert().values(seq=event.seq, time=event.time, **row))
 
 
-def _held(connection: Connection, seq: int, time: str, payload: Payload) -> None:
-    _decide(connection, payload["version"], "held")
-    _status(connection, payload["batch"], "held", payload["reason"])
+def _held(connection: Connection, event: Recorded[VersionHeld]) -> None:
+    said = event.payload
+    _decide(connection, said.version, "held")
+    _status(connection, said.batch, "held", said.reason)
 
 
-def _rejected(connection: Connection, seq: int, time: str, payload: Payload) -> None:
-    _decide(connection, payload["version"], "rejected")
-    _status(connection, payload["batch"], "rejected", payload["reason"])
-    _keep(connection, payload["batch"], "batch", payload["rows"], payload["reason"])
+def _rejected(connection: Connection, event: Recorded[VersionRejected]) -> None:
+    said = event.payload
+    _decide(connection, said.version, "rejected")
+    _set_aside(connection, said.batch, "rejected", said.reason, said.rows)
 
 
-def _superseded(connection: Connection, seq: int, time: str, payload: Payload) -> None:
-    _decide(connection, payload["version"], "superseded")
-    if payload["requeue"]:
-        _status(connection, payload["batch"], "queued", payload["reason"])
+def _superseded(connection: Connection, event: Recorded[VersionSuperseded]) -> None:
+    said = event.payload
+    _decide(connection, said.version, "superseded")
+    if said.requeue:
+        _status(connection, said.batch, "queued", said.reason)
 
 
-def _rolled_back(connection: Connection, seq: int, time: str, payload: Payload) -> None:
-    _check_rollback(connection, payload)
-    for version in payload["barred"]:
+def _rolled_back(connection: Connection, event: Recorded[ChampionRolledBack]) -> None:
+    said = event.payload
+    _check_rollback(connection, said)
+    for version in said.barred:
         _version_status(connection, version, "barred")
-    connection.execute(
-        sa.delete(schema.holdout).where(schema.holdout.c.version.in_(payload["barred"]))
-    )
-    _version_status(connection, payload["to"], "champion")
-    for batch in payload["requeued"]:
-        _status(connection, batch, "queued", f"queued again: {payload['reason']}")
-    if payload["guilty"] is not None:
-        _status(connection, payload["guilty"], "quarantined", payload["reason"])
-        _keep(connection, payload["guilty"], "batch", payload["guilty_rows"], payload["reason"])
-    _point(connection, seq, time, payload["to"], "rollback", payload["reason"])
+    connection.execute(sa.delete(schema.holdout).where(schema.holdout.c.version.in_(said.barred)))
+    _version_status(connection, said.to, "champion")
+    for batch in said.requeued:
+        _status(connection, batch, "queued", f"queued again: {said.reason}")
+    if said.guilty is not None:
+        _set_aside(connection, said.guilty, "quarantined", said.reason, said.guilty_rows)
+    _point(connection, event, said.to, "rollback", said.reason)
 
 
-def _check_rollback(connection: Connection, payload: Payload) -> None:
+def _check_rollback(connection: Connection, said: ChampionRolledBack) -> None:
     """Let pass a rollback to an ancestor that bars exactly what came after it."""
-    table, goal = schema.versions.c, payload["to"]
+    table, goal = schema.versions.c, said.to
     lineage = connection.execute(
         sa.select(table.version).where(table.status.in_(LINEAGE)).order_by(table.version)
     )
     later = [version for version in lineage.scalars() if version >= goal]
-    if later[:1] != [goal] or later[1:] != sorted(payload["barred"]) or len(later) < 2:
+    if later[:1] != [goal] or later[1:] != sorted(said.barred) or len(later) < 2:
         raise Superseded(
-            f"The lineage moved on since the rollback to version {payload['to']} was planned.",
+            f"The lineage moved on since the rollback to version {said.to} was planned.",
             "Run the same command again.",
         )
 
 
-def _holdout_added(connection: Connection, seq: int, time: str, payload: Payload) -> None:
+def _holdout_added(connection: Connection, event: Recorded[HoldoutDone]) -> None:
+    said = event.payload
     rows = [
         {
-            "exam": payload["exam"],
+            "exam": said.exam,
             "item": item,
             "near": near,
-            "task": payload["task"],
-            "source": payload["source"],
+            "task": said.task,
+            "source": said.source,
             "version": None,
         }
-        for item, near in payload["items"]
+        for item, near in said.items
     ]
     if rows:
         connection.execute(schema.holdout.insert(), rows)
 
 
-def _trained(connection: Connection, seq: int, time: str, payload: Payload) -> None:
-    connection.execute(sa.delete(schema.trained).filter_by(key=payload["key"]))
-    connection.execute(schema.trained.insert().values(key=payload["key"], bundle=payload["bundle"]))
+def _trained(connection: Connection, event: Recorded[TrainingDone]) -> None:
+    said = event.payload
+    connection.execute(sa.delete(schema.trained).filter_by(key=said.key))
+    connection.execute(schema.trained.insert().values(key=said.key, bundle=said.bundle))
 
 
-def _judged(connection: Connection, seq: int, time: str, payload: Payload) -> None:
+def _judged(connection: Connection, event: Recorded[CandidateJudged]) -> None:
     """Note which exams a candidate was judged by, once for each; old events don't say it."""
-    table, bundle = schema.served, payload["bundle"]
+    said = event.payload
+    table, bundle = schema.served, said.bundle
     connection.execute(sa.delete(table).filter_by(bundle=bundle))
     rows = [
         {"exam": exam, "bundle": bundle, "refused": int(refused)}
-        for exam, refused in payload.get("exams", {}).items()
+        for exam, refused in said.exams.items()
     ]
     if rows:
         connection.execute(table.insert(), rows)
 
 
-def _chosen(connection: Connection, seq: int, time: str, payload: Payload) -> None:
-    row = {"value": canonical_json(payload["value"]), "why": payload["why"]}
-    connection.execute(schema.choices.insert().values(name=payload["name"], **row))
+def _chosen(connection: Connection, event: Recorded[SettingChosen]) -> None:
+    said = event.payload
+    row = {"value": canonical_json(said.value), "why": said.why}
+    connection.execute(schema.choices.insert().values(name=said.name, **row))
 
 
-Rule = Callable[[Connection, int, str, Payload], None]
+Rule = Callable[[Connection, Recorded[Any]], None]
 
-RULES: dict[str, Rule] = {
-    "batch.arrived": _arrived,
-    "batch.started": _started,
-    "batch.validated": _validated,
-    "batch.refused": _refused,
-    "batch.requeued": _requeued,
-    "setting.chosen": _chosen,
-    "split.made": _split,
-    "quarantine.released": _released,
-    "training.done": _trained,
-    "candidate.judged": _judged,
-    "registration.done": _registered,
-    "version.promoted": _promoted,
-    "version.held": _held,
-    "version.rejected": _rejected,
-    "version.superseded": _superseded,
-    "champion.rolled-back": _rolled_back,
-    "holdout.done": _holdout_added,
+RULES: dict[type[Payload], Rule] = {
+    BatchArrived: _arrived,
+    BatchStarted: _started,
+    BatchValidated: _validated,
+    BatchRefused: _refused,
+    BatchRequeued: _requeued,
+    SettingChosen: _chosen,
+    SplitMade: _split,
+    QuarantineReleased: _released,
+    TrainingDone: _trained,
+    CandidateJudged: _judged,
+    RegistrationDone: _registered,
+    VersionPromoted: _promoted,
+    VersionHeld: _held,
+    VersionRejected: _rejected,
+    VersionSuperseded: _superseded,
+    ChampionRolledBack: _rolled_back,
+    HoldoutDone: _holdout_added,
 }

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 
@@ -18,6 +18,8 @@ from components.digest import json_digest
 from components.ledger import schema
 from components.ledger.book import Ledger
 from components.ledger.chain import Event
+from components.ledger.events import BatchArrived, Recorded, decode, read
+from components.ledger.events.kind import P
 from components.ledger.projections import LINEAGE
 
 
@@ -156,25 +158,17 @@ def arrivals(ledger: Ledger) -> list[Arrival]:
     return _arrivals(ledger, sa.true())
 
 
-def arrival_payload(ledger: Ledger, arrival: Arrival) -> dict[str, Any]:
+def arrived(ledger: Ledger, arrival: Arrival) -> BatchArrived:
     """Return what the event of an arrival says."""
-    table = schema.events.c
-    rows = ledger.query(sa.select(table.payload).where(table.seq == arrival.position))
-    return dict(json.loads(rows[0].payload))
+    [event] = _read(ledger, BatchArrived, schema.events.c.seq == arrival.position)
+    return event.payload
 
 
-def last_payload(ledger: Ledger, kind: str, arrival: Arrival) -> dict[str, Any] | None:
+def newest_of_batch(ledger: Ledger, kind: type[P], arrival: Arrival) -> P | None:
     """Return what the newest event of a kind says of a batch, or None; looks since it arrived."""
     table = schema.events.c
-    statement = (
-        sa.select(table.payload)
-        .where(table.seq > arrival.position, table.kind == kind)
-        .where(table.payload.contains(arrival.batch))
-        .order_by(table.seq.desc())
-        .limit(1)
-    )
-    rows = ledger.query(statement)
-    return json.loads(rows[0].payload) if rows else None
+    of_batch = sa.and_(table.seq > arrival.position, table.payload.contains(arrival.batch))
+    return _newest(ledger, kind, of_batch)
 
 
 def waiting(ledger: Ledger) -> list[Arrival]:
@@ -333,18 +327,43 @@ def quarantined(ledger: Ledger) -> list[Any]:
     return ledger.query(sa.select(table).order_by(table.c.batch, table.c.kind))
 
 
-def open_intents(ledger: Ledger) -> list[dict[str, Any]]:
-    """Return what was begun and has no recorded outcome: payloads with their `kind`."""
-    rows = ledger.query(sa.select(schema.open_intents).order_by(schema.open_intents.c.key))
-    return [{"kind": row.kind, **json.loads(row.payload)} for row in rows]
+def open_intents(ledger: Ledger, kind: type[P]) -> list[P]:
+    """Return what was begun of a kind and has no recorded outcome."""
+    table = schema.open_intents.c
+    statement = sa.select(table.payload).where(table.kind == kind.about.name).order_by(table.key)
+    return [cast(P, decode(kind.about.name, row.payload)) for row in ledger.query(statement)]
 
 
-def newest_event(ledger: Ledger, kind: str) -> Event | None:
-    """Return the newest event of a kind, read from the end."""
+def open_keys(ledger: Ledger) -> frozenset[str]:
+    """Return the keys of all that was begun and has no recorded outcome."""
+    return frozenset(row.key for row in ledger.query(sa.select(schema.open_intents.c.key)))
+
+
+def newest_event(ledger: Ledger, kind: type[P]) -> P | None:
+    """Return what the newest event of a kind says."""
+    return _newest(ledger, kind, sa.true())
+
+
+def told(ledger: Ledger, kind: type[P]) -> list[Recorded[P]]:
+    """Return the events of a kind, oldest first."""
+    return _read(ledger, kind, sa.true())
+
+
+def _newest(ledger: Ledger, kind: type[P], condition: Any) -> P | None:
+    found = _read(ledger, kind, condition, newest_only=True)
+    return found[0].payload if found else None
+
+
+def _read(
+    ledger: Ledger, kind: type[P], condition: Any, newest_only: bool = False
+) -> list[Recorded[P]]:
     table = schema.events
-    wanted = sa.select(table).where(table.c.kind == kind).order_by(table.c.seq.desc()).limit(1)
-    rows = ledger.query(wanted)
-    return Event(*rows[0]) if rows else None
+    wanted = sa.select(table).where(table.c.kind == kind.about.name, condition)
+    if newest_only:  # read from the end
+        wanted = wanted.order_by(table.c.seq.desc()).limit(1)
+    else:
+        wanted = wanted.order_by(table.c.seq)
+    return [cast(Recorded[P], read(Event(*row))) for row in ledger.query(wanted)]
 
 
 def entry_marks(ledger: Ledger) -> dict[str, dict[str, Any]]:

@@ -18,6 +18,7 @@ from components.gate.verdicts import Answers, Verdict
 from components.gate.watching import Regression, regressions
 from components.ledger import views
 from components.ledger.book import Lease
+from components.ledger.events import ChampionRolledBack, ChampionWatched
 from components.pipeline import publication
 from components.pipeline.answers import ask
 from components.pipeline.examination import rules
@@ -70,15 +71,12 @@ def look(ws: Workspace, lease: Lease) -> Watched:
     sat = _sit(ws, lease, lineage, open_exams(ws, exams))
     tasks = {exam.exam: exam.task for exam in exams}
     found = tuple(regressions(sat, tasks, rules(ws), ws.settings.gate.watch_alpha))
-    ws.ledger.append(
-        "champion.watched",
-        {
-            "version": lineage[0].version,
-            "snapshot": ws.write_document(snapshot_of(exams)),
-            "regressions": [_regression(each) for each in found],
-        },
-        lease,
+    watched = ChampionWatched(
+        version=lineage[0].version,
+        snapshot=ws.write_document(snapshot_of(exams)),
+        regressions=[_regression(each) for each in found],
     )
+    ws.ledger.append(watched, lease)
     return Watched(lineage[0].version, len(exams), found)
 
 
@@ -136,23 +134,18 @@ def roll_back(
     cost = _cost(ws, goal, passed, labels)
     guilty, requeued = passed[-1].batch, [version.batch for version in reversed(passed[:-1])]
     _quarantine(ws, guilty, reason)
-    append_entry(
-        ws,
-        lease,
-        "champion.rolled-back",
-        {
-            "from": passed[0].version,
-            "to": goal.version,
-            "barred": [version.version for version in passed],
-            "guilty": guilty,
-            "guilty_rows": len(views.split_side(ws.ledger, guilty, "train")),
-            "requeued": requeued,
-            "cost": asdict(cost),
-            "reason": reason,
-            "regressions": regressed or [],
-        },
-        guilty,
+    rolled_back = ChampionRolledBack(
+        from_=passed[0].version,
+        to=goal.version,
+        barred=[version.version for version in passed],
+        guilty=guilty,
+        guilty_rows=len(views.split_side(ws.ledger, guilty, "train")),
+        requeued=requeued,
+        cost=asdict(cost),
+        reason=reason,
+        regressions=regressed or [],
     )
+    append_entry(ws, lease, rolled_back, guilty)
     publication.mirror(ws, lease, {version.version for version in (goal, *passed)})
     return RolledBack(passed[0].version, goal.version, guilty, requeued, cost, reason)
 

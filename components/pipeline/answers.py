@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from components.gate.verdicts import Answers
 from components.items import Item
 from components.ledger.book import Lease
+from components.ledger.events import ScoresDistrusted
 from components.workspace.root import Workspace
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def ask(ws: Workspace, lease: Lease, asked: Iterable[tuple[Bundle, Sequence[Item
         for digest, bundle in bundles.items()
     }
     for each in distrusted:
-        ws.ledger.append("scores.distrusted", asdict(each), lease)
+        ws.ledger.append(ScoresDistrusted(**asdict(each)), lease)
     calibrated = ws.settings.gate.checks.calibration.policy != "ignore"
     return Given(scored, placement, calibrated, tuple(distrusted))
 

@@ -29,6 +29,7 @@ from components.gate.verdicts import (
 from components.items import Item
 from components.ledger import views
 from components.ledger.book import Lease
+from components.ledger.events import CandidateJudged
 from components.pipeline import drift_survey
 from components.pipeline.answers import Given, ask
 from components.pipeline.extra_checks import extra_parts, traits
@@ -92,20 +93,17 @@ def examine(ws: Workspace, lease: Lease, prepared: Prepared, bundle: Bundle) -> 
         **survey.record(),
     }
     evidence = ws.write_document(document)
-    ws.ledger.append(
-        "candidate.judged",
-        {
-            "batch": prepared.batch,
-            "bundle": bundle.digest,
-            "snapshot": prepared.snapshot,
-            "evidence": evidence,
-            "settings": ws.write_document(ws.in_force().model_dump(mode="json")),
-            "exams": _refused(examination.exams, decision),
-            "action": decision.action,
-            "headline": decision.headline,
-        },
-        lease,
+    judged = CandidateJudged(
+        batch=prepared.batch,
+        bundle=bundle.digest,
+        snapshot=prepared.snapshot,
+        evidence=evidence,
+        settings=ws.write_document(ws.in_force().model_dump(mode="json")),
+        exams=_refused(examination.exams, decision),
+        action=decision.action,
+        headline=decision.headline,
     )
+    ws.ledger.append(judged, lease)
     notes = tuple(_note(each) for each in given.distrusted)
     exams = tuple(examination.exams)
     return Examined(bundle, decision, evidence, document, exams, survey.drift, notes)

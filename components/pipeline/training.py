@@ -16,6 +16,7 @@ from components.errors import Corrupted
 from components.items import Item
 from components.ledger import views
 from components.ledger.book import Lease
+from components.ledger.events import TrainingBegun, TrainingDone
 from components.pipeline.automatic_settings import choose
 from components.pipeline.preparation import Prepared
 from components.workspace.library import Library
@@ -46,7 +47,7 @@ def train(ws: Workspace, lease: Lease, prepared: Prepared) -> Bundle:
     known = views.trained_bundle(ws.ledger, key)
     if known is not None and (ws.bundles / known).exists():
         return open_bundle(ws.bundles, known)
-    ws.ledger.append("training.begun", {"key": key, "batch": prepared.batch}, lease)
+    ws.ledger.append(TrainingBegun(key=key, batch=prepared.batch), lease)
     began = time.perf_counter()
     bundle = learn(
         ws.base,
@@ -57,16 +58,9 @@ def train(ws: Workspace, lease: Lease, prepared: Prepared) -> Bundle:
         ws.activations,
         partial(ws.progress, "frozen layers"),
     )
-    ws.ledger.append(
-        "training.done",
-        {
-            "key": key,
-            "batch": prepared.batch,
-            "bundle": bundle.digest,
-            "seconds": round(time.perf_counter() - began, 2),
-        },
-        lease,
-    )
+    seconds = round(time.perf_counter() - began, 2)
+    done = TrainingDone(key=key, batch=prepared.batch, bundle=bundle.digest, seconds=seconds)
+    ws.ledger.append(done, lease)
     return bundle
 
 

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 Progress = Callable[[str, int, int], None]
 """Called with (what, done, total) while long work goes on."""
 
+PIPELINE = "pipeline"
+"""The actor of what no person asked for: flows, schedules, workers."""
 
 LED_TO = ("documents", "bundles", "ledger.head")
 """What only a ledger leads to, under `mlruns`."""
@@ -48,12 +50,13 @@ def no_progress(what: str, done: int, total: int) -> None:
 
 @dataclass
 class Workspace:
-    """A root folder, its settings and its rooms."""
+    """A root folder, its settings and its rooms. `actor`: who causes what the ledger records."""
 
     root: Path
     settings: Settings
     clock: Clock = system_clock
     progress: Progress = field(default=no_progress)
+    actor: str = PIPELINE
 
     @property
     def incoming(self) -> Path:
@@ -99,7 +102,7 @@ class Workspace:
                 f"The ledger {path} is gone, but {self.mlruns} holds what it recorded.",
                 "Bring it back, or restore a backup into another folder (`ratchet restore`).",
             )
-        return Ledger(path, self.clock)
+        return Ledger(path, self.clock, self.actor)
 
     @cached_property
     def store(self) -> DataStore:
@@ -210,7 +213,10 @@ class Workspace:
 
 
 def open_workspace(
-    root: Path, clock: Clock = system_clock, progress: Progress = no_progress
+    root: Path,
+    clock: Clock = system_clock,
+    progress: Progress = no_progress,
+    actor: str = PIPELINE,
 ) -> Workspace:
     """Open the root at `root`.
 
@@ -220,7 +226,7 @@ def open_workspace(
     root = root.resolve()
     settings = load_settings(root / "params.yaml")
     _require_remote_apart(root, settings)
-    return Workspace(root, settings, clock, progress)
+    return Workspace(root, settings, clock, progress, actor)
 
 
 def _require_remote_apart(root: Path, settings: Settings) -> None:
