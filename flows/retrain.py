@@ -57,4 +57,4 @@ def way_of_a_batch(ws: Workspace, lease: Lease, batch: str, step: Step) -> Settl
     examined = step("examine", partial(examination.examine, ws, lease, prepared, bundle))
     register = partial(settlement.register, ws, lease, validated, prepared, examined)
     version = step("register", register)
-    return step("settle", partial(settlement.settle, ws, lease, prepared, examined, version))
+    return step("settle", partial(settlement.settle, ws, lease, version, examined.notes))

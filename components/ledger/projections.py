@@ -98,7 +98,8 @@ def _set_aside(connection: Connection, batch: str, status: str, reason: str, row
     _keep(connection, batch, "batch", rows, reason)
 
 
-def _status(connection: Connection, batch: str, status: str, reason: str = "") -> None:
+def _status(connection: Connection, batch: str | None, status: str, reason: str = "") -> None:
+    """Say what became of a batch; a version that came from none has none to speak of."""
     connection.execute(
         schema.inbox.update()
         .where(schema.inbox.c.batch == batch)
@@ -282,7 +283,8 @@ def _held(connection: Connection, event: Recorded[VersionHeld]) -> None:
 def _rejected(connection: Connection, event: Recorded[VersionRejected]) -> None:
     said = event.payload
     _decide(connection, said.version, "rejected")
-    _set_aside(connection, said.batch, "rejected", said.reason, said.rows)
+    if said.batch is not None:
+        _set_aside(connection, said.batch, "rejected", said.reason, said.rows)
 
 
 def _superseded(connection: Connection, event: Recorded[VersionSuperseded]) -> None:

@@ -9,7 +9,7 @@ Promise: what a rollback costs (versions, tasks, labels, batches) is listed in i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -42,11 +42,11 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class RolledBack:
-    """A rollback that happened."""
+    """A rollback that happened. `guilty`: the batch in quarantine; None where none is to blame."""
 
     from_version: int
     to_version: int
-    guilty: str
+    guilty: str | None
     requeued: list[str]
     cost: Cost
     reason: str
@@ -132,20 +132,23 @@ def roll_back(
     passed = lineage[: lineage.index(goal)]
     labels = _prove(ws, goal)
     cost = _cost(ws, goal, passed, labels)
-    guilty, requeued = passed[-1].batch, [version.batch for version in reversed(passed[:-1])]
-    _quarantine(ws, guilty, reason)
+    guilty, requeued = passed[-1].batch, _batches(reversed(passed[:-1]))
     rolled_back = ChampionRolledBack(
         from_=passed[0].version,
         to=goal.version,
         barred=[version.version for version in passed],
         guilty=guilty,
-        guilty_rows=len(views.split_side(ws.ledger, guilty, "train")),
+        guilty_rows=len(views.split_side(ws.ledger, guilty, "train")) if guilty else 0,
         requeued=requeued,
         cost=asdict(cost),
         reason=reason,
         regressions=regressed or [],
     )
-    append_entry(ws, lease, rolled_back, guilty)
+    if guilty is None:
+        ws.ledger.append(rolled_back, lease)
+    else:
+        _quarantine(ws, guilty, reason)
+        append_entry(ws, lease, rolled_back, guilty)
     publication.mirror(ws, lease, {version.version for version in (goal, *passed)})
     return RolledBack(passed[0].version, goal.version, guilty, requeued, cost, reason)
 
@@ -189,10 +192,15 @@ def _cost(
     known = ws.read_document(passed[0].evidence)["labels"]  # its bundle may be why one goes back
     return Cost(
         versions=[version.version for version in passed],
-        batches=[version.batch for version in passed],
+        batches=_batches(passed),
         tasks=sorted(set(passed[0].anchors) - set(goal.anchors)),
         labels=[label for label in known if label not in labels],
     )
+
+
+def _batches(versions: Iterable[views.Version]) -> list[str]:
+    """Return the batches that brought these versions; some came from none."""
+    return [version.batch for version in versions if version.batch is not None]
 
 
 def _quarantine(ws: Workspace, batch: str, reason: str) -> None:

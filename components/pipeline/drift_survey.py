@@ -179,7 +179,7 @@ def _seen(ws: Workspace, parent: views.Version, champion: Bundle) -> Counts:
 def _since(ws: Workspace, champion: views.Version, batch: str) -> list[Answered]:
     """Return the champion's answers to the other batches that came while it was in force."""
     trained = views.versions(ws.ledger, parent=champion.version)
-    newest = {each.batch: each.evidence for each in trained if each.batch != batch}
+    newest = {each.batch: each.evidence for each in trained if each.batch not in (None, batch)}
     kept = list(newest.values())[-KEPT_LOOKS:]
     told = [ws.read_document(evidence).get("counts") or {} for evidence in kept]
     answered: list[Answered] = [counts.get("answered") or {} for counts in told]

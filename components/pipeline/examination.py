@@ -34,6 +34,7 @@ from components.pipeline import drift_survey
 from components.pipeline.answers import Given, ask
 from components.pipeline.extra_checks import extra_parts, traits
 from components.pipeline.preparation import Prepared
+from components.pipeline.proposals import anchors_after, exams_to_join
 from components.workspace.root import Workspace
 
 if TYPE_CHECKING:
@@ -62,13 +63,12 @@ class Examined:
     decision: Decision
     evidence: str
     document: Mapping[str, Any]
-    exams: tuple[ExamResult, ...]
     drift: Drift | None
     notes: tuple[str, ...] = ()
 
 
 def examine(ws: Workspace, lease: Lease, prepared: Prepared, bundle: Bundle) -> Examined:
-    """Score the candidate and what it is held against, judge, and record the evidence."""
+    """Score the candidate and what it is held against, judge, and record evidence and proposal."""
     models = _open_models(ws, prepared, bundle)
     rows = drift_survey.rows_to_answer(ws, prepared)
     given = ask(ws, lease, _questions(prepared, models, rows))
@@ -94,7 +94,9 @@ def examine(ws: Workspace, lease: Lease, prepared: Prepared, bundle: Bundle) -> 
     }
     evidence = ws.write_document(document)
     judged = CandidateJudged(
+        origin="batch",
         batch=prepared.batch,
+        parent=prepared.parent.version if prepared.parent else None,
         bundle=bundle.digest,
         snapshot=prepared.snapshot,
         evidence=evidence,
@@ -102,11 +104,12 @@ def examine(ws: Workspace, lease: Lease, prepared: Prepared, bundle: Bundle) -> 
         exams=_refused(examination.exams, decision),
         action=decision.action,
         headline=decision.headline,
+        anchors=anchors_after(prepared, examination.exams, asked.move_alpha),
+        joins=exams_to_join(prepared),
     )
     ws.ledger.append(judged, lease)
     notes = tuple(_note(each) for each in given.distrusted)
-    exams = tuple(examination.exams)
-    return Examined(bundle, decision, evidence, document, exams, survey.drift, notes)
+    return Examined(bundle, decision, evidence, document, survey.drift, notes)
 
 
 def rules(ws: Workspace) -> Rules:

@@ -51,6 +51,14 @@ def mirror(
     return changes if whole else changes + _mirror_statuses(ws, touched or ())
 
 
+def mirror_around(ws: Workspace, lease: Lease, version: views.Version) -> None:
+    """Mirror after a decision on a version: its own status, its batch's versions', its parent's."""
+    touched = {version.version} | ({version.parent} if version.parent is not None else set())
+    if version.batch is not None:
+        touched |= {each.version for each in views.versions(ws.ledger, batch=version.batch)}
+    mirror(ws, lease, touched)
+
+
 def _mirror_statuses(ws: Workspace, touched: Collection[int]) -> list[str]:
     found = [ws.registry.version(number) for number in sorted(touched)]
     changes = []

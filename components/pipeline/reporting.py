@@ -27,9 +27,10 @@ NEXT = {
 }
 
 
-def report_path(ws: Workspace, batch: str, bundle: str) -> Path:
+def report_path(ws: Workspace, batch: str | None, bundle: str) -> Path:
     """Return where the page of one examination lies."""
-    return ws.mlruns / "reports" / f"{batch[:12]}-{bundle[:12]}.html"
+    name = f"{batch[:12]}-{bundle[:12]}" if batch else bundle[:12]
+    return ws.mlruns / "reports" / f"{name}.html"
 
 
 def write_report(

@@ -264,7 +264,7 @@ def test_a_candidate_whose_parent_is_no_longer_champion_is_superseded(grown: Pat
         examined = examination.examine(ws, lease, prepared, bundle)
         version = settlement.register(ws, lease, validated, prepared, examined)
         roll_back(ws, lease, 1, "meanwhile")
-        outcome = settlement.settle(ws, lease, prepared, examined, version)
+        outcome = settlement.settle(ws, lease, version, examined.notes)
     assert outcome.action == "superseded"
     again = settle_batch(ws, arrived.batch)
     assert (again.action, again.version) == ("promoted", 4)
