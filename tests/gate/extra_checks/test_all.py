@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.gate.beyond.given import GRAVITY, answers, shuffled
+from tests.gate.extra_checks.given import GRAVITY, answers, shuffled
 
 from components.gate import Answers, Examination, ExamResult, Outcome, Rules, judge
 from components.gate.evidence import record, replay

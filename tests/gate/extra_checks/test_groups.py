@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.gate.beyond.given import answers, decide, exam, found, rules
+from tests.gate.extra_checks.given import answers, decide, exam, found, rules
 
 from components.gate import ExamResult, Outcome
 from components.gate.policies import Groups

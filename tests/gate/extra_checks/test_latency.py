@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy import stats
-from tests.gate.beyond.given import answers, decide, exam, found, rules
+from tests.gate.extra_checks.given import answers, decide, exam, found, rules
 
 from components.gate import Outcome
 from components.gate.extra_checks.latency import ratio_bounds
