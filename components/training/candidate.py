@@ -10,7 +10,7 @@ bytes on one machine, in whatever process, however often.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -38,7 +38,8 @@ from components.model.heads.linear import grown_labels
 from components.model.libraries import library_versions
 from components.model.placement import placement_of
 from components.model.progress import Progress, silent
-from components.training.learner import Learner
+from components.training.learner import Learner, added_tensors
+from components.training.loop import diverged
 from components.training.memory import MemoryRef, references, remembered
 from components.training.strategies import STRATEGIES
 from components.training.strategies.strategy import Situation, Strategy
@@ -122,21 +123,33 @@ def learn(
         learner.classifier.prepare(learner.tokens, preparing)
         guard = strategy.guard(learner)
         strategy.fit(learner, guard, progress)
-        method, own = METHODS[settings.adapter.method], learner.classifier
         memory = [ref.to_json() for ref in strategy.remember(situation)]
         parts = (
-            Part("adapter", "answers", partial(_save_adapter, method, own.body.model, base.name)),
-            tensors_part("head", "answers", own.head.state_dict()),
-            json_part("labels", "answers", list(own.labels)),
+            _adapter_part(base, learner.classifier, METHODS[settings.adapter.method]),
+            tensors_part("head", "answers", learner.classifier.head.state_dict()),
+            json_part("labels", "answers", list(learner.classifier.labels)),
             strategy_part(guard.finish()),
             json_part("memory", "learns", memory),
         )
-        state = _state(base, lesson, settings, strategy, replayed, own.body)
+        _check_finite(parts, settings)
+        state = _state(base, lesson, settings, strategy, replayed, learner.classifier.body)
         return write_bundle(bundles, state, parts)
 
 
-def _save_adapter(method: Method, model: nn.Module, base_name: str, folder: Path) -> None:
-    method.save(model, base_name, folder / "adapter")
+def _adapter_part(base: Base, trained: Classifier, method: Method) -> Part:
+    def write(folder: Path) -> None:
+        method.save(trained.body.model, base.name, folder / "adapter")
+
+    return Part("adapter", "answers", write, added_tensors(trained))
+
+
+def _check_finite(parts: Iterable[Part], settings: Settings) -> None:
+    """Refuse to write a part with a number that is not finite, whatever trained it."""
+    for part in parts:
+        for name, tensor in part.tensors.items():
+            if not tensor.isfinite().all():
+                what = f"the {part.name} holds what is not a finite number ({name})"
+                raise diverged(settings.training, what)
 
 
 def _check(base: Base, lesson: Lesson, settings: Settings) -> None:

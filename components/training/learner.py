@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -84,3 +85,11 @@ class Learner:
     def head_weights(self) -> list[Tensor]:
         """Return the weights of the head."""
         return list(self.classifier.head.parameters())
+
+
+def added_tensors(classifier: Classifier) -> dict[str, Tensor]:
+    """Return what the adapted model holds beside its base's weights and buffers, by name."""
+    model, base = classifier.body.model, classifier.base.placed(classifier.placement)
+    known = {id(tensor) for tensor in chain(base.parameters(), base.buffers())}
+    named = chain(model.named_parameters(), model.named_buffers())
+    return {name: tensor for name, tensor in named if id(tensor) not in known}

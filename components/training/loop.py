@@ -71,8 +71,6 @@ def descend(learner: Learner, guard: Guard, progress: Progress) -> None:
         judge.restore_best()
     if learner.parent is not None:
         averaging.mix(trained, parent, learner.settings.strategy.parent_mix)
-    if not all(bool(weight.isfinite().all()) for weight in trained):
-        raise _diverged(settings, "a weight is not a finite number after the last step")
 
 
 def _pace(done: int, warmup: int, steps: int) -> float:
@@ -120,13 +118,14 @@ def _update(
         loss = guard.loss(learner.step(part)) * (len(part) / len(rows))
         value = float(loss.detach())
         if not math.isfinite(value):
-            raise _diverged(learner.settings.training, f"the loss is {value} at {place}")
+            raise diverged(learner.settings.training, f"the loss is {value} at {place}")
         loss.backward()  # type: ignore[no-untyped-call]
     guard.before_update()
     optimizer.step()
 
 
-def _diverged(rates: TrainingSettings, what: str) -> NeedsHuman:
+def diverged(rates: TrainingSettings, what: str) -> NeedsHuman:
+    """Return the error that says what is not a finite number any more."""
     return NeedsHuman(
         f"Training diverged: {what}, with `training.learning_rate` {rates.learning_rate} and"
         f" `training.head_learning_rate` {rates.head_learning_rate}.",

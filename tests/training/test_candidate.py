@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-from components.errors import ConfigError, DataRejected
+from components.errors import ConfigError, DataRejected, NeedsHuman
 from components.items import Item, make_item, write_items
 from components.model import adapters
 from components.model.adapters.method import peft_method
@@ -299,3 +299,25 @@ def test_a_strategy_that_solves_its_head_is_one_row_of_the_table(
     monkeypatch.setitem(candidate.STRATEGIES, "replay", bare)
     items = make_rows(["good", "bad"], 16)
     assert accuracy(base, stream.teach("a", items), items) > 0.9
+
+
+@pytest.mark.parametrize("broken", ["adapter", "head", "strategy"])
+def test_a_fit_that_leaves_a_nan_leaves_no_bundle(
+    stream: Any, make_rows: Rows, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    class Remembering(Guard):
+        def finish(self) -> State:
+            return State({}, {"fisher": torch.full((2,), nan if broken == "strategy" else 0.0)})
+
+    def fit(learner: Any, guard: Any, progress: Any) -> None:
+        weights = {"adapter": learner.adapter_weights(), "head": learner.head_weights()}
+        with torch.no_grad():
+            for weight in weights.get(broken, [])[:1]:
+                weight.view(-1)[0] = nan
+
+    nan = float("nan")
+    strategy = replace(STRATEGIES["replay"], fit=fit, guard=Remembering)
+    monkeypatch.setitem(candidate.STRATEGIES, "replay", strategy)
+    with pytest.raises(NeedsHuman, match=f"the {broken} holds .* not a finite number"):
+        stream.teach("a", make_rows(["good", "bad"], 8))
+    assert not stream.bundles.exists() or not any(stream.bundles.iterdir())
