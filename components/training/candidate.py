@@ -41,6 +41,7 @@ from components.model.progress import Progress, silent
 from components.training.learner import Learner, added_tensors
 from components.training.loop import diverged
 from components.training.memory import MemoryRef, references, remembered
+from components.training.stopping import slice_of
 from components.training.strategies import STRATEGIES
 from components.training.strategies.strategy import Situation, Strategy
 
@@ -193,7 +194,8 @@ def _learner(
     import torch
 
     parent, placement = lesson.parent, placement_of(settings)
-    rows = {item.digest: item for item in (*replayed, *lesson.items)}
+    new = {item.digest: item for item in lesson.items}
+    rows = {item.digest: item for item in replayed} | new
     items = tuple(rows[digest] for digest in sorted(rows))
     labels = grown_labels(parent.labels if parent else (), {item.label for item in items})
     body = make_body(base, placement, partial(_trainable, parent, settings), cache)
@@ -205,6 +207,8 @@ def _learner(
         items=items,
         tokens=tokenise(base, [item.text for item in items], placement.max_tokens),
         targets=torch.tensor([places[item.label] for item in items]),
+        replayed=torch.tensor([item.digest not in new for item in items]),
+        looked_at=slice_of(len(items), settings.training.patience, seed),
         settings=settings,
         seed=seed,
         parent=parent,

@@ -39,17 +39,25 @@ class Step:
 class Learner:
     """What is being trained and on what.
 
-    `items`: new and replayed rows, sorted by digest; `tokens` and `targets` follow their
-    order. `seed` belongs to this lesson alone.
+    `items`: new and replayed rows, sorted by digest; `tokens`, `targets` and `replayed` (bool: the
+    row is a remembered one, and not among the new) follow their order. `looked_at`: the rows that
+    may be judged and are not trained on. `seed` belongs to this lesson alone.
     """
 
     classifier: Classifier
     items: tuple[Item, ...]
     tokens: list[list[int]]
     targets: Tensor
+    replayed: Tensor
+    looked_at: tuple[int, ...]
     settings: Settings
     seed: int
     parent: Bundle | None
+
+    @property
+    def train_rows(self) -> list[int]:
+        """The places in `items` of the rows that are trained on, in order."""
+        return sorted(set(range(len(self.items))).difference(self.looked_at))
 
     def step(self, rows: Sequence[int]) -> Step:
         """Return the forward pass over these rows, with gradients."""
@@ -85,6 +93,10 @@ class Learner:
     def head_weights(self) -> list[Tensor]:
         """Return the weights of the head."""
         return list(self.classifier.head.parameters())
+
+    def weights(self) -> list[Tensor]:
+        """Return all weights that are trained."""
+        return self.adapter_weights() + self.head_weights()
 
 
 def added_tensors(classifier: Classifier) -> dict[str, Tensor]:

@@ -42,7 +42,8 @@ def descend(learner: Learner, guard: Guard, progress: Progress) -> None:
         NeedsHuman: the loss is no longer a finite number.
     """
     settings = learner.settings.training
-    rows, judge = stopping.divided(learner)
+    rows = learner.train_rows
+    judge = stopping.Judge(learner) if learner.looked_at else None
     lengths = [len(learner.tokens[row]) for row in rows]
     steps = settings.epochs * math.ceil(len(rows) / settings.batch_size)
     optimizer = _optimizer(learner, settings)
