@@ -76,25 +76,27 @@ def test_the_same_lesson_gives_the_same_bundle_in_any_row_order(
 
 FRESH = """
 import json, sys
+from dataclasses import replace
 from pathlib import Path
 from components.items import read_items
 from components.settings import Settings
 from components.model.base import load_base
 from components.model.bundle import open_bundle
-from components.training.candidate import Lesson, learn
+from components.training.candidate import Lesson, learn, replayed_refs
 from components.model.answering import predict
 from components.model.placement import placement_of
 
 folder = Path(sys.argv[1])
 items = read_items(folder / "items.jsonl")
 seen = {item.digest: item for item in items}
-replay = lambda refs: [seen[ref.item] for ref in refs]
 for values in json.loads(sys.argv[2]):
     settings = Settings.model_validate(values)
     base = load_base(settings.model, folder)
     parent = None
     for batch, rows in (("a", items[:30]), ("b", items[30:])):
-        lesson = Lesson(batch * 64, tuple(rows), parent, {}, "0" * 64, replay)
+        lesson = Lesson(batch * 64, tuple(rows), parent, {}, "0" * 64, ())
+        refs = replayed_refs(lesson, settings)
+        lesson = replace(lesson, replayed=tuple(seen[ref.item] for ref in refs))
         parent = learn(base, folder / sys.argv[3], lesson, settings)
     found = predict(base, parent, [item.text for item in items], placement_of(settings))
     print(parent.digest, found.probabilities.tobytes().hex())
