@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import subprocess
 import sys
 from collections.abc import Callable
@@ -189,6 +190,13 @@ def test_whatever_decides_the_bytes_decides_the_key(
     assert key == lesson_key(base, lesson, stream.settings)
     assert key != lesson_key(base, replace(lesson, **change), stream.settings)
     assert key != lesson_key(base, lesson, stream.settings.model_copy(update={"seed": 7}))
+
+
+def test_a_lesson_is_values_that_another_process_can_read(stream: Any, make_rows: Rows) -> None:
+    first, second = make_rows(["good", "bad"], 4), make_rows(["cat", "dog"], 4)
+    lesson = stream.lesson("b", second, stream.teach("a", first))
+    lesson = replace(lesson, replayed=first)
+    assert pickle.loads(pickle.dumps(lesson)) == lesson
 
 
 def test_erased_rows_are_left_out_of_replay(stream: Any, make_rows: Rows) -> None:
