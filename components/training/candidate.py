@@ -117,7 +117,7 @@ def learn(
     Raises:
         DataRejected: no rows are left to train on.
         ConfigError: base or adapter settings are not the parent's.
-        NeedsHuman: training diverged.
+        NeedsHuman: training diverged, or left a number that is not finite in any part.
     """
     _check(base, lesson, settings)
     strategy = STRATEGIES[settings.strategy.method]

@@ -176,6 +176,14 @@ def answered_features(base: Any, bundle: Bundle, settings: Settings, items: list
     return torch.from_numpy(infer(loaded.features, rows, 128))
 
 
+def test_a_strategy_sees_new_rows_in_one_order_however_they_came(
+    stream: Any, make_rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(monkeypatch, remember=lambda situation, features: situation.new[:3])
+    items = make_rows(["good", "bad"], 4)
+    assert stream.teach("a", items).digest == stream.teach("a", items[::-1]).digest
+
+
 def test_features_are_not_computed_unless_asked_for(
     stream: Any, make_rows: Rows, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -56,7 +56,8 @@ class Strategy:
         adds nothing to the base.
     start: opens the parts that the version has beside the usual ones (an expert, a pool), each with
         its role; those of the parent's that are not opened again are gone. Runs before `guard`,
-        which finds them in `learner.opened`; they are written as they are after `fit`.
+        which finds them in `learner.opened`; they are written as they are after `fit`. The adapted
+        model stays as its method made it.
     guard: makes the run's `Guard`.
     fit: (learner, guard, progress) trains `learner` in place.
     head: a row of the head table.
