@@ -12,10 +12,10 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from components.bounded_yaml import MAX_BYTES, MAX_NODES
-from components.check_settings import CheckSettings
 from components.errors import ConfigError
 from components.settings import Settings, load_settings, parse_settings
+from components.settings.bounded_yaml import MAX_BYTES, MAX_NODES
+from components.settings.checks import CheckSettings
 
 CORPUS = sorted((Path(__file__).parent / "settings_corpus").iterdir())
 TEMPLATE = (Path(__file__).parents[1] / "params.yaml").read_bytes()

@@ -70,7 +70,7 @@ def descend(learner: Learner, guard: Guard, progress: Progress) -> None:
     if judge is not None:
         judge.restore_best()
     if learner.parent is not None:
-        averaging.mix(trained, parent, learner.settings.strategy.parent_mix)
+        averaging.mix(trained, parent, learner.settings.strategy.update_share)
     if not all(bool(weight.isfinite().all()) for weight in trained):
         raise _diverged(settings, "a weight is not a finite number after the last step")
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from components.training.guard import Guard
 from components.training.loop import descend
@@ -20,7 +20,6 @@ from components.training.memory import MemoryRef
 
 if TYPE_CHECKING:
     from components.model.progress import Progress
-    from components.settings import StrategySettings
     from components.training.learner import Learner
 
 
@@ -29,12 +28,12 @@ class Situation:
     """What a strategy knows when it chooses rows.
 
     `new`: references to the batch's training rows. `memory`: the parent's. `seed`: the
-    settings' seed, the same over the whole stream.
+    settings' seed, the same over the whole stream. `settings`: the strategy's own section.
     """
 
     new: tuple[MemoryRef, ...]
     memory: tuple[MemoryRef, ...]
-    settings: StrategySettings
+    settings: Any
     seed: int
 
 
