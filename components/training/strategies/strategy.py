@@ -19,7 +19,9 @@ from components.training.loop import descend
 from components.training.memory import MemoryRef
 
 if TYPE_CHECKING:
+    from components.model.base import Base
     from components.model.progress import Progress
+    from components.settings import AdapterSettings
     from components.training.learner import Learner
 
 
@@ -37,6 +39,10 @@ class Situation:
     seed: int
 
 
+def fits_all(adapter: AdapterSettings, base: Base) -> None:
+    """Fit every adapter method and every base."""
+
+
 @dataclass(frozen=True, slots=True)
 class Strategy:
     """One way to protect earlier tasks.
@@ -46,6 +52,8 @@ class Strategy:
     guard: makes the run's `Guard`.
     fit: (learner, guard, progress) trains `learner` in place.
     head: a row of the head table.
+    fits: (adapter settings, base) -> why it can't be used with them, as the end of a sentence
+        ("it needs ..."); None where it can.
     """
 
     replay: Callable[[Situation], tuple[MemoryRef, ...]]
@@ -53,3 +61,4 @@ class Strategy:
     guard: Callable[[Learner], Guard] = Guard
     fit: Callable[[Learner, Guard, Progress], None] = descend
     head: str = "linear"
+    fits: Callable[[AdapterSettings, Base], str | None] = fits_all
