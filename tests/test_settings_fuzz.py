@@ -51,11 +51,13 @@ TEXTS = st.lists(PIECES | st.text(max_size=5), max_size=40).map("".join)
 SCALARS = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8),
     st.binary(max_size=4),
-    st.sampled_from([2**63, -(2**63), 10**400, -0.0, 1e308, "1e400", "nan", "9" * 5000]),
+    st.sampled_from([2**63, -(2**63), 10**400, -0.0, 1e308, "1e400", "nan", "9" * 5000,
+                     "none", "replay"]),
     st.dates(), st.datetimes(),
 )  # fmt: skip
 NAMES = st.sampled_from([*Settings.model_fields, *CheckSettings.model_fields, "method",
-                         "labels", "percent", "max_rows", "policy", "alpha", "rank"])  # fmt: skip
+                         "labels", "percent", "max_rows", "policy", "alpha", "rank",
+                         "update_share", "parent_mix", "replay_ratio"])  # fmt: skip
 VALUES = st.recursive(
     SCALARS,
     lambda inner: (

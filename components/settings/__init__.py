@@ -17,7 +17,7 @@ from components.settings.model import ModelSettings
 from components.settings.reading import load_settings, parse_settings, read_settings
 from components.settings.section import Policy
 from components.settings.settings import Settings
-from components.settings.strategy import NoneSettings, ReplaySettings, StrategySettings
+from components.settings.strategy import NoneSettings, ReplaySettings
 from components.settings.training import TrainingSettings
 
 __all__ = [
@@ -32,7 +32,6 @@ __all__ = [
     "Policy",
     "ReplaySettings",
     "Settings",
-    "StrategySettings",
     "TrainingSettings",
     "load_settings",
     "parse_settings",

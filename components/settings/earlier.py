@@ -36,7 +36,8 @@ def renamed(values: Mapping[Any, Any], place: str) -> tuple[dict[Any, Any], tupl
             )
         found[section] = {name if key == former else key: each for key, each in inner.items()}
         notices.append(
-            f"`{section}.{former}` is now called `{section}.{name}`; the value counts, rename it"
+            f"`{section}.{former}` is now called `{section}.{name}`; the old name still works, but"
+            " please rename it."
         )
     return found, tuple(notices)
 

@@ -20,7 +20,7 @@ PROBLEM_CHARS = 800
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """Settings, and sentences for people: what to change in the file although it is legal."""
+    """Settings, and `notices`: sentences on what people should change although it is legal."""
 
     settings: Settings
     notices: tuple[str, ...]

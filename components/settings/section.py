@@ -108,13 +108,13 @@ class ByMethod:
         kinds = get_args(source)
         if not kinds:
             return handler(source)
+        first = kinds[0].default_of("method")
 
         def method(value: Any) -> Any:
             if isinstance(value, Member):
                 return value.method
             return value.get("method", first) if isinstance(value, dict) else first
 
-        first = kinds[0].default_of("method")
         tagged: list[Any] = [Annotated[each, Tag(each.default_of("method"))] for each in kinds]
         return handler.generate_schema(Annotated[reduce(or_, tagged), Discriminator(method)])
 
