@@ -35,10 +35,12 @@ class Context:
     debug: bool
 
     def open(self, progress: Progress | None = None) -> Workspace:
-        """Open the root as a workspace."""
+        """Open the root as a workspace, and say what should be changed in its settings."""
         from components.workspace.root import no_progress, open_workspace
 
-        return open_workspace(self.root, progress=progress or no_progress)
+        ws = open_workspace(self.root, progress=progress or no_progress)
+        echo(*(("note: ", each) for each in ws.notices), err=True)
+        return ws
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print facts as JSON.")

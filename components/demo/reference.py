@@ -44,7 +44,7 @@ TINY_TRAINING = {
 }
 
 
-TINY_STRATEGY = {"parent_mix": 1.0}
+TINY_STRATEGY = {"update_share": 1.0}
 """Whole steps: a poisoned batch of the size of all before must do its harm in one."""
 
 

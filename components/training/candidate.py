@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
     from components.model.activation_cache import ActivationCache
     from components.model.base import Base
-    from components.settings import Settings
+    from components.settings import AdapterSettings, Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ def learn(
 
     Raises:
         DataRejected: no rows are left to train on.
-        ConfigError: base or adapter settings are not the parent's.
+        ConfigError: base or adapter are not the parent's, or the strategy does not fit them.
         NeedsHuman: training diverged, or left a number that is not finite in any part.
     """
     _check(base, lesson, settings)
@@ -173,15 +173,31 @@ def _check(base: Base, lesson: Lesson, settings: Settings) -> None:
             " rows or near-duplicates of holdout rows.",
             "Lower `holdout.fraction`, or send a batch with new rows.",
         )
-    if lesson.parent is None:
-        return
-    check_base(base, lesson.parent)
-    before, now = lesson.parent.state["adapter"], settings.adapter.model_dump()
-    changed = [name for name in now if now[name] != before.get(name)]
-    if changed:
-        pairs = "; ".join(f"`adapter.{n}` {before.get(n)!r} -> {now[n]!r}" for n in changed)
+    _check_fit(base, settings)
+    if lesson.parent is not None:
+        check_base(base, lesson.parent)
+        _check_shape(lesson.parent, settings.adapter)
+
+
+def _check_fit(base: Base, settings: Settings) -> None:
+    named = settings.strategy.method
+    refusal = STRATEGIES[named].fits(settings.adapter, base)
+    if refusal:
+        fitting = [n for n, each in STRATEGIES.items() if not each.fits(settings.adapter, base)]
         raise ConfigError(
-            f"The adapter settings are not those of the parent version: {pairs}.",
+            f"`strategy.method` is {named}, which can't be used here: {refusal}.",
+            f"Change that, or set `strategy.method` to one that fits: {', '.join(fitting)}.",
+        )
+
+
+def _check_shape(parent: Bundle, now: AdapterSettings) -> None:
+    before, method = parent.state["adapter"], now.method
+    shape = METHODS[method].shape if method == before["method"] else ("method",)
+    pairs = [(name, before.get(name, now.default_of(name)), getattr(now, name)) for name in shape]
+    changed = [f"`adapter.{name}` {old!r} -> {new!r}" for name, old, new in pairs if old != new]
+    if changed:
+        raise ConfigError(
+            f"The adapter settings are not those of the parent version: {'; '.join(changed)}.",
             "Set them back; a differently shaped adapter starts in a root of its own.",
         )
 

@@ -72,7 +72,7 @@ def descend(learner: Learner, guard: Guard, progress: Progress) -> None:
     if judge is not None:
         judge.restore_best()
     if learner.parent is not None:
-        averaging.mix(trained, parent, learner.settings.strategy.parent_mix)
+        averaging.mix(trained, parent, learner.settings.strategy.update_share)
 
 
 def _pace(done: int, warmup: int, steps: int) -> float:

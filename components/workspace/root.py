@@ -21,7 +21,7 @@ from components.errors import ConfigError, Corrupted
 from components.files import write_bytes
 from components.ledger import views
 from components.ledger.book import Ledger
-from components.settings import Settings, load_settings
+from components.settings import Settings, read_settings
 
 if TYPE_CHECKING:
     from components.data.versioning import DataStore
@@ -48,12 +48,16 @@ def no_progress(what: str, done: int, total: int) -> None:
 
 @dataclass
 class Workspace:
-    """A root folder, its settings and its rooms."""
+    """A root folder, its settings and its rooms.
+
+    `notices`: what people should change in params.yaml although it is legal.
+    """
 
     root: Path
     settings: Settings
     clock: Clock = system_clock
     progress: Progress = field(default=no_progress)
+    notices: tuple[str, ...] = ()
 
     @property
     def incoming(self) -> Path:
@@ -218,9 +222,9 @@ def open_workspace(
         ConfigError: there is no root there, or its settings are wrong.
     """
     root = root.resolve()
-    settings = load_settings(root / "params.yaml")
-    _require_remote_apart(root, settings)
-    return Workspace(root, settings, clock, progress)
+    loaded = read_settings(root / "params.yaml")
+    _require_remote_apart(root, loaded.settings)
+    return Workspace(root, loaded.settings, clock, progress, loaded.notices)
 
 
 def _require_remote_apart(root: Path, settings: Settings) -> None:

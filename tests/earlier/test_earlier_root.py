@@ -6,6 +6,7 @@ rejected (its batch in quarantine), 4 of the task `other` held, version 5 watche
 
 from __future__ import annotations
 
+import json
 import shutil
 import tarfile
 from pathlib import Path
@@ -64,6 +65,20 @@ def test_its_champion_answers(earlier: Path) -> None:
     texts = [row["text"] for row in asked]
     given = predict(ws.base, bundle, texts, placement_of(ws.in_force())).labels
     assert given == [row["label"] for row in asked]
+
+
+@pytest.mark.parametrize("word", ["parent_mix", "update_share"])
+def test_an_upgrade_alone_changes_no_setting(earlier: Path, word: str) -> None:
+    params = earlier / "params.yaml"
+    params.write_text(params.read_text().replace("parent_mix", word))
+    before = views.events(open_workspace(earlier).ledger, kind="settings.seen")
+    recorded = json.loads(before[-1].payload)["settings"]
+    assert "parent_mix" in open_workspace(earlier).read_document(recorded)["strategy"]
+    assert ratchet(earlier, "audit", "verify").code == 0
+    assert ratchet(earlier, "reconcile").code == 0
+    assert views.events(open_workspace(earlier).ledger, kind="settings.seen") == before
+    params.write_text(params.read_text().replace(f"{word}: 1.0", f"{word}: 0.5"))
+    assert "update_share: it was 1.0" in ratchet(earlier, "audit", "verify").out
 
 
 def test_it_learns_one_more_batch_and_goes_back_again(

@@ -40,5 +40,5 @@ def test_the_setting_decides_how_far_a_version_goes(
 
 
 def mixed(settings: Any, share: float) -> Any:
-    strategy = settings.strategy.model_copy(update={"parent_mix": share})
+    strategy = settings.strategy.model_copy(update={"update_share": share})
     return settings.model_copy(update={"strategy": strategy})

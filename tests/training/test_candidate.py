@@ -21,7 +21,7 @@ from components.model.bundle import State, open_bundle
 from components.model.classifier import load_classifier
 from components.model.placement import Placement
 from components.model.progress import silent
-from components.settings import Settings
+from components.settings import NoneSettings, Settings
 from components.training import candidate
 from components.training.candidate import lesson_key
 from components.training.guard import Guard
@@ -53,7 +53,7 @@ def test_a_batch_is_learned_and_replay_keeps_what_came_before(
     champion = stream.teach("a", first)
     assert accuracy(base, champion, first) > 0.9
     kept = stream.teach("b", second, champion)
-    none = stream.settings.strategy.model_copy(update={"method": "none", "parent_mix": 1.0})
+    none = NoneSettings(update_share=1.0)
     bare = stream.settings.model_copy(update={"strategy": none})
     lost = stream.teach("b", second, champion, settings=bare)
     assert accuracy(base, kept, second) > 0.8
@@ -282,7 +282,7 @@ def test_a_strategy_with_a_penalty_and_a_state_is_one_row_of_the_table(
 ) -> None:
     bare = STRATEGIES["none"]
     monkeypatch.setitem(candidate.STRATEGIES, "none", replace(bare, guard=Penalty))
-    none = stream.settings.strategy.model_copy(update={"method": "none", "parent_mix": 1.0})
+    none = NoneSettings(update_share=1.0)
     settings = stream.settings.model_copy(update={"strategy": none})
     first = make_rows(["good", "bad"], 16)
     champion = stream.teach("a", first, settings=settings)

@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.settings import StrategySettings
+from components.settings import ReplaySettings
 from components.training.memory import MemoryRef, balanced
 from components.training.strategies import STRATEGIES
 from components.training.strategies.strategy import Situation
@@ -58,7 +58,7 @@ def situation(new: int, memory: int, **settings: float) -> Situation:
     return Situation(
         new=tuple(MemoryRef("b", f"new{n}", "u", "x") for n in range(new)),
         memory=tuple(MemoryRef("a", f"old{n}", "t", "xy"[n % 2]) for n in range(memory)),
-        settings=StrategySettings(**settings),  # type: ignore[arg-type]
+        settings=ReplaySettings(**settings),  # type: ignore[arg-type]
         seed=0,
     )
 

@@ -86,6 +86,7 @@ HEAD_ONLY = Method(
     attach=lambda fork, settings: fork,
     save=lambda model, base, folder: None,
     load=lambda fork, folder, trainable: fork,
+    shape=(),
 )
 
 

@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING, Literal
 from components.evaluation.drift.compared import Chance, Compared
 
 if TYPE_CHECKING:
-    from components.sections import Policy
-    from components.settings import DriftSettings
+    from components.settings import DriftSettings, Policy
 
 MAX_EXAMPLES, MAX_CLASSES = 5, 8
 

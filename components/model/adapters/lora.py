@@ -12,10 +12,10 @@ from ..adapters.method import peft_method
 if TYPE_CHECKING:
     from torch import nn
 
-    from components.settings import AdapterSettings
+    from components.settings import LoraSettings
 
 
-def config(settings: AdapterSettings, targets: str) -> Any:
+def config(settings: LoraSettings, targets: str) -> Any:
     """Return the `peft` config; `targets` is a pattern of full module names."""
     from peft import LoraConfig, TaskType
 
@@ -35,4 +35,4 @@ def finish(model: nn.Module) -> None:
     fuse(model)
 
 
-METHOD = peft_method(config, finish)
+METHOD = peft_method(config, finish, shape=("alpha", "dropout", "rank"))

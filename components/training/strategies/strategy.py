@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from components.training.guard import Guard
 from components.training.loop import descend
@@ -22,9 +22,10 @@ from components.training.memory import MemoryRef
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from components.model.base import Base
     from components.model.bundle import Part
     from components.model.progress import Progress
-    from components.settings import StrategySettings
+    from components.settings import AdapterSettings
     from components.training.learner import Learner
 
 
@@ -36,13 +37,17 @@ class Situation:
     """What a strategy knows when it chooses rows.
 
     `new`: references to the batch's training rows, sorted. `memory`: the parent's. `seed`: the
-    settings' seed, the same over the whole stream.
+    settings' seed, the same over the whole stream. `settings`: the strategy's own section.
     """
 
     new: tuple[MemoryRef, ...]
     memory: tuple[MemoryRef, ...]
-    settings: StrategySettings
+    settings: Any
     seed: int
+
+
+def fits_all(adapter: AdapterSettings, base: Base) -> None:
+    """Fit every adapter method and every base."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,8 @@ class Strategy:
     guard: makes the run's `Guard`.
     fit: (learner, guard, progress) trains `learner` in place.
     head: a row of the head table.
+    fits: (adapter settings, base) -> why it can't be used with them, as the end of a sentence
+        ("it needs ..."); None where it can.
     """
 
     replay: Callable[[Situation], tuple[MemoryRef, ...]]
@@ -69,3 +76,4 @@ class Strategy:
     guard: Callable[[Learner], Guard] = Guard
     fit: Callable[[Learner, Guard, Progress], None] = descend
     head: str = "linear"
+    fits: Callable[[AdapterSettings, Base], str | None] = fits_all
