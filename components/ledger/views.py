@@ -18,6 +18,7 @@ from components.digest import json_digest
 from components.ledger import schema
 from components.ledger.book import Ledger
 from components.ledger.chain import Event
+from components.ledger.database import among
 from components.ledger.events import BatchArrived, Recorded, decode, read
 from components.ledger.events.kind import P
 from components.ledger.projections import LINEAGE
@@ -194,21 +195,21 @@ def held(ledger: Ledger, items: Iterable[str]) -> dict[str, HeldItem]:
     """Return those of `items` that are held out now, by item digest."""
     table = schema.holdout
     columns = (table.c.exam, table.c.item, table.c.near, table.c.task, table.c.source)
-    statement = sa.select(*columns).where(table.c.item.in_(_among(items))).order_by(table.c.exam)
+    statement = sa.select(*columns).where(table.c.item.in_(among(items))).order_by(table.c.exam)
     return {row.item: HeldItem(*row) for row in ledger.query(statement)}
 
 
 def held_from_batches(ledger: Ledger, items: Iterable[str]) -> frozenset[str]:
     """Return those of `items` that were held out of a promoted batch, not brought by people."""
     table = schema.holdout.c
-    statement = sa.select(table.item).where(table.item.in_(_among(items)))
+    statement = sa.select(table.item).where(table.item.in_(among(items)))
     return frozenset(row.item for row in ledger.query(statement.where(table.version.is_not(None))))
 
 
 def held_among(ledger: Ledger, near: Iterable[str]) -> frozenset[str]:
     """Return those of the near-duplicate keys that stand for something held out now."""
     table = schema.holdout.c
-    statement = sa.select(table.near).where(table.near.in_(_among(near))).distinct()
+    statement = sa.select(table.near).where(table.near.in_(among(near))).distinct()
     return frozenset(row.near for row in ledger.query(statement))
 
 
@@ -285,15 +286,9 @@ def trained_among(ledger: Ledger, near: Iterable[str]) -> frozenset[str]:
         sa.select(splits.c.near)
         .join(table, table.c.batch == splits.c.batch)
         .where(splits.c.side == "train", table.c.status.in_(LINEAGE))
-        .where(splits.c.near.in_(_among(near)))
+        .where(splits.c.near.in_(among(near)))
     )
     return frozenset(row.near for row in ledger.query(statement))
-
-
-def _among(values: Iterable[str]) -> sa.Select[Any]:
-    """Return texts as a subquery: one parameter, however many there are."""
-    listed = sa.func.json_each(json.dumps(sorted(set(values)))).table_valued("value")
-    return sa.select(listed.c.value)
 
 
 def trained_bundle(ledger: Ledger, key: str) -> str | None:
