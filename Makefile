@@ -37,7 +37,7 @@ bench-gate: $(READY) ## measure what docs/gate.md says
 bench-faults: $(READY) ## random commands under random faults; ARGS="--seeds 1-8 --minutes 30"
 	@$(BIN)/python -m tests.faults $(ARGS)
 
-docs: $(READY) ## write docs/cli.md from the command line's own help
+docs: $(READY) ## write docs/cli.md and docs/events.md from the code
 	@$(BIN)/python docs/reference.py
 
 clean: ## remove what make made; data/ and mlruns/ stay

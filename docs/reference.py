@@ -1,24 +1,44 @@
-"""Write docs/cli.md from the command line's own help, or check that it is up to date.
+"""Write docs/cli.md and docs/events.md from the code, or check that they are up to date.
 
-python docs/reference.py            write it
-python docs/reference.py --check    end with 1 where it differs
+python docs/reference.py            write them
+python docs/reference.py --check    end with 1 where one differs
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from dataclasses import fields
+from inspect import cleandoc
 from pathlib import Path
 
 import click
 
 from components.cli.main import cli
+from components.ledger.events import KINDS, Payload
 
-TARGET = Path(__file__).with_name("cli.md")
-TITLE = "# The command line\n\nWritten by `make docs` from the command's own help; do not edit.\n"
+HERE = Path(__file__).parent
+COMMANDS = (
+    "# The command line\n\nWritten by `make docs` from the command's own help; do not edit.\n"
+)
+EVENTS = """# The events of the ledger
+
+Written by `make docs` from the classes in `components/ledger/events`; do not edit.
+
+Every event has a number, a time, a kind, a payload, and the hash that chains it to the one
+before. The payload is JSON: the fields below; `actor`, who caused the event (`pipeline`, or
+`user@host` for what a person's command does; older events do not say); and `schema`, where the
+kind's schema is above 1. A field that is null by default is left out where it is null.
+
+Readers are tables of the ledger (projections) or modules of `components`. Besides, `ratchet audit
+verify` reads every event, and holds every document and quarantine entry to what an event says of
+it. An event that *opens* an intent stays in `open_intents` until one with the same `key` *closes*
+it. Types are Python's; a `Mark` is a file's size and SHA-256, of a stored file its path and MD5
+besides; a `Row` is an item's digest, its near-duplicate key and its task.
+"""
 
 
-def sections(command: click.Command, context: click.Context) -> Iterator[str]:
+def commands(command: click.Command, context: click.Context) -> Iterator[str]:
     """Yield one section a command, groups before what is in them."""
     level = "#" * (context.command_path.count(" ") + 2)
     yield f"{level} {context.command_path}\n\n```text\n{command.get_help(context)}\n```\n"
@@ -26,20 +46,51 @@ def sections(command: click.Command, context: click.Context) -> Iterator[str]:
         for name in command.list_commands(context):
             inner = command.get_command(context, name)
             if inner is not None and not inner.hidden:
-                yield from sections(inner, click.Context(inner, context, name))
+                yield from commands(inner, click.Context(inner, context, name))
+
+
+def event(kind: type[Payload]) -> str:
+    """Return the section of one kind of event."""
+    about = kind.about
+    facts = [
+        f"schema {about.schema}",
+        "under the lease" if about.leased else "with or without the lease",
+    ]
+    facts += [f"{about.intent} an intent"] if about.intent else []
+    readers = ", ".join(f"`{reader}`" for reader in about.read_by) or "people and the audit only"
+    rows = [
+        f"| `{each.name.removesuffix('_')}` | `{each.type}` |".replace(" | None", " or null")
+        for each in fields(kind)
+        if each.name != "more"
+    ]
+    return "\n".join(
+        [
+            f"## {about.name}\n",
+            f"{cleandoc(kind.__doc__ or '')}\n",
+            f"{'; '.join(facts).capitalize()}. Read by: {readers}.\n",
+            "| field | type |\n|---|---|",
+            *rows,
+            "",
+        ]
+    )
 
 
 def main(check: bool) -> int:
     """Write or compare; return the exit code."""
     context = click.Context(cli, info_name="ratchet", terminal_width=88, max_content_width=88)
-    text = "\n".join([TITLE, *sections(cli, context)])
-    if not check:
-        TARGET.write_text(text, encoding="utf-8")
-        return 0
-    if TARGET.exists() and TARGET.read_text(encoding="utf-8") == text:
-        return 0
-    print("docs/cli.md differs from the command's help: run `make docs`.", file=sys.stderr)
-    return 1
+    pages = {
+        "cli.md": [COMMANDS, *commands(cli, context)],
+        "events.md": [EVENTS, *(event(KINDS[name]) for name in sorted(KINDS))],
+    }
+    differing = 0
+    for name, sections in pages.items():
+        page, text = HERE / name, "\n".join(sections)
+        if not check:
+            page.write_text(text, encoding="utf-8")
+        elif not page.exists() or page.read_text(encoding="utf-8") != text:
+            print(f"docs/{name} differs from the code: run `make docs`.", file=sys.stderr)
+            differing = 1
+    return differing
 
 
 if __name__ == "__main__":

@@ -151,7 +151,7 @@ def show_status(context: Context, show_all: bool, as_json: bool) -> None:
         "inbox": [asdict(arrival) for arrival in inbox],
         "exams": exams,
         "chosen": {name: asdict(each) for name, each in views.choices(ws.ledger).items()},
-        "interrupted": len(views.open_intents(ws.ledger)),
+        "interrupted": len(views.open_keys(ws.ledger)),
         "older": ws.ledger.difference(),
         "left": [asdict(each) for each in look(ws).left],
         "warnings": [warning] if (warning := remote_warning(ws)) else [],

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import getpass
 import os
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -38,9 +40,18 @@ class Context:
         """Open the root as a workspace, and say what should be changed in its settings."""
         from components.workspace.root import no_progress, open_workspace
 
-        ws = open_workspace(self.root, progress=progress or no_progress)
+        ws = open_workspace(self.root, progress=progress or no_progress, actor=_person())
         echo(*(("note: ", each) for each in ws.notices), err=True)
         return ws
+
+
+def _person() -> str:
+    """Return who runs this command, as user@host."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a user without a name, in a container
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print facts as JSON.")

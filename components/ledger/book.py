@@ -8,7 +8,6 @@ Promise: an event is either there with all its consequences or not there at all.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -20,22 +19,14 @@ from sqlalchemy.engine import Connection
 
 from components.clock import Clock
 from components.errors import NeedsHuman, Retryable
-from components.ledger import chain, leases
+from components.ledger import chain, layout, leases
 from components.ledger.chain import Event
-from components.ledger.database import Database
+from components.ledger.events import LedgerAccepted, Payload, encode, read
 from components.ledger.head_file import Head, difference, newest, read_note, write_note
 from components.ledger.leases import Lease
 from components.ledger.projections import apply
 
 __all__ = ["Event", "Head", "Lease", "Ledger"]
-
-UNLEASED = frozenset({"batch.arrived", "store.done"})
-"""Kinds that may be appended without a lease: a batch may arrive, and be refused when it is
-read, while another one trains.
-"""
-
-ACCEPTED = "ledger.accepted"
-"""A person said that this ledger is right, whatever was noted before."""
 
 POLL_SECONDS = 0.2
 
@@ -49,8 +40,9 @@ class Ledger:
     """The ledger of one root.
 
     Args:
-        path: the SQLite file; it is made where missing.
+        path: the file; it is made where missing.
         clock: tells the time that events carry.
+        actor: who causes the events that are appended, for instance "pipeline"; "" says nothing.
 
     Raises:
         ConfigError: a newer Ratchet wrote the file.
@@ -58,16 +50,18 @@ class Ledger:
         Retryable: the file can't be opened or made now.
     """
 
-    def __init__(self, path: Path, clock: Clock) -> None:
+    def __init__(self, path: Path, clock: Clock, actor: str = "") -> None:
         self.clock = clock
+        self.actor = actor
         self.path = path
         self.place = str(path)
-        self._database = Database(path)
+        self._database = layout.open_database(path)
 
-    def append(self, kind: str, payload: dict[str, Any], lease: Lease | None) -> Event:
+    def append(self, said: Payload, lease: Lease | None) -> Event:
         """Append one event and apply it to the projections, in one transaction.
 
-        `lease` is None for the kinds in `UNLEASED`, and for no other.
+        `lease` may be None for a kind that is not `leased`: a batch may arrive, and be refused
+        when it is read, while another one trains.
 
         Raises:
             NeedsHuman: this is an older copy of the ledger, or another one.
@@ -75,18 +69,20 @@ class Ledger:
                 repeats one that another process was first to write.
             Superseded: a promotion whose parent is no longer champion (law 2).
         """
-        if lease is None and kind not in UNLEASED:
-            raise ValueError(f"{kind} needs a lease")
-        text = chain.payload_text(payload)
+        kind = said.about
+        if lease is None and kind.leased:
+            raise ValueError(f"{kind.name} needs a lease")
+        accepted = isinstance(said, LedgerAccepted)
+        text = chain.payload_text(encode(said, self.actor))
         with self.writing() as connection:
             noted = read_note(self.path)
-            if kind != ACCEPTED:
+            if not accepted:
                 _require_newest(connection, noted, self.place)
             if lease is not None:
                 leases.check(connection, lease)
-            event = chain.extend(connection, self.clock().isoformat(), kind, text)
-            apply(connection, event.seq, event.time, kind, json.loads(text))
-        if noted is not None or event.seq == 1 or kind == ACCEPTED:
+            event = chain.extend(connection, self.clock().isoformat(), kind.name, text)
+            apply(connection, read(event))
+        if noted is not None or event.seq == 1 or accepted:
             write_note(self.path, Head(event.seq, event.hash))
         return event
 
@@ -132,7 +128,7 @@ class Ledger:
         return self._database.reading()
 
     def writing(self) -> AbstractContextManager[Connection]:
-        """Open one immediate write transaction; an exception undoes all of it."""
+        """Open one write transaction, the only one from its start; an exception undoes it."""
         return self._database.writing()
 
     @contextmanager

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from components.errors import ConfigError
 from components.ledger import views
+from components.ledger.events import ChampionRolledBack
 from components.pipeline.reporting import report_path
 from components.workspace.root import Workspace
 
@@ -72,20 +72,15 @@ def _frozen(ws: Workspace, digest: str) -> str:
 def _later(ws: Workspace, number: int) -> list[dict[str, Any]]:
     """Return the rollbacks that barred this version, or made it champion again."""
     found = []
-    for event in views.events(ws.ledger, kind="champion.rolled-back"):
-        payload = json.loads(event.payload)
-        if number in payload["barred"]:
-            what = f"rolled back to version {payload['to']}: {payload['reason']}"
-        elif number == payload["to"]:
-            what = f"champion again, after version {payload['from']}: {payload['reason']}"
+    for event in views.told(ws.ledger, ChampionRolledBack):
+        said = event.payload
+        if number in said.barred:
+            what = f"rolled back to version {said.to}: {said.reason}"
+        elif number == said.to:
+            what = f"champion again, after version {said.from_}: {said.reason}"
         else:
             continue
         found.append(
-            {
-                "time": event.time,
-                "what": what,
-                "cost": payload["cost"],
-                "verdicts": payload["regressions"],
-            }
+            {"time": event.time, "what": what, "cost": said.cost, "verdicts": said.regressions}
         )
     return found

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from components.data.readers import Reading, read_batch
 from components.data.validation import validate
@@ -19,6 +18,7 @@ from components.files import PART_SUFFIX
 from components.items import Item, read_items, write_items
 from components.ledger import views
 from components.ledger.book import Lease
+from components.ledger.events import HoldoutAbandoned, HoldoutBegun, HoldoutDone
 from components.pipeline.arrival import check_task, printable
 from components.pipeline.settlement import generation
 from components.pipeline.staging import stage
@@ -106,18 +106,25 @@ def _keep(ws: Workspace, lease: Lease, name: str, exam: str, task: str, items: l
     They are stored under their own digest: the same file may bring other items on another day.
     """
     source = batch_digest(item.digest for item in items)
-    intent = {"key": f"holdout:{source}", "name": name, "exam": exam, "task": task}
-    ws.ledger.append("holdout.begun", intent, lease)
+    intent = HoldoutBegun(key=f"holdout:{source}", name=name, exam=exam, task=task)
+    ws.ledger.append(intent, lease)
     write_items(_items_path(ws, source), items)
     _finish(ws, lease, intent, items)
 
 
-def _finish(ws: Workspace, lease: Lease, intent: dict[str, Any], items: list[Item]) -> None:
+def _finish(ws: Workspace, lease: Lease, intent: HoldoutBegun, items: list[Item]) -> None:
     source = batch_digest(item.digest for item in items)
     [stored] = store_files(ws, [_items_path(ws, source)])
-    outcome = {"source": source, "stored": stored}
-    pairs = [(item.digest, item.near) for item in items]
-    ws.ledger.append("holdout.done", {**intent, **outcome, "items": pairs}, lease)
+    done = HoldoutDone(
+        key=intent.key,
+        name=intent.name,
+        exam=intent.exam,
+        task=intent.task or items[0].task,
+        source=source,
+        items=[(item.digest, item.near) for item in items],
+        stored=stored,
+    )
+    ws.ledger.append(done, lease)
 
 
 def close_interrupted(ws: Workspace, lease: Lease) -> list[str]:
@@ -127,18 +134,16 @@ def close_interrupted(ws: Workspace, lease: Lease) -> list[str]:
     on since; else it is closed, and the file can be brought again.
     """
     done = []
-    for intent in views.open_intents(ws.ledger):
-        if intent.pop("kind") != "holdout.begun":
-            continue
-        items = _written(ws, intent["key"].removeprefix("holdout:"))
+    for intent in views.open_intents(ws.ledger, HoldoutBegun):
+        items = _written(ws, intent.key.removeprefix("holdout:"))
         if items:
-            _finish(ws, lease, {"task": items[0].task, **intent}, items)
-            done.append(f"held out {len(items)} items for {intent['exam']}, begun before a crash")
+            _finish(ws, lease, intent, items)
+            done.append(f"held out {len(items)} items for {intent.exam}, begun before a crash")
         else:
             reason = "interrupted before its items were written"
-            payload = {"key": intent["key"], "exam": intent["exam"], "reason": reason}
-            ws.ledger.append("holdout.abandoned", payload, lease)
-            done.append(f"closed the exam {intent['exam']} of {intent['name']}: bring it again")
+            closed = HoldoutAbandoned(key=intent.key, exam=intent.exam, reason=reason)
+            ws.ledger.append(closed, lease)
+            done.append(f"closed the exam {intent.exam} of {intent.name}: bring it again")
     return done
 
 

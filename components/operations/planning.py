@@ -7,7 +7,6 @@ evidence alone gives the same verdicts again.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from statistics import median
@@ -18,6 +17,7 @@ from components.gate import evidence
 from components.gate.planning import Sitting, detectable_points, forecast, items_needed
 from components.gate.spending import WORN_AFTER
 from components.ledger import views
+from components.ledger.events import CandidateJudged
 from components.operations.explanation import registered
 from components.pipeline.examination import rules
 from components.workspace.root import Workspace
@@ -139,8 +139,8 @@ def decide_again(ws: Workspace, number: int) -> dict[str, Any]:
 def _observed_churn(ws: Workspace, check: str) -> dict[str, float]:
     """Return the median share of changed answers by exam, over the newest decisions."""
     shares: dict[str, list[float]] = {}
-    for event in views.events(ws.ledger, kind="candidate.judged")[-LOOKED_BACK:]:
-        document = ws.read_document(json.loads(event.payload)["evidence"])
+    for event in views.told(ws.ledger, CandidateJudged)[-LOOKED_BACK:]:
+        document = ws.read_document(event.payload.evidence)
         for verdict in document["decision"]["verdicts"]:
             if verdict["check"] == check and verdict["n"]:
                 changed = verdict["right_to_wrong"] + verdict["wrong_to_right"]

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from components.ledger import views
 from components.ledger.book import Lease
+from components.ledger.events import BatchRequeued, RegistrationBegun
 from components.operations.holdouts import close_interrupted
 from components.pipeline import preparation, publication
 from components.pipeline.arrival import discard_unfinished, finish_interrupted, was_interrupted
@@ -67,10 +68,8 @@ def _tidy(ws: Workspace) -> list[str]:
 def _adopt_registrations(ws: Workspace, lease: Lease) -> list[str]:
     """Record versions that reached MLflow while their outcome did not reach the ledger."""
     done = []
-    for intent in views.open_intents(ws.ledger):
-        if intent.pop("kind") != "registration.begun":
-            continue
-        registered = ws.registry.find(intent["key"])
+    for intent in views.open_intents(ws.ledger, RegistrationBegun):
+        registered = ws.registry.find(intent.key)
         if registered is not None:
             record_registration(ws, lease, intent, registered)
             done.append(f"recorded version {registered.version}, registered before a crash")
@@ -82,7 +81,7 @@ def _requeue_interrupted(ws: Workspace, lease: Lease) -> list[str]:
     done = []
     for arrival in views.waiting(ws.ledger):
         if arrival.status == "running":
-            payload = {"batch": arrival.batch, "reason": "interrupted; it will be run again"}
-            ws.ledger.append("batch.requeued", payload, lease)
+            reason = "interrupted; it will be run again"
+            ws.ledger.append(BatchRequeued(batch=arrival.batch, reason=reason), lease)
             done.append(f"queued batch {arrival.batch[:12]} again, interrupted before")
     return done

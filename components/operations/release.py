@@ -25,6 +25,7 @@ from components.errors import ConfigError, Corrupted
 from components.files import PART_SUFFIX
 from components.ledger import views
 from components.ledger.book import Lease
+from components.ledger.events import QuarantineReleased, VersionSuperseded
 from components.pipeline import publication
 from components.pipeline.arrival import arrive, check_task
 from components.workspace.root import Workspace
@@ -58,9 +59,15 @@ def release_any(ws: Workspace, lease: Lease, prefix: str, task: str | None = Non
             f"Batch {held[0].batch[:12]} was examined with its task; it can't be given another.",
             "Release it without --task, or send its rows with the task that they are for.",
         )
-    payload = {"batch": held[0].batch, "version": held[0].version, "requeue": True}
-    payload["reason"] = "queued to be examined again"
-    ws.ledger.append("version.superseded", payload, lease)
+    version = held[0].version
+    assert version is not None  # a batch is held because its version is
+    superseded = VersionSuperseded(
+        version=version,
+        batch=held[0].batch,
+        reason="queued to be examined again",
+        requeue=True,
+    )
+    ws.ledger.append(superseded, lease)
     versions = views.versions(ws.ledger, batch=held[0].batch)
     publication.mirror(ws, lease, {version.version for version in versions})
     return Released(held[0].batch, "held", 0)
@@ -113,8 +120,7 @@ def release(ws: Workspace, lease: Lease, entry: Entry, task: str | None = None) 
         )
     again = _requeue if entry.kind == "batch" else _rows_as_batch
     batch = again(ws, entry, task)
-    payload = {"batch": entry.batch, "kind": entry.kind, "as": batch}
-    ws.ledger.append("quarantine.released", payload, lease)
+    ws.ledger.append(QuarantineReleased(batch=entry.batch, kind_=entry.kind, as_=batch), lease)
     return Released(batch, entry.kind, entry.row_count)
 
 
@@ -123,7 +129,7 @@ def _requeue(ws: Workspace, entry: Entry, task: str | None) -> str:
     arrival = views.arrival(ws.ledger, entry.batch)
     assert arrival is not None and entry.stored_path is not None  # both written on arrival
     stored = ws.root / entry.stored_path
-    if not views.arrival_payload(ws.ledger, arrival).get("refused"):
+    if not views.arrived(ws.ledger, arrival).refused:
         if task is None:
             return entry.batch
         reading = read_batch(stored, ws.settings.data, arrival.task)

@@ -17,6 +17,7 @@ from components.gate.verdicts import Answers, Verdict
 from components.gate.watching import Regression, regressions, task_of
 from components.ledger import views
 from components.ledger.book import Lease
+from components.ledger.events import ChampionRolledBack, ChampionWatched
 from components.pipeline import publication
 from components.pipeline.examination import rules
 from components.pipeline.examiner import Examiner
@@ -69,15 +70,12 @@ def look(ws: Workspace, lease: Lease) -> Watched:
     exams = {exam.exam: exam.items for exam in held if exam.task in known}
     sat = _sit(ws, lease, lineage, exams)
     found = tuple(regressions(sat, rules(ws), ws.settings.gate.watch_alpha))
-    ws.ledger.append(
-        "champion.watched",
-        {
-            "version": lineage[0].version,
-            "snapshot": ws.write_document(exams),
-            "regressions": [_regression(each) for each in found],
-        },
-        lease,
+    watched = ChampionWatched(
+        version=lineage[0].version,
+        snapshot=ws.write_document(exams),
+        regressions=[_regression(each) for each in found],
     )
+    ws.ledger.append(watched, lease)
     return Watched(lineage[0].version, len(exams), found)
 
 
@@ -134,23 +132,18 @@ def roll_back(
     cost = _cost(ws, goal, passed, labels)
     guilty, requeued = passed[-1].batch, [version.batch for version in reversed(passed[:-1])]
     _quarantine(ws, guilty, reason)
-    append_entry(
-        ws,
-        lease,
-        "champion.rolled-back",
-        {
-            "from": passed[0].version,
-            "to": goal.version,
-            "barred": [version.version for version in passed],
-            "guilty": guilty,
-            "guilty_rows": len(views.split_side(ws.ledger, guilty, "train")),
-            "requeued": requeued,
-            "cost": asdict(cost),
-            "reason": reason,
-            "regressions": regressed or [],
-        },
-        guilty,
+    rolled_back = ChampionRolledBack(
+        from_=passed[0].version,
+        to=goal.version,
+        barred=[version.version for version in passed],
+        guilty=guilty,
+        guilty_rows=len(views.split_side(ws.ledger, guilty, "train")),
+        requeued=requeued,
+        cost=asdict(cost),
+        reason=reason,
+        regressions=regressed or [],
     )
+    append_entry(ws, lease, rolled_back, guilty)
     publication.mirror(ws, lease, {version.version for version in (goal, *passed)})
     return RolledBack(passed[0].version, goal.version, guilty, requeued, cost, reason)
 

@@ -22,6 +22,7 @@ from components.digest import json_digest, task_name
 from components.errors import ConfigError, DataRejected, RatchetError
 from components.files import mark_of, move_file, read_bytes, write_json
 from components.ledger import views
+from components.ledger.events import BatchArrived, StoreDone, from_said
 from components.pipeline.staging import Staged, known_suffix, stage
 from components.workspace import unknown_files
 from components.workspace.batch_files import (
@@ -185,13 +186,13 @@ def _identity(
         return digest, None
     if named_task is None:
         content = content_digest(reading, ws.settings.data, first.task)
-    same = views.arrival_payload(ws.ledger, first).get("content") == content
+    same = views.arrived(ws.ledger, first).content == content
     return (digest, None) if same else (told_apart, digest)
 
 
 def _settle_copy(ws: Workspace, known: views.Arrival, staged: Staged) -> str | None:
     """Remove a copy of what is stored; where that is lost, keep the copy, and say so."""
-    raw = views.arrival_payload(ws.ledger, known).get("raw")
+    raw = views.arrived(ws.ledger, known).raw
     place = ws.root / raw["path"] if raw else raw_path(ws, known.batch, known.suffix)
     if place.is_file() and (raw is None or mark_of(place).sha256 == raw["sha256"]):
         staged.path.unlink()
@@ -236,16 +237,16 @@ def _publish(ws: Workspace, payload: dict[str, Any], staged: Path, place: Path) 
 
 
 def _finish(ws: Workspace, payload: dict[str, Any], place: Path) -> Arrived:
-    batch = payload["batch"]
+    batch, arrived = payload["batch"], from_said(BatchArrived, payload)
     if payload["refused"]:
         if "raw" in payload:
-            stored = {"key": f"store:{batch}", "batch": batch, "files": store_files(ws, [place])}
-            ws.ledger.append("store.done", stored, None)
+            files = store_files(ws, [place])
+            ws.ledger.append(StoreDone(key=f"store:{batch}", batch=batch, files=files), None)
         kept = str(place.relative_to(ws.root))
         prepare_batch(ws.quarantine, batch, payload["source"], payload["refused"], kept)
-        append_entry(ws, None, "batch.arrived", payload, batch)
+        append_entry(ws, None, arrived, batch)
     else:
-        ws.ledger.append("batch.arrived", payload, None)
+        ws.ledger.append(arrived, None)
     return Arrived(batch, is_new=True, source=payload["source"], refused=payload["refused"])
 
 

@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from components.ledger.book import Lease
+from components.ledger.events import SettingChosen
 from components.workspace.root import Workspace
 
 if TYPE_CHECKING:
@@ -43,5 +44,5 @@ def choose(ws: Workspace, lease: Lease, lesson: Lesson) -> Settings:
 
 
 def _record(ws: Workspace, lease: Lease, name: str, value: Any, why: str) -> Settings:
-    ws.ledger.append("setting.chosen", {"name": name, "value": value, "why": why}, lease)
+    ws.ledger.append(SettingChosen(name=name, value=value, why=why), lease)
     return ws.in_force()

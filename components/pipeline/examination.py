@@ -30,6 +30,7 @@ from components.gate.verdicts import (
 from components.items import Item
 from components.ledger import views
 from components.ledger.book import Lease
+from components.ledger.events import CandidateJudged
 from components.pipeline import drift_survey
 from components.pipeline.examiner import Examiner
 from components.pipeline.extra_checks import look_beyond, traits
@@ -107,20 +108,17 @@ def _judged(
     examination, compared = found
     decision = judge(examination, rules(ws))
     evidence = ws.write_document(_evidence(ws, divided, bundle, examination, decision, compared))
-    ws.ledger.append(
-        "candidate.judged",
-        {
-            "batch": divided.batch,
-            "bundle": bundle.digest,
-            "snapshot": divided.snapshot,
-            "evidence": evidence,
-            "settings": ws.write_document(ws.in_force().model_dump(mode="json")),
-            "exams": _refused(examination.exams, decision),
-            "action": decision.action,
-            "headline": decision.headline,
-        },
-        lease,
+    judged = CandidateJudged(
+        batch=divided.batch,
+        bundle=bundle.digest,
+        snapshot=divided.snapshot,
+        evidence=evidence,
+        settings=ws.write_document(ws.in_force().model_dump(mode="json")),
+        exams=_refused(examination.exams, decision),
+        action=decision.action,
+        headline=decision.headline,
     )
+    ws.ledger.append(judged, lease)
     notes = tuple(_told(each) for each in distrusted)
     return Examined(bundle, decision, evidence, tuple(examination.exams), compared.drift, notes)
 

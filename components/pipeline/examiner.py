@@ -16,6 +16,7 @@ from components.gate.verdicts import Answers
 from components.items import Item
 from components.ledger import views
 from components.ledger.book import Lease
+from components.ledger.events import ScoresDistrusted
 from components.workspace.library import Library
 from components.workspace.root import Workspace
 
@@ -104,7 +105,7 @@ class Examiner:
     def record(self, lease: Lease) -> None:
         """Write into the ledger which kept answers did not hold."""
         for found in self.distrusted:
-            self._ws.ledger.append("scores.distrusted", asdict(found), lease)
+            self._ws.ledger.append(ScoresDistrusted(**asdict(found)), lease)
 
 
 def _finite(value: float) -> float | None:

@@ -17,6 +17,7 @@ from components.errors import Corrupted
 from components.items import Item
 from components.ledger import views
 from components.ledger.book import Lease
+from components.ledger.events import TrainingBegun, TrainingDone
 from components.pipeline.automatic_settings import choose
 from components.pipeline.preparation import Divided
 from components.workspace.library import Library
@@ -50,7 +51,7 @@ def learn(ws: Workspace, lease: Lease, divided: Divided, library: Library) -> Bu
         return open_bundle(ws.bundles, known)
     refs = replayed_refs(lesson, settings)
     lesson = replace(lesson, replayed=_replayed(ws, library, divided.cases, refs))
-    ws.ledger.append("training.begun", {"key": key, "batch": divided.batch}, lease)
+    ws.ledger.append(TrainingBegun(key=key, batch=divided.batch), lease)
     began = time.perf_counter()
     bundle = train(
         ws.base,
@@ -61,16 +62,9 @@ def learn(ws: Workspace, lease: Lease, divided: Divided, library: Library) -> Bu
         ws.activations,
         partial(ws.progress, "frozen layers"),
     )
-    ws.ledger.append(
-        "training.done",
-        {
-            "key": key,
-            "batch": divided.batch,
-            "bundle": bundle.digest,
-            "seconds": round(time.perf_counter() - began, 2),
-        },
-        lease,
-    )
+    seconds = round(time.perf_counter() - began, 2)
+    done = TrainingDone(key=key, batch=divided.batch, bundle=bundle.digest, seconds=seconds)
+    ws.ledger.append(done, lease)
     return bundle
 
 

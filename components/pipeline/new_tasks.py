@@ -14,6 +14,7 @@ from typing import Any
 
 from components.items import Item
 from components.ledger import views
+from components.ledger.events import BatchValidated
 from components.workspace.root import Workspace
 
 FAR_MORE = 10
@@ -28,8 +29,8 @@ class NewTasks:
     before, nothing is surprising, and only those that are spelt like another stand there.
     """
 
-    tasks: dict[str, int] = field(default_factory=dict)
-    resembles: dict[str, str | None] = field(default_factory=dict)
+    tasks: Mapping[str, int] = field(default_factory=dict)
+    resembles: Mapping[str, str | None] = field(default_factory=dict)
     rows: int = 0
 
 
@@ -53,10 +54,8 @@ def recorded_new_tasks(ws: Workspace, batch: str) -> NewTasks:
     """Return the new tasks of a batch as they were when it was validated last."""
     arrival = views.arrival(ws.ledger, batch)
     assert arrival is not None  # whoever asks has its digest from the inbox
-    found = views.last_payload(ws.ledger, "batch.validated", arrival) or {}
-    return NewTasks(
-        found.get("new_tasks", {}), found.get("resembles", {}), found.get("accepted", 0)
-    )
+    found = views.newest_of_batch(ws.ledger, BatchValidated, arrival)
+    return NewTasks(found.new_tasks, found.resembles, found.accepted) if found else NewTasks()
 
 
 def sentences(new: dict[str, Any]) -> list[tuple[bool, str]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Literal
 
 from components.data.cases import CaseFile
 from components.data.quarantine import prepare_rows
@@ -20,6 +21,20 @@ from components.errors import RatchetError
 from components.items import Item, write_items
 from components.ledger import views
 from components.ledger.book import Lease
+from components.ledger.events import (
+    BatchRefused,
+    BatchRequeued,
+    BatchStarted,
+    BatchValidated,
+    RegistrationAbandoned,
+    RegistrationBegun,
+    SnapshotTaken,
+    SplitMade,
+    StoreBegun,
+    StoreDone,
+    TrainingAbandoned,
+    TrainingBegun,
+)
 from components.pipeline.arrival import printable
 from components.pipeline.extra_checks import case_file
 from components.pipeline.new_tasks import NewTasks, find_new_tasks, recorded_new_tasks
@@ -87,7 +102,7 @@ class Divided:
 
 def begin(ws: Workspace, lease: Lease, batch: str) -> views.Arrival:
     """Mark a batch as running and return its inbox row."""
-    ws.ledger.append("batch.started", {"batch": batch}, lease)
+    ws.ledger.append(BatchStarted(batch=batch), lease)
     arrival = views.arrival(ws.ledger, batch)
     assert arrival is not None  # the inbox is where `batch` came from
     return arrival
@@ -104,18 +119,18 @@ def check(ws: Workspace, lease: Lease, arrival: views.Arrival) -> Checked:
     parent = views.champion(ws.ledger)
     validation = validate(reading, ws.settings.data, _known_labels(ws, parent))
     prepare_rows(ws.quarantine, arrival.batch, arrival.source, validation.rejected)
-    payload = {
-        "batch": arrival.batch,
-        "accepted": len(validation.accepted),
-        "rejected": len(validation.rejected),
-        "reasons": reason_counts(validation),
-        "checks": ws.write_document(list(validation.checks)),
+    validated = BatchValidated(
+        batch=arrival.batch,
+        accepted=len(validation.accepted),
+        rejected=len(validation.rejected),
+        reasons=reason_counts(validation),
+        checks=ws.write_document(list(validation.checks)),
         **find_new_tasks(ws, validation.accepted),
-    }
+    )
     if validation.rejected:
-        append_entry(ws, lease, "batch.validated", payload, arrival.batch)
+        append_entry(ws, lease, validated, arrival.batch)
     else:
-        ws.ledger.append("batch.validated", payload, lease)
+        ws.ledger.append(validated, lease)
     return Checked(arrival, reading, validation)
 
 
@@ -135,27 +150,29 @@ def set_aside(ws: Workspace, lease: Lease, batch: str, error: RatchetError) -> S
 def _refuse(ws: Workspace, lease: Lease, arrival: views.Arrival, reason: str, rows: int) -> Settled:
     store_raw(ws, lease, arrival)
     set_batch_aside(ws, arrival, reason)
-    payload = {"batch": arrival.batch, "reason": reason, "rows": rows}
-    append_entry(ws, lease, "batch.refused", payload, arrival.batch)
+    refused = BatchRefused(batch=arrival.batch, reason=reason, rows=rows)
+    append_entry(ws, lease, refused, arrival.batch)
     return settled(ws, arrival.batch)
 
 
 def put_back(ws: Workspace, lease: Lease, batch: str, error: RatchetError) -> None:
     """Queue a batch again whose run failed by no fault of its own; it keeps its place."""
-    payload = {"batch": batch, "reason": printable(f"Its last run failed: {error.message}")}
-    ws.ledger.append("batch.requeued", payload, lease)
+    reason = printable(f"Its last run failed: {error.message}")
+    ws.ledger.append(BatchRequeued(batch=batch, reason=reason), lease)
 
 
-def give_up(ws: Workspace, lease: Lease, kind: str) -> None:
+def give_up(ws: Workspace, lease: Lease, kind: Literal["training", "registration"]) -> None:
     """Close what was begun of a kind and has no outcome: no holder of the lease works at it.
 
     The same work may be begun again under its key; work that changed meanwhile has another key,
     and would leave this one open for ever.
     """
-    for intent in views.open_intents(ws.ledger):
-        if intent["kind"] == f"{kind}.begun":
-            payload = {"key": intent["key"], "batch": intent["batch"]}
-            ws.ledger.append(f"{kind}.abandoned", payload, lease)
+    if kind == "training":
+        for begun in views.open_intents(ws.ledger, TrainingBegun):
+            ws.ledger.append(TrainingAbandoned(key=begun.key, batch=begun.batch), lease)
+    else:
+        for left in views.open_intents(ws.ledger, RegistrationBegun):
+            ws.ledger.append(RegistrationAbandoned(key=left.key, batch=left.batch), lease)
 
 
 def settled(ws: Workspace, batch: str) -> Settled:
@@ -179,11 +196,11 @@ def keep(ws: Workspace, lease: Lease, checked: Checked) -> None:
     """Store the batch's bytes and its accepted items by DVC, push them and read back."""
     batch = checked.batch
     key = f"store:{batch}"
-    ws.ledger.append("store.begun", {"key": key, "batch": batch}, lease)
+    ws.ledger.append(StoreBegun(key=key, batch=batch), lease)
     write_items(items_path(ws, batch), checked.validation.accepted)
     paths = (raw_path(ws, batch, checked.arrival.suffix), items_path(ws, batch))
     stored = store_files(ws, paths)
-    ws.ledger.append("store.done", {"key": key, "batch": batch, "files": stored}, lease)
+    ws.ledger.append(StoreDone(key=key, batch=batch, files=stored), lease)
 
 
 def divide(ws: Workspace, lease: Lease, checked: Checked) -> Divided:
@@ -196,22 +213,19 @@ def divide(ws: Workspace, lease: Lease, checked: Checked) -> Divided:
     found = views.exams(ws.ledger, settings.holdout.max_items)
     exams = {exam.exam: exam.items for exam in found}
     snapshot = ws.write_document(exams)
-    ws.ledger.append("snapshot.taken", {"batch": batch, "snapshot": snapshot}, lease)
+    ws.ledger.append(SnapshotTaken(batch=batch, snapshot=snapshot), lease)
     items = checked.validation.accepted
     near = [item.near for item in items]
     held, trained = views.held_among(ws.ledger, near), views.trained_among(ws.ledger, near)
     held |= cases.near if cases else frozenset()
     split = split_items(items, settings.holdout.fraction, settings.seed, held, trained)
-    ws.ledger.append(
-        "split.made",
-        {
-            "batch": batch,
-            "train": _rows(split.train),
-            "holdout": _rows(split.holdout),
-            "blocked": len(split.blocked),
-        },
-        lease,
+    made = SplitMade(
+        batch=batch,
+        train=_rows(split.train),
+        holdout=_rows(split.holdout),
+        blocked=len(split.blocked),
     )
+    ws.ledger.append(made, lease)
     parent = views.champion(ws.ledger)
     tasks = {exam.exam: exam.task for exam in found}
     wall = views.wall(ws.ledger)

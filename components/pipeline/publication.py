@@ -11,6 +11,7 @@ from pathlib import Path
 
 from components.ledger import views
 from components.ledger.book import Lease
+from components.ledger.events import AliasMirrored
 from components.pipeline import accuracy_history, registration_records, reporting
 from components.pipeline.accuracy_history import Story
 from components.pipeline.examination import Examined
@@ -45,7 +46,7 @@ def mirror(
             ws.registry.drop_alias(alias)
         else:
             ws.registry.set_alias(alias, number)
-        ws.ledger.append("alias.mirrored", {"alias": alias, "version": number}, lease)
+        ws.ledger.append(AliasMirrored(alias=alias, version=number), lease)
         changes.append(f"alias {alias}: {shown} -> {number}")
     return changes if whole else changes + _mirror_statuses(ws, touched or ())
 

@@ -8,7 +8,6 @@ the rest is not looked at.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +17,7 @@ from typing import Any
 from components.errors import Corrupted
 from components.files import mark_of
 from components.ledger import views
+from components.ledger.events import Recorded, RegistrationDone, RegistrationRebuilt
 from components.registry.inspection import (
     Glance,
     Shown,
@@ -27,7 +27,6 @@ from components.registry.inspection import (
 from components.registry.packaging import MODEL
 from components.workspace.root import Workspace
 
-KINDS = ("registration.done", "registration.rebuilt")
 DOCUMENTS = ("submission", "files", "texts")
 
 
@@ -55,12 +54,14 @@ class Record:
 def records(ws: Workspace) -> list[Record]:
     """Return a record of every version, oldest first."""
     payloads: dict[int, dict[str, Any]] = {}
-    for kind in KINDS:
-        for event in views.events(ws.ledger, kind=kind):
-            payload = json.loads(event.payload)
-            when = int(datetime.fromisoformat(event.time).timestamp() * 1000)
-            known = payloads.setdefault(payload["version"], {"when": when})
-            known |= payload
+    events: list[Recorded[RegistrationDone | RegistrationRebuilt]] = [
+        *views.told(ws.ledger, RegistrationDone),
+        *views.told(ws.ledger, RegistrationRebuilt),
+    ]
+    for event in events:
+        when = int(datetime.fromisoformat(event.time).timestamp() * 1000)
+        known = payloads.setdefault(event.payload.version, {"when": when})
+        known |= event.payload.said()
     return [record_of(ws, each, payloads[each.version]) for each in views.versions(ws.ledger)]
 
 

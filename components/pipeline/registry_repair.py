@@ -18,6 +18,7 @@ from typing import Any
 from components.errors import Corrupted
 from components.files import PART_SUFFIX, FileMark, mark_of, publish_file, write_bytes
 from components.ledger.book import Lease
+from components.ledger.events import RegistrationRebuilt
 from components.pipeline import earlier_registrations, registration_records
 from components.pipeline.registration_records import Record
 from components.registry.inspection import (
@@ -116,17 +117,17 @@ def _complete(ws: Workspace, lease: Lease, record: Record, done: list[str]) -> R
         if file.is_file() and not (folder / name).exists():
             publish_file(file, folder / name)
     shown = {**submission.document(), "experiment": ws.settings.registry.experiment}
-    payload: dict[str, Any] = {
-        "key": record.payload["key"],
-        "version": record.version.version,
-        "run": record.version.run,
-        "submission": ws.write_document(shown),
-        "files": ws.write_document(listing(folder)),
-        "texts": ws.write_document(model_texts(folder / MODEL)),
-    }
-    ws.ledger.append("registration.rebuilt", payload, lease)
+    rebuilt = RegistrationRebuilt(
+        key=record.payload["key"],
+        version=record.version.version,
+        run=record.version.run,
+        submission=ws.write_document(shown),
+        files=ws.write_document(listing(folder)),
+        texts=ws.write_document(model_texts(folder / MODEL)),
+    )
+    ws.ledger.append(rebuilt, lease)
     done.append(f"version {record.version.version}: recorded all that MLflow shows of it")
-    return registration_records.record_of(ws, record.version, {**record.payload, **payload})
+    return registration_records.record_of(ws, record.version, {**record.payload, **rebuilt.said()})
 
 
 def _write_model(ws: Workspace, folder: Path, submission: Any) -> None:

@@ -13,6 +13,15 @@ from typing import Any, Literal
 from components.gate.pairing import shown_better
 from components.ledger import views
 from components.ledger.book import Lease
+from components.ledger.events import (
+    RegistrationBegun,
+    RegistrationDone,
+    VersionHeld,
+    VersionPromoted,
+    VersionRejected,
+    VersionSuperseded,
+    from_said,
+)
 from components.ledger.projections import Superseded
 from components.pipeline import publication
 from components.pipeline.examination import Examined, rules
@@ -37,27 +46,28 @@ def register(
     key = f"{examined.bundle.digest}:{examined.evidence}"
     submitted = publication.submission(ws, key, checked, divided, examined)
     shown = {**submitted.document(), "experiment": ws.settings.registry.experiment}
-    intent = {
-        "key": key,
-        "batch": divided.batch,
-        "bundle": examined.bundle.digest,
-        "parent": divided.parent.version if divided.parent else None,
-        "evidence": examined.evidence,
-        "headline": examined.decision.headline,
-        "submission": ws.write_document(shown),
-    }
-    ws.ledger.append("registration.begun", intent, lease)
+    intent = RegistrationBegun(
+        key=key,
+        batch=divided.batch,
+        bundle=examined.bundle.digest,
+        parent=divided.parent.version if divided.parent else None,
+        evidence=examined.evidence,
+        headline=examined.decision.headline,
+        submission=ws.write_document(shown),
+    )
+    ws.ledger.append(intent, lease)
     registered = ws.registry.register(submitted, ws.write_document)
     return record_registration(ws, lease, intent, registered)
 
 
 def record_registration(
-    ws: Workspace, lease: Lease, intent: dict[str, Any], registered: Registered
+    ws: Workspace, lease: Lease, intent: RegistrationBegun, registered: Registered
 ) -> views.Version:
     """Write the outcome of a registration and return the version."""
     marks = {name.removeprefix("ratchet."): digest for name, digest in registered.marks.items()}
-    outcome = {**intent, **marks, "version": registered.version, "run": registered.run_id}
-    ws.ledger.append("registration.done", outcome, lease)
+    where = {"version": registered.version, "run": registered.run_id}
+    done = from_said(RegistrationDone, {**intent.said(), **marks, **where})
+    ws.ledger.append(done, lease)
     found = views.version(ws.ledger, registered.version)
     assert found is not None  # the event above made it
     return found
@@ -65,8 +75,10 @@ def record_registration(
 
 def _overtake(ws: Workspace, lease: Lease, version: views.Version) -> None:
     """Close a version whose run was killed before its decision, and which changed since."""
-    payload = {"version": version.version, "batch": version.batch, "requeue": False}
-    ws.ledger.append("version.superseded", {**payload, "reason": "interrupted"}, lease)
+    overtaken = VersionSuperseded(
+        version=version.version, batch=version.batch, reason="interrupted", requeue=False
+    )
+    ws.ledger.append(overtaken, lease)
 
 
 def settle(
@@ -74,7 +86,11 @@ def settle(
 ) -> Settled:
     """Promote, hold or reject the version, then mirror that in MLflow."""
     decision = examined.decision
-    payload = {"batch": divided.batch, "version": version.version, "reason": decision.headline}
+    payload: dict[str, Any] = {
+        "batch": divided.batch,
+        "version": version.version,
+        "reason": decision.headline,
+    }
     action: Action
     if _is_barred(ws, version):
         payload["reason"] = (
@@ -85,7 +101,7 @@ def settle(
     elif decision.action == "promote":
         action = _promote(ws, lease, divided, examined, version, payload)
     elif decision.action == "hold":
-        ws.ledger.append("version.held", payload, lease)
+        ws.ledger.append(VersionHeld(**payload), lease)
         action = "held"
     else:
         action = _reject(ws, lease, divided, payload)
@@ -101,13 +117,13 @@ def settle(
     )
 
 
-def _reject(ws: Workspace, lease: Lease, divided: Divided, payload: dict[str, object]) -> Action:
+def _reject(ws: Workspace, lease: Lease, divided: Divided, payload: dict[str, Any]) -> Action:
     """Refuse the version; its batch goes to quarantine, from where it can be released."""
     arrival = views.arrival(ws.ledger, divided.batch)
     assert arrival is not None  # the inbox is where the batch came from
     set_batch_aside(ws, arrival, str(payload["reason"]))
     rows = len(divided.split.train) + len(divided.split.holdout)
-    append_entry(ws, lease, "version.rejected", {**payload, "rows": rows}, arrival.batch)
+    append_entry(ws, lease, VersionRejected(**payload, rows=rows), arrival.batch)
     return "rejected"
 
 
@@ -117,19 +133,19 @@ def _promote(
     divided: Divided,
     examined: Examined,
     version: views.Version,
-    payload: dict[str, object],
+    payload: dict[str, Any],
 ) -> Action:
-    promotion = {
+    promotion = VersionPromoted(
         **payload,
-        "parent": divided.parent.version if divided.parent else None,
-        "anchors": _anchors(ws, divided, examined, version.version),
-        "exams": {task: _newest_exam(divided, task) for task in _tasks(divided)},
-    }
+        parent=divided.parent.version if divided.parent else None,
+        anchors=_anchors(ws, divided, examined, version.version),
+        exams={task: _newest_exam(divided, task) for task in _tasks(divided)},
+    )
     try:
-        ws.ledger.append("version.promoted", promotion, lease)
+        ws.ledger.append(promotion, lease)
     except Superseded as error:
-        payload |= {"reason": str(error), "requeue": True}
-        ws.ledger.append("version.superseded", payload, lease)
+        payload["reason"] = str(error)
+        ws.ledger.append(VersionSuperseded(**payload, requeue=True), lease)
         return "superseded"
     return "promoted"
 

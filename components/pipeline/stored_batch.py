@@ -11,7 +11,6 @@ and the remedy.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from components.data.readers import Reading, content_digest, identities, read_batch
 from components.data.versioning import Stored
@@ -19,6 +18,7 @@ from components.errors import Corrupted, DataRejected
 from components.files import mark_of
 from components.ledger import views
 from components.ledger.book import Lease
+from components.ledger.events import BatchRestored, Mark, StoreBegun, StoreDone
 from components.workspace.batch_files import keep_aside, raw_path
 from components.workspace.root import Workspace
 from components.workspace.stored_files import store_files, stored_files
@@ -32,7 +32,7 @@ def read_kept(ws: Workspace, lease: Lease, arrival: views.Arrival) -> Reading:
             as something else than when they arrived.
     """
     path = raw_path(ws, arrival.batch, arrival.suffix)
-    mark = views.arrival_payload(ws.ledger, arrival).get("raw")
+    mark = views.arrived(ws.ledger, arrival).raw
     if not _is_sound(path, mark):
         _restore(ws, lease, arrival, path, mark)
     reading = read_batch(path, ws.settings.data, arrival.task)
@@ -53,27 +53,27 @@ def read_kept(ws: Workspace, lease: Lease, arrival: views.Arrival) -> Reading:
 def store_raw(ws: Workspace, lease: Lease, arrival: views.Arrival) -> None:
     """Store the original bytes of a batch by DVC, unless they are stored or damaged."""
     path = raw_path(ws, arrival.batch, arrival.suffix)
-    mark = views.arrival_payload(ws.ledger, arrival).get("raw")
+    mark = views.arrived(ws.ledger, arrival).raw
     if not _is_sound(path, mark):
         return
-    done = views.last_payload(ws.ledger, "store.done", arrival)
+    done = views.newest_of_batch(ws.ledger, StoreDone, arrival)
     name = str(path.relative_to(ws.root))
-    if done is not None and name in {file["path"] for file in done["files"]}:
+    if done is not None and name in {file["path"] for file in done.files}:
         return
     key = f"store:{arrival.batch}"
-    ws.ledger.append("store.begun", {"key": key, "batch": arrival.batch}, lease)
-    outcome = {"key": key, "batch": arrival.batch, "files": store_files(ws, [path])}
-    ws.ledger.append("store.done", outcome, lease)
+    ws.ledger.append(StoreBegun(key=key, batch=arrival.batch), lease)
+    stored = store_files(ws, [path])
+    ws.ledger.append(StoreDone(key=key, batch=arrival.batch, files=stored), lease)
 
 
-def _is_sound(path: Path, mark: dict[str, Any] | None) -> bool:
+def _is_sound(path: Path, mark: Mark | None) -> bool:
     if not path.is_file():
         return False
     return mark is None or mark_of(path).sha256 == mark["sha256"]
 
 
 def _restore(
-    ws: Workspace, lease: Lease, arrival: views.Arrival, path: Path, mark: dict[str, Any] | None
+    ws: Workspace, lease: Lease, arrival: views.Arrival, path: Path, mark: Mark | None
 ) -> None:
     """Bring a good copy back from DVC and record that; what is damaged is moved aside."""
     name = str(path.relative_to(ws.root))
@@ -88,8 +88,8 @@ def _restore(
     if not _is_sound(path, mark):
         raise _damaged(path)
     damaged = str(aside.relative_to(ws.root)) if aside else None
-    payload = {"batch": arrival.batch, "path": name, "md5": md5, "damaged": damaged}
-    ws.ledger.append("batch.restored", payload, lease)
+    restored = BatchRestored(batch=arrival.batch, path=name, md5=md5, damaged=damaged)
+    ws.ledger.append(restored, lease)
 
 
 def _damaged(path: Path) -> DataRejected:

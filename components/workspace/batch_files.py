@@ -10,8 +10,8 @@ not what they should be are moved to `data/damaged` before others take their pla
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from components.data.quarantine import (
     drop_prepared,
@@ -25,7 +25,17 @@ from components.digest import file_digest
 from components.files import PART_SUFFIX
 from components.ledger import views
 from components.ledger.book import Lease
+from components.ledger.events import (
+    BatchArrived,
+    BatchRefused,
+    BatchValidated,
+    ChampionRolledBack,
+    VersionRejected,
+)
 from components.workspace.root import Workspace
+
+Entering = BatchArrived | BatchRefused | BatchValidated | ChampionRolledBack | VersionRejected
+"""The events that put something in quarantine."""
 
 
 def raw_path(ws: Workspace, batch: str, suffix: str) -> Path:
@@ -64,12 +74,9 @@ def set_batch_aside(ws: Workspace, arrival: views.Arrival, reason: str) -> None:
     prepare_batch(ws.quarantine, arrival.batch, arrival.source, reason, stored)
 
 
-def append_entry(
-    ws: Workspace, lease: Lease | None, kind: str, payload: dict[str, Any], batch: str
-) -> None:
+def append_entry(ws: Workspace, lease: Lease | None, said: Entering, batch: str) -> None:
     """Append an event with the marks of a batch's prepared entry, then publish the entry."""
-    entry = marks(ws.quarantine, batch)
-    ws.ledger.append(kind, {**payload, "quarantine": entry}, lease)
+    ws.ledger.append(replace(said, quarantine=marks(ws.quarantine, batch)), lease)
     publish(ws.quarantine, batch)
 
 

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 Progress = Callable[[str, int, int], None]
 """Called with (what, done, total) while long work goes on."""
 
+PIPELINE = "pipeline"
+"""The actor of what no person asked for: flows, schedules, workers."""
 
 LED_TO = ("documents", "bundles", "ledger.head")
 """What only a ledger leads to, under `mlruns`."""
@@ -50,13 +52,15 @@ def no_progress(what: str, done: int, total: int) -> None:
 class Workspace:
     """A root folder, its settings and its rooms.
 
-    `notices`: what people should change in params.yaml although it is legal.
+    `actor`: who causes what the ledger records. `notices`: what people should change in
+    params.yaml although it is legal.
     """
 
     root: Path
     settings: Settings
     clock: Clock = system_clock
     progress: Progress = field(default=no_progress)
+    actor: str = PIPELINE
     notices: tuple[str, ...] = ()
 
     @property
@@ -103,7 +107,7 @@ class Workspace:
                 f"The ledger {path} is gone, but {self.mlruns} holds what it recorded.",
                 "Bring it back, or restore a backup into another folder (`ratchet restore`).",
             )
-        return Ledger(path, self.clock)
+        return Ledger(path, self.clock, self.actor)
 
     @cached_property
     def store(self) -> DataStore:
@@ -214,7 +218,10 @@ class Workspace:
 
 
 def open_workspace(
-    root: Path, clock: Clock = system_clock, progress: Progress = no_progress
+    root: Path,
+    clock: Clock = system_clock,
+    progress: Progress = no_progress,
+    actor: str = PIPELINE,
 ) -> Workspace:
     """Open the root at `root`.
 
@@ -224,7 +231,7 @@ def open_workspace(
     root = root.resolve()
     loaded = read_settings(root / "params.yaml")
     _require_remote_apart(root, loaded.settings)
-    return Workspace(root, loaded.settings, clock, progress, loaded.notices)
+    return Workspace(root, loaded.settings, clock, progress, actor, loaded.notices)
 
 
 def _require_remote_apart(root: Path, settings: Settings) -> None:

@@ -7,13 +7,13 @@ decision names the document of the settings that it was made under besides.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from components.digest import json_digest
 from components.ledger import views
 from components.ledger.book import Lease
+from components.ledger.events import SettingsSeen
 from components.settings import Settings, recorded
 from components.workspace.root import Workspace
 
@@ -32,14 +32,14 @@ def record_settings(ws: Workspace, lease: Lease) -> None:
     now = ws.settings.model_dump(mode="json")
     if _RECORDED.get(ws.root) == json_digest(now):
         return
-    last = views.newest_event(ws.ledger, "settings.seen")
-    before = json.loads(last.payload)["settings"] if last else None
+    last = views.newest_event(ws.ledger, SettingsSeen)
+    before = last.settings if last else None
     if before != json_digest(now):
         old = recorded_settings(ws, before) if before else None
         if old != ws.settings:
             changed = changed_fields(old, ws.settings)
-            payload = {"settings": ws.write_document(now), "changed": changed}
-            ws.ledger.append("settings.seen", payload, lease)
+            seen = SettingsSeen(settings=ws.write_document(now), changed=changed)
+            ws.ledger.append(seen, lease)
     _RECORDED[ws.root] = json_digest(now)
 
 

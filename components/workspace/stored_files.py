@@ -6,13 +6,13 @@ again from the cache before anything else is pushed; what the cache lacks is cou
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from components.files import mark_of
 from components.ledger import views
+from components.ledger.events import HoldoutDone, StoreDone
 from components.workspace.root import Workspace
 
 
@@ -34,8 +34,9 @@ def store_files(ws: Workspace, paths: Sequence[Path]) -> list[dict[str, Any]]:
 def stored_files(ws: Workspace, batch: str) -> dict[str, str]:
     """Return path -> MD5 of what was stored of a batch, newest last."""
     found: dict[str, str] = {}
-    for event in views.events(ws.ledger, kind="store.done", batch=batch):
-        found |= {file["path"]: file["md5"] for file in json.loads(event.payload)["files"]}
+    for event in views.told(ws.ledger, StoreDone):
+        if event.payload.batch == batch:
+            found |= {file["path"]: file["md5"] for file in event.payload.files}
     return found
 
 
@@ -80,7 +81,6 @@ def _remote_is_gone(ws: Workspace) -> bool:
 
 def _pushed(ws: Workspace) -> set[str]:
     """Return the MD5 of every file that was pushed and read back."""
-    batches = [json.loads(event.payload) for event in views.events(ws.ledger, kind="store.done")]
-    exams = [json.loads(event.payload) for event in views.events(ws.ledger, kind="holdout.done")]
-    found = {file["md5"] for batch in batches for file in batch["files"]}
-    return found | {exam["stored"]["md5"] for exam in exams}
+    batches, exams = views.told(ws.ledger, StoreDone), views.told(ws.ledger, HoldoutDone)
+    found = {file["md5"] for batch in batches for file in batch.payload.files}
+    return found | {exam.payload.stored["md5"] for exam in exams}

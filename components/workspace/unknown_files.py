@@ -16,14 +16,14 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 from components.data.quarantine import ID
 from components.data.tracked import SHARD_CHARS
 from components.errors import NeedsHuman
 from components.files import PART_SUFFIX
 from components.ledger import views
-from components.ledger.book import ACCEPTED, TWO_WAYS_OUT, Lease
+from components.ledger.book import TWO_WAYS_OUT, Lease
+from components.ledger.events import HoldoutDone, LedgerAccepted, RegistrationDone
 from components.registry.submission import Version
 from components.workspace.batch_files import batch_folder
 from components.workspace.root import Workspace
@@ -71,10 +71,10 @@ def unknown_versions(ws: Workspace) -> list[Version]:
 
     Those that a person saw when the ledger was accepted are left out.
     """
-    known = {intent["key"] for intent in views.open_intents(ws.ledger)}
-    known |= {payload["key"] for payload in _payloads(ws, "registration.done")}
-    for payload in _payloads(ws, ACCEPTED):
-        known |= {each["key"] for each in payload["versions"]}
+    known = {event.payload.key for event in views.told(ws.ledger, RegistrationDone)}
+    known |= views.open_keys(ws.ledger)
+    for event in views.told(ws.ledger, LedgerAccepted):
+        known |= {each["key"] for each in event.payload.versions}
     numbers = {(each.version, each.run) for each in views.versions(ws.ledger)}
     strange = ws.registry.unknown_versions(known)
     return [each for each in strange if (each.version, each.run_id) not in numbers]
@@ -95,16 +95,16 @@ def accept_ledger(ws: Workspace, lease: Lease) -> list[str]:
         ws.registry.tag_version(each.version, "ratchet.status", "unknown")
         done.append(f"version {each.version} in MLflow: unknown")
     head = ws.ledger.head()
-    payload = {
-        "noted": asdict(noted) if noted else None,
-        "head": asdict(head),
-        "moved": _not_yet_told(ws),
-        "versions": [
+    accepted = LedgerAccepted(
+        noted=asdict(noted) if noted else None,
+        head=asdict(head),
+        moved=_not_yet_told(ws),
+        versions=[
             {"version": each.version, "run": each.run_id, "key": each.tags["ratchet.key"]}
             for each in versions
         ],
-    }
-    ws.ledger.append(ACCEPTED, payload, lease)
+    )
+    ws.ledger.append(accepted, lease)
     return [*done, f"the ledger counts as it stood at event {head.seq}"]
 
 
@@ -159,8 +159,8 @@ def _known(ws: Workspace, kind: str) -> frozenset[str]:
     """Return the names that the ledger knows of one kind."""
     if kind != "holdout":
         return frozenset(each.batch for each in views.arrivals(ws.ledger))
-    begun = {intent["key"].removeprefix("holdout:") for intent in views.open_intents(ws.ledger)}
-    begun |= {payload["source"] for payload in _payloads(ws, "holdout.done")}
+    begun = {key.removeprefix("holdout:") for key in views.open_keys(ws.ledger)}
+    begun |= {event.payload.source for event in views.told(ws.ledger, HoldoutDone)}
     return frozenset(f"{source}.jsonl" for source in begun)
 
 
@@ -208,13 +208,10 @@ def _task_of(folder: Path) -> str:
 
 def _not_yet_told(ws: Workspace) -> list[str]:
     """Return what lies in `data/unknown` and was in no event before, relative to the root."""
-    told = {name for payload in _payloads(ws, ACCEPTED) for name in payload["moved"]}
+    accepted = views.told(ws.ledger, LedgerAccepted)
+    told = {name for event in accepted for name in event.payload.moved}
     found = (path for kind in KINDS for path in ws.unknown.glob(f"*/{kind}/*"))
     return sorted({str(path.relative_to(ws.root)) for path in found} - told)
-
-
-def _payloads(ws: Workspace, kind: str) -> list[dict[str, Any]]:
-    return [json.loads(event.payload) for event in views.events(ws.ledger, kind=kind)]
 
 
 def _some(names: list[str]) -> str:

@@ -134,7 +134,7 @@ def test_afterwards_all_is_in_quarantine_and_nothing_is_half_done(
     ws = open_workspace(root)
     verify(ws.ledger)
     assert len(views.versions(ws.ledger)) == len(ws.registry.versions()) == 2
-    assert not views.waiting(ws.ledger) and not views.open_intents(ws.ledger)
+    assert not views.waiting(ws.ledger) and not views.open_keys(ws.ledger)
     assert not list(root.rglob("*.part"))
     listed = ratchet(root, "quarantine", "list", "--json").facts
     whole = [row["file"] for row in listed if row["kind"] == "batch"]

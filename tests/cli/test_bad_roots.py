@@ -45,7 +45,7 @@ def assert_whole_and_working(root: Path) -> None:
     ran = run(root)
     assert (ran.code, ran.err) == (0, ""), ran.err
     assert ws.registry.aliases() == {"champion": 3} and len(ws.registry.versions()) == 3
-    assert not views.open_intents(ws.ledger) and not list(root.rglob("*.part"))
+    assert not views.open_keys(ws.ledger) and not list(root.rglob("*.part"))
 
 
 def test_a_typo_in_the_settings_names_the_field_and_the_legal_ones(grown: Path) -> None:

@@ -63,5 +63,5 @@ def test_a_disk_that_is_full_in_the_middle(
     ws = open_workspace(grown)
     verify(ws.ledger)
     assert [v.status for v in views.versions(ws.ledger)] == ["former", "former", "champion"]
-    assert len(ws.registry.versions()) == 3 and not views.open_intents(ws.ledger)
+    assert len(ws.registry.versions()) == 3 and not views.open_keys(ws.ledger)
     assert not list(grown.rglob("*.part"))

@@ -114,7 +114,7 @@ def test_sigterm_at_any_instant_of_a_run_leaves_nothing_half_done(
     ws = open_workspace(grown)
     verify(ws.ledger)
     assert [v.status for v in views.versions(ws.ledger)] == ["former", "former", "champion"]
-    assert not views.open_intents(ws.ledger) and not list(grown.rglob("*.part"))
+    assert not views.open_keys(ws.ledger) and not list(grown.rglob("*.part"))
 
 
 def assert_ended(ran: Ran) -> None:

@@ -179,7 +179,7 @@ def findings(root: Path, scenario: str) -> dict[str, Any]:
         "in_mlflow": sorted(version.version for version in ws.registry.versions()),
         "inbox": [[a.batch, a.status, a.version] for a in views.arrivals(ws.ledger)],
         "held": [asdict(item) for item in views.held_items(ws.ledger)],
-        "open": views.open_intents(ws.ledger),
+        "open": sorted(views.open_keys(ws.ledger)),
         "quarantine": [list(row) for row in views.quarantined(ws.ledger)],
         "parts": [str(path) for path in root.rglob("*.part")],
     }

@@ -11,6 +11,7 @@ import pytest
 
 from components.errors import Corrupted, Retryable
 from components.ledger import views
+from components.ledger.events import BatchRefused
 from components.pipeline import arrival
 from components.workspace.root import open_workspace
 from flows import steps
@@ -98,7 +99,7 @@ def test_the_queue_is_drained_up_to_the_batch_that_is_wanted(grown: Path) -> Non
 
     def refuse(root: str, batch: str) -> dict[str, Any]:
         with ws.ledger.lease("tiny", 10) as lease:
-            ws.ledger.append("batch.refused", {"batch": batch, "reason": "", "rows": 0}, lease)
+            ws.ledger.append(BatchRefused(batch=batch, reason="", rows=0), lease)
         return {"batch": batch}
 
     assert [each["batch"] for each in drain(ws, arrived[1], refuse)] == arrived[:2]

@@ -32,7 +32,7 @@ def run_two(root: Path, **environment: str) -> None:
     verify(ws.ledger)
     assert [v.parent for v in views.versions(ws.ledger)] == [None, 1, 2, 3]
     assert [a.status for a in views.arrivals(ws.ledger)] == ["promoted"] * 4
-    assert ws.registry.aliases() == {"champion": 4} and not views.open_intents(ws.ledger)
+    assert ws.registry.aliases() == {"champion": 4} and not views.open_keys(ws.ledger)
     assert not list(root.rglob("*.part")) and not list(temporary.iterdir())
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from components.errors import Corrupted, Retryable
 from components.ledger import views
+from components.ledger.events import BatchRefused
 from components.pipeline import arrival
 from components.workspace.root import open_workspace
 from flows import steps, worker
@@ -161,7 +162,7 @@ def stopped_by(told: Told, kind: str) -> threading.Event:
 def refuse(root: Path, batch: str) -> None:
     ws = open_workspace(root)
     with ws.ledger.lease("tiny", 10) as lease:
-        ws.ledger.append("batch.refused", {"batch": batch, "reason": "", "rows": 0}, lease)
+        ws.ledger.append(BatchRefused(batch=batch, reason="", rows=0), lease)
 
 
 def test_what_stays_in_incoming_is_told_once(grown: Path) -> None:

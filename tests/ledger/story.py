@@ -17,6 +17,28 @@ from hypothesis import strategies as st
 from components.digest import bytes_digest
 from components.ledger import views
 from components.ledger.book import Lease, Ledger
+from components.ledger.events import (
+    AliasMirrored,
+    BatchArrived,
+    BatchRefused,
+    BatchRequeued,
+    BatchStarted,
+    BatchValidated,
+    CandidateJudged,
+    ChampionRolledBack,
+    HoldoutBegun,
+    HoldoutDone,
+    Payload,
+    QuarantineReleased,
+    RegistrationDone,
+    SettingChosen,
+    SplitMade,
+    TrainingDone,
+    VersionHeld,
+    VersionPromoted,
+    VersionRejected,
+    VersionSuperseded,
+)
 
 TEXT = st.text(max_size=12) | st.sampled_from(["", "café", "'; --", "\0", "\ud800", "1e5", "７"])
 STORIES = st.lists(st.tuples(st.integers(0, 99), st.integers(0, 99), TEXT), max_size=30)
@@ -67,22 +89,19 @@ def tell(ledger: Ledger, story: list[tuple[int, int, str]]) -> None:
     with ledger.lease("model", 1) as lease:
         for n, (act, pick, text) in enumerate(story):
             acts = list(_acts(ledger, n, pick, text))
-            kind, payload = acts[act % len(acts)]
-            ledger.append(kind, payload, None if kind == "batch.arrived" else lease)
+            ledger.append(acts[act % len(acts)], lease)
 
 
-Acts = Iterator[tuple[str, dict[str, Any]]]
+Acts = Iterator[Payload]
 
 
 def _acts(ledger: Ledger, n: int, pick: int, text: str) -> Acts:
     batch = digest("batch", n)
-    arrival = {"batch": batch, "source": f"{text}.csv", "task": "mood", "suffix": ".csv"}
-    yield "batch.arrived", {**arrival, "refused": text if pick % 5 == 0 else None}
-    yield "alias.mirrored", {"alias": text, "version": n}
-    yield "setting.chosen", {"name": f"{text}.{n}", "value": [pick, None], "why": text}
-    item = {"exam": f"mood#{n}", "task": "mood", "source": batch, "items": [(batch, batch)]}
-    yield "holdout.begun", {"key": text}
-    yield "holdout.done", {"key": text, **item}
+    yield arrival(batch, f"{text}.csv", text if pick % 5 == 0 else None)
+    yield AliasMirrored(alias=text, version=n)
+    yield SettingChosen(name=f"{text}.{n}", value=[pick, None], why=text)
+    yield HoldoutBegun(key=text, name="", exam="mood")
+    yield brought(key=text, exam=f"mood#{n}", source=batch)
     inbox = views.arrivals(ledger)
     if inbox:
         yield from _of_batch(ledger, inbox[pick % len(inbox)].batch, n, pick, text)
@@ -92,23 +111,23 @@ def _acts(ledger: Ledger, n: int, pick: int, text: str) -> Acts:
 def _of_batch(ledger: Ledger, batch: str, n: int, pick: int, text: str) -> Acts:
     champion = views.champion(ledger)
     parent = champion.version if champion else None
-    yield "batch.started", {"batch": batch}
+    yield BatchStarted(batch=batch)
     reasons = {text: 1} if pick % 2 else {}
-    yield "batch.validated", {"batch": batch, "rejected": len(reasons), "reasons": reasons}
-    yield "batch.refused", {"batch": batch, "reason": text, "rows": pick}
-    yield "batch.requeued", {"batch": batch, "reason": text}
-    yield "quarantine.released", {"batch": batch, "kind": "batch", "as": batch}
+    yield BatchValidated(
+        batch=batch, accepted=pick, rejected=len(reasons), reasons=reasons, checks=digest(n)
+    )
+    yield BatchRefused(batch=batch, reason=text, rows=pick)
+    yield BatchRequeued(batch=batch, reason=text)
+    yield QuarantineReleased(batch=batch, kind_="batch", as_=batch)
     sides = {
         side: [(digest(batch, side, k), digest(side, k % 2), "mood") for k in range(pick % 4)]
         for side in ("train", "holdout")
     }
-    yield "split.made", {"batch": batch, **sides}
-    yield "training.done", {"key": digest(batch), "bundle": digest(pick)}
-    exams = {f"mood#{k}": bool(pick % 2) for k in range(pick % 3)}
-    yield "candidate.judged", {"batch": batch, "bundle": digest(pick), "exams": exams}
-    registration = {"batch": batch, "bundle": digest(pick), "parent": parent, "run": text}
-    evidence = {"evidence": digest(n), "headline": text, "version": len(views.versions(ledger)) + 1}
-    yield "registration.done", {"key": text, **registration, **evidence}
+    yield SplitMade(batch=batch, **sides, blocked=0)
+    yield TrainingDone(key=digest(batch), batch=batch, bundle=digest(pick), seconds=0.5)
+    yield judged(batch, digest(pick), {f"mood#{k}": bool(pick % 2) for k in range(pick % 3)})
+    number = len(views.versions(ledger)) + 1
+    yield registration(batch, number, parent, bundle=digest(pick), headline=text)
 
 
 def _of_versions(ledger: Ledger, n: int, pick: int, text: str) -> Acts:
@@ -119,59 +138,123 @@ def _of_versions(ledger: Ledger, n: int, pick: int, text: str) -> Acts:
     versions = [version for version in views.versions(ledger) if version.version not in passed]
     if versions:
         version = versions[pick % len(versions)]
-        decision = {"version": version.version, "batch": version.batch, "reason": text}
-        yield "version.held", decision
-        yield "version.rejected", {**decision, "rows": pick}
-        yield "version.superseded", {**decision, "requeue": bool(pick % 2)}
+        decision: dict[str, Any] = {
+            "version": version.version,
+            "batch": version.batch,
+            "reason": text,
+        }
+        yield VersionHeld(**decision)
+        yield VersionRejected(**decision, rows=pick)
+        yield VersionSuperseded(**decision, requeue=bool(pick % 2))
         if version.parent == parent:
-            anchors = {"anchors": {"mood": version.version}, "exams": {"mood": "mood"}}
-            yield "version.promoted", {**decision, "parent": parent, **anchors}
+            anchors = {"mood": version.version}
+            yield VersionPromoted(
+                **decision, parent=parent, anchors=anchors, exams={"mood": "mood"}
+            )
     if len(lineage) > 1:
         depth = 1 + pick % (len(lineage) - 1)
         rolled = lineage[:depth]
-        yield (
-            "champion.rolled-back",
-            {
-                "to": lineage[depth].version,
-                "barred": [version.version for version in rolled],
-                "requeued": [version.batch for version in rolled[:-1]],
-                "guilty": rolled[-1].batch,
-                "guilty_rows": pick,
-                "reason": text,
-            },
+        yield rolled_back(
+            lineage[depth].version,
+            [version.version for version in rolled],
+            [version.batch for version in rolled[:-1]],
+            rolled[-1].batch,
+            text,
         )
 
 
 def promote(ledger: Ledger, lease: Lease, version: int, parent: int | None) -> str:
     """Let a batch arrive, register it as `version` with `parent`; promote it; return it."""
     batch = register(ledger, lease, version, parent)
-    ledger.append("version.promoted", promotion(version, parent), lease)
+    ledger.append(promotion(version, parent), lease)
     return batch
 
 
 def register(ledger: Ledger, lease: Lease, version: int, parent: int | None) -> str:
     """Let a batch arrive and register it as `version` with `parent`; return the batch."""
     batch = digest("batch", version)
-    arrival = {"batch": batch, "source": "a.csv", "task": "mood", "suffix": ".csv"}
-    ledger.append("batch.arrived", arrival, None)
-    sides = {"train": [(digest(batch), digest(batch), "mood")], "holdout": [(batch, batch, "mood")]}
-    ledger.append("split.made", {"batch": batch, **sides}, lease)
-    registration = {"batch": batch, "bundle": digest(version), "parent": parent, "run": "r"}
-    evidence = {"evidence": digest("e", version), "headline": "fine", "version": version}
-    ledger.append("registration.done", {"key": batch, **registration, **evidence}, lease)
+    ledger.append(arrival(batch), None)
+    train, held = [(digest(batch), digest(batch), "mood")], [(batch, batch, "mood")]
+    ledger.append(SplitMade(batch=batch, train=train, holdout=held, blocked=0), lease)
+    ledger.append(registration(batch, version, parent), lease)
     return batch
 
 
-def promotion(version: int, parent: int | None) -> dict[str, Any]:
-    """Return the payload that promotes `version`."""
-    return {
-        "version": version,
-        "batch": digest("batch", version),
-        "reason": "fine",
-        "parent": parent,
-        "anchors": {"mood": version},
-        "exams": {"mood": "mood"},
-    }
+def arrival(batch: str, source: str = "a.csv", refused: str | None = None) -> BatchArrived:
+    """Return the event of a batch's arrival."""
+    return BatchArrived(batch=batch, source=source, task="mood", suffix=".csv", refused=refused)
+
+
+def brought(key: str, exam: str, source: str) -> HoldoutDone:
+    """Return the event of one brought exam item, named by its source."""
+    mark = {"path": "", "md5": "", "sha256": "", "size": 0}
+    return HoldoutDone(
+        key=key,
+        name="",
+        exam=exam,
+        task="mood",
+        source=source,
+        items=[(source, source)],
+        stored=mark,
+    )
+
+
+def judged(batch: str, bundle: str, exams: dict[str, bool]) -> CandidateJudged:
+    """Return the event of a decision."""
+    return CandidateJudged(
+        batch=batch,
+        bundle=bundle,
+        snapshot="",
+        evidence="",
+        action="hold",
+        headline="",
+        exams=exams,
+    )
+
+
+def registration(
+    batch: str, version: int, parent: int | None, bundle: str = "", headline: str = "fine"
+) -> RegistrationDone:
+    """Return the event that registers `version`."""
+    return RegistrationDone(
+        key=batch,
+        batch=batch,
+        bundle=bundle or digest(version),
+        parent=parent,
+        evidence=digest("e", version),
+        headline=headline,
+        version=version,
+        run="r",
+    )
+
+
+def promotion(version: int, parent: int | None) -> VersionPromoted:
+    """Return the event that promotes `version`."""
+    return VersionPromoted(
+        version=version,
+        batch=digest("batch", version),
+        reason="fine",
+        parent=parent,
+        anchors={"mood": version},
+        exams={"mood": "mood"},
+    )
+
+
+def rolled_back(
+    to: int, barred: list[int], requeued: list[str], guilty: str | None, reason: str = "worse"
+) -> ChampionRolledBack:
+    """Return the event of a rollback."""
+    return ChampionRolledBack(
+        from_=max([to, *barred]),
+        to=to,
+        barred=barred,
+        guilty=guilty,
+        guilty_rows=1,
+        requeued=requeued,
+        reason=reason,
+        cost={},
+        regressions=[],
+    )
 
 
 def contents(path: Path) -> dict[str, list[Any]]:

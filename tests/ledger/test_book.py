@@ -7,7 +7,9 @@ import multiprocessing
 import resource
 import signal
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,21 +17,30 @@ from components.clock import system_clock
 from components.errors import ConfigError, Corrupted, Retryable
 from components.ledger import layout, schema, views
 from components.ledger.book import Lease, Ledger
+from components.ledger.events import (
+    AliasMirrored,
+    BatchArrived,
+    ChampionRolledBack,
+    VersionHeld,
+    VersionRejected,
+    VersionSuperseded,
+)
 from components.ledger.projections import Superseded
 from components.ledger.verify import verify
+from tests.ledger import story
 from tests.ledger.story import Ticking, contents, digest, promote, promotion, raw, register
 
 SPAWN = multiprocessing.get_context("spawn")
 
 
-def arrival(number: int, source: str = "a.csv") -> dict[str, str]:
-    return {"batch": digest(number), "source": source, "task": "mood", "suffix": ".csv"}
+def arrival(number: int, source: str = "a.csv") -> BatchArrived:
+    return story.arrival(digest(number), source)
 
 
 def append_many(path: Path, first: int) -> None:
     ledger = Ledger(path, system_clock)
     for number in range(first, first + 100):
-        ledger.append("batch.arrived", arrival(number), None)
+        ledger.append(arrival(number), None)
 
 
 def test_two_processes_that_append_at_once_give_one_unbroken_chain(path: Path) -> None:
@@ -46,8 +57,8 @@ def test_two_processes_that_append_at_once_give_one_unbroken_chain(path: Path) -
 
 
 def test_an_event_carries_the_clock_and_chains_to_the_one_before(ledger: Ledger) -> None:
-    first = ledger.append("batch.arrived", arrival(1), None)
-    second = ledger.append("batch.arrived", arrival(2), None)
+    first = ledger.append(arrival(1), None)
+    second = ledger.append(arrival(2), None)
     assert (first.seq, second.seq) == (1, 2)
     assert first.previous == "0" * 64 and second.previous == first.hash
     assert first.time < second.time
@@ -56,7 +67,7 @@ def test_an_event_carries_the_clock_and_chains_to_the_one_before(ledger: Ledger)
 
 def test_only_arrivals_may_be_appended_without_a_lease(ledger: Ledger, path: Path) -> None:
     with pytest.raises(ValueError, match="needs a lease"):
-        ledger.append("version.promoted", promotion(1, None), None)
+        ledger.append(promotion(1, None), None)
     assert contents(path)["events"] == []
 
 
@@ -72,21 +83,21 @@ def test_a_writer_that_was_overtaken_fails_and_writes_nothing(
             assert fresh.token == stale.token + 1
             before = contents(path)
             with pytest.raises(Retryable, match="no longer"):
-                ledger.append("version.held", {"version": 1, "batch": "b", "reason": ""}, stale)
+                ledger.append(VersionHeld(version=1, batch="b", reason=""), stale)
             held = ledger.query(schema.leases.select())
             ledger.renew(stale)
             assert contents(path) == before
             assert ledger.query(schema.leases.select()) == held
-            ledger.append("alias.mirrored", {"alias": "champion", "version": 1}, fresh)
+            ledger.append(AliasMirrored(alias="champion", version=1), fresh)
 
 
 def test_a_lease_that_was_given_back_lets_nothing_pass(ledger: Ledger) -> None:
     with ledger.lease("model", 0) as lease:
         pass
     with pytest.raises(Retryable, match="nobody"):
-        ledger.append("alias.mirrored", {"alias": "champion", "version": 1}, lease)
+        ledger.append(AliasMirrored(alias="champion", version=1), lease)
     with pytest.raises(Retryable):
-        ledger.append("alias.mirrored", {}, Lease("never held", 1))
+        ledger.append(AliasMirrored(alias="champion", version=1), Lease("never held", 1))
 
 
 def test_a_promotion_whose_parent_is_not_champion_is_superseded_and_writes_nothing(
@@ -99,7 +110,7 @@ def test_a_promotion_whose_parent_is_not_champion_is_superseded_and_writes_nothi
         before = contents(path)
         for parent in (1, None, 3):  # 3 is champion now, but version 2 was not trained from it
             with pytest.raises(Superseded, match="version 3 is champion now"):
-                ledger.append("version.promoted", promotion(2, parent), lease)
+                ledger.append(promotion(2, parent), lease)
         assert contents(path) == before
     assert [version.version for version in views.lineage(ledger)] == [3, 1]
 
@@ -108,28 +119,23 @@ def test_a_version_rolled_past_is_barred_for_ever(ledger: Ledger, path: Path) ->
     with ledger.lease("model", 0) as lease:
         promote(ledger, lease, 1, None)
         batch = promote(ledger, lease, 2, 1)
-        ledger.append("champion.rolled-back", rollback(1, [2]), lease)
-        for kind in ("version.held", "version.rejected", "version.superseded"):
-            decision = {"version": 2, "batch": batch, "reason": "", "rows": 1, "requeue": True}
-            ledger.append(kind, decision, lease)
+        ledger.append(rollback(1, [2]), lease)
+        decision: dict[str, Any] = {"version": 2, "batch": batch, "reason": ""}
+        ledger.append(VersionHeld(**decision), lease)
+        ledger.append(VersionRejected(**decision, rows=1), lease)
+        ledger.append(VersionSuperseded(**decision, requeue=True), lease)
         before = contents(path)
         for version in (1, 2):
             with pytest.raises(ConfigError, match="can't be promoted again"):
-                ledger.append("version.promoted", promotion(version, 1), lease)
+                ledger.append(promotion(version, 1), lease)
         assert contents(path) == before
     assert [version.status for version in views.versions(ledger)] == ["champion", "barred"]
 
 
-def rollback(to: int, barred: list[int]) -> dict[str, object]:
+def rollback(to: int, barred: list[int]) -> ChampionRolledBack:
     requeued = [digest("batch", version) for version in barred[1:]]
-    return {
-        "to": to,
-        "barred": barred,
-        "requeued": requeued,
-        "guilty": digest("batch", barred[0]) if barred else None,
-        "guilty_rows": 1,
-        "reason": "worse",
-    }
+    guilty = digest("batch", barred[0]) if barred else None
+    return story.rolled_back(to, barred, requeued, guilty)
 
 
 def test_a_rollback_must_bar_exactly_what_came_after_its_goal(ledger: Ledger, path: Path) -> None:
@@ -141,9 +147,9 @@ def test_a_rollback_must_bar_exactly_what_came_after_its_goal(ledger: Ledger, pa
         before = contents(path)
         for to, barred in ((1, [2]), (1, [3]), (2, [2, 3]), (3, []), (4, [3]), (9, [])):
             with pytest.raises(Superseded, match="moved on"):
-                ledger.append("champion.rolled-back", rollback(to, barred), lease)
+                ledger.append(rollback(to, barred), lease)
         assert contents(path) == before
-        ledger.append("champion.rolled-back", rollback(1, [2, 3]), lease)
+        ledger.append(rollback(1, [2, 3]), lease)
     assert [version.version for version in views.lineage(ledger)] == [1]
     assert {item.source for item in views.held_items(ledger)} == {digest("batch", 1)}
     assert views.arrival(ledger, digest("batch", 2)).status == "quarantined"  # type: ignore[union-attr]
@@ -153,33 +159,33 @@ def test_a_rollback_must_bar_exactly_what_came_after_its_goal(ledger: Ledger, pa
 def test_what_is_held_out_already_does_not_join_an_exam_twice(ledger: Ledger) -> None:
     with ledger.lease("model", 0) as lease:
         batch = register(ledger, lease, 1, None)
-        exam = {"exam": "mood", "task": "mood", "source": "s", "items": [(batch, batch)]}
-        ledger.append("holdout.done", {"key": "k", **exam}, lease)
-        ledger.append("version.promoted", promotion(1, None), lease)
+        exam = replace(story.brought("k", "mood", "s"), items=[(batch, batch)])
+        ledger.append(exam, lease)
+        ledger.append(promotion(1, None), lease)
     assert [(item.item, item.source) for item in views.held_items(ledger)] == [(batch, "s")]
 
 
 def test_the_same_arrival_twice_is_a_passing_fault_and_writes_nothing(
     ledger: Ledger, path: Path
 ) -> None:
-    ledger.append("batch.arrived", arrival(1), None)
+    ledger.append(arrival(1), None)
     before = contents(path)
     with pytest.raises(Retryable, match="knows this already"):
-        ledger.append("batch.arrived", arrival(1), None)
+        ledger.append(arrival(1), None)
     assert contents(path) == before
     verify(ledger)
 
 
 def test_a_rule_that_fails_leaves_no_event_behind(ledger: Ledger, path: Path) -> None:
-    with ledger.lease("model", 0) as lease, pytest.raises(KeyError):
-        ledger.append("version.held", {"version": 1}, lease)
+    with ledger.lease("model", 0) as lease, pytest.raises(Corrupted, match="contradicts itself"):
+        ledger.append(promotion(1, None), lease)  # it was never registered
     assert contents(path)["events"] == []
     verify(ledger)
 
 
 @pytest.mark.parametrize("source", ["caf\udce9.csv", "a\0b", "'; DROP TABLE events; --", "😀"])
 def test_any_file_name_can_be_recorded(ledger: Ledger, source: str) -> None:
-    event = ledger.append("batch.arrived", arrival(1, source), None)
+    event = ledger.append(arrival(1, source), None)
     verify(ledger)
     shown = views.arrivals(ledger)[0].source
     assert shown == json.loads(event.payload)["source"]
@@ -188,7 +194,7 @@ def test_any_file_name_can_be_recorded(ledger: Ledger, source: str) -> None:
 
 def test_numbers_that_json_does_not_know_are_refused(ledger: Ledger, path: Path) -> None:
     with pytest.raises(ValueError, match="Out of range"):
-        ledger.append("batch.arrived", {**arrival(1), "seconds": float("nan")}, None)
+        ledger.append(replace(arrival(1), raw={"size": float("nan")}), None)
     assert contents(path)["events"] == []
 
 
@@ -199,10 +205,10 @@ def test_a_locked_ledger_is_a_passing_fault(
     with raw(path) as connection:
         connection.execute("BEGIN EXCLUSIVE")
         with pytest.raises(Retryable, match="locked"):
-            ledger.append("batch.arrived", arrival(1), None)
+            ledger.append(arrival(1), None)
         with pytest.raises(Retryable, match="locked"):
             views.waiting(ledger)
-    ledger.append("batch.arrived", arrival(1), None)
+    ledger.append(arrival(1), None)
 
 
 def test_a_second_writer_waits_before_it_reads_anything(
@@ -220,7 +226,7 @@ def fill_the_disk(path: Path) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
     try:
         for number in range(100):
-            ledger.append("batch.arrived", arrival(number, "x" * 1000), None)
+            ledger.append(arrival(number, "x" * 1000), None)
     except Retryable as error:
         raise SystemExit(7 if "can't be used" in error.message else 1) from None
 
@@ -236,7 +242,7 @@ def test_a_full_disk_is_a_passing_fault_and_the_ledger_still_verifies(path: Path
 def test_a_ledger_that_was_taken_away_is_not_made_anew(ledger: Ledger, path: Path) -> None:
     path.unlink()
     with pytest.raises(Retryable, match="can't be used"):
-        ledger.append("batch.arrived", arrival(1), None)
+        ledger.append(arrival(1), None)
     assert not path.exists()
 
 
@@ -248,13 +254,13 @@ def test_two_champions_are_damage_not_a_traceback(ledger: Ledger, path: Path) ->
         with raw(path) as connection:
             connection.execute("UPDATE versions SET status = 'champion' WHERE version < 3")
         with pytest.raises(Corrupted, match="contradicts itself"):
-            ledger.append("version.promoted", promotion(3, 2), lease)
+            ledger.append(promotion(3, 2), lease)
 
 
 @pytest.mark.parametrize("name", ["what?", "50%25", "a#b", "ünï cödé", "a;b"])
 def test_a_folder_may_have_any_name(path: Path, name: str) -> None:
     odd = path.parent / name / "ratchet.db"
-    Ledger(odd, system_clock).append("batch.arrived", arrival(1), None)
+    Ledger(odd, system_clock).append(arrival(1), None)
     assert len(contents(odd)["events"]) == 1
     assert verify(Ledger(odd, system_clock)).events == 1
 
@@ -280,7 +286,7 @@ def test_processes_that_make_the_ledger_at_once_agree(path: Path) -> None:
 
 
 def append_one(path: Path, number: int) -> None:
-    Ledger(path, system_clock).append("batch.arrived", arrival(number), None)
+    Ledger(path, system_clock).append(arrival(number), None)
 
 
 def test_a_ledger_of_a_newer_ratchet_is_refused(ledger: Ledger, path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 from components.data.quarantine import entries, unpublished
 from components.errors import ConfigError, Corrupted
 from components.ledger import views
+from components.ledger.events import QuarantineReleased
 from components.ledger.verify import rebuild, verify
 from components.operations import reconciliation
 from components.operations.rollback import RolledBack, roll_back
@@ -101,9 +102,7 @@ def test_a_barred_version_is_no_target_and_its_bundle_never_returns(three: Works
     with pytest.raises(ConfigError, match=r"Version 3 is not an ancestor.*Choose one of 1"):
         go_back(three, 3)
     with three.ledger.lease("tiny", 10) as lease:
-        three.ledger.append(
-            "quarantine.released", {"batch": third, "kind": "batch", "as": third}, lease
-        )
+        three.ledger.append(QuarantineReleased(batch=third, kind_="batch", as_=third), lease)
     again = settle_batch(three, third)
     assert again.action == "rejected" and "barred for ever" in again.headline
     assert champion(three) == 2

@@ -69,7 +69,7 @@ def rows_seen_from(ws: Workspace) -> set[str]:
 def raw_of(ws: Workspace, batch: str) -> Path:
     found = views.arrival(ws.ledger, batch)
     assert found is not None
-    return ws.root / views.arrival_payload(ws.ledger, found)["raw"]["path"]
+    return ws.root / views.arrived(ws.ledger, found).raw["path"]
 
 
 @pytest.mark.parametrize("writer", [HOLDS, REOPENS])
@@ -215,7 +215,7 @@ def test_an_arrival_killed_half_way_is_finished_by_reconcile(
     [found] = views.arrivals(ws.ledger)
     assert found.status == ("queued" if content == "good" else "refused")
     assert mark_of(raw_of(ws, found.batch)).to_json().items() <= (
-        views.arrival_payload(ws.ledger, found)["raw"].items()
+        views.arrived(ws.ledger, found).raw.items()
     )
     assert not arrival.was_interrupted(ws) and not ws.unknown.exists()
 
@@ -270,7 +270,7 @@ def test_a_faulty_file_is_refused_with_its_reason_stored_and_the_next_is_taken(
     [file_stored] = json.loads(stored.payload)["files"]
     assert file_stored["sha256"] == content.sha256 and ws.store.is_pushed(file_stored["md5"])
     entry = quarantine.read_entry(ws.quarantine, refused.batch)
-    marks = views.arrival_payload(ws.ledger, refused)["quarantine"]
+    marks = views.arrived(ws.ledger, refused).quarantine
     assert marks["about.json"] == mark_of(entry.folder / "about.json").to_json()
 
 

@@ -11,6 +11,7 @@ import pytest
 from components.data import quarantine
 from components.files import mark_of
 from components.ledger import views
+from components.ledger.events import Payload, RegistrationBegun, TrainingBegun
 from components.operations import holdouts
 from components.operations.reconciliation import reconcile
 from components.operations.release import find_entry, release
@@ -125,7 +126,7 @@ def test_an_exam_killed_before_its_outcome_is_finished_by_reconcile(
     with ws.ledger.lease("tiny", 10) as lease:
         done = reconcile(ws, lease)
     assert any("held out 40 items for mood" in each for each in done)
-    assert len(views.held_items(ws.ledger)) == 40 and not views.open_intents(ws.ledger)
+    assert len(views.held_items(ws.ledger)) == 40 and not views.open_keys(ws.ledger)
 
 
 def test_an_exam_killed_before_its_items_were_written_is_closed_and_can_be_brought_again(
@@ -136,7 +137,7 @@ def test_an_exam_killed_before_its_items_were_written_is_closed_and_can_be_broug
     with ws.ledger.lease("tiny", 10) as lease:
         done = reconcile(ws, lease)
     assert any("bring it again" in each for each in done)
-    assert not views.held_items(ws.ledger) and not views.open_intents(ws.ledger)
+    assert not views.held_items(ws.ledger) and not views.open_keys(ws.ledger)
     assert add_exam(root, root / "exam.jsonl").items == 40
 
 
@@ -148,7 +149,7 @@ def break_off(ws: Workspace, monkeypatch: pytest.MonkeyPatch, where: str) -> Non
     with pytest.raises(KeyboardInterrupt):
         add_exam(ws.root, batch(ws.root / "exam.jsonl", 900, 40))
     monkeypatch.undo()
-    assert len(views.open_intents(ws.ledger)) == 1
+    assert len(views.open_keys(ws.ledger)) == 1
 
 
 def test_a_remote_that_vanished_is_said_to_be_gone_and_filled_from_the_cache(root: Path) -> None:
@@ -169,17 +170,25 @@ def test_an_empty_root_has_lost_nothing(root: Path) -> None:
     assert remote_warning(open_workspace(root)) is None
 
 
-@pytest.mark.parametrize("kind", ["training", "registration"])
-def test_work_that_was_begun_and_given_up_does_not_stay_open(root: Path, kind: str) -> None:
+@pytest.mark.parametrize(
+    "begun",
+    [
+        TrainingBegun(key="another", batch="0" * 64),
+        RegistrationBegun(
+            key="another", batch="0" * 64, bundle="", parent=None, evidence="", headline=""
+        ),
+    ],
+)
+def test_work_that_was_begun_and_given_up_does_not_stay_open(root: Path, begun: Payload) -> None:
     ws = open_workspace(root)
     with ws.ledger.lease("tiny", 10) as lease:
-        ws.ledger.append(f"{kind}.begun", {"key": "another", "batch": "0" * 64}, lease)
-        assert views.open_intents(ws.ledger)
+        ws.ledger.append(begun, lease)
+        assert views.open_keys(ws.ledger)
         reconcile(ws, lease)
-    assert views.open_intents(ws.ledger) == []
+    assert not views.open_keys(ws.ledger)
 
 
 def test_a_batch_with_nothing_to_train_on_leaves_nothing_interrupted(root: Path) -> None:
     add_exam(root, batch(root / "exam.jsonl", 1, 60))
     assert settle(root, batch(root / "same.jsonl", 1, 60)).action == "refused"
-    assert views.open_intents(open_workspace(root).ledger) == []
+    assert not views.open_keys(open_workspace(root).ledger)

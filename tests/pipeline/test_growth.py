@@ -19,6 +19,13 @@ from unittest import mock
 
 from components.digest import bytes_digest
 from components.ledger import views
+from components.ledger.events import (
+    BatchArrived,
+    Payload,
+    RegistrationDone,
+    SplitMade,
+    VersionPromoted,
+)
 from components.ledger.verify import verify
 from components.pipeline import arrival
 from components.workspace.root import Workspace, open_workspace
@@ -72,24 +79,38 @@ def age(root: Path, years: int) -> None:
     assert champion is not None
     with ws.ledger.lease(ws.settings.model.name, 10) as lease:
         for number in range(champion.version + 1, champion.version + years + 1):
-            for kind, payload in one_year(champion, number):
-                ws.ledger.append(kind, payload, None if kind == "batch.arrived" else lease)
+            for said in one_year(champion, number):
+                ws.ledger.append(said, lease)
     _copy_versions(root / "mlruns" / "mlflow.db", champion.version, years)
     ws.registry.set_alias("champion", champion.version + years)
 
 
-def one_year(champion: views.Version, number: int) -> list[tuple[str, dict[str, Any]]]:
+def one_year(champion: views.Version, number: int) -> list[Payload]:
     """Return the events of one more batch that was promoted."""
     made = bytes_digest(f"batch {number}".encode())
     last = [f"{'f' * 32}{number:016}{n:016}" for n in range(50)]  # no exam of 200 has them
     rows = [(item, item, "mood") for item in last]
-    about = {"batch": made, "bundle": champion.bundle, "evidence": champion.evidence}
-    parent = {"parent": number - 1, "reason": "", "version": number, "batch": made}
     return [
-        ("batch.arrived", {"batch": made, "source": "a", "task": "mood", "suffix": ".jsonl"}),
-        ("split.made", {"batch": made, "train": rows[10:], "holdout": rows[:10]}),
-        ("registration.done", {**about, **parent, "key": made, "headline": "", "run": "r"}),
-        ("version.promoted", {**parent, "anchors": champion.anchors, "exams": {"mood": "mood"}}),
+        BatchArrived(batch=made, source="a", task="mood", suffix=".jsonl"),
+        SplitMade(batch=made, train=rows[10:], holdout=rows[:10], blocked=0),
+        RegistrationDone(
+            key=made,
+            batch=made,
+            bundle=champion.bundle,
+            parent=number - 1,
+            evidence=champion.evidence,
+            headline="",
+            version=number,
+            run="r",
+        ),
+        VersionPromoted(
+            version=number,
+            batch=made,
+            parent=number - 1,
+            anchors=champion.anchors,
+            exams={"mood": "mood"},
+            reason="",
+        ),
     ]
 
 

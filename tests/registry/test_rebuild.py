@@ -20,6 +20,7 @@ from mlflow import MlflowClient
 from components.clock import system_clock
 from components.ledger import views
 from components.ledger.book import Ledger
+from components.ledger.events import decode
 from components.pipeline import settlement
 from components.pipeline.registration_records import DOCUMENTS, records
 from components.registry import restoring, rows
@@ -292,7 +293,7 @@ def as_written_before(root: Path) -> None:
                 for name in DOCUMENTS:
                     payload.pop(name, None)
             ledger.clock = lambda: datetime.fromisoformat(next(times))
-            ledger.append(event.kind, payload, lease)
+            ledger.append(decode(event.kind, json.dumps(payload)), lease)
             ledger.clock = system_clock
         ledger.settle(lease)
     with closing(sqlite3.connect(database(root))) as connection, connection:

@@ -44,7 +44,7 @@ def known_files(scene: Scene) -> dict[Path, Wanted]:
         raw = payload.get("raw")
         if raw:
             found[ws.root / raw["path"]] = wanted(ws.root / raw["path"], raw)
-        elif payload["refused"] is None:
+        elif payload.get("refused") is None:
             path = raw_path(ws, payload["batch"], payload["suffix"])
             found[path] = Wanted(path)
         elif "quarantine" in payload:  # the system did not let it be read

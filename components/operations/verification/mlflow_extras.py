@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping, Set
 
 from components.ledger import views
-from components.ledger.book import ACCEPTED, TWO_WAYS_OUT
+from components.ledger.book import TWO_WAYS_OUT
 from components.operations.verification.findings import Finding, Found, Skipped, some
 from components.operations.verification.subject import Scene
 from components.pipeline.registration_records import wanted_aliases
@@ -41,10 +41,10 @@ def check_extras(scene: Scene, shown: Mapping[int, Shown]) -> Iterator[Found]:
 
 
 def _versions(scene: Scene, shown: Mapping[int, Shown], known: Set[int]) -> Iterator[Found]:
-    begun = {intent["key"] for intent in views.open_intents(scene.ws.ledger)}
+    begun = views.open_keys(scene.ws.ledger)
     seen = {
         (each["version"], each["run"])
-        for payload in scene.told(ACCEPTED)
+        for payload in scene.told("ledger.accepted")
         for each in payload["versions"]
     }
     for number in sorted(shown.keys() - known):

@@ -1,0 +1,150 @@
+"""Events of a batch, from its arrival to its split, and of what is kept in quarantine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import field
+from typing import Any
+
+from components.ledger.events.kind import Payload, event
+
+Mark = Mapping[str, Any]
+"""A file's size and SHA-256; of what was stored, its path and MD5 besides."""
+
+Row = Sequence[str]
+"""An item of a split: its digest, its near-duplicate key and its task."""
+
+
+@event(
+    "batch.arrived",
+    read_by=(
+        "inbox",
+        "quarantine",
+        "ledger.views.about_events",
+        "operations.quarantine_restoration",
+        "operations.verification.batches",
+        "operations.verification.quarantine",
+    ),
+    leased=False,
+)
+class BatchArrived(Payload):
+    """A file came in: it waits in the inbox, or is `refused` because it can't be read."""
+
+    batch: str
+    source: str
+    task: str
+    suffix: str
+    refused: str | None = None
+    raw: Mark | None = None
+    content: str | None = None
+    quarantine: Mapping[str, Mark] | None = None
+
+
+@event("batch.started", read_by=("inbox",))
+class BatchStarted(Payload):
+    """A run took the batch out of the queue."""
+
+    batch: str
+
+
+@event(
+    "batch.validated",
+    read_by=("quarantine", "pipeline.new_tasks", "operations.quarantine_restoration"),
+)
+class BatchValidated(Payload):
+    """The batch was held to the data contract; refused rows are counted by their reason.
+
+    `new_tasks`: task -> rows, of those that the root did not know; `resembles`: task -> the one
+    that it is spelt like.
+    """
+
+    batch: str
+    accepted: int
+    rejected: int
+    reasons: Mapping[str, int]
+    checks: str
+    new_tasks: Mapping[str, int] = field(default_factory=dict)
+    resembles: Mapping[str, str | None] = field(default_factory=dict)
+    quarantine: Mapping[str, Mark] | None = None
+
+
+@event("batch.refused", read_by=("inbox", "quarantine", "operations.quarantine_restoration"))
+class BatchRefused(Payload):
+    """The whole batch can't be trained on and was put in quarantine."""
+
+    batch: str
+    reason: str
+    rows: int
+    quarantine: Mapping[str, Mark] | None = None
+
+
+@event("batch.requeued", read_by=("inbox",))
+class BatchRequeued(Payload):
+    """The batch's run failed or was interrupted through no fault of the batch: it waits again."""
+
+    batch: str
+    reason: str
+
+
+@event("batch.restored")
+class BatchRestored(Payload):
+    """A stored file was damaged or gone and came back from DVC; `damaged` is where the rest is."""
+
+    batch: str
+    path: str
+    md5: str
+    damaged: str | None
+
+
+@event("store.begun", read_by=("operations.verification.batches",), intent="opens")
+class StoreBegun(Payload):
+    """The batch's files are about to be stored by DVC and pushed."""
+
+    key: str
+    batch: str | None = None
+
+
+@event(
+    "store.done",
+    read_by=(
+        "pipeline.stored_batch",
+        "workspace.stored_files",
+        "operations.verification.batches",
+        "operations.verification.dvc_settings",
+    ),
+    leased=False,
+    intent="closes",
+)
+class StoreDone(Payload):
+    """The batch's files were stored, pushed and read back."""
+
+    key: str
+    batch: str
+    files: Sequence[Mark]
+
+
+@event("snapshot.taken")
+class SnapshotTaken(Payload):
+    """The exams as they stood before the batch was split, as a document."""
+
+    batch: str
+    snapshot: str
+
+
+@event("split.made", read_by=("splits",))
+class SplitMade(Payload):
+    """The batch's items were divided; `blocked` counts those too near to the other side."""
+
+    batch: str
+    train: Sequence[Row]
+    holdout: Sequence[Row]
+    blocked: int
+
+
+@event("quarantine.released", read_by=("inbox", "quarantine"))
+class QuarantineReleased(Payload):
+    """A person released a batch (`kind`: batch) or its refused rows (rows), `as` that batch."""
+
+    batch: str
+    kind_: str
+    as_: str

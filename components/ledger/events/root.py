@@ -1,0 +1,100 @@
+"""Events of a root as a whole: its settings, its brought exams, and its ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from components.ledger.events.batches import Mark
+from components.ledger.events.kind import Payload, event
+
+
+@event(
+    "settings.seen",
+    read_by=(
+        "workspace.settings_history",
+        "operations.verification.ledger",
+        "operations.verification.settings",
+    ),
+)
+class SettingsSeen(Payload):
+    """A command found other settings than before. `changed`: field -> (before, now)."""
+
+    settings: str
+    changed: Mapping[str, Sequence[Any]]
+
+
+@event("setting.chosen", read_by=("choices",))
+class SettingChosen(Payload):
+    """A setting that stands on `auto` was chosen by measurement, once."""
+
+    name: str
+    value: Any
+    why: str
+
+
+@event(
+    "holdout.begun",
+    read_by=("operations.holdouts", "operations.verification.batches"),
+    intent="opens",
+)
+class HoldoutBegun(Payload):
+    """A person's exam items, from the file `name`, are about to be stored."""
+
+    key: str
+    name: str
+    exam: str
+    task: str | None = None
+
+
+@event(
+    "holdout.done",
+    read_by=(
+        "holdout",
+        "workspace.stored_files",
+        "workspace.unknown_files",
+        "operations.verification.batches",
+        "operations.verification.dvc_settings",
+    ),
+    intent="closes",
+)
+class HoldoutDone(Payload):
+    """The exam items were stored and count from now on. `items`: (digest, near) pairs."""
+
+    key: str
+    name: str
+    exam: str
+    task: str
+    source: str
+    items: Sequence[Sequence[str]]
+    stored: Mark
+
+
+@event("holdout.abandoned", intent="closes")
+class HoldoutAbandoned(Payload):
+    """Exam items that were begun are not held out: the file has to be brought again."""
+
+    key: str
+    exam: str
+    reason: str
+
+
+@event(
+    "ledger.accepted",
+    read_by=(
+        "ledger.book",
+        "workspace.unknown_files",
+        "operations.verification.mlflow_extras",
+    ),
+)
+class LedgerAccepted(Payload):
+    """A person said that this ledger is right, whatever was noted before.
+
+    `noted`, `head`: the newest event by the note and by the ledger; `moved`: files moved to
+    `data/unknown`; `versions`: MLflow's versions that the ledger does not know.
+    """
+
+    noted: Mapping[str, Any] | None
+    head: Mapping[str, Any]
+    moved: Sequence[str]
+    versions: Sequence[Mapping[str, Any]]

@@ -1,0 +1,222 @@
+"""Events of a candidate, from training to decision, and of the champion."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import field
+from typing import Any
+
+from components.ledger.events.batches import Mark
+from components.ledger.events.kind import Payload, event
+
+
+@event("training.begun", read_by=("pipeline.preparation",), intent="opens")
+class TrainingBegun(Payload):
+    """A candidate is about to be trained; `key` names the lesson."""
+
+    key: str
+    batch: str
+
+
+@event("training.done", read_by=("trained", "operations.verification.bundles"), intent="closes")
+class TrainingDone(Payload):
+    """The lesson gave this bundle."""
+
+    key: str
+    batch: str
+    bundle: str
+    seconds: float
+
+
+@event("training.abandoned", intent="closes")
+class TrainingAbandoned(Payload):
+    """A training that was begun came to nothing: nobody works at it any more."""
+
+    key: str
+    batch: str
+
+
+@event("candidate.judged", read_by=("served", "operations.planning"))
+class CandidateJudged(Payload):
+    """The gate decided on a candidate. `exams`: exam -> whether it kept the candidate back."""
+
+    batch: str
+    bundle: str
+    snapshot: str
+    evidence: str
+    action: str
+    headline: str
+    settings: str | None = None
+    exams: Mapping[str, bool] = field(default_factory=dict)
+
+
+@event("scores.distrusted")
+class ScoresDistrusted(Payload):
+    """Kept answers of a bundle did not hold and were computed again."""
+
+    bundle: str
+    items: int
+    reason: str
+
+
+@event(
+    "registration.begun",
+    read_by=("operations.reconciliation", "pipeline.preparation"),
+    intent="opens",
+)
+class RegistrationBegun(Payload):
+    """A version is about to be registered in MLflow. `submission`: the document of its row."""
+
+    key: str
+    batch: str
+    bundle: str
+    parent: int | None
+    evidence: str
+    headline: str
+    submission: str | None = None
+
+
+@event(
+    "registration.done",
+    read_by=(
+        "versions",
+        "inbox",
+        "pipeline.registration_records",
+        "workspace.unknown_files",
+        "operations.verification.bundles",
+        "operations.verification.extra_files",
+        "operations.verification.registry",
+    ),
+    intent="closes",
+)
+class RegistrationDone(Payload):
+    """MLflow has the version. `files`, `texts`: documents that list what lies in its run."""
+
+    key: str
+    batch: str
+    bundle: str
+    parent: int | None
+    evidence: str
+    headline: str
+    version: int
+    run: str
+    submission: str | None = None
+    files: str | None = None
+    texts: str | None = None
+
+
+@event("registration.rebuilt", read_by=("pipeline.registration_records",))
+class RegistrationRebuilt(Payload):
+    """A version that an older Ratchet registered got the documents that it lacked."""
+
+    key: str
+    version: int
+    run: str
+    submission: str
+    files: str
+    texts: str
+
+
+@event("registration.abandoned", intent="closes")
+class RegistrationAbandoned(Payload):
+    """A registration that was begun never reached MLflow."""
+
+    key: str
+    batch: str
+
+
+@event("version.promoted", read_by=("versions", "pointer", "inbox", "holdout"))
+class VersionPromoted(Payload):
+    """The version became champion.
+
+    `anchors`: task -> version that the task is held against from now on; `exams`: task -> the
+    exam that the batch's own holdout rows join.
+    """
+
+    version: int
+    batch: str
+    parent: int | None
+    anchors: Mapping[str, int]
+    exams: Mapping[str, str]
+    reason: str
+
+
+@event("version.held", read_by=("versions", "inbox"))
+class VersionHeld(Payload):
+    """The gate could not decide: the version waits for a person."""
+
+    version: int
+    batch: str
+    reason: str
+
+
+@event(
+    "version.rejected",
+    read_by=("versions", "inbox", "quarantine", "operations.quarantine_restoration"),
+)
+class VersionRejected(Payload):
+    """The version was shown to lose too much; its batch went to quarantine."""
+
+    version: int
+    batch: str
+    reason: str
+    rows: int
+    quarantine: Mapping[str, Mark] | None = None
+
+
+@event("version.superseded", read_by=("versions", "inbox"))
+class VersionSuperseded(Payload):
+    """The version's examination no longer counts; `requeue`: its batch waits again."""
+
+    version: int
+    batch: str
+    reason: str
+    requeue: bool
+
+
+@event("champion.watched")
+class ChampionWatched(Payload):
+    """The champion was examined again on the exams in `snapshot`."""
+
+    version: int
+    snapshot: str
+    regressions: Sequence[Mapping[str, Any]]
+
+
+@event(
+    "champion.rolled-back",
+    read_by=(
+        "versions",
+        "pointer",
+        "inbox",
+        "holdout",
+        "quarantine",
+        "operations.explanation",
+        "operations.quarantine_restoration",
+    ),
+)
+class ChampionRolledBack(Payload):
+    """An ancestor became champion again.
+
+    `barred`: the versions rolled past; `guilty`: the batch that is put in quarantine;
+    `requeued`: those that wait again; `cost`: the tasks, labels, batches and versions given up.
+    """
+
+    from_: int
+    to: int
+    barred: Sequence[int]
+    guilty: str | None
+    guilty_rows: int
+    requeued: Sequence[str]
+    reason: str
+    cost: Mapping[str, Any]
+    regressions: Sequence[Mapping[str, Any]]
+    quarantine: Mapping[str, Mark] | None = None
+
+
+@event("alias.mirrored")
+class AliasMirrored(Payload):
+    """An alias in MLflow was moved to what the ledger says; null where it was dropped."""
+
+    alias: str
+    version: int | None

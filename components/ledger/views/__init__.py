@@ -1,0 +1,102 @@
+"""Questions to the projections: who is champion, what waits, what is held out.
+
+Concept: read-only functions over one `Ledger`, each a query or two, each answering in
+plain values. What every batch asks is asked by index; what reads a whole table (`versions`,
+`arrivals`, `held_items`) is for commands that show or prove all of it.
+"""
+
+from components.ledger.views.about_batches import (
+    Arrival,
+    arrival,
+    arrivals,
+    quarantined,
+    split_side,
+    waiting,
+)
+from components.ledger.views.about_events import (
+    arrived,
+    entry_marks,
+    events,
+    newest_entry_marks,
+    newest_event,
+    newest_of_batch,
+    open_intents,
+    open_keys,
+    told,
+)
+from components.ledger.views.about_exams import (
+    Exam,
+    HeldItem,
+    Served,
+    exam_sizes,
+    exam_tasks,
+    exams,
+    held,
+    held_among,
+    held_from_batches,
+    held_items,
+    served,
+    trained_among,
+    wall,
+)
+from components.ledger.views.about_training import (
+    Choice,
+    choices,
+    trained_bundle,
+)
+from components.ledger.views.about_versions import (
+    Version,
+    champion,
+    known_tasks,
+    lineage,
+    lineage_evidence,
+    newest,
+    newest_held,
+    pointer_history,
+    version,
+    versions,
+)
+
+__all__ = [
+    "Arrival",
+    "Choice",
+    "Exam",
+    "HeldItem",
+    "Served",
+    "Version",
+    "arrival",
+    "arrivals",
+    "arrived",
+    "champion",
+    "choices",
+    "entry_marks",
+    "events",
+    "exam_sizes",
+    "exam_tasks",
+    "exams",
+    "held",
+    "held_among",
+    "held_from_batches",
+    "held_items",
+    "known_tasks",
+    "lineage",
+    "lineage_evidence",
+    "newest",
+    "newest_entry_marks",
+    "newest_event",
+    "newest_held",
+    "newest_of_batch",
+    "open_intents",
+    "open_keys",
+    "pointer_history",
+    "quarantined",
+    "served",
+    "split_side",
+    "told",
+    "trained_among",
+    "trained_bundle",
+    "version",
+    "versions",
+    "waiting",
+    "wall",
+]
