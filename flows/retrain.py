@@ -12,9 +12,8 @@ from components.errors import DataRejected, NeedsHuman, RatchetError
 from components.ledger import views
 from components.ledger.book import Lease
 from components.operations import reconciliation
-from components.pipeline import examination, learning, preparation, settlement
+from components.pipeline import examination, preparation, settlement, training
 from components.pipeline.preparation import Settled
-from components.workspace.library import Library
 from components.workspace.root import Workspace
 from flows.steps import Step, as_task, directly, leased, workspace
 
@@ -48,14 +47,14 @@ def _examine_batch(ws: Workspace, lease: Lease, batch: str, step: Step) -> Settl
 
 def way_of_a_batch(ws: Workspace, lease: Lease, batch: str, step: Step) -> Settled:
     """Read top to bottom: this is the order of things, and nothing else is in here."""
-    library = Library(ws)
     arrival = preparation.begin(ws, lease, batch)
-    checked = step("validate", partial(preparation.check, ws, lease, arrival))
-    if checked.refused:
-        return preparation.refuse(ws, lease, checked)
-    step("store", partial(preparation.keep, ws, lease, checked))
-    divided = step("split", partial(preparation.divide, ws, lease, checked))
-    bundle = step("train", partial(learning.learn, ws, lease, divided, library))
-    examined = step("examine", partial(examination.examine, ws, lease, divided, bundle, library))
-    version = step("register", partial(settlement.register, ws, lease, checked, divided, examined))
-    return step("settle", partial(settlement.settle, ws, lease, divided, examined, version))
+    validated = step("validate", partial(preparation.validate, ws, lease, arrival))
+    if validated.refused:
+        return preparation.refuse(ws, lease, validated)
+    step("store", partial(preparation.store, ws, lease, validated))
+    prepared = step("split", partial(preparation.split, ws, lease, validated))
+    bundle = step("train", partial(training.train, ws, lease, prepared))
+    examined = step("examine", partial(examination.examine, ws, lease, prepared, bundle))
+    register = partial(settlement.register, ws, lease, validated, prepared, examined)
+    version = step("register", register)
+    return step("settle", partial(settlement.settle, ws, lease, version, examined.notes))

@@ -78,7 +78,8 @@ def list_versions(context: Context, as_json: bool) -> None:
 
     def show() -> None:
         shown = [
-            (r["version"], r["status"], r["parent"], r["batch"][:12], r["headline"]) for r in rows
+            (r["version"], r["status"], r["parent"], (r["batch"] or "")[:12], r["headline"])
+            for r in rows
         ]
         table(["version", "status", "parent", "batch", "why"], shown)
 
@@ -127,7 +128,10 @@ def verify(context: Context, deep: bool, as_json: bool) -> None:
 def _show(value: dict[str, Any]) -> None:
     parent = f"trained from version {value['parent']}" if value["parent"] else "the first version"
     echo((f"Version {value['version']}: ", status(value["status"]), f", {parent}"))
-    echo(f"Batch {value['batch'][:12]} ({value['source']})")
+    if value["batch"]:
+        echo(f"Batch {value['batch'][:12]} ({value['source']})")
+    else:
+        echo(f"Origin: {value['origin']}; no batch brought it.")
     echo("", value["headline"])
     for reason in value["reasons"]:
         if reason not in value["headline"]:

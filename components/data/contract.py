@@ -87,11 +87,6 @@ def batch_checks(contract: DataSettings, known_labels: frozenset[str]) -> list[C
     return checks
 
 
-def is_usable_task(task: str) -> bool:
-    """Tell whether a task may be called that: "mood#2" is the second exam of "mood"."""
-    return bool(task.strip()) and "#" not in task and task.isprintable()
-
-
 def stem(reason: str) -> str:
     """Return a reason without the part that differs from row to row, for counting."""
     for words in (UNKNOWN_LABEL, UNKNOWN_TASK, COPY):

@@ -20,6 +20,7 @@ from components.data import contract as words
 from components.data.expectations import Outcome, run_checks, run_row_checks
 from components.data.records import parsed, shown
 from components.digest import canonical_json
+from components.exam_names import is_usable_task
 from components.items import Item, make_item
 
 if TYPE_CHECKING:
@@ -248,7 +249,7 @@ def _checkable(value: Any) -> str | None:
 
 def _usable(task: str) -> str:
     """Tell whether a task has a usable name; control characters have a check of their own."""
-    return "yes" if words.is_usable_task(re.sub(words.CONTROL_IN_NAME, "", task) or "-") else "no"
+    return "yes" if is_usable_task(re.sub(words.CONTROL_IN_NAME, "", task) or "-") else "no"
 
 
 def _kind(value: Any) -> str:

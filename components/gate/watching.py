@@ -11,7 +11,6 @@ items begins a new generation.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -34,37 +33,46 @@ class Regression:
     verdict: Verdict
 
 
-def regressions(lineage: Sequence[Version], rules: Rules, watch_alpha: float) -> list[Regression]:
+def regressions(
+    lineage: Sequence[Version], tasks: Mapping[str, str], rules: Rules, watch_alpha: float
+) -> list[Regression]:
     """Return, per exam, the newest ancestor that the champion is shown to lose to.
 
     Args:
         lineage: (version label, exam name -> answers), newest first; the first one is the
             champion. Ancestors without an exam are skipped for it.
+        tasks: exam name -> the task that it examines, for each exam of the champion.
         rules: their margin is the loss that is tolerated.
         watch_alpha: chance that any regression is named falsely, over all looks.
     """
     found = []
     for exam in sorted(lineage[0][1]) if lineage else []:
-        for label, verdict in _looks(lineage, exam, rules, watch_alpha):
+        for label, verdict in _looks(lineage, exam, tasks[exam], rules, watch_alpha):
             if verdict.outcome is Outcome.FAIL:
-                found.append(Regression(exam, task_of(exam), label, verdict))
+                found.append(Regression(exam, tasks[exam], label, verdict))
                 break
     return found
 
 
 def _looks(
-    lineage: Sequence[Version], exam: str, rules: Rules, watch_alpha: float
+    lineage: Sequence[Version], exam: str, task: str, rules: Rules, watch_alpha: float
 ) -> Iterator[tuple[str, Verdict]]:
     """Yield the verdict of the champion against each ancestor that sat the exam."""
     champion, ancestors = lineage[0][1], lineage[1:]
     alpha = watch_alpha / max(1, len(champion) * len(ancestors))
     for label, answers in ancestors:
         if exam in answers:
-            yield label, look(exam, label, answers[exam], champion[exam], rules, alpha)
+            yield label, look(exam, task, label, answers[exam], champion[exam], rules, alpha)
 
 
 def look(
-    exam: str, ancestor: str, before: Answers, after: Answers, rules: Rules, alpha: float
+    exam: str,
+    task: str,
+    ancestor: str,
+    before: Answers,
+    after: Answers,
+    rules: Rules,
+    alpha: float,
 ) -> Verdict:
     """Return the verdict of one look; FAIL needs the loss above zero and not within the margin.
 
@@ -72,7 +80,7 @@ def look(
     that are printed hold at that level too.
     """
     comparison = Comparison(
-        "forgetting", task_of(exam), exam, exam, f"version {ancestor}", before, after,
+        "forgetting", task, exam, exam, f"version {ancestor}", before, after,
         rules.margin_points, alpha, model="the champion",
     )  # fmt: skip
     changes = count_changes(comparison)
@@ -83,8 +91,3 @@ def look(
     return paired_verdict(
         comparison, changes, (max(lower, 0.0) if real else lower, upper), real, alpha
     )
-
-
-def task_of(exam: str) -> str:
-    """Return the task of an exam name: "tweets#2" is the second generation of "tweets"."""
-    return re.sub(r"#\d+$", "", exam)

@@ -55,6 +55,7 @@ STEPS = (
         ("ALTER TABLE leases ADD COLUMN settled INTEGER NOT NULL DEFAULT 0",),
     ),
     Step(3, "which candidates each exam has seen and refused, filled from the events", ()),
+    Step(4, "a version need not come from a batch", ()),
 )
 
 

@@ -57,7 +57,7 @@ versions = Table(
     "versions",
     metadata,
     Column("version", Integer, primary_key=True, autoincrement=False),
-    Column("batch", String(64), nullable=False),
+    Column("batch", String(64)),
     Column("bundle", String(64), nullable=False),
     Column("parent", Integer),
     Column("status", String(20), nullable=False),

@@ -21,12 +21,14 @@ def explain(ws: Workspace, number: int) -> dict[str, Any]:
         ConfigError: there is no such version.
     """
     version = registered(ws, number)
-    arrival = views.arrival(ws.ledger, version.batch)
+    arrival = views.arrival(ws.ledger, version.batch) if version.batch else None
+    judged = views.judged(ws.ledger, version)
     decision = ws.read_document(version.evidence)["decision"]
     return {
         "version": number,
         "status": version.status,
         "parent": version.parent,
+        "origin": (judged.payload.origin if judged else None) or "batch",
         "batch": version.batch,
         "source": arrival.source if arrival else "",
         "headline": decision["headline"],

@@ -14,13 +14,13 @@ from components.data.readers import Reading, read_batch
 from components.data.validation import validate
 from components.digest import batch_digest
 from components.errors import ConfigError, Corrupted, DataRejected
+from components.exam_names import newest_exam, next_exam
 from components.files import PART_SUFFIX
 from components.items import Item, read_items, write_items
 from components.ledger import views
 from components.ledger.book import Lease
 from components.ledger.events import HoldoutAbandoned, HoldoutBegun, HoldoutDone
 from components.pipeline.arrival import check_task, printable
-from components.pipeline.settlement import generation
 from components.pipeline.staging import stage
 from components.settings import DataSettings
 from components.workspace.root import Workspace
@@ -87,10 +87,10 @@ def _next_exam(ws: Workspace, task: str, fill: bool) -> str:
     """
     found = views.exam_sizes(ws.ledger).items()
     sizes = {exam: count for exam, (owner, count) in found if owner == task}
-    newest = max(sizes, key=generation, default=None)
-    if newest is None or fill or sizes[newest] < ws.settings.holdout.min_items:
-        return newest or task
-    return f"{task}#{generation(newest) + 1}"
+    newest = newest_exam(task, sizes)
+    if newest not in sizes or fill or sizes[newest] < ws.settings.holdout.min_items:
+        return newest
+    return next_exam(task, newest)
 
 
 def _read_copy(ws: Workspace, path: Path, contract: DataSettings, task: str) -> Reading:

@@ -93,7 +93,10 @@ def plan(ws: Workspace, margin_points: float | None, churn: float | None) -> dic
 
 
 def _sittings(
-    ws: Workspace, exams: Sequence[views.Exam], observed: Mapping[str, float], given: float | None
+    ws: Workspace,
+    exams: Sequence[views.HeldExam],
+    observed: Mapping[str, float],
+    given: float | None,
 ) -> list[Sitting]:
     """Return the exams as the next candidate will sit them."""
     served, apart = views.served(ws.ledger), _observed_churn(ws, "anchor")

@@ -9,20 +9,21 @@ Promise: what a rollback costs (versions, tasks, labels, batches) is listed in i
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from components.errors import ConfigError, Corrupted
 from components.gate.verdicts import Answers, Verdict
-from components.gate.watching import Regression, regressions, task_of
+from components.gate.watching import Regression, regressions
 from components.ledger import views
 from components.ledger.book import Lease
 from components.ledger.events import ChampionRolledBack, ChampionWatched
 from components.pipeline import publication
+from components.pipeline.answers import ask
 from components.pipeline.examination import rules
-from components.pipeline.examiner import Examiner
+from components.pipeline.exams import Exam, open_exams, snapshot_of
 from components.workspace.batch_files import append_entry, set_batch_aside
-from components.workspace.library import Library
 from components.workspace.root import Workspace
 
 WATCH_DEPTH = 10
@@ -41,11 +42,11 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class RolledBack:
-    """A rollback that happened."""
+    """A rollback that happened. `guilty`: the batch in quarantine; None where none is to blame."""
 
     from_version: int
     to_version: int
-    guilty: str
+    guilty: str | None
     requeued: list[str]
     cost: Cost
     reason: str
@@ -65,14 +66,14 @@ def look(ws: Workspace, lease: Lease) -> Watched:
     lineage = views.lineage(ws.ledger)[: WATCH_DEPTH + 1]
     if not lineage:
         return Watched(None, 0, ())
-    known = views.known_tasks(ws.ledger)
-    held = views.exams(ws.ledger, ws.settings.holdout.max_items)
-    exams = {exam.exam: exam.items for exam in held if exam.task in known}
-    sat = _sit(ws, lease, lineage, exams)
-    found = tuple(regressions(sat, rules(ws), ws.settings.gate.watch_alpha))
+    exams = views.exams(ws.ledger, ws.settings.holdout.max_items)
+    exams = [exam for exam in exams if exam.task in lineage[0].anchors]
+    sat = _sit(ws, lease, lineage, open_exams(ws, exams))
+    tasks = {exam.exam: exam.task for exam in exams}
+    found = tuple(regressions(sat, tasks, rules(ws), ws.settings.gate.watch_alpha))
     watched = ChampionWatched(
         version=lineage[0].version,
-        snapshot=ws.write_document(exams),
+        snapshot=ws.write_document(snapshot_of(exams)),
         regressions=[_regression(each) for each in found],
     )
     ws.ledger.append(watched, lease)
@@ -80,16 +81,15 @@ def look(ws: Workspace, lease: Lease) -> Watched:
 
 
 def _sit(
-    ws: Workspace, lease: Lease, lineage: list[views.Version], exams: dict[str, list[str]]
+    ws: Workspace, lease: Lease, lineage: list[views.Version], exams: Sequence[Exam]
 ) -> list[tuple[str, dict[str, Answers]]]:
     """Let each version answer the exams of the tasks that it had learned by then.
 
     An ancestor whose bundle is lost is no place to go back to, so it is left out.
     """
-    from components.model.bundle import open_bundle
+    from components.model.bundle import Bundle, open_bundle
 
-    examiner = Examiner(ws, Library(ws))
-    sat = []
+    sitting: list[tuple[str, Bundle, list[Exam]]] = []
     for version in lineage:
         try:
             bundle = open_bundle(ws.bundles, version.bundle)
@@ -97,11 +97,13 @@ def _sit(
             if version is lineage[0]:
                 raise
             continue
-        own = {exam: items for exam, items in exams.items() if task_of(exam) in version.anchors}
-        examiner.prepare([bundle], own.values())  # at once, so that none is used before its doubt
-        sat.append((str(version.version), {exam: examiner.sit(bundle, own[exam]) for exam in own}))
-    examiner.record(lease)
-    return sat
+        own = [exam for exam in exams if exam.task in version.anchors]
+        sitting.append((str(version.version), bundle, own))
+    given = ask(ws, lease, ((bundle, exam.items) for _, bundle, own in sitting for exam in own))
+    return [
+        (label, {exam.name: given.by(bundle, exam.items) for exam in own})
+        for label, bundle, own in sitting
+    ]
 
 
 def roll_back_regression(ws: Workspace, lease: Lease, watched: Watched) -> RolledBack:
@@ -130,20 +132,23 @@ def roll_back(
     passed = lineage[: lineage.index(goal)]
     labels = _prove(ws, goal)
     cost = _cost(ws, goal, passed, labels)
-    guilty, requeued = passed[-1].batch, [version.batch for version in reversed(passed[:-1])]
-    _quarantine(ws, guilty, reason)
+    guilty, requeued = passed[-1].batch, _batches(reversed(passed[:-1]))
     rolled_back = ChampionRolledBack(
         from_=passed[0].version,
         to=goal.version,
         barred=[version.version for version in passed],
         guilty=guilty,
-        guilty_rows=len(views.split_side(ws.ledger, guilty, "train")),
+        guilty_rows=len(views.split_side(ws.ledger, guilty, "train")) if guilty else 0,
         requeued=requeued,
         cost=asdict(cost),
         reason=reason,
         regressions=regressed or [],
     )
-    append_entry(ws, lease, rolled_back, guilty)
+    if guilty is None:
+        ws.ledger.append(rolled_back, lease)
+    else:
+        _quarantine(ws, guilty, reason)
+        append_entry(ws, lease, rolled_back, guilty)
     publication.mirror(ws, lease, {version.version for version in (goal, *passed)})
     return RolledBack(passed[0].version, goal.version, guilty, requeued, cost, reason)
 
@@ -187,10 +192,15 @@ def _cost(
     known = ws.read_document(passed[0].evidence)["labels"]  # its bundle may be why one goes back
     return Cost(
         versions=[version.version for version in passed],
-        batches=[version.batch for version in passed],
+        batches=_batches(passed),
         tasks=sorted(set(passed[0].anchors) - set(goal.anchors)),
         labels=[label for label in known if label not in labels],
     )
+
+
+def _batches(versions: Iterable[views.Version]) -> list[str]:
+    """Return the batches that brought these versions; some came from none."""
+    return [version.batch for version in versions if version.batch is not None]
 
 
 def _quarantine(ws: Workspace, batch: str, reason: str) -> None:

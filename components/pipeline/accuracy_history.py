@@ -40,7 +40,7 @@ class Story:
 
 
 def story(
-    ws: Workspace, last: dict[str, Any], lineage: Sequence[tuple[int, str]] | None = None
+    ws: Workspace, last: Mapping[str, Any], lineage: Sequence[tuple[int, str]] | None = None
 ) -> Story:
     """Return the story so far with a candidate as its last step; `last` is its evidence.
 
@@ -95,7 +95,7 @@ def _told(ws: Workspace, evidence: str) -> Told:
     return _TOLD[key]
 
 
-def _read(document: dict[str, Any]) -> Told:
+def _read(document: Mapping[str, Any]) -> Told:
     exams = document["exams"]
     return Told(
         {exam["exam"]: accuracy(exam["candidate"]) for exam in exams},

@@ -15,11 +15,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from components.data.contract import is_usable_task
 from components.data.quarantine import prepare_batch
 from components.data.readers import Reading, content_digest, identities, read_batch
 from components.digest import json_digest, task_name
 from components.errors import ConfigError, DataRejected, RatchetError
+from components.exam_names import is_usable_task
 from components.files import mark_of, move_file, read_bytes, write_json
 from components.ledger import views
 from components.ledger.events import BatchArrived, StoreDone, from_said

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 from components.gate.verdicts import Answers, DriftNote
 from components.items import Item
 from components.ledger import views
-from components.pipeline.examiner import Examiner
-from components.pipeline.preparation import Divided
+from components.pipeline.answers import Given
+from components.pipeline.preparation import Prepared
 from components.workspace.library import Library
 from components.workspace.root import Workspace
 
@@ -31,6 +31,14 @@ if TYPE_CHECKING:
 
 KEPT_LOOKS = 100
 """Evidence of so many batches is added up for one champion; older ones count as looks only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows that the champion answers: `past` ones, held out of earlier batches, and the batch's."""
+
+    past: Sequence[Item] = ()
+    own: Sequence[Item] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,36 +73,55 @@ class Survey:
         return {"drift": findings, "counts": counts}
 
 
+def rows_to_answer(ws: Workspace, prepared: Prepared) -> Rows:
+    """Return what the champion must answer for a survey; nothing where no check asks for it.
+
+    Of the held-out rows those that came out of batches, as the batch's own rows do: what people
+    bring as an exam may be of another kind on purpose.
+    """
+    settings = ws.settings.drift
+    if prepared.parent is None or "concept" not in settings.wanted:
+        return Rows()
+    trained = views.trained_among(ws.ledger, [item.near for item in prepared.split.train])
+    fresh = [item for item in prepared.split.train if item.near not in trained]
+    own = [*_sample(fresh, settings.sample_items), *prepared.split.holdout]
+    tasks = {item.task for item in own}
+    held = {
+        item.digest: item for exam in prepared.exams if exam.task in tasks for item in exam.items
+    }
+    past = [held[digest] for digest in sorted(views.held_from_batches(ws.ledger, held))]
+    examined = {item.task for item in past}
+    return Rows(past, [item for item in own if item.task in examined])
+
+
 def survey(
-    ws: Workspace,
-    divided: Divided,
-    champion: Bundle | None,
-    library: Library,
-    examiner: Examiner,
+    ws: Workspace, prepared: Prepared, champion: Bundle | None, rows: Rows, given: Given
 ) -> Survey:
     """Compare the batch's training rows with what the champion was trained on."""
     from components.evaluation.drift import Compared, examine
     from components.training.memory import remembered
 
-    now = divided.split.train
+    now = prepared.split.train
     brought = _counted((item.task, item.label) for item in now)
-    if champion is None or divided.parent is None:
+    if champion is None or prepared.parent is None:
         return Survey(None, {}, brought, {})
-    settings, seen = ws.settings, _seen(ws, divided.parent, champion)
+    settings, seen = ws.settings, _seen(ws, prepared.parent, champion)
     if not settings.drift.wanted:
         return Survey(None, seen, brought, {})
-    held, answered, wrong = _answers(ws, divided, champion, examiner)
+    own = given.by(champion, rows.own)
+    answered = _tally(rows.own, own)
+    wrong = [item for item, right in zip(own.items, own.correct, strict=True) if right is False]
     past = representative(remembered(champion), seen, brought, settings.drift.sample_items)
     compared = Compared(
-        earlier=_side(ws, library.replay(past)),
+        earlier=_side(ws, Library(ws).replay(past)),
         batch=_side(ws, _sample(now, settings.drift.sample_items)),
         seen=seen,
         brought=brought,
         known=frozenset(champion.labels),
-        held=held,
+        held=_tally(rows.past, given.by(champion, rows.past)),
         answered=answered,
-        since=_since(ws, divided),
-        wrong=wrong,
+        since=_since(ws, prepared.parent, prepared.batch),
+        wrong=sorted(wrong),
     )
     return Survey(examine(compared, settings.drift, settings.seed), seen, brought, answered)
 
@@ -149,35 +176,10 @@ def _seen(ws: Workspace, parent: views.Version, champion: Bundle) -> Counts:
     }
 
 
-def _answers(
-    ws: Workspace, divided: Divided, champion: Bundle, examiner: Examiner
-) -> tuple[Answered, Answered, list[str]]:
-    """Return the champion's answers to held-out rows and to the batch, and what was wrong.
-
-    Of the held-out rows those that came out of batches, as the batch's own rows do: what people
-    bring as an exam may be of another kind on purpose.
-    """
-    settings = ws.settings.drift
-    if "concept" not in settings.wanted:
-        return {}, {}, []
-    known = views.trained_among(ws.ledger, [item.near for item in divided.split.train])
-    fresh = [item for item in divided.split.train if item.near not in known]
-    rows = [*_sample(fresh, settings.sample_items), *divided.split.holdout]
-    tasks = {item.task for item in rows}
-    exams = [items for exam, items in divided.exams.items() if divided.tasks[exam] in tasks]
-    came = views.held_from_batches(ws.ledger, [item for exam in exams for item in exam])
-    past = examiner.items(sorted(came))
-    rows = [item for item in rows if item.task in {each.task for each in past}]
-    held, own = examiner.answer(champion, past), examiner.answer(champion, rows)
-    wrong = [item for item, right in zip(own.items, own.correct, strict=True) if right is False]
-    return _tally(past, held), _tally(rows, own), sorted(wrong)
-
-
-def _since(ws: Workspace, divided: Divided) -> list[Answered]:
+def _since(ws: Workspace, champion: views.Version, batch: str) -> list[Answered]:
     """Return the champion's answers to the other batches that came while it was in force."""
-    assert divided.parent is not None  # there is a champion
-    trained = views.versions(ws.ledger, parent=divided.parent.version)
-    newest = {each.batch: each.evidence for each in trained if each.batch != divided.batch}
+    trained = views.versions(ws.ledger, parent=champion.version)
+    newest = {each.batch: each.evidence for each in trained if each.batch not in (None, batch)}
     kept = list(newest.values())[-KEPT_LOOKS:]
     told = [ws.read_document(evidence).get("counts") or {} for evidence in kept]
     answered: list[Answered] = [counts.get("answered") or {} for counts in told]

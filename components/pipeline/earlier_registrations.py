@@ -47,7 +47,7 @@ def submission(ws: Workspace, version: views.Version, key: str) -> Submission:
             "replayed_rows": sum(state["trained"]["replayed"].values()),
         },
         tags={"ratchet.evidence": version.evidence, "ratchet.decision": decision["action"]},
-        dataset=_dataset(ws, version.batch),
+        dataset=_dataset(ws, version.batch) if version.batch else None,
     )
 
 

@@ -13,14 +13,15 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from components.data.cases import CaseFile, read_cases
+from components.data.cases import CaseFile
 from components.files import write_json
 from components.gate.verdicts import Case, Cases, Timing
 from components.items import Item
-from components.pipeline.examiner import Examiner
+from components.pipeline.answers import Given
+from components.pipeline.preparation import Prepared
+from components.settings import Settings
 from components.workspace.root import Workspace
 
 if TYPE_CHECKING:
@@ -37,21 +38,9 @@ TIMED_TEXTS = 40
 WARM_UP_TEXTS = 3
 
 
-def case_file(ws: Workspace) -> CaseFile | None:
-    """Return the behaviour cases that the settings name; None where they name none.
-
-    Raises:
-        ConfigError: the file is missing or not sound.
-    """
-    asked = ws.settings.gate.checks.behaviour
-    if asked.file is None or asked.policy == "ignore":
-        return None
-    return read_cases(ws.root / asked.file)
-
-
-def traits(ws: Workspace, items: Sequence[Item]) -> dict[str, Any]:
+def traits(settings: Settings, items: Sequence[Item]) -> dict[str, Any]:
     """Return the labels and slices of an exam's items, as far as they are looked at."""
-    checks, columns = ws.settings.gate.checks, ws.settings.data.slice_columns
+    checks, columns = settings.gate.checks, settings.data.slice_columns
     found: dict[str, Any] = {}
     if checks.classes.policy != "ignore":
         found["labels"] = {item.digest: item.label for item in items}
@@ -64,38 +53,29 @@ def traits(ws: Workspace, items: Sequence[Item]) -> dict[str, Any]:
     return found
 
 
-def look_beyond(
-    ws: Workspace,
-    examiner: Examiner,
-    bundle: Bundle,
-    champion: Bundle | None,
-    cases: CaseFile | None,
-    exams: Sequence[Sequence[str]],
+def extra_parts(
+    ws: Workspace, prepared: Prepared, bundle: Bundle, champion: Bundle | None, given: Given
 ) -> dict[str, Any]:
-    """Return the parts of an examination that are no exam, by their names there.
-
-    `exams`: the item digests of each exam that was sat.
-    """
+    """Return the parts of an examination that are no exam, by their names there."""
     checks = ws.settings.gate.checks
     found: dict[str, Any] = {}
-    if cases is not None:
-        found["cases"] = _answered(examiner, bundle, champion, cases)
+    if prepared.cases is not None:
+        found["cases"] = _cases(given, bundle, champion, prepared.cases)
     if checks.size.policy != "ignore" and checks.size.max_megabytes is not None:
         found["adapter_bytes"] = bundle.answering_bytes()
     if checks.latency.policy != "ignore" and champion is not None:
-        digests = islice(sorted({item for exam in exams for item in exam}), TIMED_TEXTS)
-        found["timing"] = _timing(ws, bundle, champion, examiner.items(list(digests)))
+        items = {item.digest: item for exam in prepared.exams for item in exam.items}
+        timed = [items[digest] for digest in sorted(items)[:TIMED_TEXTS]]
+        found["timing"] = _timing(ws, bundle, champion, timed)
     return found
 
 
-def _answered(
-    examiner: Examiner, bundle: Bundle, champion: Bundle | None, cases: CaseFile
-) -> Cases:
+def _cases(given: Given, bundle: Bundle, champion: Bundle | None, cases: CaseFile) -> Cases:
     items = cases.items
     before: Sequence[bool | None] = [None] * len(items)
     if champion is not None:
-        before = examiner.answer(champion, items).correct
-    after = examiner.answer(bundle, items).correct
+        before = given.by(champion, items).correct
+    after = given.by(bundle, items).correct
     told = zip(cases.cases, before, after, strict=True)
     return Cases(
         cases.digest,

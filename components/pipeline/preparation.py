@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from components.data.cases import CaseFile
+from components.data.cases import CaseFile, read_cases
 from components.data.quarantine import prepare_rows
 from components.data.readers import Reading
 from components.data.split import Split, split_items
-from components.data.validation import Validation, validate
+from components.data.validation import Validation
+from components.data.validation import validate as hold_to_contract
 from components.digest import json_digest
 from components.errors import RatchetError
 from components.items import Item, write_items
@@ -36,7 +37,7 @@ from components.ledger.events import (
     TrainingBegun,
 )
 from components.pipeline.arrival import printable
-from components.pipeline.extra_checks import case_file
+from components.pipeline.exams import Exam, open_exams, snapshot_of
 from components.pipeline.new_tasks import NewTasks, find_new_tasks, recorded_new_tasks
 from components.pipeline.stored_batch import read_kept, store_raw
 from components.workspace.batch_files import append_entry, items_path, raw_path, set_batch_aside
@@ -45,7 +46,7 @@ from components.workspace.stored_files import store_files
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class Validated:
     """A batch after validation. `refused` is the reason why none of it is used, or None."""
 
     arrival: views.Arrival
@@ -82,22 +83,37 @@ class Settled:
 
 
 @dataclass(frozen=True, slots=True)
-class Divided:
-    """A batch ready to be learned.
+class Prepared:
+    """A batch ready to be learned and examined.
 
-    `exams`: exam name -> sorted item digests, as they stood before the split; `snapshot` is
-    their digest. `wall` is the digest of all that was held out or trained on by then, the
-    behaviour cases included.
+    `exams`: those that its candidate sits, as they stood before the split: every exam of a task
+    that the champion knows or the batch brings. `snapshot`: the digest of all exams of that
+    moment. `wall`: the digest of all that was held out or trained on by then, the behaviour
+    cases included.
     """
 
     batch: str
     parent: views.Version | None
     split: Split
-    exams: dict[str, list[str]]
-    tasks: dict[str, str]
+    exams: tuple[Exam, ...]
     snapshot: str
     wall: str
     cases: CaseFile | None = None
+
+    @property
+    def rows(self) -> tuple[Item, ...]:
+        """The batch's rows on both sides of the split."""
+        return self.split.train + self.split.holdout
+
+    @property
+    def tasks(self) -> frozenset[str]:
+        """The tasks that the batch brings."""
+        return frozenset(item.task for item in self.rows)
+
+    @property
+    def known(self) -> frozenset[str]:
+        """The tasks that the champion has learned: each has an anchor."""
+        return frozenset(self.parent.anchors) if self.parent else frozenset()
 
 
 def begin(ws: Workspace, lease: Lease, batch: str) -> views.Arrival:
@@ -108,7 +124,7 @@ def begin(ws: Workspace, lease: Lease, batch: str) -> views.Arrival:
     return arrival
 
 
-def check(ws: Workspace, lease: Lease, arrival: views.Arrival) -> Checked:
+def validate(ws: Workspace, lease: Lease, arrival: views.Arrival) -> Validated:
     """Read the stored bytes again and hold them to the contract.
 
     Raises:
@@ -117,9 +133,9 @@ def check(ws: Workspace, lease: Lease, arrival: views.Arrival) -> Checked:
     """
     reading = read_kept(ws, lease, arrival)
     parent = views.champion(ws.ledger)
-    validation = validate(reading, ws.settings.data, _known_labels(ws, parent))
+    validation = hold_to_contract(reading, ws.settings.data, _known_labels(ws, parent))
     prepare_rows(ws.quarantine, arrival.batch, arrival.source, validation.rejected)
-    validated = BatchValidated(
+    event = BatchValidated(
         batch=arrival.batch,
         accepted=len(validation.accepted),
         rejected=len(validation.rejected),
@@ -128,16 +144,16 @@ def check(ws: Workspace, lease: Lease, arrival: views.Arrival) -> Checked:
         **find_new_tasks(ws, validation.accepted),
     )
     if validation.rejected:
-        append_entry(ws, lease, validated, arrival.batch)
+        append_entry(ws, lease, event, arrival.batch)
     else:
-        ws.ledger.append(validated, lease)
-    return Checked(arrival, reading, validation)
+        ws.ledger.append(event, lease)
+    return Validated(arrival, reading, validation)
 
 
-def refuse(ws: Workspace, lease: Lease, checked: Checked) -> Settled:
+def refuse(ws: Workspace, lease: Lease, validated: Validated) -> Settled:
     """Store a batch that is refused whole, enter it in quarantine and record it."""
-    rows = len(checked.reading.rows) + len(checked.reading.problems)
-    return _refuse(ws, lease, checked.arrival, str(checked.refused), rows)
+    rows = len(validated.reading.rows) + len(validated.reading.problems)
+    return _refuse(ws, lease, validated.arrival, str(validated.refused), rows)
 
 
 def set_aside(ws: Workspace, lease: Lease, batch: str, error: RatchetError) -> Settled:
@@ -192,45 +208,58 @@ def settled(ws: Workspace, batch: str) -> Settled:
     )
 
 
-def keep(ws: Workspace, lease: Lease, checked: Checked) -> None:
+def store(ws: Workspace, lease: Lease, validated: Validated) -> None:
     """Store the batch's bytes and its accepted items by DVC, push them and read back."""
-    batch = checked.batch
+    batch = validated.batch
     key = f"store:{batch}"
     ws.ledger.append(StoreBegun(key=key, batch=batch), lease)
-    write_items(items_path(ws, batch), checked.validation.accepted)
-    paths = (raw_path(ws, batch, checked.arrival.suffix), items_path(ws, batch))
+    write_items(items_path(ws, batch), validated.validation.accepted)
+    paths = (raw_path(ws, batch, validated.arrival.suffix), items_path(ws, batch))
     stored = store_files(ws, paths)
     ws.ledger.append(StoreDone(key=key, batch=batch, files=stored), lease)
 
 
-def divide(ws: Workspace, lease: Lease, checked: Checked) -> Divided:
+def split(ws: Workspace, lease: Lease, validated: Validated) -> Prepared:
     """Take the snapshot of every exam, then split the batch's own items.
 
     Raises:
         ConfigError: the file of behaviour cases is missing or not sound.
+        Corrupted: items of an exam that the candidate sits are missing.
     """
-    batch, settings, cases = checked.batch, ws.settings, case_file(ws)
-    found = views.exams(ws.ledger, settings.holdout.max_items)
-    exams = {exam.exam: exam.items for exam in found}
-    snapshot = ws.write_document(exams)
+    batch, settings, cases = validated.batch, ws.settings, case_file(ws)
+    exams = views.exams(ws.ledger, settings.holdout.max_items)
+    snapshot = ws.write_document(snapshot_of(exams))
     ws.ledger.append(SnapshotTaken(batch=batch, snapshot=snapshot), lease)
-    items = checked.validation.accepted
+    items = validated.validation.accepted
     near = [item.near for item in items]
     held, trained = views.held_among(ws.ledger, near), views.trained_among(ws.ledger, near)
     held |= cases.near if cases else frozenset()
-    split = split_items(items, settings.holdout.fraction, settings.seed, held, trained)
+    sides = split_items(items, settings.holdout.fraction, settings.seed, held, trained)
     made = SplitMade(
         batch=batch,
-        train=_rows(split.train),
-        holdout=_rows(split.holdout),
-        blocked=len(split.blocked),
+        train=_rows(sides.train),
+        holdout=_rows(sides.holdout),
+        blocked=len(sides.blocked),
     )
     ws.ledger.append(made, lease)
     parent = views.champion(ws.ledger)
-    tasks = {exam.exam: exam.task for exam in found}
     wall = views.wall(ws.ledger)
     wall = json_digest([wall, cases.digest]) if cases else wall
-    return Divided(batch, parent, split, exams, tasks, snapshot, wall, cases)
+    prepared = Prepared(batch, parent, sides, (), snapshot, wall, cases)
+    sat = prepared.known | prepared.tasks
+    return replace(prepared, exams=open_exams(ws, (exam for exam in exams if exam.task in sat)))
+
+
+def case_file(ws: Workspace) -> CaseFile | None:
+    """Return the behaviour cases that the settings name; None where they name none.
+
+    Raises:
+        ConfigError: the file is missing or not sound.
+    """
+    asked = ws.settings.gate.checks.behaviour
+    if asked.file is None or asked.policy == "ignore":
+        return None
+    return read_cases(ws.root / asked.file)
 
 
 def _known_labels(ws: Workspace, parent: views.Version | None) -> frozenset[str]:

@@ -15,7 +15,7 @@ from components.ledger.events import AliasMirrored
 from components.pipeline import accuracy_history, registration_records, reporting
 from components.pipeline.accuracy_history import Story
 from components.pipeline.examination import Examined
-from components.pipeline.preparation import Checked, Divided
+from components.pipeline.preparation import Prepared, Validated
 from components.pipeline.registry_repair import restore_versions
 from components.pipeline.run_metrics import metrics_of
 from components.registry.inspection import BARRED
@@ -51,6 +51,14 @@ def mirror(
     return changes if whole else changes + _mirror_statuses(ws, touched or ())
 
 
+def mirror_around(ws: Workspace, lease: Lease, version: views.Version) -> None:
+    """Mirror after a decision on a version: its own status, its batch's versions', its parent's."""
+    touched = {version.version} | ({version.parent} if version.parent is not None else set())
+    if version.batch is not None:
+        touched |= {each.version for each in views.versions(ws.ledger, batch=version.batch)}
+    mirror(ws, lease, touched)
+
+
 def _mirror_statuses(ws: Workspace, touched: Collection[int]) -> list[str]:
     found = [ws.registry.version(number) for number in sorted(touched)]
     changes = []
@@ -67,52 +75,51 @@ def _mirror_statuses(ws: Workspace, touched: Collection[int]) -> list[str]:
 
 
 def submission(
-    ws: Workspace, key: str, checked: Checked, divided: Divided, examined: Examined
+    ws: Workspace, key: str, validated: Validated, prepared: Prepared, examined: Examined
 ) -> Submission:
     """Return everything that the registry is to show of a candidate."""
     decision, state = examined.decision, examined.bundle.state
-    settings, evidence = ws.settings, ws.read_document(examined.evidence)
-    story = accuracy_history.story(ws, evidence)
+    settings, story = ws.settings, accuracy_history.story(ws, examined.document)
     return Submission(
         key=key,
         bundle=examined.bundle.folder,
         bundle_digest=examined.bundle.digest,
-        batch=divided.batch,
-        parent_version=divided.parent.version if divided.parent else None,
+        batch=prepared.batch,
+        parent_version=prepared.parent.version if prepared.parent else None,
         headline=decision.headline,
         description="\n".join(f"- {reason}" for reason in decision.reasons),
         base_name=state["base"]["name"],
         base_digest=state["base"]["digest"],
         base_folder=ws.base.folder,
-        metrics=metrics_of(evidence, story, examined.bundle.folder),
+        metrics=metrics_of(examined.document, story, examined.bundle.folder),
         params={
             "adapter": settings.adapter.method,
             "strategy": settings.strategy.method,
             "learning_rate": settings.training.learning_rate,
             "epochs": settings.training.epochs,
             "seed": settings.seed,
-            "trained_rows": len(divided.split.train),
+            "trained_rows": len(prepared.split.train),
             "replayed_rows": sum(state["trained"]["replayed"].values()),
         },
         tags={"ratchet.evidence": examined.evidence, "ratchet.decision": decision.action},
-        files=_files(ws, checked, divided, examined, story),
+        files=_files(ws, validated, prepared, examined, story),
         dataset=DataSource(
-            name=checked.arrival.source,
-            digest=divided.batch,
-            path=str(items_path(ws, divided.batch).relative_to(ws.root)),
-            rows=len(checked.validation.accepted),
+            name=validated.arrival.source,
+            digest=prepared.batch,
+            path=str(items_path(ws, prepared.batch).relative_to(ws.root)),
+            rows=len(validated.validation.accepted),
         ),
     )
 
 
 def _files(
-    ws: Workspace, checked: Checked, divided: Divided, examined: Examined, story: Story
+    ws: Workspace, validated: Validated, prepared: Prepared, examined: Examined, story: Story
 ) -> dict[str, Path]:
     """Write report, plots and evidence; return them by their name on the run."""
-    report = reporting.write_report(ws, checked, divided, examined, story)
+    report = reporting.write_report(ws, validated, prepared, examined, story)
     return {
         "report.html": report,
         "evidence.json": ws.document_path(examined.evidence),
-        "snapshot.json": ws.document_path(divided.snapshot),
+        "snapshot.json": ws.document_path(prepared.snapshot),
         **reporting.write_plots(examined, story, report.with_suffix("")),
     }

@@ -91,7 +91,7 @@ def _known_tags(payload: Mapping[str, Any]) -> dict[str, str]:
     return {
         "ratchet.key": payload["key"],
         "ratchet.bundle": payload["bundle"],
-        "ratchet.batch": payload["batch"],
+        "ratchet.batch": payload["batch"] or "",
         "ratchet.parent_version": "" if parent is None else str(parent),
         "ratchet.evidence": payload["evidence"],
     }

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from components.files import write_bytes
 from components.pipeline.accuracy_history import Story
 from components.pipeline.examination import Examined
-from components.pipeline.preparation import Checked, Divided, reason_counts
+from components.pipeline.preparation import Prepared, Validated, reason_counts
 from components.workspace.root import Workspace
 
 if TYPE_CHECKING:
@@ -27,13 +27,14 @@ NEXT = {
 }
 
 
-def report_path(ws: Workspace, batch: str, bundle: str) -> Path:
+def report_path(ws: Workspace, batch: str | None, bundle: str) -> Path:
     """Return where the page of one examination lies."""
-    return ws.mlruns / "reports" / f"{batch[:12]}-{bundle[:12]}.html"
+    name = f"{batch[:12]}-{bundle[:12]}" if batch else bundle[:12]
+    return ws.mlruns / "reports" / f"{name}.html"
 
 
 def write_report(
-    ws: Workspace, checked: Checked, divided: Divided, examined: Examined, story: Story
+    ws: Workspace, validated: Validated, prepared: Prepared, examined: Examined, story: Story
 ) -> Path:
     """Write the batch report and return its path."""
     from components.report.batch_report import ReportData, render
@@ -43,39 +44,39 @@ def write_report(
     data = ReportData(
         action=decision.action,
         headline=decision.headline,
-        batch=divided.batch,
+        batch=prepared.batch,
         generated_at=ws.clock().strftime("%Y-%m-%d %H:%M UTC"),
         reasons=decision.reasons,
         model_name=ws.settings.model.name,
-        source=checked.arrival.source,
-        parent_version=divided.parent.version if divided.parent else None,
+        source=validated.arrival.source,
+        parent_version=prepared.parent.version if prepared.parent else None,
         verdicts=[verdict.to_json() for verdict in decision.verdicts],
         matrix=_matrix(story),
         drift=[asdict(finding) for finding in drift.findings] if drift else [],
         words=_words(drift),
         counts={
-            "rows in the batch": len(checked.reading.rows) + len(checked.reading.problems),
-            "used": len(checked.validation.accepted),
-            "in quarantine": len(checked.validation.rejected),
-            "near-duplicates of holdout items": len(divided.split.blocked),
-            "trained on": len(divided.split.train),
-            "held out": len(divided.split.holdout),
+            "rows in the batch": len(validated.reading.rows) + len(validated.reading.problems),
+            "used": len(validated.validation.accepted),
+            "in quarantine": len(validated.validation.rejected),
+            "near-duplicates of holdout items": len(prepared.split.blocked),
+            "trained on": len(prepared.split.train),
+            "held out": len(prepared.split.holdout),
         },
-        quarantined=reason_counts(checked.validation),
+        quarantined=reason_counts(validated.validation),
         replayed=state["trained"]["replayed"],
         metrics=story.measures,
         provenance={
-            "batch": divided.batch,
+            "batch": prepared.batch,
             "bundle": examined.bundle.digest,
             "parent bundle": state["parent"],
             "evidence": examined.evidence,
-            "snapshot": divided.snapshot,
+            "snapshot": prepared.snapshot,
             "base": f"{state['base']['name']} {state['base']['digest']}",
             "settings": state["settings"],
         },
         next_command=f"ratchet --root {ws.root.name} {NEXT[decision.action]}",
     )
-    path = report_path(ws, divided.batch, examined.bundle.digest)
+    path = report_path(ws, prepared.batch, examined.bundle.digest)
     write_bytes(path, render(data).encode("utf-8", "replace"))
     return path
 

@@ -8,49 +8,51 @@ mirror it afterwards and are read back.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Literal
 
-from components.gate.pairing import shown_better
 from components.ledger import views
 from components.ledger.book import Lease
 from components.ledger.events import (
     RegistrationBegun,
     RegistrationDone,
     VersionHeld,
-    VersionPromoted,
     VersionRejected,
-    VersionSuperseded,
     from_said,
 )
-from components.ledger.projections import Superseded
-from components.pipeline import publication
-from components.pipeline.examination import Examined, rules
-from components.pipeline.preparation import Checked, Divided, Settled, settled
+from components.pipeline.examination import Examined
+from components.pipeline.preparation import Prepared, Settled, Validated, settled
+from components.pipeline.promotion import barred_twin, promote, supersede
+from components.pipeline.publication import mirror_around, submission
 from components.registry.submission import Registered
 from components.workspace.batch_files import append_entry, set_batch_aside
 from components.workspace.root import Workspace
 
 Action = Literal["promoted", "held", "rejected", "superseded"]
 
+BARRED = (
+    "Rejected: the batch trains to the very bundle that was rolled back; a version rolled past is "
+    "barred for ever."
+)
+
 
 def register(
-    ws: Workspace, lease: Lease, checked: Checked, divided: Divided, examined: Examined
+    ws: Workspace, lease: Lease, validated: Validated, prepared: Prepared, examined: Examined
 ) -> views.Version:
     """Register the candidate in MLflow, once, and record its version."""
-    for version in views.versions(ws.ledger, batch=divided.batch):
+    for version in views.versions(ws.ledger, batch=prepared.batch):
         same = version.bundle == examined.bundle.digest and version.evidence == examined.evidence
         if same:
             return version
         if version.status == "candidate":
-            _overtake(ws, lease, version)
+            supersede(ws, lease, version, "interrupted", requeue=False)
     key = f"{examined.bundle.digest}:{examined.evidence}"
-    submitted = publication.submission(ws, key, checked, divided, examined)
+    submitted = submission(ws, key, validated, prepared, examined)
     shown = {**submitted.document(), "experiment": ws.settings.registry.experiment}
     intent = RegistrationBegun(
         key=key,
-        batch=divided.batch,
+        batch=prepared.batch,
         bundle=examined.bundle.digest,
-        parent=divided.parent.version if divided.parent else None,
+        parent=prepared.parent.version if prepared.parent else None,
         evidence=examined.evidence,
         headline=examined.decision.headline,
         submission=ws.write_document(shown),
@@ -73,119 +75,44 @@ def record_registration(
     return found
 
 
-def _overtake(ws: Workspace, lease: Lease, version: views.Version) -> None:
-    """Close a version whose run was killed before its decision, and which changed since."""
-    overtaken = VersionSuperseded(
-        version=version.version, batch=version.batch, reason="interrupted", requeue=False
-    )
-    ws.ledger.append(overtaken, lease)
-
-
 def settle(
-    ws: Workspace, lease: Lease, divided: Divided, examined: Examined, version: views.Version
+    ws: Workspace, lease: Lease, version: views.Version, notes: tuple[str, ...] = ()
 ) -> Settled:
-    """Promote, hold or reject the version, then mirror that in MLflow."""
-    decision = examined.decision
-    payload: dict[str, Any] = {
-        "batch": divided.batch,
-        "version": version.version,
-        "reason": decision.headline,
-    }
-    action: Action
-    if _is_barred(ws, version):
-        payload["reason"] = (
-            "Rejected: the batch trains to the very bundle that was rolled back; a version "
-            "rolled past is barred for ever."
-        )
-        action = _reject(ws, lease, divided, payload)
-    elif decision.action == "promote":
-        action = _promote(ws, lease, divided, examined, version, payload)
-    elif decision.action == "hold":
-        ws.ledger.append(VersionHeld(**payload), lease)
-        action = "held"
-    else:
-        action = _reject(ws, lease, divided, payload)
-    parent = [divided.parent] if divided.parent else []
-    touched = [*views.versions(ws.ledger, batch=divided.batch), *parent]
-    publication.mirror(ws, lease, {each.version for each in touched})
-    return replace(
-        settled(ws, divided.batch),
-        action=action,
-        headline=str(payload["reason"]),
-        version=version.version,
-        notes=examined.notes,
-    )
+    """Promote, hold or reject a version as its examination proposed; MLflow follows.
 
-
-def _reject(ws: Workspace, lease: Lease, divided: Divided, payload: dict[str, Any]) -> Action:
-    """Refuse the version; its batch goes to quarantine, from where it can be released."""
-    arrival = views.arrival(ws.ledger, divided.batch)
-    assert arrival is not None  # the inbox is where the batch came from
-    set_batch_aside(ws, arrival, str(payload["reason"]))
-    rows = len(divided.split.train) + len(divided.split.holdout)
-    append_entry(ws, lease, VersionRejected(**payload, rows=rows), arrival.batch)
-    return "rejected"
-
-
-def _promote(
-    ws: Workspace,
-    lease: Lease,
-    divided: Divided,
-    examined: Examined,
-    version: views.Version,
-    payload: dict[str, Any],
-) -> Action:
-    promotion = VersionPromoted(
-        **payload,
-        parent=divided.parent.version if divided.parent else None,
-        anchors=_anchors(ws, divided, examined, version.version),
-        exams={task: _newest_exam(divided, task) for task in _tasks(divided)},
-    )
-    try:
-        ws.ledger.append(promotion, lease)
-    except Superseded as error:
-        payload["reason"] = str(error)
-        ws.ledger.append(VersionSuperseded(**payload, requeue=True), lease)
-        return "superseded"
-    return "promoted"
-
-
-def _anchors(ws: Workspace, divided: Divided, examined: Examined, version: int) -> dict[str, int]:
-    """Return the anchors once `version` is champion.
-
-    A new task is anchored at the version that learned it. An anchor moves only to a version
-    shown better than it on every exam of the task, so the noise of a maximum never counts.
+    `notes`: what people should hear of besides.
     """
-    anchors = dict(divided.parent.anchors) if divided.parent else {}
-    alpha = rules(ws).move_alpha
-    for task in _tasks(divided) | set(anchors):
-        sat = [exam for exam in examined.exams if exam.task == task and exam.anchor is not None]
-        better = bool(sat) and all(
-            exam.anchor is not None
-            and exam.candidate is not None
-            and shown_better(exam.anchor, exam.candidate, alpha)
-            for exam in sat
-        )
-        if task not in anchors or better:
-            anchors[task] = version
-    return dict(sorted(anchors.items()))
+    judged, batch = views.judged(ws.ledger, version), version.batch
+    assert judged is not None and batch is not None  # the line registers what it examined
+    action: Action
+    if barred_twin(ws, version) is not None:
+        action = _reject(ws, lease, version, batch, BARRED)
+    elif judged.payload.action == "promote":
+        action = promote(ws, lease, version.version)
+    elif judged.payload.action == "hold":
+        action = _hold(ws, lease, version, judged.payload.headline)
+    else:
+        action = _reject(ws, lease, version, batch, judged.payload.headline)
+    return replace(settled(ws, batch), action=action, version=version.version, notes=notes)
 
 
-def _tasks(divided: Divided) -> set[str]:
-    return {item.task for item in divided.split.train + divided.split.holdout}
+def _hold(ws: Workspace, lease: Lease, version: views.Version, reason: str) -> Literal["held"]:
+    """Let a version wait for a person; the queue goes on."""
+    held = VersionHeld(version=version.version, batch=version.batch, reason=reason)
+    ws.ledger.append(held, lease)
+    mirror_around(ws, lease, version)
+    return "held"
 
 
-def _newest_exam(divided: Divided, task: str) -> str:
-    """Return the exam that a task's fresh items join: its newest generation."""
-    names = [exam for exam, owner in divided.tasks.items() if owner == task]
-    return max(names, key=generation, default=task)
-
-
-def generation(exam: str) -> int:
-    """Return an exam's generation: 1 for "tweets", 2 for "tweets#2"."""
-    task, _, number = exam.rpartition("#")
-    return int(number) if task and number.isdigit() else 1
-
-
-def _is_barred(ws: Workspace, version: views.Version) -> bool:
-    return bool(views.versions(ws.ledger, bundle=version.bundle, status="barred"))
+def _reject(
+    ws: Workspace, lease: Lease, version: views.Version, batch: str, reason: str
+) -> Literal["rejected"]:
+    """Refuse a version; its batch goes to quarantine, from where it can be released."""
+    arrival = views.arrival(ws.ledger, batch)
+    assert arrival is not None  # the inbox is where the batch came from
+    set_batch_aside(ws, arrival, reason)
+    rows = sum(len(views.split_side(ws.ledger, batch, side)) for side in ("train", "holdout"))
+    rejected = VersionRejected(version=version.version, batch=batch, reason=reason, rows=rows)
+    append_entry(ws, lease, rejected, batch)
+    mirror_around(ws, lease, version)
+    return "rejected"

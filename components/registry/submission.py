@@ -46,13 +46,14 @@ class Submission:
     first line of the description, the only one that MLflow's list of versions shows.
     `files` maps artifact names (`report.html`, `plots/tasks.png`) to files. A metric that
     is None or not finite is left out. `base_folder` is where the base lies on this
-    machine, if anywhere; loading prefers it and checks `base_digest`.
+    machine, if anywhere; loading prefers it and checks `base_digest`. `batch` is None where the
+    candidate came from none.
     """
 
     key: str
     bundle: Path
     bundle_digest: str
-    batch: str
+    batch: str | None
     parent_version: int | None
     headline: str
     base_name: str
@@ -72,7 +73,7 @@ class Submission:
             **{name: str(value) for name, value in self.tags.items()},
             "ratchet.key": self.key,
             "ratchet.bundle": self.bundle_digest,
-            "ratchet.batch": self.batch,
+            "ratchet.batch": self.batch or "",
             "ratchet.parent_version": parent,
             "ratchet.base": self.base_name,
         }
@@ -101,8 +102,8 @@ class Submission:
 
     @property
     def run_name(self) -> str:
-        """What MLflow's list of runs calls it: the batch's file, or the batch."""
-        return self.dataset.name if self.dataset else self.batch[:12]
+        """What MLflow's list of runs calls it: the batch's file, or the batch, or the bundle."""
+        return self.dataset.name if self.dataset else (self.batch or self.bundle_digest)[:12]
 
 
 @dataclass(frozen=True, slots=True)

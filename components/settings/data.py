@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from components.exam_names import is_usable_task
 from components.settings.section import Name, Positive, Section, Share, TaskName
 
 
@@ -72,6 +73,6 @@ class DataSettings(Section):
         if self.tasks != "open":
             if len(set(self.tasks)) < len(self.tasks):
                 raise ValueError(f"tasks names one twice: {self.tasks}")
-            if wrong := [name for name in self.tasks if "#" in name or not name.isprintable()]:
+            if wrong := [name for name in self.tasks if not is_usable_task(name)]:
                 raise ValueError(f"tasks can't be called {wrong}: use printable names without `#`")
         return self

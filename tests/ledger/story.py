@@ -50,7 +50,7 @@ def drawn(seed: int, length: int) -> list[tuple[int, int, str]]:
     return [(pick.randrange(100), pick.randrange(100), f"reason {n}") for n in range(length)]
 
 
-FULL = drawn(42, 80)
+FULL = drawn(43, 80)
 """A story long enough to bring every kind of event and every status of a version."""
 
 
@@ -136,6 +136,8 @@ def _of_versions(ledger: Ledger, n: int, pick: int, text: str) -> Acts:
     barred = {version.version for version in views.versions(ledger) if version.status == "barred"}
     passed = {version.version for version in lineage} | barred
     versions = [version for version in views.versions(ledger) if version.version not in passed]
+    number = len(views.versions(ledger)) + 1
+    yield registration(None, number, parent, bundle=digest("adopted", pick), headline=text)
     if versions:
         version = versions[pick % len(versions)]
         decision: dict[str, Any] = {
@@ -157,7 +159,7 @@ def _of_versions(ledger: Ledger, n: int, pick: int, text: str) -> Acts:
         yield rolled_back(
             lineage[depth].version,
             [version.version for version in rolled],
-            [version.batch for version in rolled[:-1]],
+            [version.batch for version in rolled[:-1] if version.batch],
             rolled[-1].batch,
             text,
         )
@@ -213,11 +215,11 @@ def judged(batch: str, bundle: str, exams: dict[str, bool]) -> CandidateJudged:
 
 
 def registration(
-    batch: str, version: int, parent: int | None, bundle: str = "", headline: str = "fine"
+    batch: str | None, version: int, parent: int | None, bundle: str = "", headline: str = "fine"
 ) -> RegistrationDone:
     """Return the event that registers `version`."""
     return RegistrationDone(
-        key=batch,
+        key=batch or digest("key", version),
         batch=batch,
         bundle=bundle or digest(version),
         parent=parent,

@@ -11,7 +11,7 @@ import pytest
 from components.errors import ConfigError, DataRejected
 from components.ledger import views
 from components.operations.rollback import roll_back
-from components.pipeline.examiner import Examiner
+from components.pipeline.exams import open_exams
 from components.workspace.library import Library
 from components.workspace.root import open_workspace
 from tests.command import ratchet
@@ -83,10 +83,9 @@ def test_a_file_brought_again_after_a_rollback_adds_what_was_trained_on_before(
     assert (first.exam, second.exam) == ("mood#2", "mood#3")
     assert first.items + second.items == 16
     ws = open_workspace(grown)
-    examiner = Examiner(ws, Library(ws))
+    exams = {exam.name: exam for exam in open_exams(ws, views.exams(ws.ledger, 1000))}
     for added in (first, second):
-        exam = [item.item for item in views.held_items(ws.ledger) if item.exam == added.exam]
-        assert len(examiner.items(exam)) == added.items
+        assert len(exams[added.exam].items) == added.items
 
 
 def test_what_is_held_out_blocks_later_batches(grown: Path) -> None:

@@ -6,7 +6,6 @@ import random
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -110,8 +109,7 @@ def test_turned_labels_are_concept_drift_and_every_batch_since_is_a_look(tmp_pat
         concept = findings(ws, each)["concept"]
         assert concept["drifted"] and concept["effect"] > 30
         assert len(concept["examples"]) == 5
-        looks: Any = SimpleNamespace(parent=champion, batch=each.batch)
-        assert len(_since(ws, looks)) == 1  # the other one, never itself
+        assert len(_since(ws, champion, each.batch)) == 1  # the other one, never itself
     sound = settle(root, batch(tmp_path / "b5.jsonl", 5))
     assert not findings(ws, sound)["concept"]["drifted"]
 

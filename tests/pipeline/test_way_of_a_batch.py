@@ -19,7 +19,7 @@ from components.operations import reconciliation
 from components.operations.explanation import explain
 from components.operations.planning import decide_again
 from components.operations.rollback import roll_back
-from components.pipeline import examination, learning, preparation, settlement
+from components.pipeline import examination, preparation, settlement, training
 from components.pipeline.arrival import arrive
 from components.pipeline.preparation import Settled
 from components.training.memory import remembered
@@ -268,16 +268,15 @@ def _is_shown_better(exam: dict[str, Any]) -> bool:
 def test_a_candidate_whose_parent_is_no_longer_champion_is_superseded(grown: Path) -> None:
     ws = open_workspace(grown)
     arrived = arrive(ws, batch(grown / "b3.jsonl", 3), "mood")
-    library = Library(ws)
     with ws.ledger.lease("tiny", 10) as lease:
-        checked = preparation.check(ws, lease, preparation.begin(ws, lease, arrived.batch))
-        preparation.keep(ws, lease, checked)
-        divided = preparation.divide(ws, lease, checked)
-        bundle = learning.learn(ws, lease, divided, library)
-        examined = examination.examine(ws, lease, divided, bundle, library)
-        version = settlement.register(ws, lease, checked, divided, examined)
+        validated = preparation.validate(ws, lease, preparation.begin(ws, lease, arrived.batch))
+        preparation.store(ws, lease, validated)
+        prepared = preparation.split(ws, lease, validated)
+        bundle = training.train(ws, lease, prepared)
+        examined = examination.examine(ws, lease, prepared, bundle)
+        version = settlement.register(ws, lease, validated, prepared, examined)
         roll_back(ws, lease, 1, "meanwhile")
-        outcome = settlement.settle(ws, lease, divided, examined, version)
+        outcome = settlement.settle(ws, lease, version, examined.notes)
     assert outcome.action == "superseded"
     again = settle_batch(ws, arrived.batch)
     assert (again.action, again.version) == ("promoted", 4)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import field
-from typing import Any
+from typing import Any, Literal
 
 from components.ledger.events.batches import Mark
 from components.ledger.events.kind import Payload, event
+
+Origin = Literal["batch", "adopt", "rebase", "amend", "forget"]
+"""What a candidate came from; only a batch brings rows of its own."""
 
 
 @event("training.begun", read_by=("pipeline.preparation",), intent="opens")
@@ -36,11 +39,18 @@ class TrainingAbandoned(Payload):
     batch: str
 
 
-@event("candidate.judged", read_by=("served", "operations.planning"))
+@event("candidate.judged", read_by=("served", "ledger.views", "operations.planning"))
 class CandidateJudged(Payload):
-    """The gate decided on a candidate. `exams`: exam -> whether it kept the candidate back."""
+    """The gate decided on a candidate, and this is all that promoting it would do.
 
-    batch: str
+    `exams`: exam -> whether it kept the candidate back. `origin`: batch, adopt, rebase, amend or
+    forget. `parent`: the version that was champion. `anchors`: task -> the version that the task
+    would be held against; null there is the candidate, which has no number yet. `joins`: task ->
+    the exam that its held-out rows would join. An event without `anchors` is of an earlier
+    Ratchet: it proposes nothing.
+    """
+
+    batch: str | None
     bundle: str
     snapshot: str
     evidence: str
@@ -48,6 +58,10 @@ class CandidateJudged(Payload):
     headline: str
     settings: str | None = None
     exams: Mapping[str, bool] = field(default_factory=dict)
+    origin: Origin | None = None
+    parent: int | None = None
+    anchors: Mapping[str, int | None] | None = None
+    joins: Mapping[str, str] | None = None
 
 
 @event("scores.distrusted")
@@ -68,7 +82,7 @@ class RegistrationBegun(Payload):
     """A version is about to be registered in MLflow. `submission`: the document of its row."""
 
     key: str
-    batch: str
+    batch: str | None
     bundle: str
     parent: int | None
     evidence: str
@@ -93,7 +107,7 @@ class RegistrationDone(Payload):
     """MLflow has the version. `files`, `texts`: documents that list what lies in its run."""
 
     key: str
-    batch: str
+    batch: str | None
     bundle: str
     parent: int | None
     evidence: str
@@ -122,7 +136,7 @@ class RegistrationAbandoned(Payload):
     """A registration that was begun never reached MLflow."""
 
     key: str
-    batch: str
+    batch: str | None
 
 
 @event("version.promoted", read_by=("versions", "pointer", "inbox", "holdout"))
@@ -134,7 +148,7 @@ class VersionPromoted(Payload):
     """
 
     version: int
-    batch: str
+    batch: str | None
     parent: int | None
     anchors: Mapping[str, int]
     exams: Mapping[str, str]
@@ -146,7 +160,7 @@ class VersionHeld(Payload):
     """The gate could not decide: the version waits for a person."""
 
     version: int
-    batch: str
+    batch: str | None
     reason: str
 
 
@@ -158,18 +172,18 @@ class VersionRejected(Payload):
     """The version was shown to lose too much; its batch went to quarantine."""
 
     version: int
-    batch: str
+    batch: str | None
     reason: str
     rows: int
     quarantine: Mapping[str, Mark] | None = None
 
 
-@event("version.superseded", read_by=("versions", "inbox"))
+@event("version.superseded", read_by=("versions", "inbox", "pipeline.promotion"))
 class VersionSuperseded(Payload):
     """The version's examination no longer counts; `requeue`: its batch waits again."""
 
     version: int
-    batch: str
+    batch: str | None
     reason: str
     requeue: bool
 

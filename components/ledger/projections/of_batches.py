@@ -86,8 +86,8 @@ def set_aside(connection: Connection, batch: str, status: str, reason: str, rows
     _keep(connection, batch, "batch", rows, reason)
 
 
-def set_status(connection: Connection, batch: str, status: str, reason: str = "") -> None:
-    """Give a batch its place in the inbox."""
+def set_status(connection: Connection, batch: str | None, status: str, reason: str = "") -> None:
+    """Say what became of a batch; a version that came from none has none to speak of."""
     connection.execute(
         schema.inbox.update()
         .where(schema.inbox.c.batch == batch)

@@ -163,7 +163,8 @@ def _held(connection: Connection, event: Recorded[VersionHeld]) -> None:
 def _rejected(connection: Connection, event: Recorded[VersionRejected]) -> None:
     said = event.payload
     _decide(connection, said.version, "rejected")
-    set_aside(connection, said.batch, "rejected", said.reason, said.rows)
+    if said.batch is not None:
+        set_aside(connection, said.batch, "rejected", said.reason, said.rows)
 
 
 def _superseded(connection: Connection, event: Recorded[VersionSuperseded]) -> None:

@@ -17,6 +17,7 @@ from components.ledger.views.about_events import (
     arrived,
     entry_marks,
     events,
+    judged,
     newest_entry_marks,
     newest_event,
     newest_of_batch,
@@ -25,7 +26,7 @@ from components.ledger.views.about_events import (
     told,
 )
 from components.ledger.views.about_exams import (
-    Exam,
+    HeldExam,
     HeldItem,
     Served,
     exam_sizes,
@@ -60,7 +61,7 @@ from components.ledger.views.about_versions import (
 __all__ = [
     "Arrival",
     "Choice",
-    "Exam",
+    "HeldExam",
     "HeldItem",
     "Served",
     "Version",
@@ -78,6 +79,7 @@ __all__ = [
     "held_among",
     "held_from_batches",
     "held_items",
+    "judged",
     "known_tasks",
     "lineage",
     "lineage_evidence",

@@ -11,9 +11,10 @@ import sqlalchemy as sa
 from components.ledger import schema
 from components.ledger.book import Ledger
 from components.ledger.chain import Event
-from components.ledger.events import BatchArrived, Recorded, decode, read
+from components.ledger.events import BatchArrived, CandidateJudged, Recorded, decode, read
 from components.ledger.events.kind import P
 from components.ledger.views.about_batches import Arrival
+from components.ledger.views.about_versions import Version
 
 
 def arrived(ledger: Ledger, arrival: Arrival) -> BatchArrived:
@@ -44,6 +45,13 @@ def open_keys(ledger: Ledger) -> frozenset[str]:
 def newest_event(ledger: Ledger, kind: type[P]) -> P | None:
     """Return what the newest event of a kind says."""
     return _newest(ledger, kind, sa.true())
+
+
+def judged(ledger: Ledger, version: Version) -> Recorded[CandidateJudged] | None:
+    """Return the newest examination that gave a version its evidence."""
+    of_it = schema.events.c.payload.contains(version.evidence)
+    found = _read(ledger, CandidateJudged, of_it, newest_only=True)
+    return found[0] if found else None
 
 
 def told(ledger: Ledger, kind: type[P]) -> list[Recorded[P]]:

@@ -34,8 +34,8 @@ class Served:
 
 
 @dataclass(frozen=True, slots=True)
-class Exam:
-    """An exam as it is sat: its items sorted by digest, at most as many as were asked for."""
+class HeldExam:
+    """An exam as it is held out: its items sorted by digest, at most as many as were asked for."""
 
     exam: str
     task: str
@@ -72,7 +72,7 @@ def held_among(ledger: Ledger, near: Iterable[str]) -> frozenset[str]:
     return frozenset(row.near for row in ledger.query(statement))
 
 
-def exams(ledger: Ledger, max_items: int) -> list[Exam]:
+def exams(ledger: Ledger, max_items: int) -> list[HeldExam]:
     """Return every exam by name; a large one keeps its smallest item digests (law 4)."""
     found = []
     with ledger.reading() as connection:
@@ -84,7 +84,7 @@ def exams(ledger: Ledger, max_items: int) -> list[Exam]:
                 .order_by(table.item)
                 .limit(max_items)
             ).all()
-            found.append(Exam(name, rows[0].task, [row.item for row in rows]))
+            found.append(HeldExam(name, rows[0].task, [row.item for row in rows]))
     return found
 
 

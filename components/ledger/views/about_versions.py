@@ -15,10 +15,13 @@ from components.ledger.projections import LINEAGE
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A registered version. `anchors`: task -> version that the task is held against."""
+    """A registered version. `anchors`: task -> version that the task is held against.
+
+    `batch` is None where it came from no batch.
+    """
 
     version: int
-    batch: str
+    batch: str | None
     bundle: str
     parent: int | None
     status: str

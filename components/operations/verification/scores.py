@@ -91,7 +91,7 @@ def _bundles(scene: Scene) -> Iterator[Bundle]:
 
 def _items(scene: Scene) -> dict[str, Item]:
     """Return every stored item by digest; what can't be read is what the check of data says."""
-    from components.pipeline.extra_checks import case_file
+    from components.pipeline.preparation import case_file
 
     found: dict[str, Item] = {}
     for path in known_files(scene):

@@ -19,7 +19,7 @@ from components.ledger import views
 from components.ledger.book import Lease
 from components.ledger.events import TrainingBegun, TrainingDone
 from components.pipeline.automatic_settings import choose
-from components.pipeline.preparation import Divided
+from components.pipeline.preparation import Prepared
 from components.workspace.library import Library
 from components.workspace.root import Workspace
 
@@ -28,19 +28,18 @@ if TYPE_CHECKING:
     from components.training.memory import MemoryRef
 
 
-def learn(ws: Workspace, lease: Lease, divided: Divided, library: Library) -> Bundle:
+def train(ws: Workspace, lease: Lease, prepared: Prepared) -> Bundle:
     """Return the candidate's bundle, trained now or by an earlier, interrupted run."""
     from components.model.bundle import open_bundle
-    from components.training.candidate import Lesson, lesson_key, replayed_refs
-    from components.training.candidate import learn as train
+    from components.training.candidate import Lesson, learn, lesson_key, replayed_refs
 
-    parent = divided.parent
+    parent = prepared.parent
     lesson = Lesson(
-        batch=divided.batch,
-        items=divided.split.train,
+        batch=prepared.batch,
+        items=prepared.split.train,
         parent=open_bundle(ws.bundles, parent.bundle) if parent else None,
         anchors=_anchor_bundles(ws, parent),
-        wall=divided.wall,
+        wall=prepared.wall,
         replayed=(),
     )
     _check_wall(ws, lesson.items)
@@ -50,10 +49,10 @@ def learn(ws: Workspace, lease: Lease, divided: Divided, library: Library) -> Bu
     if known is not None and (ws.bundles / known).exists():
         return open_bundle(ws.bundles, known)
     refs = replayed_refs(lesson, settings)
-    lesson = replace(lesson, replayed=_replayed(ws, library, divided.cases, refs))
-    ws.ledger.append(TrainingBegun(key=key, batch=divided.batch), lease)
+    lesson = replace(lesson, replayed=_replayed(ws, Library(ws), prepared.cases, refs))
+    ws.ledger.append(TrainingBegun(key=key, batch=prepared.batch), lease)
     began = time.perf_counter()
-    bundle = train(
+    bundle = learn(
         ws.base,
         ws.bundles,
         lesson,
@@ -63,7 +62,7 @@ def learn(ws: Workspace, lease: Lease, divided: Divided, library: Library) -> Bu
         partial(ws.progress, "frozen layers"),
     )
     seconds = round(time.perf_counter() - began, 2)
-    done = TrainingDone(key=key, batch=divided.batch, bundle=bundle.digest, seconds=seconds)
+    done = TrainingDone(key=key, batch=prepared.batch, bundle=bundle.digest, seconds=seconds)
     ws.ledger.append(done, lease)
     return bundle
 

@@ -1,0 +1,102 @@
+"""The answers that one look rests on: each version answers all that it is asked, at once.
+
+Promise: where kept answers of a version do not hold, none of them is used: it answers all of its
+items again, and the ledger says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from math import isfinite
+from typing import TYPE_CHECKING
+
+from components.gate.verdicts import Answers
+from components.items import Item
+from components.ledger.book import Lease
+from components.ledger.events import ScoresDistrusted
+from components.workspace.root import Workspace
+
+if TYPE_CHECKING:
+    from components.evaluation.score_store import Scored
+    from components.evaluation.scoring import Distrusted
+    from components.model.bundle import Bundle
+    from components.model.placement import Placement
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What versions answered, and where and in which number format they did.
+
+    `scored`: bundle digest -> item digest -> answer. `calibrated`: Brier scores and confidences
+    are told as well. `distrusted`: the kept answers that did not hold.
+    """
+
+    scored: Mapping[str, Mapping[str, Scored]]
+    placement: Placement
+    calibrated: bool
+    distrusted: tuple[Distrusted, ...]
+
+    def by(self, bundle: Bundle, items: Sequence[Item]) -> Answers:
+        """Return one version's answers to these items, in their order."""
+        scored = self.scored[bundle.digest]
+        found = [scored.get(item.digest) for item in items]
+        digests = [item.digest for item in items]
+        pairs = zip(found, items, strict=True)
+        correct = [each.label == item.label if each else None for each, item in pairs]
+        if not self.calibrated:
+            return Answers(digests, correct)
+        return Answers(
+            digests,
+            correct,
+            [_finite(each.brier) if each else None for each in found],
+            [_finite(each.confidence) if each else None for each in found],
+        )
+
+    def key(self, bundle: Bundle, task: str) -> str:
+        """Return the digest of all that decides a version's answers to a task's items."""
+        from components.evaluation.scoring import answers_key
+
+        return answers_key(bundle, self.placement, task)
+
+
+def ask(ws: Workspace, lease: Lease, asked: Iterable[tuple[Bundle, Sequence[Item]]]) -> Given:
+    """Let versions answer items; a version that stands there twice is asked once.
+
+    Raises:
+        ConfigError: the base is not the one of a version.
+        Retryable, Corrupted: the kept answers cannot be read.
+    """
+    from components.evaluation.scoring import score
+    from components.model.placement import placement_of
+
+    bundles: dict[str, Bundle] = {}
+    wanted: dict[str, dict[str, Item]] = {}
+    for bundle, items in asked:
+        bundles[bundle.digest] = bundle
+        wanted.setdefault(bundle.digest, {}).update({item.digest: item for item in items})
+    placement = placement_of(ws.in_force())
+    distrusted: list[Distrusted] = []
+    scored = {
+        digest: score(
+            ws.base,
+            bundle,
+            list(wanted[digest].values()),
+            ws.scores,
+            placement,
+            ws.activations,
+            partial(ws.progress, "scoring"),
+            distrusted.append,
+        )
+        for digest, bundle in bundles.items()
+    }
+    for each in distrusted:
+        ws.ledger.append(ScoresDistrusted(**asdict(each)), lease)
+    calibrated = ws.settings.gate.checks.calibration.policy != "ignore"
+    return Given(scored, placement, calibrated, tuple(distrusted))
+
+
+def _finite(value: float) -> float | None:
+    """Return None for what is no number: such an answer's calibration is MISSING."""
+    return value if isfinite(value) else None

@@ -1,0 +1,39 @@
+"""An exam as a value: its name, its task and the items that every version answers alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from components.items import Item
+from components.ledger import views
+from components.workspace.library import Library
+from components.workspace.root import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Exam:
+    """One exam of one snapshot; `items` are in the order of their digests."""
+
+    name: str
+    task: str
+    items: tuple[Item, ...]
+
+
+def open_exams(ws: Workspace, held: Iterable[views.HeldExam]) -> tuple[Exam, ...]:
+    """Read the items of these exams, in the order given.
+
+    Raises:
+        Corrupted: a file of items is missing or lacks one.
+    """
+    listed = list(held)
+    rows = views.held(ws.ledger, [item for exam in listed for item in exam.items])
+    items = Library(ws).held(rows.values())
+    return tuple(
+        Exam(exam.exam, exam.task, tuple(items[digest] for digest in exam.items)) for exam in listed
+    )
+
+
+def snapshot_of(held: Iterable[views.HeldExam]) -> dict[str, list[str]]:
+    """Return the snapshot's document: exam -> item digests, sorted."""
+    return {exam.exam: exam.items for exam in held}

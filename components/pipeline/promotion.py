@@ -1,0 +1,114 @@
+"""Promoting a version: its recorded proposal is appended, now or later, by whoever may.
+
+Concept: the event that closes an examination says all that a promotion does. `promote` reads
+that event and nothing that a process still has in memory; the pipeline calls it at once, an
+approval may call it days later.
+
+Promise: fast-forward only (law 2): where the champion is not the version's parent any more, it
+is superseded instead. What the gate rejected, what was rolled past and what was released to be
+examined again is never promoted.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from components.errors import ConfigError
+from components.ledger import views
+from components.ledger.book import Lease
+from components.ledger.events import CandidateJudged, VersionPromoted, VersionSuperseded
+from components.ledger.projections import SETTLED, Superseded
+from components.pipeline.publication import mirror_around
+from components.workspace.root import Workspace
+
+
+def promote(
+    ws: Workspace, lease: Lease, number: int, reason: str | None = None
+) -> Literal["promoted", "superseded"]:
+    """Make a version champion as its examination proposed, and let MLflow follow.
+
+    `reason`: why, in a line; None for the examination's headline. A superseded version's batch
+    is queued again.
+
+    Raises:
+        ConfigError: there is no such version, or it may not be promoted.
+        Corrupted: its bundle does not verify; nothing was promoted.
+    """
+    from components.model.bundle import open_bundle
+
+    version = views.version(ws.ledger, number)
+    if version is None:
+        raise ConfigError(f"There is no version {number}.", "`ratchet version list` shows all.")
+    proposal = _require_promotable(ws, version)
+    assert proposal.anchors is not None and proposal.joins is not None
+    open_bundle(ws.bundles, version.bundle)
+    promoted = VersionPromoted(
+        version=number,
+        batch=version.batch,
+        parent=proposal.parent,
+        anchors={task: at or number for task, at in proposal.anchors.items()},
+        exams=proposal.joins,
+        reason=reason or proposal.headline,
+    )
+    action: Literal["promoted", "superseded"] = "promoted"
+    try:
+        ws.ledger.append(promoted, lease)
+    except Superseded as error:
+        action = "superseded"
+        supersede(ws, lease, version, str(error), requeue=version.batch is not None)
+    mirror_around(ws, lease, version)
+    return action
+
+
+def supersede(
+    ws: Workspace, lease: Lease, version: views.Version, reason: str, requeue: bool
+) -> None:
+    """Void a version's examination; with `requeue` its batch waits again."""
+    said = VersionSuperseded(
+        version=version.version, batch=version.batch, reason=reason, requeue=requeue
+    )
+    ws.ledger.append(said, lease)
+
+
+def barred_twin(ws: Workspace, version: views.Version) -> views.Version | None:
+    """Return a version that has the same bundle and was rolled past, if there is one."""
+    return next(iter(views.versions(ws.ledger, bundle=version.bundle, status="barred")), None)
+
+
+def _require_promotable(ws: Workspace, version: views.Version) -> CandidateJudged:
+    """Return what a version's examination proposed.
+
+    Raises:
+        ConfigError: it may not be promoted; says why, and what can be done.
+    """
+    here, judged = f"Version {version.version}", views.judged(ws.ledger, version)
+    if version.status in SETTLED:
+        raise ConfigError(
+            f"{here} is {version.status}; it can't be promoted again.",
+            "A version of the lineage comes back by a rollback, a barred one never.",
+        )
+    if (twin := barred_twin(ws, version)) is not None:
+        raise ConfigError(
+            f"{here} has the very bundle of version {twin.version}, which is barred for ever.",
+            "Send a better batch.",
+        )
+    if judged is None or judged.payload.anchors is None:
+        raise ConfigError(
+            f"{here} was examined before examinations recorded what a promotion does.",
+            "Have it examined again: `ratchet quarantine release "
+            f"{(version.batch or '')[:12]}`, then `ratchet intake`.",
+        )
+    if version.status == "rejected" or judged.payload.action == "reject":
+        raise ConfigError(
+            f"{here} was rejected: {version.headline}",
+            f"Nobody can overrule that; see `ratchet version explain {version.version}`.",
+        )
+    if version.status == "superseded" and any(
+        void.payload.version == version.version and void.seq > judged.seq
+        for void in views.told(ws.ledger, VersionSuperseded)
+    ):
+        raise ConfigError(
+            f"{here} is superseded: what its examination proposed no longer holds.",
+            "It can be promoted once it was examined again.",
+        )
+    return judged.payload

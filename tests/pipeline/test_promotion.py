@@ -1,0 +1,262 @@
+"""A promotion is a record: what was held is promoted a day later as if it had been at once."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+import tarfile
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components.errors import ConfigError, Corrupted
+from components.ledger import views
+from components.ledger.events import (
+    CandidateJudged,
+    RegistrationDone,
+    VersionHeld,
+    VersionPromoted,
+)
+from components.ledger.verify import rebuild, verify
+from components.operations.explanation import explain
+from components.operations.release import release_any
+from components.operations.rollback import roll_back
+from components.pipeline.promotion import promote
+from components.workspace.root import Workspace, open_workspace
+from flows.retrain import settle_batch
+from tests.command import ratchet
+from tests.stream import PARAMS, add_exam, batch, make_root, settle
+
+EARLIER = Path(__file__).parents[1] / "earlier" / "root-2026-11.tar.xz"
+ALWAYS = f"{PARAMS}\ngate: {{approval: always}}\n"
+SIZES = {1: 40, 2: 120, 3: 120}
+ELSEWHERE = """
+import sys
+from pathlib import Path
+from components.pipeline.promotion import promote
+from components.workspace.root import open_workspace
+
+ws = open_workspace(Path(sys.argv[1]))
+with ws.ledger.lease(ws.settings.model.name, 60) as lease:
+    print(promote(ws, lease, int(sys.argv[2])))
+"""
+
+
+def promoted_elsewhere(root: Path, number: int) -> str:
+    """Promote a version in a process that has seen nothing of its examination."""
+    command = [sys.executable, "-c", ELSEWHERE, str(root), str(number)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def promoted_here(root: Path, number: int) -> str:
+    ws = open_workspace(root)
+    with ws.ledger.lease(ws.settings.model.name, 60) as lease:
+        return promote(ws, lease, number)
+
+
+def projected(root: Path) -> dict[str, list[Any]]:
+    """Return what promotions leave in the tables, but for what names the rules of the gate."""
+    queries = {
+        "versions": "SELECT version, batch, bundle, parent, status, anchors, wall FROM versions",
+        "inbox": "SELECT batch, status, version FROM inbox",
+        "pointer": "SELECT version, how FROM pointer",
+        "holdout": "SELECT * FROM holdout ORDER BY exam, item",
+        "splits": "SELECT * FROM splits ORDER BY batch, item",
+    }
+    with closing(sqlite3.connect(root / "mlruns" / "ratchet.db")) as database:
+        return {name: database.execute(query).fetchall() for name, query in queries.items()}
+
+
+def held_once(root: Path) -> int:
+    """Let a batch be held in a root that promotes by itself; return its version."""
+    (root / "params.yaml").write_text(ALWAYS, encoding="utf-8")
+    settled = settle(root, batch(root / "b3.jsonl", 3))
+    (root / "params.yaml").write_text(PARAMS, encoding="utf-8")
+    assert settled.action == "held" and settled.version is not None
+    return settled.version
+
+
+def test_a_version_promoted_later_by_another_process_is_promoted_as_if_at_once(
+    tmp_path: Path,
+) -> None:
+    roots = {"at once": PARAMS, "later": ALWAYS}
+    for name, params in roots.items():
+        root = make_root(tmp_path / name, params)
+        add_exam(root, batch(tmp_path / "exam.jsonl", 900, 200))
+        for seed, size in SIZES.items():
+            settled = settle(root, batch(tmp_path / f"b{seed}.jsonl", seed, size))
+            assert settled.action == ("promoted" if name == "at once" else "held")
+            if settled.action == "held":
+                assert promoted_elsewhere(root, seed) == "promoted"
+    at_once, later = (projected(tmp_path / name) for name in roots)
+    assert later == at_once
+    ws = open_workspace(tmp_path / "later")
+    assert [each.anchors["mood"] for each in views.versions(ws.ledger)] == [1, 2, 2]
+    assert ws.registry.alias("champion") == 3 and ws.registry.alias("candidate") is None
+    verify(ws.ledger)
+    assert ratchet(ws.root, "audit", "verify").code == 0
+
+
+def test_the_rows_join_the_exam_that_was_the_newest_at_the_examination(grown: Path) -> None:
+    number = held_once(grown)
+    assert add_exam(grown, batch(grown / "second.jsonl", 901, 150)).exam == "mood#2"
+    assert promoted_here(grown, number) == "promoted"
+    ws = open_workspace(grown)
+    found = views.version(ws.ledger, number)
+    assert found is not None
+    own = [item.exam for item in views.held_items(ws.ledger) if item.source == found.batch]
+    assert own and set(own) == {"mood"}
+
+
+def test_a_version_whose_parent_is_champion_no_more_is_superseded_and_its_batch_waits(
+    grown: Path,
+) -> None:
+    number = held_once(grown)
+    assert settle(grown, batch(grown / "b4.jsonl", 4)).action == "promoted"
+    ws = open_workspace(grown)
+    held = views.version(ws.ledger, number)
+    assert held is not None and promoted_here(grown, number) == "superseded"
+    assert [each.batch for each in views.waiting(ws.ledger)] == [held.batch]
+    champion = views.champion(ws.ledger)
+    assert champion is not None and champion.version == ws.registry.alias("champion") == number + 1
+    with pytest.raises(ConfigError, match="examined again"):
+        promoted_here(grown, number)
+    assert settle_batch(ws, str(held.batch)).action == "promoted"
+
+
+def test_a_released_batch_voids_the_proposal_until_it_is_examined_again(grown: Path) -> None:
+    number = held_once(grown)
+    ws = open_workspace(grown)
+    held = views.version(ws.ledger, number)
+    assert held is not None and held.batch is not None
+    with ws.ledger.lease("tiny", 10) as lease:
+        release_any(ws, lease, held.batch)
+    with pytest.raises(ConfigError, match="examined again"):
+        promoted_here(grown, number)
+    (grown / "params.yaml").write_text(ALWAYS, encoding="utf-8")
+    again = settle_batch(open_workspace(grown), held.batch)
+    assert (again.action, again.version) == ("held", number), "the same examination, told anew"
+    assert promoted_here(grown, number) == "promoted"
+
+
+def test_what_the_gate_rejected_is_promoted_by_nobody(grown: Path) -> None:
+    rejected = settle(grown, batch(grown / "poison.jsonl", 3, flip=True))
+    assert rejected.action == "rejected" and rejected.version is not None
+    with pytest.raises(ConfigError, match="rejected"):
+        promoted_here(grown, rejected.version)
+    with pytest.raises(ConfigError, match="is champion"):
+        promoted_here(grown, 2)
+    with pytest.raises(ConfigError, match="no version 9"):
+        promoted_here(grown, 9)
+
+
+def test_the_bundle_of_a_barred_version_never_comes_back_under_another_number(
+    grown: Path,
+) -> None:
+    ws = open_workspace(grown)
+    number = held_once(grown)
+    held = views.version(ws.ledger, number)
+    assert held is not None
+    adopted = _adopt(ws, held.bundle, 2)
+    assert promoted_here(grown, adopted) == "promoted"
+    with ws.ledger.lease("tiny", 10) as lease:
+        roll_back(ws, lease, 2, "worse")
+    with pytest.raises(ConfigError, match=f"version {adopted}.*barred"):
+        promoted_here(grown, number)
+    champion = views.champion(ws.ledger)
+    assert champion is not None and champion.version == 2
+
+
+def test_a_damaged_bundle_is_not_promoted(grown: Path) -> None:
+    number = held_once(grown)
+    ws = open_workspace(grown)
+    held = views.version(ws.ledger, number)
+    assert held is not None
+    head = ws.bundles / held.bundle / "head.safetensors"
+    head.write_bytes(head.read_bytes()[:-1] + b"\0")
+    with pytest.raises(Corrupted, match=r"head\.safetensors"):
+        promoted_here(grown, number)
+    assert not [each for each in views.told(ws.ledger, VersionPromoted) if each.payload.version > 2]
+
+
+def test_a_version_held_before_proposals_were_recorded_must_be_examined_again(
+    tmp_path: Path,
+) -> None:
+    with tarfile.open(EARLIER) as archive:
+        archive.extractall(tmp_path, filter="data")
+    ws = open_workspace(tmp_path / "support")
+    [held] = views.versions(ws.ledger, status="held")
+    before = projected(ws.root)
+    with pytest.raises(ConfigError, match="quarantine release") as refused:
+        promoted_here(ws.root, held.version)
+    assert str(held.batch)[:12] in str(refused.value)
+    assert projected(ws.root) == before
+
+
+def test_a_version_that_no_batch_brought_is_shown_explained_and_rolled_past(grown: Path) -> None:
+    ws = open_workspace(grown)
+    held = views.version(ws.ledger, held_once(grown))
+    assert held is not None
+    adopted = _adopt(ws, held.bundle, 2)
+    assert promoted_here(grown, adopted) == "promoted"
+    assert ratchet(grown, "status", "--json").facts["champion"]["batch"] is None
+    for command in (["status"], ["history"], ["version", "list"]):
+        assert ratchet(grown, *command).code == 0
+    told = ratchet(grown, "version", "explain", str(adopted))
+    assert told.code == 0 and "adopt" in told.out
+    assert explain(ws, adopted)["origin"] == "adopt"
+    after = settle(grown, batch(grown / "b4.jsonl", 4))
+    assert after.action == "promoted", "the line goes on from it"
+    before = projected(grown)
+    rebuild(ws.ledger)
+    assert projected(grown) == before
+    undone = ratchet(grown, "rollback", "--to", "2", "--reason", "worse", "--json").facts
+    assert (undone["guilty"], undone["requeued"]) == (None, [after.batch])
+    assert undone["cost"]["versions"] == [after.version, adopted]
+    assert undone["cost"]["batches"] == [after.batch]
+    champion = views.champion(ws.ledger)
+    assert champion is not None and champion.version == 2 == ws.registry.alias("champion")
+    assert ratchet(grown, "reconcile").code == 0
+    assert ratchet(grown, "audit", "verify").code == 0
+
+
+def _adopt(ws: Workspace, bundle: str, parent: int) -> int:
+    """Append what an adoption leaves in the ledger: a bundle that came from no batch, held."""
+    [source] = [each for each in views.versions(ws.ledger, bundle=bundle) if each.batch]
+    document = ws.read_document(source.evidence)
+    evidence = ws.write_document({**document, "batch": None})
+    champion = views.version(ws.ledger, parent)
+    assert champion is not None
+    number = (views.newest(ws.ledger) or 0) + 1
+    headline = "Hold for a person: adopted."
+    judged = CandidateJudged(
+        batch=None,
+        bundle=bundle,
+        snapshot=document["snapshot"],
+        evidence=evidence,
+        action="hold",
+        headline=headline,
+        origin="adopt",
+        parent=parent,
+        anchors={**champion.anchors},
+        joins={},
+    )
+    done = RegistrationDone(
+        key=f"{bundle}:{evidence}",
+        batch=None,
+        bundle=bundle,
+        parent=parent,
+        evidence=evidence,
+        headline=headline,
+        version=number,
+        run=f"{number:032x}",
+    )
+    with ws.ledger.lease(ws.settings.model.name, 10) as lease:
+        for said in (judged, done, VersionHeld(version=number, batch=None, reason=headline)):
+            ws.ledger.append(said, lease)
+    return number
