@@ -37,11 +37,14 @@ class Method:
         from the global seed.
     save: (adapted model, base name, folder) writes the adapter into an empty folder.
     load: (fork, folder, trainable) -> the adapted model as it was saved.
+    merge: adapted model -> a plain model that gives its answers in less time, for serving; None
+        where there is none. It leaves the base's weights alone.
     """
 
     attach: Callable[[nn.Module, AdapterSettings], nn.Module]
     save: Callable[[nn.Module, str, Path], None]
     load: Callable[[nn.Module, Path, bool], nn.Module]
+    merge: Callable[[nn.Module], nn.Module] | None = None
 
 
 def untouched(model: nn.Module) -> None:
