@@ -98,7 +98,7 @@ def _all_parts(bundle: Bundle, task: str) -> str:
 KINDS: dict[str, Kind] = {"classifier": Kind(_load_classifier, _all_parts)}
 """What `kind` in `state.json` may name."""
 
-_OPEN: OrderedDict[tuple[str, Placement, ActivationCache | None], Answerer] = OrderedDict()
+_OPEN: OrderedDict[tuple[str, str, Placement, ActivationCache | None], Answerer] = OrderedDict()
 
 
 def open_version(
@@ -149,7 +149,7 @@ def answerer(
     Raises:
         ConfigError: as `open_version`.
     """
-    key = (bundle.digest, placement, cache)
+    key = (base.digest, bundle.digest, placement, cache)
     if key not in _OPEN:
         _OPEN[key] = load_version(base, bundle, placement, cache)
     _OPEN.move_to_end(key)

@@ -21,11 +21,11 @@ from components.model.adapters import METHODS
 from components.model.answering import predict
 from components.model.base import Base, read_base
 from components.model.base_lookup import base_digest
-from components.model.bundle import Bundle, write_bundle
+from components.model.bundle import Bundle
 from components.model.heads import HEADS
 from components.model.prediction import Prediction
 from components.registry import packaging
-from tests.registry.packed import PLAIN, copied_code, made_bundle, state_of, submission_of
+from tests.made_bundles import PLAIN, copied_code, made_bundle, submission_of
 
 GOOD, BAD = ("lovely", "great", "fine"), ("awful", "broken", "late")
 TEXTS = [f"{word} parcel {n}" for n in range(3) for word in (*GOOD, *BAD)]
@@ -254,24 +254,10 @@ def test_code_that_was_not_registered_is_refused_by_name_and_never_run(
 def test_a_version_of_a_kind_that_its_code_does_not_know_is_refused(
     base: Base, tmp_path: Path, said: dict[str, Any], complaint: str
 ) -> None:
-    known = made_bundle(base, tmp_path / "bundles")
-    parts = [packed_part(known, name) for name in ("adapter", "head", "labels")]
-    bundle = write_bundle(tmp_path / "bundles", state_of(base) | said, parts)
+    bundle = made_bundle(base, tmp_path / "bundles", said=said)
     folder = packed(base, bundle, tmp_path / "model")
     with pytest.raises(RuntimeError, match=rf"{complaint}.* Use the Ratchet that wrote it"):
         pyfunc.load_model(str(folder))
-
-
-def packed_part(bundle: Bundle, name: str) -> Any:
-    from components.model.bundle import Part
-
-    def write(folder: Path) -> None:
-        for file in bundle.files:
-            if file.startswith(name):
-                (folder / file).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(bundle.folder / file, folder / file)
-
-    return Part(name, "answers", write)
 
 
 def reaching_outside(package: Path) -> list[str]:

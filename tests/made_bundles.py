@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 import torch
@@ -25,9 +26,15 @@ SETTINGS: Any = SimpleNamespace(
 
 
 def made_bundle(
-    base: Base, bundles: Path, method: str = "lora", head: str = "linear", seed: int = 0
+    base: Base,
+    bundles: Path,
+    method: str = "lora",
+    head: str = "linear",
+    seed: int = 0,
+    more: Sequence[Part] = (),
+    said: Mapping[str, Any] = MappingProxyType({}),
 ) -> Bundle:
-    """Return a bundle with random weights throughout."""
+    """Return a bundle with random weights throughout; `more` parts and `said` in its state."""
     own, draw = METHODS[method], torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(), torch.no_grad():
         torch.manual_seed(seed)
@@ -41,12 +48,7 @@ def made_bundle(
         tensors_part("head", "answers", grown.state_dict()),
         json_part("labels", "answers", LABELS),
     )
-    return write_bundle(bundles, state_of(base, method, head), parts)
-
-
-def state_of(base: Base, method: str = "lora", head: str = "linear") -> dict[str, Any]:
-    """Return the least that `state.json` must say."""
-    return {
+    state = {
         "adapter": {"method": method},
         "base": {"digest": base.digest, "name": base.name},
         "head": head,
@@ -54,6 +56,7 @@ def state_of(base: Base, method: str = "lora", head: str = "linear") -> dict[str
         "kind": "classifier",
         "serving": {"max_tokens": 24},
     }
+    return write_bundle(bundles, {**state, **said}, (*parts, *more))
 
 
 def submission_of(base: Base, bundle: Bundle, key: str = "1") -> Submission:
