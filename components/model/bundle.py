@@ -68,12 +68,13 @@ class Part:
     """A named part to write into a bundle.
 
     `write` gets the bundle's folder and makes files there that begin with `name`; what is for
-    learning only never decides an answer.
+    learning only never decides an answer. `tensors`: what `write` will write of them, by name.
     """
 
     name: str
     role: Role
     write: Callable[[Path], None]
+    tensors: dict[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,15 +134,18 @@ class Bundle:
         """Return the value of a JSON file of the bundle."""
         return _read_json(self.folder / name)
 
+    def tensors(self, part: str) -> dict[str, Tensor]:
+        """Return a part's tensors by name; none where it has no file of them."""
+        file = f"{part}.safetensors"
+        return read_tensors(self.folder / file) if file in self.files else {}
+
     def head_tensors(self) -> dict[str, Tensor]:
         """Return the head's tensors by name."""
-        return read_tensors(self.folder / "head.safetensors")
+        return self.tensors("head")
 
     def strategy_state(self) -> State:
         """Return what the strategy left for the next batch."""
-        tensors = self.folder / "strategy.safetensors"
-        values = self.read_json("strategy.json")["values"]
-        return State(values, read_tensors(tensors) if tensors.exists() else {})
+        return State(self.read_json("strategy.json")["values"], self.tensors("strategy"))
 
 
 def part_of(file: str) -> str:
@@ -156,7 +160,9 @@ def json_part(name: str, role: Role, value: Any) -> Part:
 
 def tensors_part(name: str, role: Role, tensors: dict[str, Tensor]) -> Part:
     """Return a part that is one safetensors file."""
-    return Part(name, role, lambda folder: write_tensors(folder / f"{name}.safetensors", tensors))
+    return Part(
+        name, role, lambda folder: write_tensors(folder / f"{name}.safetensors", tensors), tensors
+    )
 
 
 def strategy_part(state: State) -> Part:
@@ -167,7 +173,7 @@ def strategy_part(state: State) -> Part:
         if state.tensors:
             write_tensors(folder / "strategy.safetensors", state.tensors)
 
-    return Part("strategy", "learns", write)
+    return Part("strategy", "learns", write, state.tensors)
 
 
 def write_bundle(bundles: Path, state: dict[str, Any], parts: Iterable[Part]) -> Bundle:

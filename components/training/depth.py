@@ -118,7 +118,7 @@ def _try(
     right, seconds = 0, 0.0
     for half in (0, 1):
         taught, judged = tuple(rows[half::2]), rows[1 - half :: 2]
-        lesson = Lesson("trial", taught, None, {}, "", lambda references: ())
+        lesson = Lesson("trial", taught, None, {}, "", ())
         with TemporaryDirectory() as folder:
             began = time.process_time()
             bundle = learn(base, Path(folder), lesson, settings, cache=cache)

@@ -13,7 +13,7 @@ import transformers
 from components.errors import ConfigError
 from components.model.adapters import METHODS
 from components.model.adapters.fused_lora import FusedLinear
-from components.model.adapters.method import target_pattern
+from components.model.adapters.method import target_pattern, trainable_weights
 from components.model.base import Base
 from components.model.placement import Placement
 from components.settings import AdapterSettings
@@ -81,6 +81,28 @@ def test_a_fresh_adapter_changes_no_answer_and_alone_is_trainable(base: Base, me
     trainable = [weight for weight in model.parameters() if weight.requires_grad]
     assert trainable
     assert not any(id(weight) in own for weight in trainable)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_attaching_and_training_leave_the_shared_base_as_it_was(base: Base, method: str) -> None:
+    before = {name: tensor.clone() for name, tensor in base.model.state_dict().items()}
+
+    def is_as_it_was() -> bool:
+        now = base.model.state_dict()
+        same = all(torch.equal(now[name], tensor) for name, tensor in before.items())
+        return same and now.keys() == before.keys()
+
+    model = METHODS[method].attach(base.fork(PLAIN), AdapterSettings(layers=1))
+    assert is_as_it_was()
+    weights = trainable_weights(model)
+    first = [weight.detach().clone() for weight in weights]
+    optimizer = torch.optim.AdamW(weights, lr=0.1)
+    model(input_ids=torch.tensor([[2, 40, 50, 3]])).last_hidden_state.pow(3).sum().backward()
+    optimizer.step()
+    METHODS[method].after_step(model, 1, 1)
+    assert any(not torch.equal(*pair) for pair in zip(weights, first, strict=True))
+    assert is_as_it_was()
+    assert not any(weight.requires_grad for weight in base.model.parameters())
 
 
 @pytest.mark.parametrize("method", METHODS)

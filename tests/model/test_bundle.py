@@ -21,7 +21,7 @@ def taught(tmp_path_factory: Any, base: Any, settings: Any, make_rows: Any) -> B
     from components.training.candidate import Lesson, learn
 
     items = make_rows(["good", "bad"], 4)
-    lesson = Lesson("a" * 64, items, None, {"default": "b" * 64}, "0" * 64, lambda refs: [])
+    lesson = Lesson("a" * 64, items, None, {"default": "b" * 64}, "0" * 64, ())
     return learn(base, tmp_path_factory.mktemp("bundles"), lesson, settings)
 
 

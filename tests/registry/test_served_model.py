@@ -72,7 +72,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Base, Bundle]:
         make_item(text, "good" if text.split()[0] in GOOD else "bad", "parcels") for text in TEXTS
     )
     base = load_base(settings.model, root)
-    lesson = Lesson("b" * 64, items, None, {}, "0" * 64, lambda refs: [])
+    lesson = Lesson("b" * 64, items, None, {}, "0" * 64, ())
     return base, learn(base, root / "bundles", lesson, settings)
 
 

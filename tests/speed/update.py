@@ -389,7 +389,7 @@ class Worker:
         from components.training.candidate import Lesson, learn
 
         batch = batch_digest(item.digest for item in rows)
-        lesson = Lesson(batch, tuple(rows), None, {}, "", lambda refs: ())
+        lesson = Lesson(batch, tuple(rows), None, {}, "", ())
         bundles = self.folder / "bundles"
         return learn(self.base, bundles, lesson, self.settings, cache=self.cache)
 

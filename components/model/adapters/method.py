@@ -22,11 +22,23 @@ from ..quiet import quiet_transformers
 from ..tensors import read_tensors, write_tensors
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
     from components.settings import AdapterSettings
 
+    Group = tuple[list[Tensor], float]
+
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
+
+
+def trainable_weights(model: nn.Module) -> list[Tensor]:
+    """Return the weights of an adapted model that are trained."""
+    return [weight for weight in model.parameters() if weight.requires_grad]
+
+
+def one_group(model: nn.Module) -> list[Group]:
+    """Return all that is trained, at `training.learning_rate`."""
+    return [(trainable_weights(model), 1.0)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +49,11 @@ class Method:
         from the global seed.
     save: (adapted model, base name, folder) writes the adapter into an empty folder.
     load: (fork, folder, trainable) -> the adapted model as it was saved.
+    penalty: adapted model -> a scalar that is added to the loss of each step.
+    groups: adapted model -> [(weights, factor of `training.learning_rate`)]; each trainable
+        weight of the adapter stands in exactly one group.
+    after_step: (adapted model, steps done, steps) may change the adapter's weights in place, after
+        the optimizer moved; gradients are still there.
     merge: adapted model -> a plain model that gives its answers in less time, for serving; None
         where there is none. It leaves the base's weights alone.
     """
@@ -44,6 +61,9 @@ class Method:
     attach: Callable[[nn.Module, AdapterSettings], nn.Module]
     save: Callable[[nn.Module, str, Path], None]
     load: Callable[[nn.Module, Path, bool], nn.Module]
+    penalty: Callable[[nn.Module], Tensor | float] = lambda model: 0.0
+    groups: Callable[[nn.Module], list[Group]] = one_group
+    after_step: Callable[[nn.Module, int, int], None] = lambda model, done, steps: None
     merge: Callable[[nn.Module], nn.Module] | None = None
 
 
