@@ -45,7 +45,7 @@ class RatchetModel(PythonModel):
 
     def predict(
         self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None
-    ) -> list[Any]:
+    ) -> Any:
         """Answer each text, in order; `params`: `probabilities: True` asks for them as well."""
         return self.served.predict(model_input, bool((params or {}).get("probabilities")))
 
