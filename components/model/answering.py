@@ -98,7 +98,7 @@ def _all_parts(bundle: Bundle, task: str) -> str:
 KINDS: dict[str, Kind] = {"classifier": Kind(_load_classifier, _all_parts)}
 """What `kind` in `state.json` may name."""
 
-_OPEN: OrderedDict[tuple[str, Placement, ActivationCache | None], Answerer] = OrderedDict()
+_OPEN: OrderedDict[tuple[str, str, Placement, ActivationCache | None], Answerer] = OrderedDict()
 
 
 def open_version(
@@ -120,16 +120,16 @@ def open_version(
         Corrupted: a file is changed, missing or not listed.
         ConfigError: it was trained on another base, or is of a kind that is not known here.
     """
-    return answerer(base, open_bundle(folder.parent, folder.name), placement, cache)
+    return load_version(base, open_bundle(folder.parent, folder.name), placement, cache)
 
 
-def answerer(
+def load_version(
     base: Base,
     bundle: Bundle,
     placement: Placement | None = None,
     cache: ActivationCache | None = None,
 ) -> Answerer:
-    """Return the version that an opened bundle holds; the last few stay loaded.
+    """Return the version that an opened bundle holds; whoever asks holds its memory.
 
     Raises:
         ConfigError: as `open_version`.
@@ -138,10 +138,20 @@ def answerer(
     kind = kind_of(bundle)
     if placement is None:
         placement = Placement("cpu", "float32", bundle.max_tokens, 1)
-    placement = replace(placement, max_tokens=bundle.max_tokens)
-    key = (bundle.digest, placement, cache)
+    return kind.load(base, bundle, replace(placement, max_tokens=bundle.max_tokens), cache)
+
+
+def answerer(
+    base: Base, bundle: Bundle, placement: Placement, cache: ActivationCache | None = None
+) -> Answerer:
+    """Return what `load_version` does; the last few versions stay loaded.
+
+    Raises:
+        ConfigError: as `open_version`.
+    """
+    key = (base.digest, bundle.digest, placement, cache)
     if key not in _OPEN:
-        _OPEN[key] = kind.load(base, bundle, placement, cache)
+        _OPEN[key] = load_version(base, bundle, placement, cache)
     _OPEN.move_to_end(key)
     while len(_OPEN) > KEPT_VERSIONS:
         _OPEN.popitem(last=False)

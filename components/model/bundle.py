@@ -55,6 +55,14 @@ HISTORY = frozenset(
 """What `state.json` says of how the version came to be; everything else in it decides answers."""
 
 
+class ChangedBundle(Corrupted):
+    """A bundle's files are not those that its digest names; `fault` says which, and how."""
+
+    def __init__(self, folder: Path, fault: str) -> None:
+        super().__init__(f"Bundle {folder}: {fault}.", _REMEDY)
+        self.fault = fault
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """A named part to write into a bundle.
@@ -194,7 +202,8 @@ def open_bundle(bundles: Path, digest: str) -> Bundle:
     """Verify the bundle called `digest` and return it.
 
     Raises:
-        Corrupted: it is missing, or a file in it is changed, missing or not listed.
+        ChangedBundle: it is missing, or a file in it is changed, missing or not listed.
+        Corrupted: it has a format that is not known here.
     """
     folder = bundles / digest
     files = _verified_files(folder, digest)
@@ -224,17 +233,17 @@ def _verified_files(folder: Path, digest: str) -> dict[str, str]:
     try:
         manifest = (folder / MANIFEST).read_bytes()
     except OSError:
-        raise Corrupted(f"Bundle {folder} has no readable {MANIFEST}.", _REMEDY) from None
+        raise ChangedBundle(folder, f"there is no readable {MANIFEST}") from None
     if bytes_digest(manifest) != digest:
-        raise Corrupted(f"Bundle {folder}: {MANIFEST} is not what the digest names.", _REMEDY)
+        raise ChangedBundle(folder, f"{MANIFEST} is not what the digest names")
     listed: dict[str, str] = json.loads(manifest)
     present = set(listing(folder)) - {MANIFEST}
     for name in sorted(present.symmetric_difference(listed)):
         problem = "is not listed" if name in present else "is missing"
-        raise Corrupted(f"Bundle {folder}: {name} {problem} in {MANIFEST}.", _REMEDY)
+        raise ChangedBundle(folder, f"{name} {problem} in {MANIFEST}")
     for name, wanted in listed.items():
         if file_digest(folder / name) != wanted:
-            raise Corrupted(f"Bundle {folder}: {name} was changed.", _REMEDY)
+            raise ChangedBundle(folder, f"{name} was changed")
     return listed
 
 

@@ -78,11 +78,6 @@ def rows_a_pass(length: int) -> int:
     return max(PASS_ROWS, PASS_TOKENS // length)
 
 
-def one_row(length: int) -> int:
-    """Let every row have a pass of its own."""
-    return 1
-
-
 def fixed_batches(
     rows: Sequence[list[int]], max_tokens: int, size: Callable[[int], int] = rows_a_pass
 ) -> Iterator[tuple[list[int], int]]:
@@ -126,4 +121,21 @@ def infer(
                 found[place] = value
             done += len(places)
             progress(done, len(rows))
+    return np.stack(found)
+
+
+def infer_singly(
+    compute: Callable[[list[list[int]], int], Tensor],
+    rows: Sequence[list[int]],
+    progress: Progress = silent,
+) -> np.ndarray:
+    """Return what `infer` does, each row in a pass of its own, without padding."""
+    import numpy as np
+    import torch
+
+    found = []
+    with torch.inference_mode():
+        for row in rows:
+            found.append(compute([row], len(row))[0].float().cpu().numpy())
+            progress(len(found), len(rows))
     return np.stack(found)

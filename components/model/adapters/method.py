@@ -61,6 +61,8 @@ class Method:
         weight of the adapter stands in exactly one group.
     after_step: (adapted model, steps done, steps) may change the adapter's weights in place, after
         the optimizer moved; gradients are still there.
+    merge: adapted model -> a plain model that gives its answers in less time, for serving; None
+        where there is none. It leaves the base's weights alone.
     """
 
     attach: Callable[[nn.Module, AdapterSettings], nn.Module]
@@ -70,6 +72,7 @@ class Method:
     penalty: Callable[[nn.Module], Tensor | float] = lambda model: 0.0
     groups: Callable[[nn.Module], list[Group]] = one_group
     after_step: Callable[[nn.Module, int, int], None] = lambda model, done, steps: None
+    merge: Callable[[nn.Module], nn.Module] | None = None
 
 
 def untouched(model: nn.Module) -> None:
