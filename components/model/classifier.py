@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import ConfigError
 from .adapters import METHODS
-from .encoding import infer, one_row, pad, pooled, rows_a_pass, tokenise
+from .encoding import ENCODERS, Encoder, infer, one_row, pad, pooled, rows_a_pass, tokenise
 from .frozen import Frozen
 from .heads import HEADS
 from .progress import Progress, silent
@@ -53,6 +53,7 @@ class Classifier:
     """An adapted model with its head.
 
     `head` maps (n, hidden_size) features to (n, n_labels) logits; `labels` names the columns.
+    `encode` makes of contents what `base` is fed.
     """
 
     base: Base
@@ -60,6 +61,7 @@ class Classifier:
     head: nn.Module
     labels: tuple[str, ...]
     placement: Placement
+    encode: Encoder = tokenise
 
     @property
     def device(self) -> str:
@@ -90,7 +92,7 @@ class Classifier:
         if not texts:
             return np.zeros((0, len(self.labels)), np.float32)
         limit = self.placement.max_tokens
-        rows = tokenise(self.base, texts, limit)
+        rows = self.encode(self.base, texts, limit)
         self.prepare(rows)
         size = one_row if self.placement.alone else rows_a_pass
         return infer(self._answer, rows, limit, progress, size)
@@ -147,7 +149,8 @@ def load_classifier(
     head = grow(bundle.head_tensors(), base.hidden_size, len(bundle.labels)).to(placement.device)
     body.model.eval().requires_grad_(False)
     head.eval().requires_grad_(False)
-    return Classifier(base, body, head, bundle.labels, placement)
+    encode = ENCODERS[bundle.state.get("modality", "text")]
+    return Classifier(base, body, head, bundle.labels, placement, encode)
 
 
 def check_base(base: Base, bundle: Bundle) -> None:

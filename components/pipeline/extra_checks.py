@@ -46,7 +46,7 @@ def case_file(ws: Workspace) -> CaseFile | None:
     asked = ws.settings.gate.checks.behaviour
     if asked.file is None or asked.policy == "ignore":
         return None
-    return read_cases(ws.root / asked.file)
+    return read_cases(ws.root / asked.file, ws.identity)
 
 
 def traits(ws: Workspace, items: Sequence[Item]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from components.clock import Clock, system_clock
 from components.digest import bytes_digest, canonical_json
 from components.errors import ConfigError, Corrupted
 from components.files import write_bytes
+from components.identity import PLAIN, Identity
 from components.ledger import views
 from components.ledger.book import Ledger
 from components.settings import Settings, load_settings
@@ -48,12 +49,16 @@ def no_progress(what: str, done: int, total: int) -> None:
 
 @dataclass
 class Workspace:
-    """A root folder, its settings and its rooms."""
+    """A root folder, its settings and its rooms.
+
+    `identity` makes the digests of what its rows say; a root keeps the one that it began with.
+    """
 
     root: Path
     settings: Settings
     clock: Clock = system_clock
     progress: Progress = field(default=no_progress)
+    identity: Identity = PLAIN
 
     @property
     def incoming(self) -> Path:
@@ -210,7 +215,10 @@ class Workspace:
 
 
 def open_workspace(
-    root: Path, clock: Clock = system_clock, progress: Progress = no_progress
+    root: Path,
+    clock: Clock = system_clock,
+    progress: Progress = no_progress,
+    identity: Identity = PLAIN,
 ) -> Workspace:
     """Open the root at `root`.
 
@@ -220,7 +228,7 @@ def open_workspace(
     root = root.resolve()
     settings = load_settings(root / "params.yaml")
     _require_remote_apart(root, settings)
-    return Workspace(root, settings, clock, progress)
+    return Workspace(root, settings, clock, progress, identity)
 
 
 def _require_remote_apart(root: Path, settings: Settings) -> None:
