@@ -159,6 +159,11 @@ def local_base(base: str, root: Path) -> Path | None:
 
 
 def _find(base: str, root: Path) -> Path:
+    if "://" in base:
+        raise ConfigError(
+            f"`model.base` is {base!r}: an address, which no base is loaded from.",
+            "Copy the model to this machine and name its folder, or name a hub id.",
+        )
     folder = root / Path(base).expanduser()
     if folder.is_dir():
         return folder.resolve()

@@ -22,6 +22,7 @@ from components.files import write_bytes
 from components.identity import PLAIN, Identity
 from components.ledger import views
 from components.ledger.book import Ledger
+from components.places import place
 from components.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -106,12 +107,17 @@ class Workspace:
             )
         return Ledger(path, self.clock)
 
+    @property
+    def remote(self) -> Path | str:
+        """Where second copies of the data go: a folder, or an address."""
+        return place(self.root, self.settings.data.remote)
+
     @cached_property
     def store(self) -> DataStore:
         """The versioned data."""
         from components.data.versioning import DataStore
 
-        store = DataStore(self.root, self.root / self.settings.data.remote)
+        store = DataStore(self.root, self.remote)
         store.prepare()
         return store
 
@@ -226,21 +232,28 @@ def open_workspace(
         ConfigError: there is no root there, or its settings are wrong.
     """
     root = root.resolve()
-    settings = load_settings(root / "params.yaml")
-    _require_remote_apart(root, settings)
-    return Workspace(root, settings, clock, progress, identity)
+    ws = Workspace(root, load_settings(root / "params.yaml"), clock, progress, identity)
+    _check_remote(ws)
+    return ws
 
 
-def _require_remote_apart(root: Path, settings: Settings) -> None:
-    """Refuse a remote whose files would be taken for batches, or moved and removed as ours."""
-    remote, base = settings.data.remote, settings.model.base
-    place = Path(os.path.realpath(root / remote))  # links in a circle are no error here
+def _check_remote(ws: Workspace) -> None:
+    """Refuse an address that DVC can't reach, and a folder that holds other files of a root.
+
+    Its files would be taken for batches, or moved and removed as ours.
+    """
+    if isinstance(ws.remote, str):
+        from components.data.remotes import require_reachable
+
+        return require_reachable(ws.remote)
+    root, base = ws.root, ws.settings.model.base
+    remote = Path(os.path.realpath(ws.remote))  # links in a circle are no error here
     for name in (*FILLED, *([base] if os.path.isdir(root / base) else [])):
         own = Path(os.path.realpath(root / name))
-        holds = name in FILLED and place.is_relative_to(root) and own.is_relative_to(place)
-        if holds or place.is_relative_to(own):
+        holds = name in FILLED and remote.is_relative_to(root) and own.is_relative_to(remote)
+        if holds or remote.is_relative_to(own):
             raise ConfigError(
-                f"{root / 'params.yaml'}: `data.remote` is {remote!r}: it overlaps with {name}, "
-                "which holds other files.",
+                f"{root / 'params.yaml'}: `data.remote` is {ws.settings.data.remote!r}: it "
+                f"overlaps with {name}, which holds other files.",
                 "Name a folder that holds nothing else, for instance data/remote.",
             )
