@@ -71,10 +71,9 @@ ILLEGAL = {
     ],
     "data: {labels: [a]}": ["`data.labels` is ['a']", "'open', or", "at least 2 items"],
     "data: {labels: [yes, 7]}": ["`data.labels`", "item 1, True", "item 2, 7", "put it in quotes"],
-    "data: {remote: 's3://bucket/path'}": [
-        "`data.remote` is 's3://bucket/path'",
-        "a folder",
-        "dvc push -r",
+    "data: {remote: 'file://there/path'}": [
+        "`data.remote` is 'file://there/path'",
+        "should be file:///",
     ],
     "data: {remote: ''}": ["`data.remote` is ''", "at least 1 character"],
     "registry: {experiment: ''}": ["`registry.experiment` is ''", "at least 1 character"],

@@ -1,7 +1,8 @@
 """The front door: a bundle's folder and its base in, something that answers out.
 
-Concept: `state.json` names the kind of a version, and of its adapter and its head; each kind is
-a row of a table. `Answerer` is all that the gate, the command line and a served model see.
+Concept: `state.json` names the kind of a version, and of its adapter, its head and what it
+answers to; each kind is a row of a table. `Answerer` is all that the gate, the command line and a
+served model see.
 
 Promise: a text's answer does not depend on the other texts (see `encoding` for the fixed shapes
 that hold this, and for what remains). A kind that this code does not know is refused, never
@@ -22,6 +23,7 @@ from .adapters import METHODS
 from .bundle import Bundle, open_bundle
 from .classifier import check_base, load_classifier
 from .determinism import fixed_threads
+from .encoding import ENCODERS
 from .heads import HEADS
 from .placement import Placement
 from .prediction import Prediction, from_logits
@@ -164,7 +166,7 @@ def deciding_parts(bundle: Bundle, task: str) -> str:
 
 
 def kind_of(bundle: Bundle) -> Kind:
-    """Return the row of a bundle's kind; its adapter's and head's kinds are known as well.
+    """Return the row of a bundle's kind; its adapter's, head's and modality's are known as well.
 
     Raises:
         ConfigError: one of them is not known here.
@@ -174,6 +176,7 @@ def kind_of(bundle: Bundle) -> Kind:
         "kind": (state.get("kind", "classifier"), KINDS),
         "adapter method": (state["adapter"]["method"], METHODS),
         "head": (state["head"], HEADS),
+        "modality": (state.get("modality", "text"), ENCODERS),
     }
     for what, (name, table) in named.items():
         if name not in table:

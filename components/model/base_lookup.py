@@ -68,6 +68,11 @@ def named_base(base: str, root: Path) -> Path:
     found = local_base(base, root)
     if found is not None:
         return found
+    if "://" in base:
+        raise ConfigError(
+            f"`model.base` is {base!r}: an address, which no base is loaded from.",
+            "Copy the model to this machine and name its folder, or name a hub id.",
+        )
     if _is_path(base):
         raise ConfigError(
             f"`model.base` is {base!r}, but there is no folder {root / Path(base).expanduser()}.",

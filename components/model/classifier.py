@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import ConfigError
 from .adapters import METHODS
-from .encoding import infer, infer_singly, pad, pooled, tokenise
+from .encoding import ENCODERS, Encoder, infer, infer_singly, pad, pooled, tokenise
 from .frozen import Frozen
 from .heads import HEADS
 from .progress import Progress, silent
@@ -53,6 +53,7 @@ class Classifier:
     """An adapted model with its head.
 
     `head` maps (n, hidden_size) features to (n, n_labels) logits; `labels` names the columns.
+    `encode` makes of contents what `base` is fed.
     """
 
     base: Base
@@ -60,6 +61,7 @@ class Classifier:
     head: nn.Module
     labels: tuple[str, ...]
     placement: Placement
+    encode: Encoder = tokenise
 
     @property
     def device(self) -> str:
@@ -90,7 +92,7 @@ class Classifier:
         if not texts:
             return np.zeros((0, len(self.labels)), np.float32)
         limit = self.placement.max_tokens
-        rows = tokenise(self.base, texts, limit)
+        rows = self.encode(self.base, texts, limit)
         if self.placement.alone:
             return infer_singly(self._answer, rows, progress)
         self.prepare(rows)
@@ -148,7 +150,8 @@ def load_classifier(
     head = grow(bundle.head_tensors(), base.hidden_size, len(bundle.labels)).to(placement.device)
     body.model.eval().requires_grad_(False)
     head.eval().requires_grad_(False)
-    return Classifier(base, body, head, bundle.labels, placement)
+    encode = ENCODERS[bundle.state.get("modality", "text")]
+    return Classifier(base, body, head, bundle.labels, placement, encode)
 
 
 def check_base(base: Base, bundle: Bundle) -> None:

@@ -41,6 +41,13 @@ def tokenise(base: Base, texts: Sequence[str], max_tokens: int) -> list[list[int
     return [list(ids) or [base.pad_id] for ids in encoded["input_ids"]]
 
 
+Encoder = Callable[["Base", Sequence[str], int], list[list[int]]]
+"""(base, contents, the most tokens of one) -> what the model is fed for each, never empty."""
+
+ENCODERS: dict[str, Encoder] = {"text": tokenise}
+"""What `modality` in `state.json` may name; a state without one is of texts."""
+
+
 def padded_length(tokens: int, max_tokens: int) -> int:
     """Return the length that a text of `tokens` tokens is padded to, at most `max_tokens`.
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from components.exam_names import is_usable_task
+from components.places import place, scheme
 from components.settings.section import Name, Positive, Section, Share, TaskName
 
 
@@ -20,7 +22,8 @@ class DataSettings(Section):
     they are no part of an item's identity. `tasks`: the closed set of legal tasks, or `open`.
     `settle_seconds`: a file in data/incoming is taken once nobody has written to it for so long.
     `max_line_bytes` bounds one line, and of a table one cell and one row; `max_file_megabytes`
-    the file's bytes as they arrive and as decoded. `remote`: the folder that second copies go to.
+    the file's bytes as they arrive and as decoded. `remote`: where second copies go,
+    a folder or an address that DVC reaches.
     """
 
     text_column: Name = "text"
@@ -43,10 +46,10 @@ class DataSettings(Section):
     @field_validator("remote")
     @classmethod
     def _folder(cls, value: str) -> str:
-        if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", value):
+        place(Path(), value)
+        if scheme(value) and re.search(r"://[^/@]*:[^/@]*@", value):
             raise ValueError(
-                "should be a folder, for instance a mounted one, not an address: `dvc push -r` to "
-                "another remote is your own"
+                "should name no password, for settings are kept: write it to .dvc/config.local"
             )
         return value
 

@@ -31,7 +31,7 @@ from components.model.bundle import (
 )
 from components.model.classifier import Classifier, check_base, make_body
 from components.model.determinism import derived_seed, reproducible, resolve_device
-from components.model.encoding import tokenise
+from components.model.encoding import ENCODERS
 from components.model.frozen import POOLED, Frozen
 from components.model.heads import HEADS
 from components.model.heads.linear import grown_labels
@@ -230,12 +230,13 @@ def _learner(
     tensors = parent.head_tensors() if parent else None
     head = HEADS[strategy.head](tensors, base.hidden_size, len(labels)).to(placement.device)
     places = {label: place for place, label in enumerate(labels)}
-    classifier = Classifier(base, body, head, labels, placement)
+    encode = ENCODERS[items[0].modality]
+    classifier = Classifier(base, body, head, labels, placement, encode)
     bare = not added_tensors(classifier)
     return Learner(
         classifier=classifier,
         items=items,
-        tokens=tokenise(base, [item.text for item in items], placement.max_tokens),
+        tokens=encode(base, [item.content for item in items], placement.max_tokens),
         targets=torch.tensor([places[item.label] for item in items]),
         replayed=torch.tensor([item.digest not in new for item in items]),
         looked_at=slice_of(len(items), settings.training.patience, seed),
@@ -280,6 +281,7 @@ def _state(
         "kind": "classifier",
         "key": lesson_key(base, lesson, settings),
         "libraries": library_versions(),
+        "modality": lesson.items[0].modality,
         "parent": lesson.parent.digest if lesson.parent else None,
         "precision": settings.training.precision,
         "seed": settings.seed,

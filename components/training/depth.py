@@ -123,7 +123,7 @@ def _try(
             began = time.process_time()
             bundle = learn(base, Path(folder), lesson, settings, cache=cache)
             seconds += time.process_time() - began
-            texts = [item.text for item in judged]
+            texts = [item.content for item in judged]
             given = predict(base, bundle, texts, placement_of(settings), cache).labels
         right += sum(label == item.label for label, item in zip(given, judged, strict=True))
     return Trial(int(settings.adapter.layers), right, len(rows), seconds)
