@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from components.digest import canonical_json, file_digest
+from .digest import canonical_json, file_digest
 
 PART_SUFFIX = ".part"
 

@@ -8,48 +8,67 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from components.digest import canonical_json, item_digest, text_digest
+from components.digest import canonical_json
 from components.errors import Corrupted
 from components.files import write_lines
+from components.identity import PLAIN, Identity
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
     """One example that passed the contract.
 
-    `digest` identifies (text, label); `near` is the digest under which near-duplicates of
-    the text collide, the key of the wall between training and holdouts. `slices`: (column,
-    value) of the further columns that the settings name, where there is one; they describe the
-    item and are no part of what it is.
+    `content` is what a model answers to, of the kind that `modality` names. `digest` identifies
+    (content, label); `near` is the digest under which near-duplicates of the content collide, the
+    key of the wall between training and holdouts. `slices`: (column, value) of the further
+    columns that the settings name, where there is one; they describe the item and are no part of
+    what it is.
     """
 
     digest: str
     near: str
-    text: str
+    content: str
     label: str
     task: str
     slices: tuple[tuple[str, str], ...] = ()
+    modality: str = "text"
+
+    @property
+    def text(self) -> str:
+        """The content, for readers that know texts alone."""
+        return self.content
 
 
-def make_item(text: str, label: str, task: str, slices: Mapping[str, str] | None = None) -> Item:
+def make_item(
+    content: str,
+    label: str,
+    task: str,
+    slices: Mapping[str, str] | None = None,
+    identity: Identity = PLAIN,
+) -> Item:
     """Return the item with its digests computed."""
     own = tuple(sorted(slices.items())) if slices else ()
-    return Item(item_digest(text, label), text_digest(text), text, label, task, own)
+    digests = identity.item(content, label), identity.near(content)
+    return Item(*digests, content, label, task, own, identity.modality)
 
 
 def to_json(item: Item) -> dict[str, Any]:
-    """Return the item as its line says it; without slices the line has no such key."""
-    row = {"text": item.text, "label": item.label, "task": item.task}
+    """Return the item as its line says it: the content under the name of its modality.
+
+    Without slices the line has no such key.
+    """
+    row = {item.modality: item.content, "label": item.label, "task": item.task}
     return {**row, "slices": dict(item.slices)} if item.slices else row
 
 
-def from_json(row: Mapping[str, Any]) -> Item:
+def from_json(row: Mapping[str, Any], identity: Identity = PLAIN) -> Item:
     """Return the item of a line.
 
     Raises:
         LookupError, TypeError, AttributeError: it is none.
     """
-    return make_item(row["text"], row["label"], row["task"], row.get("slices"))
+    content = row[identity.modality]
+    return make_item(content, row["label"], row["task"], row.get("slices"), identity)
 
 
 def write_items(path: Path, items: Iterable[Item]) -> None:
@@ -59,7 +78,7 @@ def write_items(path: Path, items: Iterable[Item]) -> None:
     write_lines(path, (line.encode("utf-8", "surrogatepass") for line in lines))
 
 
-def read_items(path: Path) -> list[Item]:
+def read_items(path: Path, identity: Identity = PLAIN) -> list[Item]:
     """Read what `write_items` wrote.
 
     Raises:
@@ -68,7 +87,7 @@ def read_items(path: Path) -> list[Item]:
     items = []
     for number, line in enumerate(path.read_bytes().splitlines(), start=1):
         try:
-            items.append(from_json(json.loads(line)))
+            items.append(from_json(json.loads(line), identity))
         except (ValueError, LookupError, TypeError, AttributeError):
             raise Corrupted(
                 f"{path}, line {number}: not an item any more.",

@@ -27,9 +27,8 @@ Written by `make docs` from the classes in `components/ledger/events`; do not ed
 
 Every event has a number, a time, a kind, a payload, and the hash that chains it to the one
 before. The payload is JSON: the fields below; `actor`, who caused the event (`pipeline`, or
-`user@host` for what a person's command does; absent in events before November 2026); and
-`schema`, where the kind's schema is above 1. Of the fields of an event, those that are null by
-default are left out where they are null.
+`user@host` for what a person's command does; older events do not say); and `schema`, where the
+kind's schema is above 1. A field that is null by default is left out where it is null.
 
 Readers are tables of the ledger (projections) or modules of `components`. Besides, `ratchet audit
 verify` reads every event, and holds every document and quarantine entry to what an event says of

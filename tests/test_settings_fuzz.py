@@ -12,10 +12,10 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from components.bounded_yaml import MAX_BYTES, MAX_NODES
-from components.check_settings import CheckSettings
 from components.errors import ConfigError
 from components.settings import Settings, load_settings, parse_settings
+from components.settings.bounded_yaml import MAX_BYTES, MAX_NODES
+from components.settings.checks import CheckSettings
 
 CORPUS = sorted((Path(__file__).parent / "settings_corpus").iterdir())
 TEMPLATE = (Path(__file__).parents[1] / "params.yaml").read_bytes()
@@ -51,11 +51,13 @@ TEXTS = st.lists(PIECES | st.text(max_size=5), max_size=40).map("".join)
 SCALARS = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8),
     st.binary(max_size=4),
-    st.sampled_from([2**63, -(2**63), 10**400, -0.0, 1e308, "1e400", "nan", "9" * 5000]),
+    st.sampled_from([2**63, -(2**63), 10**400, -0.0, 1e308, "1e400", "nan", "9" * 5000,
+                     "none", "replay"]),
     st.dates(), st.datetimes(),
 )  # fmt: skip
 NAMES = st.sampled_from([*Settings.model_fields, *CheckSettings.model_fields, "method",
-                         "labels", "percent", "max_rows", "policy", "alpha", "rank"])  # fmt: skip
+                         "labels", "percent", "max_rows", "policy", "alpha", "rank",
+                         "update_share", "parent_mix", "replay_ratio"])  # fmt: skip
 VALUES = st.recursive(
     SCALARS,
     lambda inner: (

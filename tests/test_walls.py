@@ -89,6 +89,17 @@ def imports(*packages: str) -> set[tuple[str, str]]:
     }
 
 
+def test_the_model_room_needs_the_settings_for_their_types_alone() -> None:
+    found = []
+    for types_too in (True, False):
+        graph = grimp.build_graph(
+            "components", exclude_type_checking_imports=not types_too, cache_dir=None
+        )
+        edge = {"importer": "components.model", "imported": "components.settings"}
+        found.append(graph.direct_import_exists(**edge, as_packages=True))
+    assert found == [True, False]
+
+
 def normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 

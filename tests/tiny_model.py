@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,7 @@ from components.items import Item, make_item
 from components.model.base import Base, load_base
 from components.model.bundle import Bundle
 from components.settings import Settings
-from components.training.candidate import Lesson, learn
-from components.training.memory import MemoryRef
+from components.training.candidate import Lesson, learn, replayed_refs
 
 WORDS = {
     "good": ["good", "great", "fine", "lovely"],
@@ -77,22 +77,20 @@ class Stream:
     def __init__(self, base: Base, bundles: Path, settings: Settings) -> None:
         self.base, self.bundles, self.settings = base, bundles, settings
         self.seen: dict[str, Item] = {}
-        self.replayed: list[MemoryRef] = []
 
     def lesson(self, batch: str, items: Sequence[Item], parent: Bundle | None = None) -> Lesson:
         self.seen |= {item.digest: item for item in items}
-        return Lesson(batch * 64, tuple(items), parent, {}, "0" * 64, self._replay)
+        return Lesson(batch * 64, tuple(items), parent, {}, "0" * 64, ())
 
     def teach(
         self, batch: str, items: Sequence[Item], parent: Bundle | None = None, **options: Any
     ) -> Bundle:
         settings = options.pop("settings", self.settings)
         lesson = self.lesson(batch, items, parent)
+        refs = replayed_refs(lesson, settings)
+        replayed = tuple(self.seen[ref.item] for ref in refs if ref.item in self.seen)
+        lesson = replace(lesson, replayed=replayed)
         return learn(self.base, self.bundles, lesson, settings, **options)
-
-    def _replay(self, refs: Sequence[MemoryRef]) -> list[Item]:
-        self.replayed = list(refs)
-        return [self.seen[ref.item] for ref in refs if ref.item in self.seen]
 
 
 @pytest.fixture

@@ -37,10 +37,12 @@ class Context:
     debug: bool
 
     def open(self, progress: Progress | None = None) -> Workspace:
-        """Open the root as a workspace."""
+        """Open the root as a workspace, and say what should be changed in its settings."""
         from components.workspace.root import no_progress, open_workspace
 
-        return open_workspace(self.root, progress=progress or no_progress, actor=_person())
+        ws = open_workspace(self.root, progress=progress or no_progress, actor=_person())
+        echo(*(("note: ", each) for each in ws.notices), err=True)
+        return ws
 
 
 def _person() -> str:

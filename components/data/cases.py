@@ -17,6 +17,7 @@ from typing import Any
 
 from components.digest import bytes_digest, task_name
 from components.errors import ConfigError
+from components.identity import PLAIN, Identity
 from components.items import Item, make_item
 
 KEYS = ("text", "label", "task", "note")
@@ -49,8 +50,8 @@ class CaseFile:
         return frozenset(case.item.near for case in self.cases)
 
 
-def read_cases(path: Path) -> CaseFile:
-    """Read a file of cases.
+def read_cases(path: Path, identity: Identity = PLAIN) -> CaseFile:
+    """Read a file of cases; `identity` makes the digests of its items.
 
     Raises:
         ConfigError: it is missing, empty or not UTF-8, or a line is no case or stands twice.
@@ -63,7 +64,9 @@ def read_cases(path: Path) -> CaseFile:
             f"The behaviour cases {path} cannot be read: {error}.",
             "Mend gate.checks.behaviour.file in params.yaml, or the file; it must be UTF-8 JSONL.",
         ) from None
-    cases = [_case(path, place, line) for place, line in enumerate(lines, 1) if line.strip()]
+    cases = [
+        _case(path, place, line, identity) for place, line in enumerate(lines, 1) if line.strip()
+    ]
     if not cases:
         raise ConfigError(
             f"The behaviour cases {path} hold no case.",
@@ -73,7 +76,7 @@ def read_cases(path: Path) -> CaseFile:
     return CaseFile(bytes_digest(data), tuple(cases))
 
 
-def _case(path: Path, place: int, line: str) -> Case:
+def _case(path: Path, place: int, line: str, identity: Identity) -> Case:
     try:
         row = json.loads(line)
     except (ValueError, RecursionError):
@@ -90,9 +93,8 @@ def _case(path: Path, place: int, line: str) -> Case:
         if name in row and not (_is_text(row[name]) and row[name].isprintable()):
             raise _wrong(path, place, f"has a {name} that is no printable text")
     text, label = (unicodedata.normalize("NFC", row[name]) for name in KEYS[:2])
-    return Case(
-        place, make_item(text, label, task_name(row.get("task", "default"))), row.get("note", "")
-    )
+    task = task_name(row.get("task", "default"))
+    return Case(place, make_item(text, label, task, identity=identity), row.get("note", ""))
 
 
 def _is_text(value: Any) -> bool:

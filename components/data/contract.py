@@ -9,12 +9,13 @@ Promise: plain data; nothing here loads Great Expectations.
 
 from __future__ import annotations
 
-import unicodedata
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from components.data.expectations import Check
+from components.data.expectations import Check, each
+from components.identity import nfc
 
 if TYPE_CHECKING:
+    from components.data.modality import Modality
     from components.settings import DataSettings
 
 UNKNOWN_LABEL = "unknown label"
@@ -27,10 +28,7 @@ TOO_MANY_BROKEN = "too many broken rows"
 TOO_FEW_LABELS = "too few labels"
 NEW_LABELS = "new labels"
 
-# Tab, line feed and carriage return belong to texts, not to names.
-CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
 CONTROL_IN_NAME = r"[\x00-\x1f\x7f]"
-LETTER_OR_DIGIT = r"[^\W_]"
 
 PAIR_CHECKS = (
     Check(ANOTHER_LABEL, "expect_column_values_to_be_between",
@@ -39,35 +37,32 @@ PAIR_CHECKS = (
 )  # fmt: skip
 
 
-def row_checks(contract: DataSettings) -> list[Check]:
+def row_checks(contract: DataSettings, modality: Modality) -> list[Check]:
     """Return the checks of one row, over the columns that `validation` derives.
 
-    `<name>_kind` is `string`, `missing` or a type's name; `text`, `label` and `task` are null
-    unless their kind is `string`, and GX skips nulls. `task_usable` is `yes` or `no`.
+    `<name>_kind` is `string`, `missing` or a type's name; `label` and `task` are null unless
+    their kind is `string`, and GX skips nulls. `task_usable` is `yes` or `no`.
     """
     string, missing = ["string", "missing"], ["missing"]
-    shortest, longest = contract.min_text_chars, contract.max_text_chars
+    content = modality.checks(contract)
     checks = [
-        _each("missing text", "values_to_not_be_in_set", "text_kind", value_set=missing),
-        _each("text is not a string", "values_to_be_in_set", "text_kind", value_set=string),
-        _each("missing label", "values_to_not_be_in_set", "label_kind", value_set=missing),
-        _each("label is not a string", "values_to_be_in_set", "label_kind", value_set=string),
-        _each("task is not a string", "values_to_be_in_set", "task_kind", value_set=string),
-        _each("control characters", "values_to_not_match_regex", "text", regex=CONTROL),
+        *content.kind,
+        each("missing label", "values_to_not_be_in_set", "label_kind", value_set=missing),
+        each("label is not a string", "values_to_be_in_set", "label_kind", value_set=string),
+        each("task is not a string", "values_to_be_in_set", "task_kind", value_set=string),
+        *content.form,
         _name("control characters in label", "label"),
         _name("control characters in task", "task"),
-        _each(UNUSABLE_TASK, "values_to_be_in_set", "task_usable", value_set=["yes"]),
-        _each("text too short", "value_lengths_to_be_between", "text", min_value=shortest),
-        _each("text too long", "value_lengths_to_be_between", "text", max_value=longest),
-        _each("no letters or digits", "values_to_match_regex", "text", regex=LETTER_OR_DIGIT),
+        each(UNUSABLE_TASK, "values_to_be_in_set", "task_usable", value_set=["yes"]),
+        *content.size,
     ]
     for reason, column, closed in (
         (UNKNOWN_LABEL, "label", contract.labels),
         (UNKNOWN_TASK, "task", contract.tasks),
     ):
         if closed != "open":
-            legal = sorted({unicodedata.normalize("NFC", name) for name in closed})
-            checks.append(_each(reason, "values_to_be_in_set", column, value_set=legal))
+            legal = sorted({nfc(name) for name in closed})
+            checks.append(each(reason, "values_to_be_in_set", column, value_set=legal))
     return checks
 
 
@@ -95,9 +90,5 @@ def stem(reason: str) -> str:
     return reason.partition(":")[0]
 
 
-def _each(reason: str, what: str, column: str, **arguments: Any) -> Check:
-    return Check(reason, f"expect_column_{what}", {"column": column, **arguments})
-
-
 def _name(reason: str, column: str) -> Check:
-    return _each(reason, "values_to_not_match_regex", column, regex=CONTROL_IN_NAME)
+    return each(reason, "values_to_not_match_regex", column, regex=CONTROL_IN_NAME)

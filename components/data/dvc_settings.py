@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from components.errors import ConfigError
+from components.places import place
 
 FILES = ("config", "config.local")
 
@@ -44,10 +45,10 @@ def read_settings(path: Path) -> dict[str, Any]:
     return settings
 
 
-def differences(path: Path, name: str, remote: Path) -> Iterator[Differs]:
+def differences(path: Path, name: str, remote: Path | str) -> Iterator[Differs]:
     """Yield what a settings file says of the remote `name`, or of the cache, and should not.
 
-    `remote` is the folder that the second copies go to. A field that is absent leads nowhere.
+    `remote` is where the second copies go. A field that is absent leads nowhere.
 
     Raises:
         ConfigError: DVC refuses the file.
@@ -56,10 +57,14 @@ def differences(path: Path, name: str, remote: Path) -> Iterator[Differs]:
     default = said.get("core", {}).get("remote", name)
     if default != name:
         yield Differs("core.remote", default, name)
-    places = {
+    places: dict[str, tuple[str | None, Path | str]] = {
         f"remote.{name}.url": (said.get("remote", {}).get(name, {}).get("url"), remote),
         "cache.dir": (said.get("cache", {}).get("dir"), folder / "cache"),
     }
     for field, (found, wanted) in places.items():
-        if found is not None and (folder / found).resolve() != wanted.resolve():
+        if found is not None and _resolved(place(folder, found)) != _resolved(wanted):
             yield Differs(field, found, str(wanted))
+
+
+def _resolved(where: Path | str) -> Path | str:
+    return where.resolve() if isinstance(where, Path) else where

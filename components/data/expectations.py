@@ -11,13 +11,17 @@ times, and in the order of the checks.
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from components.errors import DataRejected
+from components.identity import nfc
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,26 @@ class Outcome:
             "flagged": len(self.rows),
             "observed": self.observed,
         }
+
+
+def each(reason: str, what: str, column: str, **arguments: Any) -> Check:
+    """Return a check of every value of a column; `what` is GX's name for it, shortened."""
+    return Check(reason, f"expect_column_{what}", {"column": column, **arguments})
+
+
+def kind_of(value: Any) -> str:
+    """Return `string`, `missing` (null or blank), or the name of another type."""
+    if isinstance(value, str):
+        return "string" if value.strip() else "missing"
+    return "missing" if value is None else type(value).__name__
+
+
+def checkable(value: Any) -> str | None:
+    """Return what the string checks look at; None where there is no string to check.
+
+    A lone surrogate has no UTF-8 form, so the checks are shown a control character instead.
+    """
+    return _SURROGATE.sub("\0", nfc(value)) if kind_of(value) == "string" else None
 
 
 def run_row_checks(

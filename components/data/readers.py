@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from components.data.formats import FORMATS
+from components.data.modality import MODALITIES
 from components.data.records import (
     MAX_COLUMNS,
     Source,
@@ -31,8 +32,9 @@ from components.data.records import (
     too_many_columns,
     too_many_rows,
 )
-from components.digest import batch_digest, item_digest, json_digest, task_name
+from components.digest import task_name
 from components.errors import DataRejected, RatchetError
+from components.identity import PLAIN, Identity
 
 if TYPE_CHECKING:
     from components.settings import DataSettings
@@ -69,7 +71,7 @@ class Row:
 
     place: int
     digest: str
-    text: Any
+    content: Any
     label: Any
     task: str
     raw: Mapping[str, Any]
@@ -87,21 +89,30 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A batch as read; `digest` is its identity, over rows and problems alike."""
+    """A batch as read; `digest` is its name, over rows and problems alike.
+
+    `identity` is what made every digest in it.
+    """
 
     digest: str
     rows: tuple[Row, ...]
     problems: tuple[Problem, ...]
     columns: tuple[str, ...]
+    identity: Identity = PLAIN
 
 
 def read_batch(
-    path: Path, contract: DataSettings, default_task: str, name: str | None = None
+    path: Path,
+    contract: DataSettings,
+    default_task: str,
+    name: str | None = None,
+    identity: Identity = PLAIN,
 ) -> Reading:
     """Read a batch from a .jsonl, .ndjson, .csv or .parquet file; `path` says which it is.
 
     A row's task is its task column where that is a non-blank string, else `default_task`.
-    `name` is what people know the file by; without it messages name the path.
+    `name` is what people know the file by; without it messages name the path. `identity` says
+    what the contents are, and makes the digests.
 
     Memory: a kept row takes about 500 bytes, its line, and its text and label once more (1 to 4
     bytes a character, as its widest one needs): measured, 700 bytes a row of 110. Reading
@@ -126,7 +137,7 @@ def read_batch(
     try:
         _refuse_what_is_no_file(source)
         _refuse_other_formats(source)
-        return _read(source, contract, default_task)
+        return _read(source, contract, default_task, identity)
     except RatchetError:
         raise
     # A file comes from outside, and its bytes pass through parsers that are not ours. Whatever
@@ -148,8 +159,8 @@ def content_digest(reading: Reading, contract: DataSettings, default_task: str) 
     a value, nor whether a task stands in its row or was that of the file, nor the Unicode form
     of its name.
     """
-    rows = (_row_digest(row, contract, default_task) for row in reading.rows)
-    return batch_digest(chain(rows, (problem.digest for problem in reading.problems)))
+    rows = (_row_digest(row, contract, default_task, reading.identity) for row in reading.rows)
+    return reading.identity.batch(chain(rows, (each.digest for each in reading.problems)))
 
 
 def identities(reading: Reading, content: str) -> tuple[str, str]:
@@ -157,10 +168,10 @@ def identities(reading: Reading, content: str) -> tuple[str, str]:
 
     It has the second where another batch of the same texts and labels came before it.
     """
-    return reading.digest, json_digest([reading.digest, content])
+    return reading.digest, reading.identity.value([reading.digest, content])
 
 
-def _read(source: Source, contract: DataSettings, default_task: str) -> Reading:
+def _read(source: Source, contract: DataSettings, default_task: str, identity: Identity) -> Reading:
     rows: list[Row] = []
     problems: list[Problem] = []
     columns: dict[str, None] = {}
@@ -171,39 +182,46 @@ def _read(source: Source, contract: DataSettings, default_task: str) -> Reading:
             if len(rows) + len(problems) == source.rows:
                 raise too_many_rows(source, f"line {place}")
             if isinstance(values, Unreadable):
-                digest = json_digest({"unreadable": values.raw})
+                digest = identity.value({"unreadable": values.raw})
                 problems.append(Problem(place, digest, values.reason, values.raw))
                 continue
             if not columns.keys() >= values.keys():
                 columns.update(dict.fromkeys(values))
                 if len(columns) > MAX_COLUMNS:
                     raise too_many_columns(source)
-            row = _row(place, values, fields, contract, default_task)
-            if type(row.text) is not str or type(row.label) is not str:
-                nested += _parts(row.text) + _parts(row.label)
+            row = _row(place, values, fields, contract, default_task, identity)
+            if type(row.content) is not str or type(row.label) is not str:
+                nested += _parts(row.content) + _parts(row.label)
                 if nested > MAX_NESTED_VALUES:
                     raise _too_nested(source, place)
             rows.append(row)
     if not rows and not problems:
         raise DataRejected(f"{source.name} holds no rows.", "Send a file with at least one row.")
     if rows:
-        _refuse_wrong_columns(source, tuple(columns), contract)
-    digest = batch_digest(each.digest for each in chain[Row | Problem](rows, problems))
-    return Reading(digest, tuple(rows), tuple(problems), tuple(columns))
+        expected = [MODALITIES[identity.modality].column(contract), contract.label_column]
+        _refuse_wrong_columns(source, tuple(columns), expected)
+    digest = identity.batch(each.digest for each in chain[Row | Problem](rows, problems))
+    return Reading(digest, tuple(rows), tuple(problems), tuple(columns), identity)
 
 
 def _row(
-    place: int, values: dict[str, Any], fields: Any, contract: DataSettings, default_task: str
+    place: int,
+    values: dict[str, Any],
+    fields: Any,
+    contract: DataSettings,
+    default_task: str,
+    identity: Identity,
 ) -> Row:
-    text, label = values.get(contract.text_column), values.get(contract.label_column)
+    content = MODALITIES[identity.modality].read(values, contract)
+    label = values.get(contract.label_column)
     task = values.get(contract.task_column)
     task = task_name(task) if _names_a_task(task) else default_task
-    return Row(place, item_digest(text, label), text, label, task, fields)
+    return Row(place, identity.item(content, label), content, label, task, fields)
 
 
-def _row_digest(row: Row, contract: DataSettings, default_task: str) -> str:
-    """Return the digest of all that a row says; its texts and labels are in its own."""
-    own = {contract.text_column, contract.label_column}
+def _row_digest(row: Row, contract: DataSettings, default_task: str, identity: Identity) -> str:
+    """Return the digest of all that a row says; its content and label are in its own."""
+    own = {MODALITIES[identity.modality].column(contract), contract.label_column}
     said = {
         name: value
         for name, value in parsed(row.raw).items()
@@ -213,7 +231,7 @@ def _row_digest(row: Row, contract: DataSettings, default_task: str) -> str:
     if isinstance(task, str):
         del said[contract.task_column]
     task = task_name(task) if _names_a_task(task) else default_task
-    return json_digest([row.digest, task, said])
+    return identity.value([row.digest, task, said])
 
 
 def _names_a_task(value: Any) -> TypeGuard[str]:
@@ -269,8 +287,7 @@ def _refuse_other_formats(source: Source) -> None:
         )
 
 
-def _refuse_wrong_columns(source: Source, columns: tuple[str, ...], contract: DataSettings) -> None:
-    expected = [contract.text_column, contract.label_column]
+def _refuse_wrong_columns(source: Source, columns: tuple[str, ...], expected: list[str]) -> None:
     missing = [name for name in expected if name not in columns]
     if missing:
         there = shown(list(columns)) or "none"

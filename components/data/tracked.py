@@ -152,8 +152,9 @@ def _stored(name: str, tree: Any, entries: dict[tuple[str, ...], str], copies: A
     for key, md5 in entries.items():
         tree.add(key, Meta(), HashInfo("md5", md5))
     tree.digest()
-    for each in copies:
-        put(each, tree.path, tree.fs, tree.oid)
+    cache, remote = copies
+    put(cache, tree.path, tree.fs, tree.oid)
+    put(remote, cache.oid_to_path(tree.oid), cache.fs, tree.oid)  # some servers take files alone
     return Tracked(name, str(tree.oid), len(tree))
 
 

@@ -11,16 +11,23 @@ rejected row keeps its line number, its values and every reason.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from components.data import contract as words
-from components.data.expectations import Outcome, run_checks, run_row_checks
+from components.data.expectations import (
+    Outcome,
+    checkable,
+    kind_of,
+    run_checks,
+    run_row_checks,
+)
+from components.data.modality import MODALITIES, Modality
 from components.data.records import parsed, shown
 from components.digest import canonical_json
 from components.exam_names import is_usable_task
+from components.identity import Identity, nfc
 from components.items import Item, make_item
 
 if TYPE_CHECKING:
@@ -28,8 +35,6 @@ if TYPE_CHECKING:
 
     from components.data.readers import Reading, Row
     from components.settings import DataSettings
-
-SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 PORTION_CHARS = 10_000_000
 ROW_CHARS = 200
@@ -82,8 +87,11 @@ def validate(reading: Reading, contract: DataSettings, known_labels: frozenset[s
     broken.
     """
     rows, reasons = reading.rows, Reasons()
-    outcomes = _check_rows(rows, contract, reasons)
-    items = {i: _item(row, contract) for i, row in enumerate(rows) if i not in reasons}
+    modality = MODALITIES[reading.identity.modality]
+    outcomes = _check_rows(rows, contract, modality, reasons)
+    items = {
+        i: _item(row, contract, reading.identity) for i, row in enumerate(rows) if i not in reasons
+    }
     outcomes += _check_pairs(rows, items, reasons)
     accepted = [item for i, item in items.items() if i not in reasons]
     rejected = _rejected(reading, reasons)
@@ -96,10 +104,12 @@ def validate(reading: Reading, contract: DataSettings, known_labels: frozenset[s
     )
 
 
-def _check_rows(rows: Sequence[Row], contract: DataSettings, reasons: Reasons) -> list[Outcome]:
+def _check_rows(
+    rows: Sequence[Row], contract: DataSettings, modality: Modality, reasons: Reasons
+) -> list[Outcome]:
     """Hold each row to the contract by itself; add what fails to `reasons`."""
-    tables = (_row_columns(portion, contract) for portion in _portions(rows))
-    outcomes = run_row_checks(tables, words.row_checks(contract))
+    tables = (_row_columns(portion, contract, modality) for portion in _portions(rows))
+    outcomes = run_row_checks(tables, words.row_checks(contract, modality))
     for outcome in outcomes:
         for i in outcome.rows:
             reasons.setdefault(i, []).append(_named(outcome.check.reason, rows[i]))
@@ -110,7 +120,7 @@ def _portions(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
     """Yield the rows in portions of bounded size; one without rows where there are none."""
     start = size = 0
     for i, row in enumerate(rows):
-        size += ROW_CHARS + sum(len(v) for v in (row.text, row.label) if isinstance(v, str))
+        size += ROW_CHARS + sum(len(v) for v in (row.content, row.label) if isinstance(v, str))
         if size > PORTION_CHARS:
             yield rows[start : i + 1]
             start, size = i + 1, 0
@@ -118,14 +128,15 @@ def _portions(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
         yield rows[start:]
 
 
-def _row_columns(rows: Sequence[Row], contract: DataSettings) -> dict[str, list[Any]]:
+def _row_columns(
+    rows: Sequence[Row], contract: DataSettings, modality: Modality
+) -> dict[str, list[Any]]:
     return {
-        "text": [_checkable(row.text) for row in rows],
-        "label": [_checkable(row.label) for row in rows],
-        "task": [_checkable(row.task) for row in rows],
-        "text_kind": [_kind(row.text) for row in rows],
-        "label_kind": [_kind(row.label) for row in rows],
-        "task_kind": [_kind(row.raw.get(contract.task_column)) for row in rows],
+        **modality.columns([row.content for row in rows]),
+        "label": [checkable(row.label) for row in rows],
+        "task": [checkable(row.task) for row in rows],
+        "label_kind": [kind_of(row.label) for row in rows],
+        "task_kind": [kind_of(row.raw.get(contract.task_column)) for row in rows],
         "task_usable": [_usable(row.task) for row in rows],
     }
 
@@ -223,40 +234,23 @@ def _identity(item: Item) -> tuple[str, str, tuple[tuple[str, str], ...]]:
     return item.digest, item.task, item.slices
 
 
-def _item(row: Row, contract: DataSettings) -> Item:
-    """Return the item in canonical form (NFC), so that one digest means one item."""
+def _item(row: Row, contract: DataSettings, identity: Identity) -> Item:
+    """Return the item in canonical form, so that one digest means one item."""
     values = parsed(row.raw) if contract.slice_columns else {}
     slices = {name: _slice(values.get(name)) for name in contract.slice_columns}
     present = {name: value for name, value in slices.items() if value}
-    return make_item(_nfc(row.text), _nfc(row.label), _nfc(row.task), present)
+    content = identity.canonical(row.content)
+    return make_item(content, nfc(row.label), nfc(row.task), present, identity)
 
 
 def _slice(value: Any) -> str:
     """Return a column's value as one printable line; empty where it is missing."""
     if value is None:
         return ""
-    text = _nfc(value if isinstance(value, str) else canonical_json(value))
+    text = nfc(value if isinstance(value, str) else canonical_json(value))
     return " ".join("".join(each if each.isprintable() else " " for each in text).split())
-
-
-def _checkable(value: Any) -> str | None:
-    """Return what the string checks look at; None where there is no string to check.
-
-    A lone surrogate has no UTF-8 form, so the checks are shown a control character instead.
-    """
-    return SURROGATE.sub("\0", _nfc(value)) if _kind(value) == "string" else None
 
 
 def _usable(task: str) -> str:
     """Tell whether a task has a usable name; control characters have a check of their own."""
     return "yes" if is_usable_task(re.sub(words.CONTROL_IN_NAME, "", task) or "-") else "no"
-
-
-def _kind(value: Any) -> str:
-    if isinstance(value, str):
-        return "string" if value.strip() else "missing"
-    return "missing" if value is None else type(value).__name__
-
-
-def _nfc(text: str) -> str:
-    return unicodedata.normalize("NFC", text)

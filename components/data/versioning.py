@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from components.data.dvc_locks import clear_dead_locks
 from components.data.tracked import file_md5, holds, put, track
-from components.errors import ConfigError, Corrupted, DataRejected, Retryable
+from components.errors import ConfigError, Corrupted, DataRejected, RatchetError, Retryable
 from components.files import write_bytes
 
 if TYPE_CHECKING:
@@ -47,10 +47,10 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class DataStore:
-    """The stored data of one root; `remote` is the folder that a second copy goes to."""
+    """The stored data of one root; a second copy goes to `remote`, a folder or an address."""
 
     root: Path
-    remote: Path
+    remote: Path | str
 
     def prepare(self) -> None:
         """Make the root a DVC repository if it is none, and clear locks of dead processes.
@@ -191,13 +191,16 @@ class DataStore:
         )
 
     def _config_text(self) -> str:
-        inside = self.remote.resolve().is_relative_to(self.root.resolve())
-        folder = self.root.resolve() / ".dvc"
-        url = os.path.relpath(self.remote.resolve(), folder) if inside else self.remote.resolve()
+        url, root = self._url(), self.root.resolve()
+        if isinstance(self.remote, Path) and Path(url).is_relative_to(root):
+            url = os.path.relpath(url, root / ".dvc")
         return (
             "[core]\n    no_scm = true\n    analytics = false\n    check_update = false\n"
             f"    remote = {REMOTE}\n['remote \"{REMOTE}\"']\n    url = {url}\n"
         )
+
+    def _url(self) -> str:
+        return self.remote if isinstance(self.remote, str) else str(self.remote.resolve())
 
     @contextmanager
     def _repo(self) -> Iterator[Any]:
@@ -218,7 +221,7 @@ class DataStore:
             "check_update": False,
             "site_cache_dir": str(root / ".dvc" / SITE),
         }
-        remote = {REMOTE: {"url": str(self.remote.resolve())}}
+        remote = {REMOTE: {"url": self._url()}}
         with Repo(str(root), config={"core": core, "remote": remote}) as repo:
             yield repo
 
@@ -230,6 +233,9 @@ class DataStore:
         from dvc.rwlock import RWLockFileCorruptedError, RWLockFileFormatError
         from dvc_data.hashfile.cache import DiskError
 
+        faults: tuple[type[Exception], ...] = (DvcException, DiskError, sqlite3.Error, OSError)
+        if isinstance(self.remote, str):  # whatever the client of its server throws
+            faults = (Exception,)
         deadline = time.monotonic() + LOCK_WAIT_SECONDS
         while True:
             try:
@@ -248,10 +254,12 @@ class DataStore:
                     f"{' '.join(str(error).split())}",
                     "Mend the file, or move it away: Ratchet writes the one that it needs.",
                 ) from None
-            except (DvcException, DiskError, sqlite3.Error, OSError) as error:
+            except RatchetError:
+                raise
+            except faults as error:
                 raise Retryable(
-                    f"DVC failed in {self.root}: {' '.join(str(error).split())}.",
-                    "Check disk space and permissions, then run this again.",
+                    f"DVC failed in {self.root}: {' '.join(str(error).split()) or repr(error)}.",
+                    f"Check disk space, permissions and {self.remote}, then run this again.",
                 ) from error
             clear_dead_locks(self.root / ".dvc" / "tmp")
             time.sleep(LOCK_POLL_SECONDS)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +44,7 @@ TINY_TRAINING = {
 }
 
 
-TINY_STRATEGY = {"parent_mix": 1.0}
+TINY_STRATEGY = {"update_share": 1.0}
 """Whole steps: a poisoned batch of the size of all before must do its harm in one."""
 
 
@@ -114,7 +115,7 @@ class _Stream:
         return split_items(checked.accepted, fraction, self._settings.seed, held, trained)
 
     def _learn(self, split: Split) -> Bundle:
-        from components.training.candidate import Lesson, learn
+        from components.training.candidate import Lesson, learn, replayed_refs
 
         lesson = Lesson(
             batch=split.train[0].digest,
@@ -122,8 +123,10 @@ class _Stream:
             parent=self._champion,
             anchors={},
             wall="reference",
-            replay=lambda refs: [self._learned[ref.item] for ref in refs],
+            replayed=(),
         )
+        refs = replayed_refs(lesson, self._settings)
+        lesson = replace(lesson, replayed=tuple(self._learned[ref.item] for ref in refs))
         return learn(self._base, self._bundles, lesson, self._settings)
 
     def _judge(self, split: Split, bundle: Bundle) -> Decision:

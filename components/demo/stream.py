@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from components.digest import text_digest
 from components.files import write_bytes
+from components.identity import PLAIN
 
 Kind = Literal["holdout", "batch", "watch"]
 Rated = tuple[str, float, str]
@@ -58,7 +58,7 @@ class Dealer:
         for task in sorted(ratings):
             own = []
             for _, rating, text in ratings[task]:
-                near = text_digest(text)
+                near = PLAIN.near(text)
                 if near not in seen and any(c.isalnum() for c in text) and text.isprintable():
                     seen.add(near)
                     own.append((text, rating))

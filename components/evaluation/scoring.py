@@ -93,7 +93,7 @@ def score(
             known = {}
         missing = [asked[digest] for digest in sorted(asked.keys() - known.keys())]
         if missing:
-            texts = [item.text for item in missing]
+            texts = [item.content for item in missing]
             fresh = _scored(predict(base, bundle, texts, placement, cache, progress), missing)
             store.put(key, fresh)
             known |= fresh
@@ -120,7 +120,7 @@ def differing(
 ) -> list[Item]:
     """Return the items whose given answer is not what the version answers, near ties apart."""
     items = list(answers)
-    prediction = predict(base, bundle, [i.text for i in items], placement, cache, progress)
+    prediction = predict(base, bundle, [i.content for i in items], placement, cache, progress)
     places = {label: place for place, label in enumerate(prediction.classes)}
     fresh, found = _scored(prediction, items), []
     for item, row in zip(items, prediction.probabilities, strict=True):

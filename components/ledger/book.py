@@ -19,9 +19,8 @@ from sqlalchemy.engine import Connection
 
 from components.clock import Clock
 from components.errors import NeedsHuman, Retryable
-from components.ledger import chain, leases
+from components.ledger import chain, layout, leases
 from components.ledger.chain import Event
-from components.ledger.database import Database
 from components.ledger.events import LedgerAccepted, Payload, encode, read
 from components.ledger.head_file import Head, difference, newest, read_note, write_note
 from components.ledger.leases import Lease
@@ -41,7 +40,7 @@ class Ledger:
     """The ledger of one root.
 
     Args:
-        path: the SQLite file; it is made where missing.
+        path: the file; it is made where missing.
         clock: tells the time that events carry.
         actor: who causes the events that are appended, for instance "pipeline"; "" says nothing.
 
@@ -56,7 +55,7 @@ class Ledger:
         self.actor = actor
         self.path = path
         self.place = str(path)
-        self._database = Database(path)
+        self._database = layout.open_database(path)
 
     def append(self, said: Payload, lease: Lease | None) -> Event:
         """Append one event and apply it to the projections, in one transaction.
@@ -129,7 +128,7 @@ class Ledger:
         return self._database.reading()
 
     def writing(self) -> AbstractContextManager[Connection]:
-        """Open one immediate write transaction; an exception undoes all of it."""
+        """Open one write transaction, the only one from its start; an exception undoes it."""
         return self._database.writing()
 
     @contextmanager

@@ -1,7 +1,8 @@
-"""The SQLite file of a ledger: made in one step, read and written in whole transactions.
+"""The database of a ledger, SQLite: all that the rest of the room need not know of it.
 
 Concept: writers begin with BEGIN IMMEDIATE, so two of them never read the same tail; readers
-see one instant. The file is only ever made whole, so an empty one is damage.
+see one instant. The file is only ever made whole, so an empty one is damage. Everything else in
+this room speaks SQLAlchemy's core, so that another database could stand here.
 
 Promise: every fault of the database leaves as one of Ratchet's errors; no file is made where
 one got lost.
@@ -9,10 +10,12 @@ one got lost.
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 from filelock import FileLock
@@ -21,8 +24,8 @@ from sqlalchemy.exc import DatabaseError, MultipleResultsFound, NoResultFound
 
 from components.errors import Corrupted, RatchetError, Retryable
 from components.files import write_bytes
-from components.ledger import layout
 from components.ledger.chain import REMEDY
+from components.sqlite_schema import INTERNAL, Defined
 
 BUSY_SECONDS = 30.0
 
@@ -37,25 +40,18 @@ _UNUSABLE = (
 
 
 class Database:
-    """One ledger file, made where it is missing and brought to the layout of this code.
+    """One file, made where it is missing: `fill` writes the tables of a new one.
 
     Raises:
-        ConfigError: a newer Ratchet wrote it.
-        Corrupted: it is empty, or no ledger.
-        Retryable: it can't be opened or made now.
+        Retryable: it can't be made now.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, fill: Callable[[Connection], None]) -> None:
         self.path = path.absolute()
         self._engine = sa.create_engine("sqlite://", creator=self._connect, poolclass=sa.NullPool)
         self._writer = self._engine.execution_options(write=True)
         sa.event.listen(self._engine, "begin", _begin)
-        self._make()
-        with self.reading() as connection:
-            current = layout.is_current(connection, str(path))
-        if not current:
-            with self.writing() as connection:
-                layout.migrate(connection, str(path))
+        self._make(fill)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -69,13 +65,13 @@ class Database:
         with self._translated(), self._writer.begin() as connection:
             yield connection
 
-    def _make(self) -> None:
+    def _make(self, fill: Callable[[Connection], None]) -> None:
         try:
             if not self.path.exists():
                 self.path.parent.mkdir(parents=True, exist_ok=True)
                 with FileLock(f"{self.path}.lock"):
                     if not self.path.exists():
-                        write_bytes(self.path, _empty_ledger())
+                        write_bytes(self.path, _filled(fill))
         except OSError as error:
             raise Retryable(
                 f"The ledger {self.path} can't be made: {error}.",
@@ -135,12 +131,58 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-def _empty_ledger() -> bytes:
-    with layout.scratch() as connection:
-        driver = connection.connection.driver_connection
-        assert isinstance(driver, sqlite3.Connection)
+@contextmanager
+def in_memory(fill: Callable[[Connection], None]) -> Iterator[Connection]:
+    """Open a database of its own in memory, with the tables that `fill` writes."""
+    engine = sa.create_engine("sqlite://")
+    try:
+        with engine.begin() as connection:
+            fill(connection)
+            yield connection
+    finally:
+        engine.dispose()
+
+
+def _filled(fill: Callable[[Connection], None]) -> bytes:
+    with in_memory(fill) as connection:
+        driver = _driver(connection)
         driver.commit()
         return driver.serialize()
+
+
+def _driver(connection: Connection) -> sqlite3.Connection:
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, sqlite3.Connection)
+    return driver
+
+
+def layout_number(connection: Connection) -> int:
+    """Return the number that the database was given last; 0 before any."""
+    return int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
+
+
+def set_layout_number(connection: Connection, number: int) -> None:
+    """Give the database a number, in the caller's transaction."""
+    connection.exec_driver_sql(f"PRAGMA user_version = {number}")
+
+
+def damage(connection: Connection) -> str | None:
+    """Say what is wrong with the file itself; None where it is whole."""
+    said = connection.exec_driver_sql("PRAGMA integrity_check").scalars().all()
+    return None if said == ["ok"] else str(said[0])
+
+
+def defined(connection: Connection) -> dict[str, Defined]:
+    """Return what the database defines, by name: tables, indexes, views and triggers."""
+    asked = "SELECT type, name, tbl_name, ifnull(sql, '') FROM sqlite_master"
+    found = [Defined(*row) for row in connection.exec_driver_sql(asked)]
+    return {each.name: each for each in found if not each.name.startswith(INTERNAL)}
+
+
+def among(values: Iterable[str]) -> sa.Select[Any]:
+    """Return texts as a subquery: one parameter, however many there are."""
+    listed = sa.func.json_each(json.dumps(sorted(set(values)))).table_valued("value")
+    return sa.select(listed.c.value)
 
 
 def as_stored(connection: Connection) -> Connection:
@@ -149,7 +191,5 @@ def as_stored(connection: Connection) -> Connection:
     A text that is no UTF-8 comes back with lone surrogates, which nothing stored has; a BLOB
     stays bytes. So whatever was changed compares as different.
     """
-    driver = connection.connection.driver_connection
-    assert isinstance(driver, sqlite3.Connection)
-    driver.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
+    _driver(connection).text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
     return connection

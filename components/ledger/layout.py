@@ -2,24 +2,25 @@
 
 Concept: only `events`, `head` and `leases` hold facts, so only they are ever changed step by
 step. The projections are dropped after a step and filled again from the events. The number of
-the last step taken is kept in the file itself, as SQLite's `user_version`.
+the last step taken is kept in the database itself.
 
 Promise: steps are only ever added at the end. A ledger of a newer Ratchet is refused.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from components.errors import ConfigError, Corrupted, RatchetError
-from components.ledger import schema
+from components.ledger import database, schema
 from components.ledger.chain import REMEDY, Event, read_chain
+from components.ledger.database import Database
 from components.ledger.events import NewerEvent, read
 from components.ledger.projections import apply
 
@@ -44,7 +45,8 @@ STEPS = (
             "CREATE TABLE head (seq INTEGER NOT NULL PRIMARY KEY, hash VARCHAR(64) NOT NULL)",
             "CREATE TABLE leases (name VARCHAR(200) NOT NULL PRIMARY KEY, "
             "token INTEGER NOT NULL, holder VARCHAR(200) NOT NULL, expires VARCHAR(40) NOT NULL)",
-            "INSERT INTO head VALUES (0, printf('%064d', 0))",
+            "INSERT INTO head VALUES "
+            "(0, '0000000000000000000000000000000000000000000000000000000000000000')",
         ),
     ),
     Step(
@@ -62,9 +64,21 @@ def newest() -> int:
     return STEPS[-1].number
 
 
-def number_of(connection: Connection) -> int:
-    """Return the number of the last step that a database has taken; 0 is no ledger."""
-    return int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
+def open_database(path: Path) -> Database:
+    """Open a ledger's database, made where it is missing and brought to this code's layout.
+
+    Raises:
+        ConfigError: a newer Ratchet wrote it.
+        Corrupted: it is empty, or no ledger.
+        Retryable: it can't be opened or made now.
+    """
+    found = Database(path, _fill)
+    with found.reading() as connection:
+        current = is_current(connection, str(path))
+    if not current:
+        with found.writing() as connection:
+            migrate(connection, str(path))
+    return found
 
 
 def is_current(connection: Connection, place: str) -> bool:
@@ -74,7 +88,7 @@ def is_current(connection: Connection, place: str) -> bool:
         ConfigError: a newer Ratchet wrote it.
         Corrupted: it is no ledger.
     """
-    number = number_of(connection)
+    number = database.layout_number(connection)
     if number > newest():
         raise ConfigError(
             f"The ledger {place} has layout {number}; this Ratchet knows layouts up to {newest()}.",
@@ -102,7 +116,7 @@ def refill(connection: Connection, events: list[Event], place: str) -> None:
     """
     schema.metadata.drop_all(connection, tables=schema.projections)
     for index in (index for table in schema.projections for index in table.indexes):
-        connection.exec_driver_sql(f"DROP INDEX IF EXISTS {index.name}")  # of a renamed table
+        connection.execute(sa.schema.DropIndex(index, if_exists=True))  # of a renamed table
     schema.metadata.create_all(connection, tables=schema.projections)
     for event in events:
         try:
@@ -117,23 +131,20 @@ def refill(connection: Connection, events: list[Event], place: str) -> None:
             ) from error
 
 
-@contextmanager
-def scratch() -> Iterator[Connection]:
+def scratch() -> AbstractContextManager[Connection]:
     """Open a new, empty ledger in memory."""
-    engine = sa.create_engine("sqlite://")
-    try:
-        with engine.begin() as connection:
-            _take_steps(connection)
-            schema.metadata.create_all(connection, tables=schema.projections)
-            yield connection
-    finally:
-        engine.dispose()
+    return database.in_memory(_fill)
+
+
+def _fill(connection: Connection) -> None:
+    _take_steps(connection)
+    schema.metadata.create_all(connection, tables=schema.projections)
 
 
 def _take_steps(connection: Connection) -> None:
-    before = number_of(connection)
+    before = database.layout_number(connection)
     for step in STEPS:
         if step.number > before:
             for statement in step.statements:
-                connection.exec_driver_sql(statement)
-            connection.exec_driver_sql(f"PRAGMA user_version = {step.number}")
+                connection.execute(sa.text(statement))
+            database.set_layout_number(connection, step.number)

@@ -14,11 +14,10 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from components.errors import Corrupted
-from components.ledger import layout, schema
+from components.ledger import database, layout, schema
 from components.ledger.book import Ledger
 from components.ledger.chain import GENESIS, REMEDY, read_chain
-from components.ledger.database import as_stored
-from components.sqlite_schema import INTERNAL
+from components.sqlite_schema import Defined
 
 REBUILD = "Run `ratchet reconcile --rebuild` to fill the projections again from the events."
 
@@ -40,9 +39,9 @@ def verify(ledger: Ledger) -> Verified:
     """
     with layout.scratch() as fresh:
         with ledger.reading() as connection:
-            as_stored(connection)
+            database.as_stored(connection)
             _check_file(connection, ledger.place)
-            defined, made = _objects(connection), _objects(fresh)
+            defined, made = database.defined(connection), database.defined(fresh)
             _check_tables(defined, made, ledger.place)
             events = read_chain(connection, ledger.place)
             found = {table: _rows(connection, table) for table in schema.projections}
@@ -54,8 +53,8 @@ def verify(ledger: Ledger) -> Verified:
                     "the events say.",
                     REBUILD,
                 )
-    beside = sorted(name for name in defined.keys() - made if not name.startswith(INTERNAL))
-    return Verified(len(events), events[-1].hash if events else GENESIS, tuple(beside))
+    beside = tuple(sorted(defined.keys() - made))
+    return Verified(len(events), events[-1].hash if events else GENESIS, beside)
 
 
 def rebuild(ledger: Ledger) -> int:
@@ -65,34 +64,26 @@ def rebuild(ledger: Ledger) -> int:
         Corrupted: the events themselves do not hold; nothing was changed.
     """
     with ledger.writing() as connection:
-        events = read_chain(as_stored(connection), ledger.place)
+        events = read_chain(database.as_stored(connection), ledger.place)
         layout.refill(connection, events, ledger.place)
     return len(events)
 
 
 def _check_file(connection: Connection, place: str) -> None:
-    said = connection.exec_driver_sql("PRAGMA integrity_check").scalars().all()
-    if said != ["ok"]:
-        raise Corrupted(f"The file of the ledger {place} is damaged: {said[0]}.", REMEDY)
+    found = database.damage(connection)
+    if found is not None:
+        raise Corrupted(f"The file of the ledger {place} is damaged: {found}.", REMEDY)
 
 
-def _objects(connection: Connection) -> dict[str, tuple[Any, ...]]:
-    """Return what the file defines: name -> (type, table, definition)."""
-    rows = connection.exec_driver_sql("SELECT name, type, tbl_name, sql FROM sqlite_master")
-    return {row[0]: tuple(row[1:]) for row in rows}
-
-
-def _check_tables(
-    found: dict[str, tuple[Any, ...]], expected: dict[str, tuple[Any, ...]], place: str
-) -> None:
+def _check_tables(found: dict[str, Defined], expected: dict[str, Defined], place: str) -> None:
     """Let pass the tables and indexes that Ratchet made, besides what only reads them."""
     projections = {table.name for table in schema.projections}
-    triggers = {name: each for name, each in found.items() if each[0] == "trigger"}
-    for name, (_, table, _) in (expected | triggers).items():
+    triggers = {name: each for name, each in found.items() if each.kind == "trigger"}
+    for name, each in (expected | triggers).items():
         if found.get(name) != expected.get(name):
             raise Corrupted(
                 f"`{name}` of the ledger {place} is missing, or not as Ratchet made it.",
-                REBUILD if table in projections else REMEDY,
+                REBUILD if each.table in projections else REMEDY,
             )
 
 

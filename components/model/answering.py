@@ -1,7 +1,8 @@
 """The front door: a bundle's folder and its base in, something that answers out.
 
-Concept: `state.json` names the kind of a version, and of its adapter and its head; each kind is
-a row of a table. `Answerer` is all that the gate, the command line and a served model see.
+Concept: `state.json` names the kind of a version, and of its adapter, its head and what it
+answers to; each kind is a row of a table. `Answerer` is all that the gate, the command line and a
+served model see.
 
 Promise: a text's answer does not depend on the other texts (see `encoding` for the fixed shapes
 that hold this, and for what remains). A kind that this code does not know is refused, never
@@ -22,6 +23,7 @@ from .adapters import METHODS
 from .bundle import Bundle, open_bundle
 from .classifier import check_base, load_classifier
 from .determinism import fixed_threads
+from .encoding import ENCODERS
 from .heads import HEADS
 from .placement import Placement
 from .prediction import Prediction, from_logits
@@ -98,7 +100,7 @@ def _all_parts(bundle: Bundle, task: str) -> str:
 KINDS: dict[str, Kind] = {"classifier": Kind(_load_classifier, _all_parts)}
 """What `kind` in `state.json` may name."""
 
-_OPEN: OrderedDict[tuple[str, Placement, ActivationCache | None], Answerer] = OrderedDict()
+_OPEN: OrderedDict[tuple[str, str, Placement, ActivationCache | None], Answerer] = OrderedDict()
 
 
 def open_version(
@@ -120,16 +122,16 @@ def open_version(
         Corrupted: a file is changed, missing or not listed.
         ConfigError: it was trained on another base, or is of a kind that is not known here.
     """
-    return answerer(base, open_bundle(folder.parent, folder.name), placement, cache)
+    return load_version(base, open_bundle(folder.parent, folder.name), placement, cache)
 
 
-def answerer(
+def load_version(
     base: Base,
     bundle: Bundle,
     placement: Placement | None = None,
     cache: ActivationCache | None = None,
 ) -> Answerer:
-    """Return the version that an opened bundle holds; the last few stay loaded.
+    """Return the version that an opened bundle holds; whoever asks holds its memory.
 
     Raises:
         ConfigError: as `open_version`.
@@ -138,10 +140,20 @@ def answerer(
     kind = kind_of(bundle)
     if placement is None:
         placement = Placement("cpu", "float32", bundle.max_tokens, 1)
-    placement = replace(placement, max_tokens=bundle.max_tokens)
-    key = (bundle.digest, placement, cache)
+    return kind.load(base, bundle, replace(placement, max_tokens=bundle.max_tokens), cache)
+
+
+def answerer(
+    base: Base, bundle: Bundle, placement: Placement, cache: ActivationCache | None = None
+) -> Answerer:
+    """Return what `load_version` does; the last few versions stay loaded.
+
+    Raises:
+        ConfigError: as `open_version`.
+    """
+    key = (base.digest, bundle.digest, placement, cache)
     if key not in _OPEN:
-        _OPEN[key] = kind.load(base, bundle, placement, cache)
+        _OPEN[key] = load_version(base, bundle, placement, cache)
     _OPEN.move_to_end(key)
     while len(_OPEN) > KEPT_VERSIONS:
         _OPEN.popitem(last=False)
@@ -154,7 +166,7 @@ def deciding_parts(bundle: Bundle, task: str) -> str:
 
 
 def kind_of(bundle: Bundle) -> Kind:
-    """Return the row of a bundle's kind; its adapter's and head's kinds are known as well.
+    """Return the row of a bundle's kind; its adapter's, head's and modality's are known as well.
 
     Raises:
         ConfigError: one of them is not known here.
@@ -164,6 +176,7 @@ def kind_of(bundle: Bundle) -> Kind:
         "kind": (state.get("kind", "classifier"), KINDS),
         "adapter method": (state["adapter"]["method"], METHODS),
         "head": (state["head"], HEADS),
+        "modality": (state.get("modality", "text"), ENCODERS),
     }
     for what, (name, table) in named.items():
         if name not in table:

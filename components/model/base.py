@@ -1,4 +1,4 @@
-"""The frozen base model: found, checked against its digest, loaded once.
+"""The frozen base model: checked against its digest, loaded once.
 
 Concept: a base is a folder of safetensors, `config.json` and `tokenizer.json`; its digest
 covers exactly these. Every adapted model is a fork: its own module objects over the same
@@ -17,8 +17,8 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..digest import file_digest, json_digest
 from ..errors import ConfigError
+from .base_lookup import base_digest, named_base
 from .determinism import fixed_threads
 from .quiet import quiet_transformers
 
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
 
     from .placement import Placement
 
-_DESCRIBING = ("config.json", "tokenizer.json")
-_WANTED = ["*.json", "*.safetensors", "*.txt"]
-_FROM_HUB: dict[str, Any] = {"allow_patterns": _WANTED, "ignore_patterns": ["*/*"]}
 _AS_LOADED = ("cpu", "float32", "sdpa")
 _LOADED: dict[tuple[str, str], Base] = {}
 
@@ -99,7 +96,7 @@ def load_base(settings: ModelSettings, root: Path) -> Base:
             weights only, no fast tokenizer, weights that do not fit its config, or takes
             fewer tokens than `model.max_tokens`.
     """
-    folder = _find(settings.base, root)
+    folder = named_base(settings.base, root)
     digest = base_digest(folder)
     if settings.base_digest not in (None, digest):
         raise ConfigError(
@@ -109,7 +106,7 @@ def load_base(settings: ModelSettings, root: Path) -> Base:
         )
     name = folder.name if Path(settings.base).is_absolute() else settings.base
     if (name, digest) not in _LOADED:
-        _LOADED[name, digest] = _load(name, digest, folder)
+        _LOADED[name, digest] = read_base(name, digest, folder)
     base = _LOADED[name, digest]
     if settings.max_tokens > base.max_tokens:
         raise ConfigError(
@@ -120,89 +117,12 @@ def load_base(settings: ModelSettings, root: Path) -> Base:
     return base
 
 
-def base_digest(folder: Path) -> str:
-    """Return the identity of a base: the digest of its sorted [[file name, SHA-256], ...].
-
-    Covers `base_files`.
+def read_base(name: str, digest: str, folder: Path) -> Base:
+    """Load the base in `folder`, whose digest was checked.
 
     Raises:
-        ConfigError: one of the three is missing.
+        ConfigError: it has no fast tokenizer, or weights that do not fit its config.
     """
-    weights = sorted(folder.glob("*.safetensors"))
-    if not weights:
-        pickled = [path.name for path in sorted(folder.iterdir()) if path.suffix == ".bin"]
-        found = f"only pickled weights ({', '.join(pickled)})" if pickled else "no weights"
-        raise ConfigError(
-            f"The base at {folder} has {found}; Ratchet reads safetensors alone.",
-            "Convert it: load it in a sandbox and call save_pretrained(safe_serialization=True).",
-        )
-    for name in _DESCRIBING:
-        if not (folder / name).is_file():
-            raise ConfigError(
-                f"The base at {folder} has no {name}.",
-                "Save the model and its fast tokenizer there with save_pretrained().",
-            )
-    return json_digest(sorted([path.name, file_digest(path)] for path in base_files(folder)))
-
-
-def base_files(folder: Path) -> list[Path]:
-    """Return what a base's digest covers: `*.safetensors`, `config.json`, `tokenizer.json`."""
-    return [*sorted(folder.glob("*.safetensors")), *(folder / name for name in _DESCRIBING)]
-
-
-def local_base(base: str, root: Path) -> Path | None:
-    """Return the folder of a base that is on this machine already; nothing is downloaded."""
-    folder = root / Path(base).expanduser()
-    if folder.is_dir():
-        return folder.resolve()
-    return None if base.count("/") > 1 or base.startswith((".", "~", "/")) else _cached(base)
-
-
-def _find(base: str, root: Path) -> Path:
-    folder = root / Path(base).expanduser()
-    if folder.is_dir():
-        return folder.resolve()
-    if Path(base).is_absolute() or base.startswith((".", "~")) or base.count("/") > 1:
-        raise ConfigError(
-            f"`model.base` is {base!r}, but there is no folder {folder}.",
-            "Name the folder of a saved model, or a hub id such as"
-            " sentence-transformers/all-MiniLM-L6-v2.",
-        )
-    return _from_hub(base)
-
-
-def _from_hub(base: str) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HFValidationError
-
-    cached = _cached(base)
-    if cached is not None:
-        return cached
-    try:
-        return Path(snapshot_download(base, **_FROM_HUB))
-    except (HFValidationError, OSError, ValueError) as error:
-        raise ConfigError(
-            f"`model.base` is {base!r}: no such folder, and the hub gave none"
-            f" ({type(error).__name__}).",
-            "Check the name and the network, or point it at a local folder;"
-            " `ratchet demo` fetches a small base with pip, without the hub.",
-        ) from error
-
-
-def _cached(base: str) -> Path | None:
-    """Return a whole base in the hub's local cache."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HFValidationError
-
-    try:
-        cached = Path(snapshot_download(base, local_files_only=True, **_FROM_HUB))
-    except (HFValidationError, OSError):
-        return None  # not in the cache: what the download says is the better message
-    whole = all((cached / name).is_file() for name in _DESCRIBING)
-    return cached if whole and any(cached.glob("*.safetensors")) else None
-
-
-def _load(name: str, digest: str, folder: Path) -> Base:
     import torch
     from transformers import AutoModel
 
@@ -252,10 +172,7 @@ def _tokenizer(folder: Path) -> Any:
 
 
 def _as_digested(tokenizer: Any) -> None:
-    """Cut and pad as `tokenizer.json` says; no digest covers `tokenizer_config.json`.
-
-    `RatchetModel` does the same where it is served.
-    """
+    """Cut and pad as `tokenizer.json` says; no digest covers `tokenizer_config.json`."""
     backend = tokenizer.backend_tokenizer
     tokenizer.truncation_side = (backend.truncation or {}).get("direction", "right")
     tokenizer.padding_side = (backend.padding or {}).get("direction", "right")

@@ -55,17 +55,26 @@ HISTORY = frozenset(
 """What `state.json` says of how the version came to be; everything else in it decides answers."""
 
 
+class ChangedBundle(Corrupted):
+    """A bundle's files are not those that its digest names; `fault` says which, and how."""
+
+    def __init__(self, folder: Path, fault: str) -> None:
+        super().__init__(f"Bundle {folder}: {fault}.", _REMEDY)
+        self.fault = fault
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """A named part to write into a bundle.
 
     `write` gets the bundle's folder and makes files there that begin with `name`; what is for
-    learning only never decides an answer.
+    learning only never decides an answer. `tensors`: what `write` will write of them, by name.
     """
 
     name: str
     role: Role
     write: Callable[[Path], None]
+    tensors: dict[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,15 +134,18 @@ class Bundle:
         """Return the value of a JSON file of the bundle."""
         return _read_json(self.folder / name)
 
+    def tensors(self, part: str) -> dict[str, Tensor]:
+        """Return a part's tensors by name; none where it has no file of them."""
+        file = f"{part}.safetensors"
+        return read_tensors(self.folder / file) if file in self.files else {}
+
     def head_tensors(self) -> dict[str, Tensor]:
         """Return the head's tensors by name."""
-        return read_tensors(self.folder / "head.safetensors")
+        return self.tensors("head")
 
     def strategy_state(self) -> State:
         """Return what the strategy left for the next batch."""
-        tensors = self.folder / "strategy.safetensors"
-        values = self.read_json("strategy.json")["values"]
-        return State(values, read_tensors(tensors) if tensors.exists() else {})
+        return State(self.read_json("strategy.json")["values"], self.tensors("strategy"))
 
 
 def part_of(file: str) -> str:
@@ -148,7 +160,9 @@ def json_part(name: str, role: Role, value: Any) -> Part:
 
 def tensors_part(name: str, role: Role, tensors: dict[str, Tensor]) -> Part:
     """Return a part that is one safetensors file."""
-    return Part(name, role, lambda folder: write_tensors(folder / f"{name}.safetensors", tensors))
+    return Part(
+        name, role, lambda folder: write_tensors(folder / f"{name}.safetensors", tensors), tensors
+    )
 
 
 def strategy_part(state: State) -> Part:
@@ -159,7 +173,7 @@ def strategy_part(state: State) -> Part:
         if state.tensors:
             write_tensors(folder / "strategy.safetensors", state.tensors)
 
-    return Part("strategy", "learns", write)
+    return Part("strategy", "learns", write, state.tensors)
 
 
 def write_bundle(bundles: Path, state: dict[str, Any], parts: Iterable[Part]) -> Bundle:
@@ -188,7 +202,8 @@ def open_bundle(bundles: Path, digest: str) -> Bundle:
     """Verify the bundle called `digest` and return it.
 
     Raises:
-        Corrupted: it is missing, or a file in it is changed, missing or not listed.
+        ChangedBundle: it is missing, or a file in it is changed, missing or not listed.
+        Corrupted: it has a format that is not known here.
     """
     folder = bundles / digest
     files = _verified_files(folder, digest)
@@ -218,17 +233,17 @@ def _verified_files(folder: Path, digest: str) -> dict[str, str]:
     try:
         manifest = (folder / MANIFEST).read_bytes()
     except OSError:
-        raise Corrupted(f"Bundle {folder} has no readable {MANIFEST}.", _REMEDY) from None
+        raise ChangedBundle(folder, f"there is no readable {MANIFEST}") from None
     if bytes_digest(manifest) != digest:
-        raise Corrupted(f"Bundle {folder}: {MANIFEST} is not what the digest names.", _REMEDY)
+        raise ChangedBundle(folder, f"{MANIFEST} is not what the digest names")
     listed: dict[str, str] = json.loads(manifest)
     present = set(listing(folder)) - {MANIFEST}
     for name in sorted(present.symmetric_difference(listed)):
         problem = "is not listed" if name in present else "is missing"
-        raise Corrupted(f"Bundle {folder}: {name} {problem} in {MANIFEST}.", _REMEDY)
+        raise ChangedBundle(folder, f"{name} {problem} in {MANIFEST}")
     for name, wanted in listed.items():
         if file_digest(folder / name) != wanted:
-            raise Corrupted(f"Bundle {folder}: {name} was changed.", _REMEDY)
+            raise ChangedBundle(folder, f"{name} was changed")
     return listed
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import ConfigError
 from .adapters import METHODS
-from .encoding import infer, one_row, pad, pooled, rows_a_pass, tokenise
+from .encoding import ENCODERS, Encoder, infer, infer_singly, pad, pooled, tokenise
 from .frozen import Frozen
 from .heads import HEADS
 from .progress import Progress, silent
@@ -53,6 +53,7 @@ class Classifier:
     """An adapted model with its head.
 
     `head` maps (n, hidden_size) features to (n, n_labels) logits; `labels` names the columns.
+    `encode` makes of contents what `base` is fed.
     """
 
     base: Base
@@ -60,6 +61,7 @@ class Classifier:
     head: nn.Module
     labels: tuple[str, ...]
     placement: Placement
+    encode: Encoder = tokenise
 
     @property
     def device(self) -> str:
@@ -90,10 +92,11 @@ class Classifier:
         if not texts:
             return np.zeros((0, len(self.labels)), np.float32)
         limit = self.placement.max_tokens
-        rows = tokenise(self.base, texts, limit)
+        rows = self.encode(self.base, texts, limit)
+        if self.placement.alone:
+            return infer_singly(self._answer, rows, progress)
         self.prepare(rows)
-        size = one_row if self.placement.alone else rows_a_pass
-        return infer(self._answer, rows, limit, progress, size)
+        return infer(self._answer, rows, limit, progress)
 
     def _answer(self, rows: list[list[int]], length: int) -> Tensor:
         logits: Tensor = self.head(self.features(rows, length))
@@ -135,19 +138,20 @@ def make_body(
 def load_classifier(
     base: Base, bundle: Bundle, placement: Placement, cache: ActivationCache | None = None
 ) -> Classifier:
-    """Return the version that `bundle` holds, ready to answer; its own modules throughout.
-
-    Raises:
-        ConfigError: the bundle was trained on another base.
-    """
-    check_base(base, bundle)
+    """Return the version that `bundle` holds, ready to answer; its own modules throughout."""
     method = METHODS[bundle.state["adapter"]["method"]]
-    body = make_body(base, placement, lambda fork: method.load(fork, bundle.adapter, False), cache)
+
+    def attach(fork: nn.Module) -> nn.Module:
+        adapted = method.load(fork, bundle.adapter, False)
+        return method.merge(adapted) if placement.alone and method.merge else adapted
+
+    body = make_body(base, placement, attach, cache)
     grow = HEADS[bundle.state["head"]]
     head = grow(bundle.head_tensors(), base.hidden_size, len(bundle.labels)).to(placement.device)
     body.model.eval().requires_grad_(False)
     head.eval().requires_grad_(False)
-    return Classifier(base, body, head, bundle.labels, placement)
+    encode = ENCODERS[bundle.state.get("modality", "text")]
+    return Classifier(base, body, head, bundle.labels, placement, encode)
 
 
 def check_base(base: Base, bundle: Bundle) -> None:

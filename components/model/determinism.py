@@ -16,12 +16,6 @@ from ..errors import ConfigError
 
 Device = Literal["auto", "cpu", "cuda"]
 
-# OpenMP reads it when PyTorch is first imported, which this room does inside functions only.
-# Threads that spin while they wait made 200 rows take 23 s instead of 6 on a busy machine
-# with 2 cores; the bytes are the same.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
-
 _first_process: int | None = None
 
 

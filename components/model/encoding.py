@@ -41,6 +41,13 @@ def tokenise(base: Base, texts: Sequence[str], max_tokens: int) -> list[list[int
     return [list(ids) or [base.pad_id] for ids in encoded["input_ids"]]
 
 
+Encoder = Callable[["Base", Sequence[str], int], list[list[int]]]
+"""(base, contents, the most tokens of one) -> what the model is fed for each, never empty."""
+
+ENCODERS: dict[str, Encoder] = {"text": tokenise}
+"""What `modality` in `state.json` may name; a state without one is of texts."""
+
+
 def padded_length(tokens: int, max_tokens: int) -> int:
     """Return the length that a text of `tokens` tokens is padded to, at most `max_tokens`.
 
@@ -76,11 +83,6 @@ def pooled(model: nn.Module, ids: Tensor, mask: Tensor) -> Tensor:
 def rows_a_pass(length: int) -> int:
     """Return how many rows an inference pass of this padded length has."""
     return max(PASS_ROWS, PASS_TOKENS // length)
-
-
-def one_row(length: int) -> int:
-    """Let every row have a pass of its own."""
-    return 1
 
 
 def fixed_batches(
@@ -126,4 +128,21 @@ def infer(
                 found[place] = value
             done += len(places)
             progress(done, len(rows))
+    return np.stack(found)
+
+
+def infer_singly(
+    compute: Callable[[list[list[int]], int], Tensor],
+    rows: Sequence[list[int]],
+    progress: Progress = silent,
+) -> np.ndarray:
+    """Return what `infer` does, each row in a pass of its own, without padding."""
+    import numpy as np
+    import torch
+
+    found = []
+    with torch.inference_mode():
+        for row in rows:
+            found.append(compute([row], len(row))[0].float().cpu().numpy())
+            progress(len(found), len(rows))
     return np.stack(found)

@@ -21,13 +21,13 @@ from typing import TYPE_CHECKING, Any, Union
 from ..digest import json_digest
 from .determinism import fixed_threads
 from .encoding import (
+    ENCODERS,
     PASS_ROWS,
     PASS_TOKENS,
     fixed_batches,
     pad,
     padded_length,
     rows_a_pass,
-    tokenise,
 )
 from .progress import Progress, silent
 
@@ -207,28 +207,30 @@ class Frozen:
 
 def embed(
     base: Base,
-    texts: Sequence[str],
+    contents: Sequence[str],
     placement: Placement,
     cache: ActivationCache | None = None,
     progress: Progress = silent,
+    modality: str = "text",
 ) -> np.ndarray:
-    """Return the frozen base's view of the texts.
+    """Return the frozen base's view of the contents.
 
     Args:
         base: the frozen model.
-        texts: any strings.
+        contents: any strings.
         placement: how it computes.
         cache: where the vectors are kept.
-        progress: told (texts done, texts).
+        progress: told (contents done, contents).
+        modality: what the contents are.
 
     Returns:
-        float32, shape (n_texts, hidden_size), each row of length 1.
+        float32, shape (n_contents, hidden_size), each row of length 1.
     """
     import numpy as np
 
-    if not texts:
+    if not contents:
         return np.zeros((0, base.hidden_size), np.float32)
-    rows = tokenise(base, texts, placement.max_tokens)
+    rows = ENCODERS[modality](base, contents, placement.max_tokens)
     frozen = Frozen(base, placement, POOLED, cache)
     with fixed_threads(placement.threads):
         frozen.prepare(rows, progress)

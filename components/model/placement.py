@@ -30,8 +30,8 @@ class Placement:
 
     device: `cpu` or `cuda`. precision: of weights and activations below the head.
     max_tokens: a text is cut there. threads: CPU threads. alone: each text has a pass of its own
-    through the whole model, as serving wants it, where texts come singly; else they share
-    passes, and what the frozen layers compute is kept.
+    through the whole model, unpadded, its adapter merged where that can be, as serving wants it,
+    where texts come singly; else they share passes, and what the frozen layers compute is kept.
     """
 
     device: str

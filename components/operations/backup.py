@@ -201,11 +201,10 @@ def _why_left(path: Path, whole: Path, is_loose: bool) -> str | None:
 
 def _remote(ws: Workspace, left: list[Left]) -> list[str]:
     """Return DVC's remote where it lies in the root and is in no other folder of the list."""
-    remote = ws.root / ws.settings.data.remote
-    inside = _inside(ws, remote)
+    inside = _inside(ws, ws.remote) if isinstance(ws.remote, Path) else None
     if inside is not None:
         return [] if inside.startswith("data/") else [inside]
-    left.append(Left(f"DVC's remote {remote}", "it lies outside the root"))
+    left.append(Left(f"DVC's remote {ws.remote}", "it lies outside the root"))
     return []
 
 

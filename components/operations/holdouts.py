@@ -12,7 +12,6 @@ from tempfile import TemporaryDirectory
 
 from components.data.readers import Reading, read_batch
 from components.data.validation import validate
-from components.digest import batch_digest
 from components.errors import ConfigError, Corrupted, DataRejected
 from components.exam_names import newest_exam, next_exam
 from components.files import PART_SUFFIX
@@ -97,7 +96,7 @@ def _read_copy(ws: Workspace, path: Path, contract: DataSettings, task: str) -> 
     """Read a copy that the file matched before and after it was made."""
     with TemporaryDirectory(PART_SUFFIX, "holdout-", ws.mlruns) as folder:
         staged = stage(path.resolve(), Path(folder), contract.max_file_megabytes)
-        return read_batch(staged.path, contract, task, str(path))
+        return read_batch(staged.path, contract, task, str(path), ws.identity)
 
 
 def _keep(ws: Workspace, lease: Lease, name: str, exam: str, task: str, items: list[Item]) -> None:
@@ -105,7 +104,7 @@ def _keep(ws: Workspace, lease: Lease, name: str, exam: str, task: str, items: l
 
     They are stored under their own digest: the same file may bring other items on another day.
     """
-    source = batch_digest(item.digest for item in items)
+    source = ws.identity.batch(item.digest for item in items)
     intent = HoldoutBegun(key=f"holdout:{source}", name=name, exam=exam, task=task)
     ws.ledger.append(intent, lease)
     write_items(_items_path(ws, source), items)
@@ -113,7 +112,7 @@ def _keep(ws: Workspace, lease: Lease, name: str, exam: str, task: str, items: l
 
 
 def _finish(ws: Workspace, lease: Lease, intent: HoldoutBegun, items: list[Item]) -> None:
-    source = batch_digest(item.digest for item in items)
+    source = ws.identity.batch(item.digest for item in items)
     [stored] = store_files(ws, [_items_path(ws, source)])
     done = HoldoutDone(
         key=intent.key,
@@ -150,12 +149,12 @@ def close_interrupted(ws: Workspace, lease: Lease) -> list[str]:
 def _written(ws: Workspace, source: str) -> list[Item]:
     """Return the items of a holdout file that may still be held out; none where it is not whole."""
     try:
-        items = read_items(_items_path(ws, source))
+        items = read_items(_items_path(ws, source), ws.identity)
     except (FileNotFoundError, Corrupted):
         return []
     near = [item.near for item in items]
     spent = views.held_among(ws.ledger, near) | views.trained_among(ws.ledger, near)
-    whole = batch_digest(item.digest for item in items) == source
+    whole = ws.identity.batch(item.digest for item in items) == source
     return items if whole and not spent else []
 
 

@@ -132,7 +132,7 @@ def _requeue(ws: Workspace, entry: Entry, task: str | None) -> str:
     if not views.arrived(ws.ledger, arrival).refused:
         if task is None:
             return entry.batch
-        reading = read_batch(stored, ws.settings.data, arrival.task)
+        reading = read_batch(stored, ws.settings.data, arrival.task, None, ws.identity)
         return _as_batch(ws, _all_rows(reading), task, f"{arrival.source} for {task}")
     again = arrive(ws, stored, task or arrival.task, arrival.source)
     if again.batch == entry.batch:

@@ -162,7 +162,7 @@ def _read(ws: Workspace, staged: Staged, source: str, task: str) -> Reading | st
             "name without `#`: `ratchet quarantine release BATCH --task NAME`."
         )
     try:
-        return read_batch(staged.path, ws.settings.data, task, source)
+        return read_batch(staged.path, ws.settings.data, task, source, ws.identity)
     except DataRejected as error:
         return printable(str(error))
     except (RatchetError, OSError):

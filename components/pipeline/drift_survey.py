@@ -122,6 +122,7 @@ def survey(
         answered=answered,
         since=_since(ws, prepared.parent, prepared.batch),
         wrong=sorted(wrong),
+        modality=ws.identity.modality,
     )
     return Survey(examine(compared, settings.drift, settings.seed), seen, brought, answered)
 
@@ -191,10 +192,11 @@ def _side(ws: Workspace, items: Sequence[Item]) -> Side:
     from components.model.frozen import embed
     from components.model.placement import placement_of
 
-    texts = [item.text for item in items]
+    contents, modality = [item.content for item in items], ws.identity.modality
     shown = partial(ws.progress, "embedding")
-    vectors = embed(ws.base, texts, placement_of(ws.in_force()), ws.activations, shown)
-    return Side([item.digest for item in items], texts, [item.label for item in items], vectors)
+    placement = placement_of(ws.in_force())
+    vectors = embed(ws.base, contents, placement, ws.activations, shown, modality)
+    return Side([item.digest for item in items], contents, [item.label for item in items], vectors)
 
 
 def _sample(items: Iterable[Item], size: int) -> list[Item]:

@@ -259,7 +259,7 @@ def case_file(ws: Workspace) -> CaseFile | None:
     asked = ws.settings.gate.checks.behaviour
     if asked.file is None or asked.policy == "ignore":
         return None
-    return read_cases(ws.root / asked.file)
+    return read_cases(ws.root / asked.file, ws.identity)
 
 
 def _known_labels(ws: Workspace, parent: views.Version | None) -> frozenset[str]:

@@ -1,9 +1,9 @@
 """What the ledger says that MLflow is to show of each version, and where MLflow parts from it.
 
 Concept: `registration.done` names three documents: `submission` (what is shown), `files` (a
-mark of every file of the run) and `texts` (the model folder's code and lists). A version of
-an older Ratchet has none; what can be told of it is derived from evidence and bundle, and
-the rest is not looked at.
+mark of every file of the run) and `texts` (the model folder's code and lists; read only where
+one of them is written again). A version of an older Ratchet has none; what can be told of it
+is derived from evidence and bundle, and the rest is not looked at.
 """
 
 from __future__ import annotations
@@ -43,7 +43,6 @@ class Record:
     when: int
     submission: Mapping[str, Any]
     files: Mapping[str, Mapping[str, Any]]
-    texts: Mapping[str, str]
 
     @property
     def complete(self) -> bool:
@@ -67,15 +66,19 @@ def records(ws: Workspace) -> list[Record]:
 
 def record_of(ws: Workspace, version: views.Version, payload: dict[str, Any]) -> Record:
     """Return the record of one version from its event's payload."""
-    found = {name: _document(ws, payload.get(name)) for name in DOCUMENTS}
+    found = {name: _document(ws, payload.get(name)) for name in DOCUMENTS if name != "texts"}
     return Record(
         version,
         payload,
         payload["when"],
         found["submission"] or {"tags": _known_tags(payload), "headline": version.headline},
         found["files"] or known_files(ws, version),
-        found["texts"] or {},
     )
+
+
+def texts_of(ws: Workspace, record: Record) -> Mapping[str, str]:
+    """Return {name: text} of what lies beside the bundle in the model folder, as registered."""
+    return _document(ws, record.payload.get("texts")) or {}
 
 
 def _document(ws: Workspace, digest: str | None) -> Any:

@@ -75,9 +75,10 @@ def _copy_back(ws: Workspace, record: Record, target: Path, name: str) -> bool:
     mark = FileMark(**record.files[name])
     if target.is_symlink() or target.is_dir():
         move_aside(ws, target, record.version.run, name)
-    text = record.texts.get(name.removeprefix(f"{MODEL}/"))
-    if text is not None and name.startswith(f"{MODEL}/"):
-        write_bytes(target, text.encode())
+    beside = name.removeprefix(f"{MODEL}/")
+    texts = registration_records.texts_of(ws, record) if beside != name else {}
+    if beside in texts:
+        write_bytes(target, texts[beside].encode())
         return mark_of(target) == mark
     source = registration_records.sources(ws, record.version).get(name)
     if source is None or not source.is_file() or mark_of(source) != mark:

@@ -35,7 +35,7 @@ def read_kept(ws: Workspace, lease: Lease, arrival: views.Arrival) -> Reading:
     mark = views.arrived(ws.ledger, arrival).raw
     if not _is_sound(path, mark):
         _restore(ws, lease, arrival, path, mark)
-    reading = read_batch(path, ws.settings.data, arrival.task)
+    reading = read_batch(path, ws.settings.data, arrival.task, None, ws.identity)
     if reading.digest == arrival.batch:
         return reading
     if arrival.batch in identities(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 def train(ws: Workspace, lease: Lease, prepared: Prepared) -> Bundle:
     """Return the candidate's bundle, trained now or by an earlier, interrupted run."""
     from components.model.bundle import open_bundle
-    from components.training.candidate import Lesson, learn, lesson_key
+    from components.training.candidate import Lesson, learn, lesson_key, replayed_refs
 
     parent = prepared.parent
     lesson = Lesson(
@@ -39,7 +40,7 @@ def train(ws: Workspace, lease: Lease, prepared: Prepared) -> Bundle:
         parent=open_bundle(ws.bundles, parent.bundle) if parent else None,
         anchors=_anchor_bundles(ws, parent),
         wall=prepared.wall,
-        replay=partial(_replay, ws, Library(ws), prepared.cases),
+        replayed=(),
     )
     _check_wall(ws, lesson.items)
     settings = choose(ws, lease, lesson)
@@ -47,6 +48,8 @@ def train(ws: Workspace, lease: Lease, prepared: Prepared) -> Bundle:
     known = views.trained_bundle(ws.ledger, key)
     if known is not None and (ws.bundles / known).exists():
         return open_bundle(ws.bundles, known)
+    refs = replayed_refs(lesson, settings)
+    lesson = replace(lesson, replayed=_replayed(ws, Library(ws), prepared.cases, refs))
     ws.ledger.append(TrainingBegun(key=key, batch=prepared.batch), lease)
     began = time.perf_counter()
     bundle = learn(
@@ -72,12 +75,12 @@ def _anchor_bundles(ws: Workspace, parent: views.Version | None) -> dict[str, st
     return {task: bundles[number] for task, number in sorted(parent.anchors.items())}
 
 
-def _replay(
+def _replayed(
     ws: Workspace, library: Library, cases: CaseFile | None, refs: Sequence[MemoryRef]
-) -> list[Item]:
+) -> tuple[Item, ...]:
     """Return the items of a memory; texts that became behaviour cases since are left out."""
     near = cases.near if cases else frozenset()
-    items = [item for item in library.replay(refs) if item.near not in near]
+    items = tuple(item for item in library.replay(refs) if item.near not in near)
     _check_wall(ws, items)
     return items
 

@@ -1,7 +1,8 @@
 """One bundle as an MLflow model folder that a stranger can load.
 
-Concept: MLflow's models-from-code: the folder carries `served_model.py`, the bundle, the
-names of base and libraries, and no pickle (law 9).
+Concept: MLflow's models-from-code: the folder carries `served_model.py`, the bundle, a copy
+of `components/model`, the names of base and libraries, and no pickle (law 9). The copy is a
+package called by its content, so versions with different code live in one process.
 
 Promise: `mlflow.pyfunc.load_model` needs MLflow, the listed requirements and the base
 model, and nothing of Ratchet's.
@@ -9,20 +10,28 @@ model, and nothing of Ratchet's.
 
 from __future__ import annotations
 
+import shutil
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from components.digest import file_digest, json_digest
 from components.registry.database import quiet
 
 if TYPE_CHECKING:
     from components.registry.submission import Submission
 
 SERVED_MODEL = Path(__file__).with_name("served_model.py")
-MODEL = "model"
-"""Folder of the model among a run's files."""
+COMPONENTS = Path(__file__).parents[1]
+MODEL, CODE = "model", "code"
+"""Folder of the model among a run's files, and MLflow's folder for code in there."""
 
+_GROUND = ("digest.py", "errors.py", "files.py")
+_ABOUT = '"""What answers for this version: Ratchet\'s components/model as it was registered."""\n'
 _LIBRARIES = ("mlflow", "numpy", "pandas", "peft", "safetensors", "torch", "transformers")
 
 
@@ -32,17 +41,19 @@ def write_model(target: Path, submission: Submission) -> None:
     from mlflow import pyfunc
 
     folder = submission.base_folder
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), travelling_code(COMPONENTS) as package:
         warnings.simplefilter("ignore")  # MLflow misses an input example, which would load it
         pyfunc.save_model(
             path=str(target),
             python_model=str(SERVED_MODEL),
+            code_paths=[str(package)],
             artifacts={"bundle": str(submission.bundle)},
             model_config={
                 "bundle": submission.bundle_digest,
                 "base": submission.base_name,
                 "base_digest": submission.base_digest,
                 "base_folder": "" if folder is None else str(folder),
+                "code": {f"{package.name}/{n}": each for n, each in digests(package).items()},
             },
             signature=_signature(),
             pip_requirements=requirements(),
@@ -50,10 +61,36 @@ def write_model(target: Path, submission: Submission) -> None:
         )
 
 
+@contextmanager
+def travelling_code(components: Path) -> Iterator[Path]:
+    """Give the folder of a package that holds `components/model` and the ground that it needs.
+
+    Law: the same sources give a package of the same name, and others one of another name.
+    """
+    with TemporaryDirectory() as place:
+        package = Path(place) / "package"
+        package.mkdir()
+        (package / "__init__.py").write_text(_ABOUT, encoding="utf-8")
+        for file in [*map(components.joinpath, _GROUND), *components.glob("model/**/*.py")]:
+            copy = package / file.relative_to(components)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, copy)
+        yield package.rename(
+            package.with_name(f"ratchet_model_{json_digest(digests(package))[:12]}")
+        )
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """Return {name: SHA-256} of every file below a folder, by name."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): file_digest(path) for path in files}
+
+
 def model_texts(folder: Path) -> dict[str, str]:
-    """Return the texts that lie beside the bundle in a model folder: its code and its lists."""
-    files = sorted(file for file in folder.iterdir() if file.is_file())
-    return {file.name: file.read_bytes().decode("utf-8") for file in files}
+    """Return the texts that lie beside the bundle in a model folder: its lists and its code."""
+    files = [*folder.iterdir(), *(folder / CODE).rglob("*")]
+    texts = {path.relative_to(folder).as_posix(): path for path in sorted(files) if path.is_file()}
+    return {name: path.read_bytes().decode("utf-8") for name, path in texts.items()}
 
 
 def requirements() -> list[str]:

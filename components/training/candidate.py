@@ -10,8 +10,8 @@ bytes on one machine, in whatever process, however often.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,6 @@ from components.digest import json_digest
 from components.errors import ConfigError, DataRejected
 from components.items import Item
 from components.model.adapters import METHODS
-from components.model.adapters.method import Method
 from components.model.bundle import (
     FORMAT,
     Bundle,
@@ -30,25 +29,28 @@ from components.model.bundle import (
     tensors_part,
     write_bundle,
 )
-from components.model.classifier import Body, Classifier, check_base, make_body
+from components.model.classifier import Classifier, check_base, make_body
 from components.model.determinism import derived_seed, reproducible, resolve_device
-from components.model.encoding import tokenise
+from components.model.encoding import ENCODERS
+from components.model.frozen import POOLED, Frozen
 from components.model.heads import HEADS
 from components.model.heads.linear import grown_labels
 from components.model.libraries import library_versions
 from components.model.placement import placement_of
 from components.model.progress import Progress, silent
-from components.training.learner import Learner
+from components.training.learner import Learner, added_tensors
+from components.training.loop import diverged
 from components.training.memory import MemoryRef, references, remembered
+from components.training.stopping import slice_of
 from components.training.strategies import STRATEGIES
 from components.training.strategies.strategy import Situation, Strategy
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
     from components.model.activation_cache import ActivationCache
     from components.model.base import Base
-    from components.settings import Settings
+    from components.settings import AdapterSettings, Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +59,8 @@ class Lesson:
 
     batch: the batch's digest. items: its training rows, holdout rows taken out already.
     parent: the champion's bundle, None for the first. anchors: task -> bundle digest.
-    wall: the digest of all that may never be trained on. replay: returns the items of
-    the references that still exist; erased ones are left out.
+    wall: the digest of all that may never be trained on. replayed: the items of
+    `replayed_refs` that still exist; erased ones are left out.
     """
 
     batch: str
@@ -66,7 +68,7 @@ class Lesson:
     parent: Bundle | None
     anchors: dict[str, str]
     wall: str
-    replay: Callable[[Sequence[MemoryRef]], Sequence[Item]]
+    replayed: tuple[Item, ...]
 
 
 def lesson_key(base: Base, lesson: Lesson, settings: Settings) -> str:
@@ -85,6 +87,11 @@ def lesson_key(base: Base, lesson: Lesson, settings: Settings) -> str:
             "wall": lesson.wall,
         }
     )
+
+
+def replayed_refs(lesson: Lesson, settings: Settings) -> tuple[MemoryRef, ...]:
+    """Return which remembered rows to train on as well; who can read them fills in `replayed`."""
+    return STRATEGIES[settings.strategy.method].replay(_situation(lesson, settings))
 
 
 def learn(
@@ -109,34 +116,54 @@ def learn(
 
     Raises:
         DataRejected: no rows are left to train on.
-        ConfigError: base or adapter settings are not the parent's.
-        NeedsHuman: training diverged.
+        ConfigError: base or adapter are not the parent's, or the strategy does not fit them.
+        NeedsHuman: training diverged, or left a number that is not finite in any part.
     """
     _check(base, lesson, settings)
     strategy = STRATEGIES[settings.strategy.method]
     situation = _situation(lesson, settings)
-    replayed = tuple(lesson.replay(strategy.replay(situation)))
     seed = derived_seed(settings.seed, lesson.batch)
     with reproducible(seed, settings.training.threads):
-        learner = _learner(base, lesson, settings, strategy, replayed, seed, cache)
-        learner.classifier.prepare(learner.tokens, preparing)
+        learner = _learner(base, lesson, settings, strategy, seed, cache)
+        opened = strategy.start(learner)
+        learner = replace(learner, opened={part.name: part for part in opened})
+        learner.prepare(preparing)
         guard = strategy.guard(learner)
         strategy.fit(learner, guard, progress)
-        method, own = METHODS[settings.adapter.method], learner.classifier
-        memory = [ref.to_json() for ref in strategy.remember(situation)]
+        memory = strategy.remember(situation, partial(_features, learner, situation.new))
         parts = (
-            Part("adapter", "answers", partial(_save_adapter, method, own.body.model, base.name)),
-            tensors_part("head", "answers", own.head.state_dict()),
-            json_part("labels", "answers", list(own.labels)),
+            _adapter_part(learner),
+            tensors_part("head", "answers", learner.classifier.head.state_dict()),
+            json_part("labels", "answers", list(learner.classifier.labels)),
             strategy_part(guard.finish()),
-            json_part("memory", "learns", memory),
+            json_part("memory", "learns", [ref.to_json() for ref in memory]),
+            *opened,
         )
-        state = _state(base, lesson, settings, strategy, replayed, own.body)
-        return write_bundle(bundles, state, parts)
+        assert len({part.name for part in parts}) == len(parts)
+        _check_finite(parts, settings)
+        return write_bundle(bundles, _state(base, lesson, settings, strategy, learner), parts)
 
 
-def _save_adapter(method: Method, model: nn.Module, base_name: str, folder: Path) -> None:
-    method.save(model, base_name, folder / "adapter")
+def _features(learner: Learner, refs: Iterable[MemoryRef]) -> Tensor:
+    """Return the features of rows of the lesson, (n_refs, hidden_size)."""
+    places = {item.digest: place for place, item in enumerate(learner.items)}
+    return learner.features([places[ref.item] for ref in refs])
+
+
+def _adapter_part(learner: Learner) -> Part:
+    def write(folder: Path) -> None:
+        learner.method.save(learner.model, learner.classifier.base.name, folder / "adapter")
+
+    return Part("adapter", "answers", write, added_tensors(learner.classifier))
+
+
+def _check_finite(parts: Iterable[Part], settings: Settings) -> None:
+    """Refuse to write a part with a number that is not finite, whatever trained it."""
+    for part in parts:
+        for name, tensor in part.tensors.items():
+            if not tensor.isfinite().all():
+                what = f"the {part.name} holds what is not a finite number ({name})"
+                raise diverged(settings.training, what)
 
 
 def _check(base: Base, lesson: Lesson, settings: Settings) -> None:
@@ -146,22 +173,38 @@ def _check(base: Base, lesson: Lesson, settings: Settings) -> None:
             " rows or near-duplicates of holdout rows.",
             "Lower `holdout.fraction`, or send a batch with new rows.",
         )
-    if lesson.parent is None:
-        return
-    check_base(base, lesson.parent)
-    before, now = lesson.parent.state["adapter"], settings.adapter.model_dump()
-    changed = [name for name in now if now[name] != before.get(name)]
-    if changed:
-        pairs = "; ".join(f"`adapter.{n}` {before.get(n)!r} -> {now[n]!r}" for n in changed)
+    _check_fit(base, settings)
+    if lesson.parent is not None:
+        check_base(base, lesson.parent)
+        _check_shape(lesson.parent, settings.adapter)
+
+
+def _check_fit(base: Base, settings: Settings) -> None:
+    named = settings.strategy.method
+    refusal = STRATEGIES[named].fits(settings.adapter, base)
+    if refusal:
+        fitting = [n for n, each in STRATEGIES.items() if not each.fits(settings.adapter, base)]
         raise ConfigError(
-            f"The adapter settings are not those of the parent version: {pairs}.",
+            f"`strategy.method` is {named}, which can't be used here: {refusal}.",
+            f"Change that, or set `strategy.method` to one that fits: {', '.join(fitting)}.",
+        )
+
+
+def _check_shape(parent: Bundle, now: AdapterSettings) -> None:
+    before, method = parent.state["adapter"], now.method
+    shape = METHODS[method].shape if method == before["method"] else ("method",)
+    pairs = [(name, before.get(name, now.default_of(name)), getattr(now, name)) for name in shape]
+    changed = [f"`adapter.{name}` {old!r} -> {new!r}" for name, old, new in pairs if old != new]
+    if changed:
+        raise ConfigError(
+            f"The adapter settings are not those of the parent version: {'; '.join(changed)}.",
             "Set them back; a differently shaped adapter starts in a root of its own.",
         )
 
 
 def _situation(lesson: Lesson, settings: Settings) -> Situation:
     return Situation(
-        new=tuple(references(lesson.batch, lesson.items)),
+        new=tuple(sorted(references(lesson.batch, lesson.items))),
         memory=remembered(lesson.parent),
         settings=settings.strategy,
         seed=settings.seed,
@@ -173,28 +216,35 @@ def _learner(
     lesson: Lesson,
     settings: Settings,
     strategy: Strategy,
-    replayed: tuple[Item, ...],
     seed: int,
     cache: ActivationCache | None,
 ) -> Learner:
     import torch
 
     parent, placement = lesson.parent, placement_of(settings)
-    rows = {item.digest: item for item in (*replayed, *lesson.items)}
+    new = {item.digest: item for item in lesson.items}
+    rows = {item.digest: item for item in lesson.replayed} | new
     items = tuple(rows[digest] for digest in sorted(rows))
     labels = grown_labels(parent.labels if parent else (), {item.label for item in items})
     body = make_body(base, placement, partial(_trainable, parent, settings), cache)
     tensors = parent.head_tensors() if parent else None
     head = HEADS[strategy.head](tensors, base.hidden_size, len(labels)).to(placement.device)
     places = {label: place for place, label in enumerate(labels)}
+    encode = ENCODERS[items[0].modality]
+    classifier = Classifier(base, body, head, labels, placement, encode)
+    bare = not added_tensors(classifier)
     return Learner(
-        classifier=Classifier(base, body, head, labels, placement),
+        classifier=classifier,
         items=items,
-        tokens=tokenise(base, [item.text for item in items], placement.max_tokens),
+        tokens=encode(base, [item.content for item in items], placement.max_tokens),
         targets=torch.tensor([places[item.label] for item in items]),
+        replayed=torch.tensor([item.digest not in new for item in items]),
+        looked_at=slice_of(len(items), settings.training.patience, seed),
         settings=settings,
         seed=seed,
         parent=parent,
+        method=METHODS[settings.adapter.method],
+        pooled=Frozen(base, placement, POOLED, cache) if bare else None,
     )
 
 
@@ -216,20 +266,22 @@ def _state(
     lesson: Lesson,
     settings: Settings,
     strategy: Strategy,
-    replayed: tuple[Item, ...],
-    body: Body,
+    learner: Learner,
 ) -> dict[str, Any]:
+    body = learner.classifier.body
+    frozen = "all layers" if learner.pooled else str(body.lower.view) if body.lower else None
     return {
         "adapter": settings.adapter.model_dump(),
         "anchors": lesson.anchors,
         "base": {"digest": base.digest, "name": base.name},
         "batch": lesson.batch,
         "device": resolve_device(settings.training.device),
-        "frozen": str(body.lower.view) if body.lower else None,
+        "frozen": frozen,
         "head": strategy.head,
         "kind": "classifier",
         "key": lesson_key(base, lesson, settings),
         "libraries": library_versions(),
+        "modality": lesson.items[0].modality,
         "parent": lesson.parent.digest if lesson.parent else None,
         "precision": settings.training.precision,
         "seed": settings.seed,
@@ -238,8 +290,8 @@ def _state(
         "strategy": settings.strategy.method,
         "trained": {
             "new": dict(Counter(item.task for item in lesson.items)),
-            "replayed": dict(Counter(item.task for item in replayed)),
+            "replayed": dict(Counter(item.task for item in lesson.replayed)),
         },
-        "uncut": body.uncut,
+        "uncut": None if frozen else body.uncut,
         "wall": lesson.wall,
     }

@@ -118,12 +118,12 @@ def _try(
     right, seconds = 0, 0.0
     for half in (0, 1):
         taught, judged = tuple(rows[half::2]), rows[1 - half :: 2]
-        lesson = Lesson("trial", taught, None, {}, "", lambda references: ())
+        lesson = Lesson("trial", taught, None, {}, "", ())
         with TemporaryDirectory() as folder:
             began = time.process_time()
             bundle = learn(base, Path(folder), lesson, settings, cache=cache)
             seconds += time.process_time() - began
-            texts = [item.text for item in judged]
+            texts = [item.content for item in judged]
             given = predict(base, bundle, texts, placement_of(settings), cache).labels
         right += sum(label == item.label for label, item in zip(given, judged, strict=True))
     return Trial(int(settings.adapter.layers), right, len(rows), seconds)

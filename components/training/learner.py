@@ -6,16 +6,24 @@ strategy's guard work on it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING
 
+from components.model.adapters.method import trainable_weights
+from components.model.encoding import infer
+from components.model.progress import Progress, silent
+
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from components.items import Item
-    from components.model.bundle import Bundle
+    from components.model.adapters.method import Method
+    from components.model.bundle import Bundle, Part
     from components.model.classifier import Classifier
+    from components.model.frozen import Frozen
     from components.settings import Settings
 
 
@@ -38,27 +46,67 @@ class Step:
 class Learner:
     """What is being trained and on what.
 
-    `items`: new and replayed rows, sorted by digest; `tokens` and `targets` follow their
-    order. `seed` belongs to this lesson alone.
+    `items`: new and replayed rows, sorted by digest; `tokens`, `targets` and `replayed` (bool: the
+    row is a remembered one, and not among the new) follow their order. `looked_at`: the rows that
+    may be judged and are not trained on. `seed` belongs to this lesson alone. `method`: the
+    adapter's. `pooled`: where the method adds nothing to the base, its kept features. `opened`:
+    the parts that the strategy opened, by name; the loop trains those of their tensors that
+    require gradients.
     """
 
     classifier: Classifier
     items: tuple[Item, ...]
     tokens: list[list[int]]
     targets: Tensor
+    replayed: Tensor
+    looked_at: tuple[int, ...]
     settings: Settings
     seed: int
     parent: Bundle | None
+    method: Method
+    pooled: Frozen | None
+    opened: dict[str, Part] = field(default_factory=dict)
+
+    @property
+    def model(self) -> nn.Module:
+        """The adapted model, without its head."""
+        return self.classifier.body.model
+
+    @property
+    def train_rows(self) -> list[int]:
+        """The places in `items` of the rows that are trained on, in order."""
+        return sorted(set(range(len(self.items))).difference(self.looked_at))
 
     def step(self, rows: Sequence[int]) -> Step:
         """Return the forward pass over these rows, with gradients."""
         import torch
 
-        own = self.classifier
-        chosen = [self.tokens[row] for row in rows]
-        features = own.features(chosen, self.length(rows))
-        places = torch.tensor(rows)
+        own, places = self.classifier, torch.tensor(rows)
+        if self.pooled is not None:
+            features = self.features(rows)
+        else:
+            features = own.features([self.tokens[row] for row in rows], self.length(rows))
         return Step(places, features, own.head(features), self.targets[places].to(own.device))
+
+    def prepare(self, progress: Progress = silent) -> None:
+        """Find or compute what the frozen layers make of the rows; told (rows done, rows)."""
+        (self.pooled or self.classifier).prepare(self.tokens, progress)
+
+    def features(self, rows: Sequence[int]) -> Tensor:
+        """Return pooled features, (n_rows, hidden_size), n_rows > 0, without gradients.
+
+        Where the method adds nothing to the base they are the frozen base's, from the cache. Else
+        the adapted model computes them as it is now and as it will answer, without dropout.
+        """
+        import torch
+
+        own, chosen = self.classifier, [self.tokens[row] for row in rows]
+        if self.pooled is not None:
+            found = self.pooled.features(chosen)
+        else:
+            with answering(self.model):
+                found = infer(own.features, chosen, own.placement.max_tokens)
+        return torch.from_numpy(found).to(own.device)
 
     def length(self, rows: Sequence[int]) -> int:
         """Return the length that a batch of these rows is padded to: its longest row's."""
@@ -79,8 +127,37 @@ class Learner:
 
     def adapter_weights(self) -> list[Tensor]:
         """Return the weights of the adapter that are trained."""
-        return [w for w in self.classifier.body.model.parameters() if w.requires_grad]
+        return trainable_weights(self.model)
 
     def head_weights(self) -> list[Tensor]:
         """Return the weights of the head."""
         return list(self.classifier.head.parameters())
+
+    def opened_weights(self) -> list[Tensor]:
+        """Return the weights of opened parts that are trained."""
+        tensors = (tensor for part in self.opened.values() for tensor in part.tensors.values())
+        return [tensor for tensor in tensors if tensor.requires_grad]
+
+    def weights(self) -> list[Tensor]:
+        """Return all weights that are trained."""
+        return self.adapter_weights() + self.head_weights() + self.opened_weights()
+
+
+@contextmanager
+def answering(model: nn.Module) -> Iterator[None]:
+    """Run the block with every module in eval mode; each is then as it was."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
+def added_tensors(classifier: Classifier) -> dict[str, Tensor]:
+    """Return what the adapted model holds beside its base's weights and buffers, by name."""
+    model, base = classifier.body.model, classifier.base.placed(classifier.placement)
+    known = {id(tensor) for tensor in chain(base.parameters(), base.buffers())}
+    named = chain(model.named_parameters(), model.named_buffers())
+    return {name: tensor for name, tensor in named if id(tensor) not in known}

@@ -31,7 +31,7 @@ POOL_BATCHES = 16
 
 
 def descend(learner: Learner, guard: Guard, progress: Progress) -> None:
-    """Train the learner's adapter and head in place.
+    """Train the learner's adapter, head and opened parts in place.
 
     Args:
         learner: rows and model.
@@ -42,7 +42,8 @@ def descend(learner: Learner, guard: Guard, progress: Progress) -> None:
         NeedsHuman: the loss is no longer a finite number.
     """
     settings = learner.settings.training
-    rows, judge = stopping.divided(learner)
+    rows = learner.train_rows
+    judge = stopping.Judge(learner) if learner.looked_at else None
     lengths = [len(learner.tokens[row]) for row in rows]
     steps = settings.epochs * math.ceil(len(rows) / settings.batch_size)
     optimizer = _optimizer(learner, settings)
@@ -61,6 +62,7 @@ def descend(learner: Learner, guard: Guard, progress: Progress) -> None:
             place = f"step {done + 1} of {steps}"
             _update(learner, guard, optimizer, [rows[each] for each in batch], place)
             done += 1
+            learner.method.after_step(learner.model, done, steps)
             tail.add(done)
             progress(done, steps)
         if judge is not None and judge.has_seen_enough():
@@ -70,9 +72,7 @@ def descend(learner: Learner, guard: Guard, progress: Progress) -> None:
     if judge is not None:
         judge.restore_best()
     if learner.parent is not None:
-        averaging.mix(trained, parent, learner.settings.strategy.parent_mix)
-    if not all(bool(weight.isfinite().all()) for weight in trained):
-        raise _diverged(settings, "a weight is not a finite number after the last step")
+        averaging.mix(trained, parent, learner.settings.strategy.update_share)
 
 
 def _pace(done: int, warmup: int, steps: int) -> float:
@@ -105,11 +105,16 @@ def bucketed(lengths: Sequence[int], size: int, seed: str) -> list[list[int]]:
 def _optimizer(learner: Learner, settings: TrainingSettings) -> Optimizer:
     import torch
 
+    rate, own = settings.learning_rate, learner.method.groups(learner.model)
     groups = [
-        {"params": learner.adapter_weights(), "lr": settings.learning_rate},
+        *({"params": weights, "lr": rate * factor} for weights, factor in own),
         {"params": learner.head_weights(), "lr": settings.head_learning_rate},
+        {"params": learner.opened_weights(), "lr": rate},
     ]
-    return torch.optim.AdamW(groups, weight_decay=settings.weight_decay)
+    optimizer = torch.optim.AdamW(groups, weight_decay=settings.weight_decay)
+    grouped = [id(weight) for group in optimizer.param_groups for weight in group["params"]]
+    assert sorted(grouped) == sorted(map(id, learner.weights()))
+    return optimizer
 
 
 def _update(
@@ -117,16 +122,18 @@ def _update(
 ) -> None:
     optimizer.zero_grad(set_to_none=True)
     for part in learner.parts(rows):
-        loss = guard.loss(learner.step(part)) * (len(part) / len(rows))
+        loss = guard.loss(learner.step(part)) + learner.method.penalty(learner.model)
+        loss = loss * (len(part) / len(rows))
         value = float(loss.detach())
         if not math.isfinite(value):
-            raise _diverged(learner.settings.training, f"the loss is {value} at {place}")
+            raise diverged(learner.settings.training, f"the loss is {value} at {place}")
         loss.backward()  # type: ignore[no-untyped-call]
     guard.before_update()
     optimizer.step()
 
 
-def _diverged(rates: TrainingSettings, what: str) -> NeedsHuman:
+def diverged(rates: TrainingSettings, what: str) -> NeedsHuman:
+    """Return the error that says what is not a finite number any more."""
     return NeedsHuman(
         f"Training diverged: {what}, with `training.learning_rate` {rates.learning_rate} and"
         f" `training.head_learning_rate` {rates.head_learning_rate}.",

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from components.training.averaging import copies, restore
@@ -25,22 +24,20 @@ MIN_ROWS = 20
 """A smaller slice says too little; then every epoch is run."""
 
 
-def divided(learner: Learner) -> tuple[list[int], Judge | None]:
-    """Return the rows to train on, and the judge over the others where there is one."""
-    rows = list(range(len(learner.items)))
-    patience, size = learner.settings.training.patience, int(SHARE * len(rows))
+def slice_of(rows: int, patience: int, seed: int) -> tuple[int, ...]:
+    """Return the rows of so many that are looked at and not trained on, in order; often none."""
+    places, size = list(range(rows)), int(SHARE * rows)
     if patience == 0 or size < MIN_ROWS:
-        return rows, None
-    random.Random(f"{learner.seed}:slice").shuffle(rows)
-    return sorted(rows[size:]), Judge(learner, sorted(rows[:size]), patience)
+        return ()
+    random.Random(f"{seed}:slice").shuffle(places)
+    return tuple(sorted(places[:size]))
 
 
 class Judge:
-    """Watches the loss on rows that are not trained on, and keeps the best weights."""
+    """Watches the loss on the rows that are only looked at, and keeps the best weights."""
 
-    def __init__(self, learner: Learner, rows: Sequence[int], patience: int) -> None:
-        self._learner, self._rows, self._patience = learner, rows, patience
-        self._weights = learner.adapter_weights() + learner.head_weights()
+    def __init__(self, learner: Learner) -> None:
+        self._learner, self._weights = learner, learner.weights()
         self._best, self._kept, self._waited = math.inf, copies(self._weights), 0
 
     def has_seen_enough(self) -> bool:
@@ -50,7 +47,7 @@ class Judge:
             self._best, self._kept, self._waited = loss, copies(self._weights), 0
         else:
             self._waited += 1
-        return self._waited >= self._patience
+        return self._waited >= self._learner.settings.training.patience
 
     def restore_best(self) -> None:
         """Put the weights of the best look back."""
@@ -61,8 +58,8 @@ class Judge:
 
         total = 0.0
         with torch.no_grad():
-            for part in self._learner.parts(self._rows):
+            for part in self._learner.parts(self._learner.looked_at):
                 step = self._learner.step(part)
                 loss = torch.nn.functional.cross_entropy(step.logits, step.targets, reduction="sum")
                 total += float(loss)
-        return total / len(self._rows)
+        return total / len(self._learner.looked_at)

@@ -15,8 +15,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from components.digest import item_digest
 from components.errors import Corrupted
+from components.identity import Identity
 from components.items import Item, from_json
 from components.ledger.views import HeldItem
 from components.workspace.batch_files import items_path
@@ -68,10 +68,11 @@ class Library:
 
     def _read(self, source: str, digest: str) -> Item:
         path, lines = self._lines(source)
-        line = bisect_left(lines, digest, key=partial(_digest, path))
-        if line == len(lines) or _digest(path, lines[line]) != digest:
+        digest_of = partial(_digest, self._ws.identity, path)
+        line = bisect_left(lines, digest, key=digest_of)
+        if line == len(lines) or digest_of(lines[line]) != digest:
             raise Corrupted(f"Item {digest[:12]} is not in its source {source[:12]}.", REMEDY)
-        return from_json(json.loads(lines[line]))
+        return from_json(json.loads(lines[line]), self._ws.identity)
 
     def _lines(self, source: str) -> tuple[Path, list[bytes]]:
         """Return a source's file and lines; the last one stays open, as references are sorted."""
@@ -84,9 +85,9 @@ class Library:
         raise Corrupted(f"The items of source {source[:12]} are missing.", REMEDY)
 
 
-def _digest(path: Path, line: bytes) -> str:
+def _digest(identity: Identity, path: Path, line: bytes) -> str:
     try:
         row = json.loads(line)
-        return item_digest(row["text"], row["label"])
+        return identity.item(row[identity.modality], row["label"])
     except (ValueError, LookupError, TypeError, AttributeError):
         raise Corrupted(f"{path} holds a line that is not an item any more.", REMEDY) from None

@@ -19,9 +19,11 @@ from components.clock import Clock, system_clock
 from components.digest import bytes_digest, canonical_json
 from components.errors import ConfigError, Corrupted
 from components.files import write_bytes
+from components.identity import PLAIN, Identity
 from components.ledger import views
 from components.ledger.book import Ledger
-from components.settings import Settings, load_settings
+from components.places import place
+from components.settings import Settings, read_settings
 
 if TYPE_CHECKING:
     from components.data.versioning import DataStore
@@ -50,13 +52,20 @@ def no_progress(what: str, done: int, total: int) -> None:
 
 @dataclass
 class Workspace:
-    """A root folder, its settings and its rooms. `actor`: who causes what the ledger records."""
+    """A root folder, its settings and its rooms.
+
+    `actor`: who causes what the ledger records. `identity` makes the digests of what its rows
+    say; a root keeps the one that it began with. `notices`: what people should change in
+    params.yaml although it is legal.
+    """
 
     root: Path
     settings: Settings
     clock: Clock = system_clock
     progress: Progress = field(default=no_progress)
     actor: str = PIPELINE
+    identity: Identity = PLAIN
+    notices: tuple[str, ...] = ()
 
     @property
     def incoming(self) -> Path:
@@ -104,12 +113,17 @@ class Workspace:
             )
         return Ledger(path, self.clock, self.actor)
 
+    @property
+    def remote(self) -> Path | str:
+        """Where second copies of the data go: a folder, or an address."""
+        return place(self.root, self.settings.data.remote)
+
     @cached_property
     def store(self) -> DataStore:
         """The versioned data."""
         from components.data.versioning import DataStore
 
-        store = DataStore(self.root, self.root / self.settings.data.remote)
+        store = DataStore(self.root, self.remote)
         store.prepare()
         return store
 
@@ -217,6 +231,7 @@ def open_workspace(
     clock: Clock = system_clock,
     progress: Progress = no_progress,
     actor: str = PIPELINE,
+    identity: Identity = PLAIN,
 ) -> Workspace:
     """Open the root at `root`.
 
@@ -224,21 +239,29 @@ def open_workspace(
         ConfigError: there is no root there, or its settings are wrong.
     """
     root = root.resolve()
-    settings = load_settings(root / "params.yaml")
-    _require_remote_apart(root, settings)
-    return Workspace(root, settings, clock, progress, actor)
+    loaded = read_settings(root / "params.yaml")
+    ws = Workspace(root, loaded.settings, clock, progress, actor, identity, loaded.notices)
+    _check_remote(ws)
+    return ws
 
 
-def _require_remote_apart(root: Path, settings: Settings) -> None:
-    """Refuse a remote whose files would be taken for batches, or moved and removed as ours."""
-    remote, base = settings.data.remote, settings.model.base
-    place = Path(os.path.realpath(root / remote))  # links in a circle are no error here
+def _check_remote(ws: Workspace) -> None:
+    """Refuse an address that DVC can't reach, and a folder that holds other files of a root.
+
+    Its files would be taken for batches, or moved and removed as ours.
+    """
+    if isinstance(ws.remote, str):
+        from components.data.remotes import require_reachable
+
+        return require_reachable(ws.remote)
+    root, base = ws.root, ws.settings.model.base
+    remote = Path(os.path.realpath(ws.remote))  # links in a circle are no error here
     for name in (*FILLED, *([base] if os.path.isdir(root / base) else [])):
         own = Path(os.path.realpath(root / name))
-        holds = name in FILLED and place.is_relative_to(root) and own.is_relative_to(place)
-        if holds or place.is_relative_to(own):
+        holds = name in FILLED and remote.is_relative_to(root) and own.is_relative_to(remote)
+        if holds or remote.is_relative_to(own):
             raise ConfigError(
-                f"{root / 'params.yaml'}: `data.remote` is {remote!r}: it overlaps with {name}, "
-                "which holds other files.",
+                f"{root / 'params.yaml'}: `data.remote` is {ws.settings.data.remote!r}: it "
+                f"overlaps with {name}, which holds other files.",
                 "Name a folder that holds nothing else, for instance data/remote.",
             )

@@ -14,7 +14,7 @@ from components.digest import json_digest
 from components.ledger import views
 from components.ledger.book import Lease
 from components.ledger.events import SettingsSeen
-from components.settings import Settings
+from components.settings import Settings, recorded
 from components.workspace.root import Workspace
 
 Changes = dict[str, tuple[Any, Any]]
@@ -25,7 +25,10 @@ _RECORDED: dict[Path, str] = {}
 
 
 def record_settings(ws: Workspace, lease: Lease) -> None:
-    """Append `settings.seen` where the settings are not those that were recorded last."""
+    """Append `settings.seen` where the settings are not those that were recorded last.
+
+    A record of an earlier version that means the same is no other one.
+    """
     now = ws.settings.model_dump(mode="json")
     if _RECORDED.get(ws.root) == json_digest(now):
         return
@@ -33,9 +36,10 @@ def record_settings(ws: Workspace, lease: Lease) -> None:
     before = last.settings if last else None
     if before != json_digest(now):
         old = recorded_settings(ws, before) if before else None
-        changed = changed_fields(old, ws.settings) if old else {}
-        seen = SettingsSeen(settings=ws.write_document(now), changed=changed)
-        ws.ledger.append(seen, lease)
+        if old != ws.settings:
+            changed = changed_fields(old, ws.settings)
+            seen = SettingsSeen(settings=ws.write_document(now), changed=changed)
+            ws.ledger.append(seen, lease)
     _RECORDED[ws.root] = json_digest(now)
 
 
@@ -48,7 +52,7 @@ def recorded_settings(ws: Workspace, digest: str) -> Settings | None:
         Corrupted: the document is missing or was changed.
     """
     try:
-        return Settings.model_validate(ws.read_document(digest))
+        return recorded(ws.read_document(digest))
     except ValueError:
         return None
 

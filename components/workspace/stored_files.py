@@ -1,7 +1,8 @@
 """Storing files by DVC, and noticing that their second copy has gone.
 
-Promise: a remote that vanished with all that was pushed is said to be gone, and is filled
-again from the cache before anything else is pushed; what the cache lacks is counted.
+Promise: a folder that vanished with all that was pushed is said to be gone, and is filled again
+from the cache before anything else is pushed; what the cache lacks is counted. A remote that is
+no folder of this machine is not looked at.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ def remote_warning(ws: Workspace) -> str | None:
     if not _remote_is_gone(ws):
         return None
     return (
-        f"The second copy of the data, {ws.root / ws.settings.data.remote}, is gone. Bring it "
+        f"The second copy of the data, {ws.remote}, is gone. Bring it "
         "back, or run `ratchet reconcile`: it copies there what the cache has."
     )
 
@@ -75,8 +76,9 @@ def settings_are_there(ws: Workspace) -> bool:
 
 
 def _remote_is_gone(ws: Workspace) -> bool:
-    remote = ws.root / ws.settings.data.remote
-    return not (remote / "files" / "md5").is_dir() and bool(_pushed(ws))
+    if isinstance(ws.remote, str):
+        return False
+    return not (ws.remote / "files" / "md5").is_dir() and bool(_pushed(ws))
 
 
 def _pushed(ws: Workspace) -> set[str]:

@@ -42,6 +42,11 @@ def in_model(root: Path, status: str, name: str, do: Callable[[Path], str]) -> s
     return do(run_of(root, status) / "model" / "artifacts" / bundle / name)
 
 
+def in_code(root: Path, status: str, name: str, do: Callable[[Path], str]) -> str:
+    [package] = (run_of(root, status) / "model" / "code").iterdir()
+    return do(package / "model" / name)
+
+
 def models_swapped(root: Path) -> str:
     swapped(run_of(root, "champion") / "model", run_of(root, "former") / "model")
     return "MLmodel"
@@ -113,6 +118,10 @@ for name, file in MODEL.items():
 for name in ("served_model.py", "MLmodel", "report", "evidence"):
     row("MLflow", f"{name}: gone", in_run, "champion", MODEL[name], gone)
     row("MLflow", f"a rejected version's {name}: changed", in_run, "rejected", MODEL[name], flipped)
+for name, do in {"changed": flipped, "gone": gone, "a link": linked}.items():
+    row("MLflow", f"served code: {name}", in_code, "champion", "encoding.py", do)
+row("MLflow", "served code: compiled", in_code, "champion", "__pycache__/x.pyc", added)
+row("MLflow", "a rejected version's code: changed", in_code, "rejected", "encoding.py", flipped)
 row("MLflow", "served_model.py: a link", in_run, "champion", MODEL["served_model.py"], linked)
 row("MLflow", "code beside the model", in_run, "champion", "model/more.py", added)
 row("MLflow", "requirements: a line more", in_run, "champion", "model/requirements.txt", grown)

@@ -49,7 +49,7 @@ def holds(name: str, data: bytes) -> None:
         else:
             assert 0 < len(reading.rows) + len(reading.problems) <= LIMITS.max_rows
             for row in reading.rows:
-                json.dumps([dict(row.raw), row.text, row.label], allow_nan=False)
+                json.dumps([dict(row.raw), row.content, row.label], allow_nan=False)
         assert time.monotonic() - begun < MOST_SECONDS
 
 

@@ -25,8 +25,8 @@ from components.data.quarantine import (
 )
 from components.data.readers import read_batch
 from components.data.validation import Rejected, validate
-from components.digest import item_digest
 from components.errors import ConfigError, Corrupted
+from components.identity import PLAIN
 from components.settings import DataSettings
 
 BATCH, OTHER = "a" * 64, "b" * 64
@@ -181,7 +181,7 @@ VALUES = st.none() | st.integers() | st.text(st.characters()) | st.lists(st.text
 )
 def test_any_values_survive_quarantine_and_release(tmp_path: Path, raws: list[Any]) -> None:
     rows = [
-        Rejected(place, item_digest(raw["text"], raw["label"]), ("bad",), raw, "mail")
+        Rejected(place, PLAIN.item(raw["text"], raw["label"]), ("bad",), raw, "mail")
         for place, raw in enumerate(raws, start=1)
     ]
     entry = write_rows(tmp_path, BATCH, "mail.jsonl", rows)

@@ -21,8 +21,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from components.data.readers import Reading, content_digest, read_batch
-from components.digest import item_digest
 from components.errors import DataRejected, Retryable
+from components.identity import PLAIN
 from components.settings import DataSettings
 
 CONTRACT = DataSettings()
@@ -50,8 +50,8 @@ def test_a_jsonl_row_keeps_its_line_number_values_and_identity(read: Any) -> Non
     reading = read(b'\n{"text":"good day","label":"pos","id":7}\n  \n' + GOOD)
     assert [row.place for row in reading.rows] == [2, 4]
     first = reading.rows[0]
-    assert (first.text, first.label, first.task) == ("good day", "pos", "default")
-    assert first.digest == item_digest("good day", "pos")
+    assert (first.content, first.label, first.task) == ("good day", "pos", "default")
+    assert first.digest == PLAIN.item("good day", "pos")
     assert first.raw == {"text": "good day", "label": "pos", "id": 7}
     assert reading.columns == ("text", "label", "id")
 
@@ -64,7 +64,7 @@ def test_a_task_column_names_the_task_and_a_blank_one_leaves_the_default(read: A
 def test_the_settings_name_the_columns(read: Any) -> None:
     columns = {"text_column": "t", "label_column": "y", "task_column": "k"}
     row = read('{"t":"a","y":"b","k":"mail"}\n', **columns).rows[0]
-    assert (row.text, row.label, row.task) == ("a", "b", "mail")
+    assert (row.content, row.label, row.task) == ("a", "b", "mail")
 
 
 @pytest.mark.parametrize(
@@ -77,12 +77,12 @@ def test_the_settings_name_the_columns(read: Any) -> None:
 )
 def test_text_that_looks_like_a_number_stays_text(read: Any, name: str, data: Any) -> None:
     rows = read(data, name).rows
-    assert [(row.text, row.label) for row in rows] == [("007", "NA"), ("1e5", "true")]
+    assert [(row.content, row.label) for row in rows] == [("007", "NA"), ("1e5", "true")]
 
 
 def test_a_json_number_stays_a_number(read: Any) -> None:
     row = read('{"text":5,"label":1.5}\n').rows[0]
-    assert (row.text, row.label) == (5, 1.5)
+    assert (row.content, row.label) == (5, 1.5)
 
 
 def test_the_three_formats_give_one_batch_digest(read: Any) -> None:
@@ -144,14 +144,14 @@ def test_problems_count_for_the_identity_of_a_batch(read: Any) -> None:
 
 def test_escaped_surrogates_and_nul_are_kept_for_validation(read: Any) -> None:
     reading = read(r'{"text":"\ud800x","label":"a\u0000"}')
-    assert (reading.rows[0].text, reading.rows[0].label) == ("\ud800x", "a\0")
+    assert (reading.rows[0].content, reading.rows[0].label) == ("\ud800x", "a\0")
     assert len(reading.digest) == 64
 
 
 def test_csv_places_are_first_lines_even_after_quoted_newlines(read: Any) -> None:
     data = 'text,label\n"two\nlines",a\n\nb,b\n"x\r\ny\r\nz",c\nshort\nd,d,d\n"e"e,e\nlast,f\n'
     reading = read(data, "b.csv")
-    assert [(row.place, row.text) for row in reading.rows] == [
+    assert [(row.place, row.content) for row in reading.rows] == [
         (2, "two\nlines"),
         (5, "b"),
         (6, "x\r\ny\r\nz"),
@@ -166,13 +166,13 @@ def test_csv_places_are_first_lines_even_after_quoted_newlines(read: Any) -> Non
 
 def test_an_empty_csv_cell_is_missing(read: Any) -> None:
     row = read('text,label,task\n,"",\n', "b.csv").rows[0]
-    assert (row.text, row.label, row.task) == (None, None, "default")
+    assert (row.content, row.label, row.task) == (None, None, "default")
 
 
 def test_a_nul_and_a_very_long_cell_survive_csv(read: Any) -> None:
     long = "x" * 300_000
     rows = read(f"text,label\na\0b,a\n{long},b\n", "b.csv").rows
-    assert [row.text for row in rows] == ["a\0b", long]
+    assert [row.content for row in rows] == ["a\0b", long]
 
 
 def test_an_open_quote_is_refused_where_it_began_and_not_read_to_the_end(read: Any) -> None:
@@ -189,7 +189,7 @@ def test_parquet_values_without_a_json_form_are_kept_but_never_become_text(read:
     first, second = read(data, "b.parquet").rows
     assert first.raw == {"text": {"bytes": "b'raw'"}, "label": first.label, "n": 0.5}
     assert first.label == {"datetime": "2026-01-02 00:00:00"}
-    assert (second.place, second.text, second.label) == (2, None, None)
+    assert (second.place, second.content, second.label) == (2, None, None)
 
 
 def test_parquet_nan_is_no_number_and_no_crash(read: Any) -> None:
@@ -338,7 +338,7 @@ def test_any_json_rows_are_read_back_and_their_order_never_counts(
     lines = [json.dumps({"text": text, "label": label}) for text, label in rows]
     reading = read("\n".join(lines))
     assert not reading.problems
-    assert [(row.text, row.label) for row in reading.rows] == rows
+    assert [(row.content, row.label) for row in reading.rows] == rows
     random.Random(data.draw(st.integers(0, 9))).shuffle(lines)
     assert read("\n".join(lines)).digest == reading.digest
 
@@ -352,7 +352,7 @@ def test_any_csv_cells_are_read_back(read: Any, rows: list[tuple[str, str]]) -> 
     buffer = io.StringIO()
     csv.writer(buffer, quoting=csv.QUOTE_ALL).writerows([("text", "label"), *rows])
     reading = read(buffer.getvalue(), "b.csv")
-    assert [(row.text, row.label) for row in reading.rows] == rows
+    assert [(row.content, row.label) for row in reading.rows] == rows
 
 
 def crafted(kind: pyarrow.DataType, values: list[int], bits: int) -> pyarrow.Array:
@@ -414,7 +414,7 @@ def test_every_type_of_parquet_column_gives_a_value_for_each_cell(
 ) -> None:
     table = pyarrow.table({"text": ["a", "b"], "label": ["x", "y"], "odd": column})
     first, second = read(parquet(table), "b.parquet").rows
-    assert (first.text, second.text) == ("a", "b")
+    assert (first.content, second.content) == ("a", "b")
     if value is not None:
         assert first.raw["odd"] == value
     json.dumps([first.raw["odd"], second.raw["odd"]], allow_nan=False)
@@ -488,10 +488,10 @@ def test_what_a_parser_throws_is_a_refusal_of_the_file(
 ) -> None:
     (tmp_path / "b.jsonl").write_bytes(GOOD)
     for fault in (MemoryError(), RecursionError("deep"), OverflowError("far"), OSError(5, "EIO")):
-        monkeypatch.setattr("components.data.readers.item_digest", _raiser(fault))
+        monkeypatch.setattr("components.identity.Identity.item", _raiser(fault))
         with pytest.raises(DataRejected, match=rf"b\.jsonl cannot be read: {type(fault).__name__}"):
             read_batch(tmp_path / "b.jsonl", CONTRACT, "default")
-    monkeypatch.setattr("components.data.readers.item_digest", _raiser(KeyboardInterrupt()))
+    monkeypatch.setattr("components.identity.Identity.item", _raiser(KeyboardInterrupt()))
     with pytest.raises(KeyboardInterrupt):
         read_batch(tmp_path / "b.jsonl", CONTRACT, "default")
 

@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 from components.data.expectations import Check, run_checks
 from components.data.readers import Problem, Reading, Row
 from components.data.validation import Validation, validate
-from components.digest import batch_digest, canonical_json, item_digest
+from components.digest import canonical_json
 from components.errors import DataRejected
+from components.identity import PLAIN
 from components.settings import DataSettings
 
 ROOT = Path(__file__).parents[2]
@@ -34,13 +35,13 @@ def reading(rows: Sequence[dict[str, Any]], broken: int = 0) -> Reading:
     for place, raw in enumerate(rows, start=1):
         text, label, task = raw.get("text"), raw.get("label"), raw.get("task")
         task = task if isinstance(task, str) else "default"
-        found.append(Row(place, item_digest(text, label), text, label, task, raw))
+        found.append(Row(place, PLAIN.item(text, label), text, label, task, raw))
     problems = tuple(
         Problem(len(rows) + i, f"{i:064x}", "not JSON: cut short", "{")
         for i in range(1, broken + 1)
     )
     digests = [part.digest for part in found] + [part.digest for part in problems]
-    return Reading(batch_digest(digests), tuple(found), problems, ("text", "label"))
+    return Reading(PLAIN.batch(digests), tuple(found), problems, ("text", "label"))
 
 
 def check(rows: Sequence[dict[str, Any]], broken: int = 0, **contract: Any) -> Validation:
@@ -114,7 +115,7 @@ def test_a_bad_row_is_rejected_with_every_reason_and_its_values() -> None:
     }
     assert [row.raw for row in checked.rejected] == bad
     assert [row.digest for row in checked.rejected] == [
-        item_digest(raw.get("text"), raw.get("label")) for raw in bad
+        PLAIN.item(raw.get("text"), raw.get("label")) for raw in bad
     ]
     assert len(checked.accepted) == 40
 
@@ -167,7 +168,7 @@ def test_composed_and_decomposed_letters_are_one_item_and_one_label() -> None:
     checked = check(rows, labels=[label, "tea"])
     assert {item.label for item in checked.accepted} == {label}
     for item in checked.accepted:
-        assert item.digest == item_digest(item.text, item.label)
+        assert item.digest == PLAIN.item(item.text, item.label)
 
 
 def test_unreadable_lines_are_rejected_rows_with_their_text() -> None:

@@ -57,7 +57,7 @@ def bundles(
 ) -> list[Bundle]:
     folder = tmp_path_factory.mktemp("bundles")
     return [
-        learn(base, folder, Lesson(f"{n}" * 64, ITEMS, None, {}, "0" * 64, list), settings)
+        learn(base, folder, Lesson(f"{n}" * 64, ITEMS, None, {}, "0" * 64, ()), settings)
         for n in range(KEPT_VERSIONS + 2)
     ]
 

@@ -20,8 +20,8 @@ import numpy as np
 
 from components.demo import fetch
 from components.demo.stream import TURNED, label
-from components.digest import text_digest
 from components.evaluation.drift import CHECKS, Compared, Side, examine
+from components.identity import PLAIN
 from components.model.activation_cache import ActivationCache
 from components.model.base import load_base
 from components.model.frozen import embed
@@ -102,7 +102,7 @@ def _pools(folder: Path) -> dict[str, Pool]:
     pools = {}
     for domain in fetch.DOMAINS:
         rated = {
-            text_digest(text): (text, label(r))
+            PLAIN.near(text): (text, label(r))
             for _, r, text in fetch.read_rated(sources.ratings[domain])
         }
         texts, labels = (

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from components.clock import system_clock
+from components.errors import Corrupted
 from components.ledger import chain, schema, views
 from components.ledger.book import Ledger
 from components.ledger.chain import Event, read_chain
@@ -150,9 +151,9 @@ def _smuggle(ledger: Ledger, kind: str, payload: str) -> None:
 
 def test_a_newer_schema_is_refused_and_named(ledger: Ledger) -> None:
     _smuggle(ledger, "batch.started", '{"batch":"b","schema":2}')
-    for refused in (rebuild, verify, lambda found: views.told(found, BatchStarted)):
+    for asked in (rebuild, verify, lambda found: views.told(found, BatchStarted)):
         with pytest.raises(NewerEvent, match=r"batch\.started.*schema 2.*a newer Ratchet wrote it"):
-            refused(ledger)
+            asked(ledger)
 
 
 def test_an_older_schema_is_upgraded(renamed: Any) -> None:
@@ -168,9 +169,14 @@ def test_a_field_that_nobody_knows_stays(ledger: Ledger) -> None:
     assert encode(found, "") == {"batch": "b", "why": "x"}
 
 
-def test_a_missing_field_is_no_event() -> None:
-    with pytest.raises(TypeError, match="batch"):
-        decode("batch.started", "{}")
+@pytest.mark.parametrize("payload", ["{}", "[]", "{", '{"batch":"b","schema":"x"}'])
+def test_what_does_not_say_what_its_kind_says_is_damage_and_named(
+    ledger: Ledger, payload: str
+) -> None:
+    _smuggle(ledger, "batch.started", payload)
+    for asked in (rebuild, verify, lambda found: views.told(found, BatchStarted)):
+        with pytest.raises(Corrupted, match=r"Event 1 \(batch\.started\).*"):
+            asked(ledger)
 
 
 def test_an_open_intent_is_read_back_as_it_was_begun(ledger: Ledger) -> None:

@@ -13,16 +13,16 @@ import transformers
 from components.errors import ConfigError
 from components.model.adapters import METHODS
 from components.model.adapters.fused_lora import FusedLinear
-from components.model.adapters.method import target_pattern
+from components.model.adapters.method import target_pattern, trainable_weights
 from components.model.base import Base
 from components.model.placement import Placement
-from components.settings import AdapterSettings
+from components.settings import LoraSettings, Settings
 
 PLAIN = Placement("cpu", "float32", 64, 1)
 
 
 def matched(base: Base, **values: Any) -> list[str]:
-    pattern = target_pattern(base.model, AdapterSettings(**values))
+    pattern = target_pattern(base.model, LoraSettings(**values))
     return [name for name, _ in base.model.named_modules() if re.fullmatch(pattern, name)]
 
 
@@ -66,7 +66,7 @@ def test_feed_forward_finds_the_widening_modules_outside_of_attention(
     kind = getattr(transformers, family)
     with torch.device("meta"):
         model = kind(kind.config_class(vocab_size=50, pad_token_id=0))
-    pattern = target_pattern(model, AdapterSettings(target_modules="feed-forward", layers=1))
+    pattern = target_pattern(model, LoraSettings(target_modules="feed-forward", layers=1))
     names = [name for name, _ in model.named_modules() if re.fullmatch(pattern, name)]
     assert [".".join(name.split(".")[-2:]) for name in names] == found
 
@@ -75,7 +75,7 @@ def test_feed_forward_finds_the_widening_modules_outside_of_attention(
 def test_a_fresh_adapter_changes_no_answer_and_alone_is_trainable(base: Base, method: str) -> None:
     ids = torch.tensor([[2, 40, 50, 3]])
     before = base.model(input_ids=ids).last_hidden_state
-    model = METHODS[method].attach(base.fork(PLAIN), AdapterSettings(layers=1))
+    model = METHODS[method].attach(base.fork(PLAIN), LoraSettings(layers=1))
     assert torch.equal(model(input_ids=ids).last_hidden_state, before)
     own = {id(weight) for weight in base.model.parameters()}
     trainable = [weight for weight in model.parameters() if weight.requires_grad]
@@ -84,11 +84,34 @@ def test_a_fresh_adapter_changes_no_answer_and_alone_is_trainable(base: Base, me
 
 
 @pytest.mark.parametrize("method", METHODS)
+def test_attaching_and_training_leave_the_shared_base_as_it_was(base: Base, method: str) -> None:
+    before = {name: tensor.clone() for name, tensor in base.model.state_dict().items()}
+
+    def is_as_it_was() -> bool:
+        now = base.model.state_dict()
+        same = all(torch.equal(now[name], tensor) for name, tensor in before.items())
+        return same and now.keys() == before.keys()
+
+    adapter = Settings.model_validate({"adapter": {"method": method, "layers": 1}}).adapter
+    model = METHODS[method].attach(base.fork(PLAIN), adapter)
+    assert is_as_it_was()
+    weights = trainable_weights(model)
+    first = [weight.detach().clone() for weight in weights]
+    optimizer = torch.optim.AdamW(weights, lr=0.1)
+    model(input_ids=torch.tensor([[2, 40, 50, 3]])).last_hidden_state.pow(3).sum().backward()
+    optimizer.step()
+    METHODS[method].after_step(model, 1, 1)
+    assert any(not torch.equal(*pair) for pair in zip(weights, first, strict=True))
+    assert is_as_it_was()
+    assert not any(weight.requires_grad for weight in base.model.parameters())
+
+
+@pytest.mark.parametrize("method", METHODS)
 def test_a_saved_adapter_answers_the_same_after_loading(
     base: Base, method: str, tmp_path: Path
 ) -> None:
     ids = torch.tensor([[2, 40, 50, 3]])
-    model = METHODS[method].attach(base.fork(PLAIN), AdapterSettings())
+    model = METHODS[method].attach(base.fork(PLAIN), LoraSettings())
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for weight in model.parameters():
@@ -103,7 +126,7 @@ def test_a_saved_adapter_answers_the_same_after_loading(
 
 
 def test_the_saved_config_names_the_base_and_no_path(base: Base, tmp_path: Path) -> None:
-    model = METHODS["lora"].attach(base.fork(PLAIN), AdapterSettings())
+    model = METHODS["lora"].attach(base.fork(PLAIN), LoraSettings())
     METHODS["lora"].save(model, base.name, tmp_path / "adapter")
     text = (tmp_path / "adapter" / "adapter_config.json").read_text()
     assert json.loads(text)["base_model_name_or_path"] == "tiny"
@@ -115,7 +138,7 @@ def test_the_saved_config_names_the_base_and_no_path(base: Base, tmp_path: Path)
 def test_fused_lora_computes_what_peft_computes(base: Base, width: torch.dtype) -> None:
     from peft.tuners.lora.layer import Linear
 
-    model = METHODS["lora"].attach(base.fork(PLAIN), AdapterSettings(layers=1))
+    model = METHODS["lora"].attach(base.fork(PLAIN), LoraSettings(layers=1))
     fused = next(module for module in model.modules() if isinstance(module, FusedLinear))
     fused.base_layer = copy.deepcopy(fused.base_layer).to(width)  # the base shares its weights
     with torch.no_grad():
@@ -137,5 +160,5 @@ def test_fused_lora_computes_what_peft_computes(base: Base, width: torch.dtype) 
 
 
 def test_lora_with_dropout_is_left_to_peft(base: Base) -> None:
-    model = METHODS["lora"].attach(base.fork(PLAIN), AdapterSettings(layers=1, dropout=0.1))
+    model = METHODS["lora"].attach(base.fork(PLAIN), LoraSettings(layers=1, dropout=0.1))
     assert not any(isinstance(module, FusedLinear) for module in model.modules())

@@ -12,7 +12,8 @@ from components.demo.tiny_base import write_tiny_base
 from components.digest import file_digest, json_digest
 from components.errors import ConfigError
 from components.model import base as base_module
-from components.model.base import Base, base_digest, load_base
+from components.model.base import Base, load_base
+from components.model.base_lookup import base_digest
 from components.model.encoding import tokenise
 from components.model.placement import Placement
 from components.settings import ModelSettings

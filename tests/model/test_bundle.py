@@ -10,8 +10,10 @@ import pytest
 
 from components.digest import bytes_digest, file_digest
 from components.errors import Corrupted
-from components.model.bundle import Bundle, open_bundle
+from components.model.base import Base
+from components.model.bundle import Bundle, json_part, open_bundle
 from components.training.memory import remembered
+from tests.made_bundles import made_bundle
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +21,7 @@ def taught(tmp_path_factory: Any, base: Any, settings: Any, make_rows: Any) -> B
     from components.training.candidate import Lesson, learn
 
     items = make_rows(["good", "bad"], 4)
-    lesson = Lesson("a" * 64, items, None, {"default": "b" * 64}, "0" * 64, lambda refs: [])
+    lesson = Lesson("a" * 64, items, None, {"default": "b" * 64}, "0" * 64, ())
     return learn(base, tmp_path_factory.mktemp("bundles"), lesson, settings)
 
 
@@ -105,3 +107,31 @@ def test_a_link_in_place_of_a_folder_is_refused(bundle: Bundle, tmp_path: Path) 
     (bundle.folder / "adapter").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(Corrupted, match="adapter"):
         open_bundle(bundle.folder.parent, bundle.digest)
+
+
+def test_a_part_answers_unless_it_is_declared_as_for_learning(base: Base, tmp_path: Path) -> None:
+    parts = [json_part("router", "answers", [1]), json_part("fisher", "learns", [1])]
+    made = made_bundle(base, tmp_path, more=parts)
+    assert made.state["learning"] == ["fisher"]
+    roles = {name: made.role(name) for name in made.files}
+    assert [name for name, role in roles.items() if role == "learns"] == ["fisher.json"]
+    assert roles["adapter/adapter_config.json"] == roles["router.json"] == "answers"
+    assert made.answering()["files"].keys() == made.files.keys() - {"fisher.json", "state.json"}
+
+
+def test_before_parts_had_roles_memory_and_strategy_were_for_learning(bundle: Bundle) -> None:
+    named = bundle.answering()
+    del bundle.state["learning"]
+    assert bundle.answering() == named
+    assert {bundle.role("memory.json"), bundle.role("strategy.safetensors")} == {"learns"}
+    assert bundle.role("head.safetensors") == "answers"
+
+
+def test_the_weight_of_a_version_is_that_of_what_answers(base: Base, tmp_path: Path) -> None:
+    plain = made_bundle(base, tmp_path)
+    learning = made_bundle(base, tmp_path, more=[json_part("fisher", "learns", "x" * 1000)])
+    router = made_bundle(base, tmp_path, more=[json_part("router", "answers", "x" * 1000)])
+    files = [plain.folder / name for name in plain.files if name != "state.json"]
+    assert plain.answering_bytes() == sum(file.stat().st_size for file in files)
+    assert learning.answering_bytes() == plain.answering_bytes()
+    assert router.answering_bytes() == plain.answering_bytes() + 1003  # quotes and a line end

@@ -86,8 +86,18 @@ def add_code(root: Path) -> None:
     (folder_of(root, 2) / "model" / "torch.py").write_text("answers = 'other'")
 
 
-def delete_report(root: Path) -> None:
-    (folder_of(root, 2) / "report.html").unlink()
+def compile_code(root: Path) -> None:
+    [package] = folder_of(root, 2).glob("model/code/*")
+    (package / "__pycache__").mkdir()
+    (package / "__pycache__" / "files.cpython-311.pyc").write_bytes(b"planted")
+
+
+def delete(name: str) -> Callable[[Path], None]:
+    def act(root: Path) -> None:
+        path = folder_of(root, 2) / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    return act
 
 
 def link_bundle(root: Path) -> None:
@@ -183,6 +193,9 @@ CHANGES: dict[str, Callable[[Path], None]] = {
     ),
     "MLmodel": edit("model/MLmodel"),
     "served_model.py": edit("model/served_model.py"),
+    "code": edit("model/code/*/model/encoding.py"),
+    "code gone": delete("model/code"),
+    "code compiled": compile_code,
     "requirements.txt": edit("model/requirements.txt"),
     "conda.yaml": edit("model/conda.yaml"),
     "python_env.yaml": edit("model/python_env.yaml"),
@@ -196,7 +209,7 @@ CHANGES: dict[str, Callable[[Path], None]] = {
     "models swapped": swap_models,
     "bundles swapped": swap_bundles,
     "code added": add_code,
-    "report gone": delete_report,
+    "report gone": delete("report.html"),
     "head linked": link_bundle,
 }
 

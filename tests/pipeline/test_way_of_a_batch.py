@@ -152,6 +152,18 @@ def test_training_on_a_held_out_row_is_stopped_even_if_the_split_were_wrong(
     assert len(views.versions(ws.ledger)) == 2
 
 
+def test_replaying_a_held_out_row_is_stopped_even_if_the_memory_were_wrong(
+    grown: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ws = open_workspace(grown)
+    held = list(Library(ws).held(views.held_items(ws.ledger)).values())
+    begun = len(list(views.events(ws.ledger, kind="training.begun")))
+    monkeypatch.setattr(Library, "replay", lambda library, references: held[:2])
+    with pytest.raises(Corrupted, match="2 rows that are held out were about to be trained on"):
+        settle(grown, batch(grown / "b3.jsonl", 3))
+    assert len(list(views.events(ws.ledger, kind="training.begun"))) == begun
+
+
 def test_an_exam_too_small_to_tell_holds_the_batch_and_the_queue_goes_on(root: Path) -> None:
     set_params(root, "gate: {margin_points: 0.1}")
     first = settle(root, batch(root / "b1.jsonl", 1))

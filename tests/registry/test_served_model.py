@@ -15,19 +15,19 @@ from mlflow import MlflowClient, pyfunc
 
 from components.demo.tiny_base import write_tiny_base
 from components.items import make_item
-from components.model.answering import predict
+from components.model.answering import answerer, predict
 from components.model.base import Base, load_base
 from components.model.bundle import Bundle
-from components.model.encoding import tokenise
 from components.model.placement import Placement
+from components.model.serving import open_served
 from components.registry import Registry, Submission
-from components.registry.served_model import RatchetModel
 from components.settings import parse_settings
 from components.training.candidate import Lesson, learn
 
 GOOD, BAD = ("lovely", "great", "fine"), ("awful", "broken", "late")
 TEXTS = [f"{word} parcel {n}" for n in range(9) for word in (*GOOD, *BAD)]
 ODD = ["", " ", "great " * 200, "emoji 🙂", "great\x00awful", "\ud800 lone", *TEXTS]
+PLAIN = Placement("cpu", "float32", 128, 1)
 
 STRANGER = """
 import json, sys
@@ -72,7 +72,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Base, Bundle]:
         make_item(text, "good" if text.split()[0] in GOOD else "bad", "parcels") for text in TEXTS
     )
     base = load_base(settings.model, root)
-    lesson = Lesson("b" * 64, items, None, {}, "0" * 64, lambda refs: [])
+    lesson = Lesson("b" * 64, items, None, {}, "0" * 64, ())
     return base, learn(base, root / "bundles", lesson, settings)
 
 
@@ -116,7 +116,7 @@ def test_a_stranger_gets_the_answers_that_the_scoring_gives(served, trained, tmp
 
     assert told.returncode == 0, told.stderr[-2000:]
     answers = json.loads(told.stdout)
-    expected = predict(base, bundle, ODD, Placement("cpu", "float32", 128, 1))
+    expected = predict(base, bundle, ODD, PLAIN)
     assert set(expected.labels) == {"good", "bad"}
     assert answers["list"] == answers["frame"] == expected.labels
     assert [row["label"] for row in answers["shares"]] == expected.labels
@@ -133,11 +133,10 @@ def test_a_served_text_is_cut_where_the_digested_tokenizer_says(trained, tmp_pat
     about = json.loads((folder / "tokenizer_config.json").read_text())
     about |= {"truncation_side": "left", "padding_side": "left"}
     (folder / "tokenizer_config.json").write_text(json.dumps(about))
-    model = RatchetModel()
-    model.max_tokens = bundle.max_tokens
-    model._load(folder, bundle.folder)
-    long = ["great " * 30 + "awful " * 30]
-    assert model._tokens(long) == tokenise(base, long, bundle.max_tokens)
+    long = ["great " * 30 + "awful " * 30, "awful " * 30 + "great " * 30]
+    served = open_served(bundle.folder, [str(folder)])
+    assert served.predict(long) == answerer(base, bundle, PLAIN).answer(long).labels
+    assert served.predict(long) == ["good", "bad"]
 
 
 @pytest.mark.parametrize(

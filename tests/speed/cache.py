@@ -131,7 +131,7 @@ def _run(
     if not way.cut:
         fault = mock.patch.object(layers, "split_fault", lambda *_: "not cut, to compare")
     with fault:
-        lesson = Lesson("0" * 64, tuple(train), None, {}, "", list)
+        lesson = Lesson("0" * 64, tuple(train), None, {}, "", ())
         bundle = learn(base, folder / way.name, lesson, settings, cache=cache)
         _bundles[way.name] = bundle
         return bundle.digest, predict(

@@ -32,8 +32,8 @@ from typing import Any
 
 from components.demo import fetch
 from components.demo.stream import label as rating_label
-from components.digest import text_digest
 from components.errors import DataRejected
+from components.identity import PLAIN
 
 CACHE = Path(__file__).parents[2] / ".cache"
 CORPORA = ("sentiment", "newsgroups")
@@ -164,7 +164,7 @@ class _Dealer:
     def take(self, rows: Sequence[Row], count: int) -> list[Row]:
         taken: list[Row] = []
         for text, label in self._random.sample(rows, len(rows)):
-            near = text_digest(text)
+            near = PLAIN.near(text)
             if near not in self._seen and any(c.isalnum() for c in text):
                 self._seen.add(near)
                 taken.append((text, label))

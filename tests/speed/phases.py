@@ -93,9 +93,9 @@ def measure(folder: Path, plots: Path) -> Section:
 def _phases(settings: Settings, base: Any, folder: Path) -> list[Phase]:
     given = problem("sentiment", 0)
     items = tuple(as_items(given.train[:TEXTS], "films"))
-    lesson, strategy = Lesson("0" * 64, items, None, {}, "", list), STRATEGIES["none"]
+    lesson, strategy = Lesson("0" * 64, items, None, {}, "", ()), STRATEGIES["none"]
     cache = ActivationCache(folder / "activations", 2_000_000_000)
-    learner = candidate._learner(base, lesson, settings, strategy, (), 0, cache)
+    learner = candidate._learner(base, lesson, settings, strategy, 0, cache)
     rows = learner.tokens
     placement = placement_of(settings)
     boundary = learner.classifier.body.lower

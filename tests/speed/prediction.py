@@ -21,7 +21,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
@@ -119,20 +119,21 @@ def _agree(ways: dict[str, Way], texts: list[str]) -> None:
 
 
 def _ways(folder: Path, rows: Sequence[tuple[str, str]]) -> dict[str, Way]:
-    """Train a champion on a few rows, write it as MLflow's model, load it twice."""
+    """Train a champion on a few rows, write it as MLflow's model and load it."""
     from mlflow import pyfunc
 
     target = folder / "model"
     _write_champion(folder, target, rows)
     served = pyfunc.load_model(str(target))
     inside = served.unwrap_python_model()
-    bare = pyfunc.load_model(str(target)).unwrap_python_model()
-    bare.model = _bare_model()
+    own = inside.served.version.classifier
+    plain = replace(own, body=replace(own.body, model=_bare_model()))
+    bare = replace(inside.served, version=replace(inside.served.version, classifier=plain))
     return {
         "served": lambda texts: served.predict(texts),
         "inside": lambda texts: inside.predict(None, texts),
-        "same way, bare": lambda texts: bare.predict(None, texts),
-        "bare": _by_hand(bare.tokenizer, bare.model, bare.weight, bare.bias, bare.labels),
+        "same way, bare": lambda texts: bare.predict(texts),
+        "bare": _by_hand(own.base.tokenizer, plain.body.model, own.head, own.labels),
     }
 
 
@@ -173,7 +174,7 @@ def _bare_model() -> Any:
     return model.eval().requires_grad_(False)
 
 
-def _by_hand(tokenizer: Any, model: Any, weight: Any, bias: Any, labels: list[str]) -> Way:
+def _by_hand(tokenizer: Any, model: Any, head: Any, labels: Sequence[str]) -> Way:
     import torch
 
     def answer(texts: list[str]) -> list[str]:
@@ -185,7 +186,7 @@ def _by_hand(tokenizer: Any, model: Any, weight: Any, bias: Any, labels: list[st
             hidden = model(input_ids=tokens["input_ids"], attention_mask=mask).last_hidden_state
             weights = mask.unsqueeze(-1).to(hidden.dtype)
             pooled = (hidden * weights).sum(1) / weights.sum(1)
-            logits = torch.nn.functional.linear(pooled, weight, bias)
+            logits = torch.nn.functional.linear(pooled, head.weight, head.bias)
         return [labels[place] for place in logits.argmax(1).tolist()]
 
     return answer

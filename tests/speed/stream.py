@@ -25,8 +25,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
 from statistics import mean, median
@@ -151,9 +150,11 @@ def whole(story: dict[str, Any], worker: Worker) -> list[Learned]:
 def _learn(
     worker: Worker, name: str, items: dict[str, Item], parent: Bundle | None, seen: dict[str, Item]
 ) -> Learned:
-    from components.training.candidate import Lesson, learn
+    from components.training.candidate import Lesson, learn, replayed_refs
 
-    lesson = Lesson(name, tuple(items.values()), parent, {}, "", partial(_found, seen))
+    lesson = Lesson(name, tuple(items.values()), parent, {}, "", ())
+    refs = replayed_refs(lesson, worker.settings)
+    lesson = replace(lesson, replayed=tuple(seen[ref.item] for ref in refs))
     began = time.process_time()
     folder = worker.folder / "bundles"
     bundle = learn(worker.base, folder, lesson, worker.settings, cache=worker.cache)
@@ -175,10 +176,6 @@ def ours(story: dict[str, Any], worker: Worker, at_once: bool) -> dict[str, Any]
         "rows": [each.rows for each in learned],
         "accuracy": mean(shares),
     }
-
-
-def _found(seen: dict[str, Item], references: Any) -> list[Item]:
-    return [seen[reference.item] for reference in references]
 
 
 def retrained(story: dict[str, Any], base: str, folder: Path, tuned: bool) -> dict[str, Any]:

@@ -35,9 +35,9 @@ from pathlib import Path
 from statistics import NormalDist, mean, median, variance
 from typing import TYPE_CHECKING, Any
 
-from components.digest import batch_digest
 from components.gate.decision import judge
 from components.gate.verdicts import Answers, Examination, ExamResult, NewTask, Rules
+from components.identity import PLAIN
 from components.items import Item, make_item
 from components.settings import Settings, parse_settings
 from tests.page import Check, Section
@@ -388,8 +388,8 @@ class Worker:
         """Return the bundle that these rows give, from the bare base."""
         from components.training.candidate import Lesson, learn
 
-        batch = batch_digest(item.digest for item in rows)
-        lesson = Lesson(batch, tuple(rows), None, {}, "", lambda refs: ())
+        batch = PLAIN.batch(item.digest for item in rows)
+        lesson = Lesson(batch, tuple(rows), None, {}, "", ())
         bundles = self.folder / "bundles"
         return learn(self.base, bundles, lesson, self.settings, cache=self.cache)
 

@@ -4,12 +4,13 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.training.averaging import Tail
 
 
+@settings(deadline=None)
 @given(st.integers(1, 12), st.floats(0.0, 1.0))
 def test_the_tail_is_the_mean_of_the_last_steps(steps: int, share: float) -> None:
     weight, seen = torch.zeros(3), []
@@ -39,5 +40,5 @@ def test_the_setting_decides_how_far_a_version_goes(
 
 
 def mixed(settings: Any, share: float) -> Any:
-    strategy = settings.strategy.model_copy(update={"parent_mix": share})
+    strategy = settings.strategy.model_copy(update={"update_share": share})
     return settings.model_copy(update={"strategy": strategy})

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 import torch
 
-from components.errors import ConfigError, DataRejected
+from components.errors import ConfigError, DataRejected, NeedsHuman
 from components.items import Item, make_item, write_items
 from components.model import adapters
 from components.model.adapters.method import peft_method
@@ -20,7 +21,7 @@ from components.model.bundle import State, open_bundle
 from components.model.classifier import load_classifier
 from components.model.placement import Placement
 from components.model.progress import silent
-from components.settings import Settings
+from components.settings import NoneSettings, Settings
 from components.training import candidate
 from components.training.candidate import lesson_key
 from components.training.guard import Guard
@@ -52,7 +53,7 @@ def test_a_batch_is_learned_and_replay_keeps_what_came_before(
     champion = stream.teach("a", first)
     assert accuracy(base, champion, first) > 0.9
     kept = stream.teach("b", second, champion)
-    none = stream.settings.strategy.model_copy(update={"method": "none", "parent_mix": 1.0})
+    none = NoneSettings(update_share=1.0)
     bare = stream.settings.model_copy(update={"strategy": none})
     lost = stream.teach("b", second, champion, settings=bare)
     assert accuracy(base, kept, second) > 0.8
@@ -76,25 +77,27 @@ def test_the_same_lesson_gives_the_same_bundle_in_any_row_order(
 
 FRESH = """
 import json, sys
+from dataclasses import replace
 from pathlib import Path
 from components.items import read_items
 from components.settings import Settings
 from components.model.base import load_base
 from components.model.bundle import open_bundle
-from components.training.candidate import Lesson, learn
+from components.training.candidate import Lesson, learn, replayed_refs
 from components.model.answering import predict
 from components.model.placement import placement_of
 
 folder = Path(sys.argv[1])
 items = read_items(folder / "items.jsonl")
 seen = {item.digest: item for item in items}
-replay = lambda refs: [seen[ref.item] for ref in refs]
 for values in json.loads(sys.argv[2]):
     settings = Settings.model_validate(values)
     base = load_base(settings.model, folder)
     parent = None
     for batch, rows in (("a", items[:30]), ("b", items[30:])):
-        lesson = Lesson(batch * 64, tuple(rows), parent, {}, "0" * 64, replay)
+        lesson = Lesson(batch * 64, tuple(rows), parent, {}, "0" * 64, ())
+        refs = replayed_refs(lesson, settings)
+        lesson = replace(lesson, replayed=tuple(seen[ref.item] for ref in refs))
         parent = learn(base, folder / sys.argv[3], lesson, settings)
     found = predict(base, parent, [item.text for item in items], placement_of(settings))
     print(parent.digest, found.probabilities.tobytes().hex())
@@ -189,6 +192,13 @@ def test_whatever_decides_the_bytes_decides_the_key(
     assert key != lesson_key(base, lesson, stream.settings.model_copy(update={"seed": 7}))
 
 
+def test_a_lesson_is_values_that_another_process_can_read(stream: Any, make_rows: Rows) -> None:
+    first, second = make_rows(["good", "bad"], 4), make_rows(["cat", "dog"], 4)
+    lesson = stream.lesson("b", second, stream.teach("a", first))
+    lesson = replace(lesson, replayed=first)
+    assert pickle.loads(pickle.dumps(lesson)) == lesson
+
+
 def test_erased_rows_are_left_out_of_replay(stream: Any, make_rows: Rows) -> None:
     first = make_rows(["good", "bad"], 10)
     champion = stream.teach("a", first)
@@ -272,7 +282,7 @@ def test_a_strategy_with_a_penalty_and_a_state_is_one_row_of_the_table(
 ) -> None:
     bare = STRATEGIES["none"]
     monkeypatch.setitem(candidate.STRATEGIES, "none", replace(bare, guard=Penalty))
-    none = stream.settings.strategy.model_copy(update={"method": "none", "parent_mix": 1.0})
+    none = NoneSettings(update_share=1.0)
     settings = stream.settings.model_copy(update={"strategy": none})
     first = make_rows(["good", "bad"], 16)
     champion = stream.teach("a", first, settings=settings)
@@ -299,3 +309,25 @@ def test_a_strategy_that_solves_its_head_is_one_row_of_the_table(
     monkeypatch.setitem(candidate.STRATEGIES, "replay", bare)
     items = make_rows(["good", "bad"], 16)
     assert accuracy(base, stream.teach("a", items), items) > 0.9
+
+
+@pytest.mark.parametrize("broken", ["adapter", "head", "strategy"])
+def test_a_fit_that_leaves_a_nan_leaves_no_bundle(
+    stream: Any, make_rows: Rows, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    class Remembering(Guard):
+        def finish(self) -> State:
+            return State({}, {"fisher": torch.full((2,), nan if broken == "strategy" else 0.0)})
+
+    def fit(learner: Any, guard: Any, progress: Any) -> None:
+        weights = {"adapter": learner.adapter_weights(), "head": learner.head_weights()}
+        with torch.no_grad():
+            for weight in weights.get(broken, [])[:1]:
+                weight.view(-1)[0] = nan
+
+    nan = float("nan")
+    strategy = replace(STRATEGIES["replay"], fit=fit, guard=Remembering)
+    monkeypatch.setitem(candidate.STRATEGIES, "replay", strategy)
+    with pytest.raises(NeedsHuman, match=f"the {broken} holds .* not a finite number"):
+        stream.teach("a", make_rows(["good", "bad"], 8))
+    assert not stream.bundles.exists() or not any(stream.bundles.iterdir())

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.settings import StrategySettings
+from components.settings import ReplaySettings
 from components.training.memory import MemoryRef, balanced
 from components.training.strategies import STRATEGIES
 from components.training.strategies.strategy import Situation
@@ -57,9 +58,13 @@ def situation(new: int, memory: int, **settings: float) -> Situation:
     return Situation(
         new=tuple(MemoryRef("b", f"new{n}", "u", "x") for n in range(new)),
         memory=tuple(MemoryRef("a", f"old{n}", "t", "xy"[n % 2]) for n in range(memory)),
-        settings=StrategySettings(**settings),  # type: ignore[arg-type]
+        settings=ReplaySettings(**settings),  # type: ignore[arg-type]
         seed=0,
     )
+
+
+def unasked() -> Any:
+    raise AssertionError("neither needs features")
 
 
 def test_replay_draws_the_ratio_evenly_from_the_memory() -> None:
@@ -78,7 +83,7 @@ def test_replay_does_not_repeat_a_row_that_arrives_again() -> None:
 
 
 def test_the_memory_keeps_old_and_new_within_its_bound() -> None:
-    kept = STRATEGIES["replay"].remember(situation(50, 50, memory_items=30))
+    kept = STRATEGIES["replay"].remember(situation(50, 50, memory_items=30), unasked)
     assert Counter((ref.task, ref.label) for ref in kept) == {
         ("t", "x"): 10,
         ("t", "y"): 10,
@@ -87,5 +92,5 @@ def test_the_memory_keeps_old_and_new_within_its_bound() -> None:
 
 
 def test_without_a_strategy_nothing_is_replayed_or_kept() -> None:
-    unprotected = STRATEGIES["none"]
-    assert unprotected.replay(situation(5, 5)) == unprotected.remember(situation(5, 5)) == ()
+    bare, given = STRATEGIES["none"], situation(5, 5)
+    assert bare.replay(given) == bare.remember(given, unasked) == ()

@@ -64,6 +64,7 @@ CHECKS = (
         texts.length,
         "length_floor",
         "the lengths of the texts differ from earlier ones by {} (Cliff's delta)",
+        only="text",
     ),
     Check(
         "language",
@@ -71,6 +72,7 @@ CHECKS = (
         "language_floor",
         "{} of the texts are in another language than before",
         "%",
+        "text",
     ),
     Check(
         "labels",
@@ -114,7 +116,7 @@ class Drift:
 
 
 def examine(compared: Compared, settings: DriftSettings, seed: int) -> Drift:
-    """Make every check of one batch that the settings do not ignore.
+    """Make every check of one batch that fits its contents and that the settings do not ignore.
 
     Args:
         compared: the two sides. Of more than `sample_items` rows a side, those with the
@@ -125,9 +127,13 @@ def examine(compared: Compared, settings: DriftSettings, seed: int) -> Drift:
     Law: neither the order of the rows nor that of the labels changes a finding.
     """
     sampled = compared.sampled(settings.sample_items)
-    wanted = [check for check in CHECKS if check.name in settings.wanted]
+    wanted = [
+        check
+        for check in CHECKS
+        if check.name in settings.wanted and check.only in (None, compared.modality)
+    ]
     chance = Chance(max(settings.permutations, ceil(2 * len(wanted) / settings.alpha)), seed)
     found = findings({check: check.test(sampled, chance) for check in wanted}, settings)
-    if not any(finding.drifted for finding in found):
+    if compared.modality != "text" or not any(finding.drifted for finding in found):
         return Drift(found)
-    return Drift(found, moved_words(sampled.earlier.texts, sampled.batch.texts))
+    return Drift(found, moved_words(sampled.earlier.contents, sampled.batch.contents))

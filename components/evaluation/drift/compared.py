@@ -21,12 +21,12 @@ class Side:
     """Rows of one side.
 
     Args:
-        items: their digests; texts, labels: of the same rows, in the same order.
+        items: their digests; contents, labels: of the same rows, in the same order.
         embeddings: shape (rows, dimensions), from the frozen base.
     """
 
     items: Sequence[str]
-    texts: Sequence[str]
+    contents: Sequence[str]
     labels: Sequence[str]
     embeddings: Any
 
@@ -34,11 +34,11 @@ class Side:
         """Return the rows with the smallest digests, in their order."""
         import numpy as np
 
-        order = sorted(range(len(self.items)), key=lambda row: (self.items[row], self.texts[row]))
-        kept = order[:size]
-        columns = (self.items, self.texts, self.labels)
-        items, texts, labels = ([column[row] for row in kept] for column in columns)
-        return Side(items, texts, labels, np.asarray(self.embeddings, dtype=np.float64)[kept])
+        rows = range(len(self.items))
+        kept = sorted(rows, key=lambda row: (self.items[row], self.contents[row]))[:size]
+        columns = (self.items, self.contents, self.labels)
+        items, contents, labels = ([column[row] for row in kept] for column in columns)
+        return Side(items, contents, labels, np.asarray(self.embeddings, dtype=np.float64)[kept])
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,7 @@ class Compared:
         answered: its answers to rows of this batch, none of which it was trained on.
         since: its answers to rows of the other batches that came while it was in force.
         wrong: digests of the batch's rows that it answered wrongly.
+        modality: what the rows' contents are.
     """
 
     earlier: Side
@@ -66,6 +67,7 @@ class Compared:
     answered: Answered = field(default_factory=dict)
     since: Sequence[Answered] = ()
     wrong: Sequence[str] = ()
+    modality: str = "text"
 
     def sampled(self, size: int) -> Compared:
         """Return the same with at most `size` rows a side."""

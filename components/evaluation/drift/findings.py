@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING, Literal
 from components.evaluation.drift.compared import Chance, Compared
 
 if TYPE_CHECKING:
-    from components.sections import Policy
-    from components.settings import DriftSettings
+    from components.settings import DriftSettings, Policy
 
 MAX_EXAMPLES, MAX_CLASSES = 5, 8
 
@@ -75,6 +74,7 @@ class Check:
         floor: the setting that the effect must exceed.
         subject: what the effect says, with a place for it.
         unit: of effect and floor; "%" for a share in [0, 1].
+        only: the one modality whose contents it reads; None where embeddings and labels do.
     """
 
     name: str
@@ -82,6 +82,7 @@ class Check:
     floor: str
     subject: str
     unit: Literal["", "%", "points"] = ""
+    only: str | None = None
 
     def shown(self, value: float) -> str:
         """Return an effect or its floor for reading."""

@@ -31,7 +31,7 @@ def length(compared: Compared, chance: Chance) -> Measured | str:
     from scipy.stats import mannwhitneyu
 
     before, now = (
-        [len(text) for text in side.texts] for side in (compared.earlier, compared.batch)
+        [len(text) for text in side.contents] for side in (compared.earlier, compared.batch)
     )
     if min(len(before), len(now)) < MIN_ROWS:
         return too_few(min(len(before), len(now)))
@@ -50,7 +50,7 @@ def language(compared: Compared, chance: Chance) -> Measured | str:
     The effect is the total variation distance: the share of texts that moved.
     """
     sides = compared.earlier, compared.batch
-    told = [[_language(text) for text in side.texts] for side in sides]
+    told = [[_language(text) for text in side.contents] for side in sides]
     table = Table(*(Counter(each for each in side if each) for side in told))
     past, rows = table.before.total(), table.now.total()
     if min(past, rows) < MIN_ROWS:

@@ -20,7 +20,7 @@ Row = Sequence[str]
     read_by=(
         "inbox",
         "quarantine",
-        "ledger.views",
+        "ledger.views.about_events",
         "operations.quarantine_restoration",
         "operations.verification.batches",
         "operations.verification.quarantine",

@@ -2,10 +2,9 @@
 
 Concept: a kind is one frozen class, made by `@event(...)`; its fields are the payload. A name
 that Python keeps for itself, or that would hide another, ends in `_` in the class and not in
-the ledger. A
-field that is None by default is left out of the payload where it is None. A field that is added
-with a default reads from older events; any other change of a kind is a new `schema`, and
-`upgraded` turns older payloads into it.
+the ledger. A field that is None by default is left out of the payload where it is None. A field
+that is added with a default reads from older events; any other change of a kind is a new
+`schema`, and `upgraded` turns older payloads into it.
 
 Promise: what was ever written can be read. A kind that this Ratchet does not know is an
 `UnknownEvent`, which changes nothing; a field that it does not know stays in `more`.
@@ -18,8 +17,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Generic, Literal, TypeVar, dataclass_transform
 
-from components.errors import ConfigError
-from components.ledger.chain import Event
+from components.errors import ConfigError, Corrupted
+from components.ledger.chain import REMEDY, Event
 
 ACTOR, SCHEMA = "actor", "schema"
 """Beside the fields in the payload, so that the chain covers them. Absent: "" and 1."""
@@ -125,21 +124,37 @@ def decode(kind: str, payload: str) -> Payload:
 
     Raises:
         NewerEvent: the kind has a newer schema than this Ratchet knows.
-        TypeError: a field is missing.
-        ValueError: the payload is no JSON.
+        TypeError: a field is missing, or this is no JSON object.
+        ValueError: it is no JSON.
     """
-    return _decoded(kind, json.loads(payload))
+    return _decode(kind, payload)[0]
 
 
 def read(event: Event) -> Recorded[Payload]:
-    """Return a stored event, read; raises as `decode` does."""
-    said = json.loads(event.payload)
-    actor = said.get(ACTOR, "")
-    return Recorded(event.seq, event.time, actor, _decoded(event.kind, said))
+    """Return a stored event, read.
+
+    Raises:
+        NewerEvent: its kind has a newer schema than this Ratchet knows.
+        Corrupted: it does not say what its kind says.
+    """
+    try:
+        payload, actor = _decode(event.kind, event.payload)
+    except (TypeError, ValueError) as error:
+        what = f"Event {event.seq} ({event.kind}) of the ledger can't be read: {error}."
+        raise Corrupted(what, REMEDY) from error
+    return Recorded(event.seq, event.time, actor, payload)
 
 
-def _decoded(kind: str, said: dict[str, Any]) -> Payload:
-    said.pop(ACTOR, None)
+def _decode(kind: str, text: str) -> tuple[Payload, str]:
+    """Return what an event says, and its actor."""
+    said = json.loads(text)
+    if not isinstance(said, dict):
+        raise TypeError("its payload is no JSON object")
+    actor = said.pop(ACTOR, "")
+    return _typed(kind, said), actor
+
+
+def _typed(kind: str, said: dict[str, Any]) -> Payload:
     schema = said.pop(SCHEMA, 1)
     known = KINDS.get(kind)
     if known is None:

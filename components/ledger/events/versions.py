@@ -230,7 +230,7 @@ class ChampionRolledBack(Payload):
 
 @event("alias.mirrored")
 class AliasMirrored(Payload):
-    """An alias in MLflow was moved to what the ledger says; None where it was dropped."""
+    """An alias in MLflow was moved to what the ledger says; null where it was dropped."""
 
     alias: str
     version: int | None

@@ -5,17 +5,19 @@ Source: Hu et al. 2022, LoRA: Low-Rank Adaptation of Large Language Models, sect
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from ..adapters.merging import merge_peft
 from ..adapters.method import peft_method
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from components.settings import AdapterSettings
+    from components.settings import LoraSettings
 
 
-def config(settings: AdapterSettings, targets: str) -> Any:
+def config(settings: LoraSettings, targets: str) -> Any:
     """Return the `peft` config; `targets` is a pattern of full module names."""
     from peft import LoraConfig, TaskType
 
@@ -35,4 +37,7 @@ def finish(model: nn.Module) -> None:
     fuse(model)
 
 
-METHOD = peft_method(config, finish)
+METHOD = replace(
+    peft_method(config, finish, shape=("alpha", "dropout", "rank")),
+    merge=merge_peft,
+)

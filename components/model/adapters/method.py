@@ -22,11 +22,26 @@ from ..quiet import quiet_transformers
 from ..tensors import read_tensors, write_tensors
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
     from components.settings import AdapterSettings
 
+    Group = tuple[list[Tensor], float]
+
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
+
+TARGETS = ("layers", "target_modules")
+"""The settings behind `target_pattern`."""
+
+
+def trainable_weights(model: nn.Module) -> list[Tensor]:
+    """Return the weights of an adapted model that are trained."""
+    return [weight for weight in model.parameters() if weight.requires_grad]
+
+
+def one_group(model: nn.Module) -> list[Group]:
+    """Return all that is trained, at `training.learning_rate`."""
+    return [(trainable_weights(model), 1.0)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +52,27 @@ class Method:
         from the global seed.
     save: (adapted model, base name, folder) writes the adapter into an empty folder.
     load: (fork, folder, trainable) -> the adapted model as it was saved.
+    shape: the settings that what is saved depends on. Training goes on from a parent only where
+        they are the parent's, since a loaded adapter would not follow another value; all other
+        settings may change and take effect at once. One that a parent does not name counts as
+        its default: the default of a shape must be what earlier versions did.
+    penalty: adapted model -> a scalar that is added to the loss of each step.
+    groups: adapted model -> [(weights, factor of `training.learning_rate`)]; each trainable
+        weight of the adapter stands in exactly one group.
+    after_step: (adapted model, steps done, steps) may change the adapter's weights in place, after
+        the optimizer moved; gradients are still there.
+    merge: adapted model -> a plain model that gives its answers in less time, for serving; None
+        where there is none. It leaves the base's weights alone.
     """
 
     attach: Callable[[nn.Module, AdapterSettings], nn.Module]
     save: Callable[[nn.Module, str, Path], None]
     load: Callable[[nn.Module, Path, bool], nn.Module]
+    shape: tuple[str, ...]
+    penalty: Callable[[nn.Module], Tensor | float] = lambda model: 0.0
+    groups: Callable[[nn.Module], list[Group]] = one_group
+    after_step: Callable[[nn.Module, int, int], None] = lambda model, done, steps: None
+    merge: Callable[[nn.Module], nn.Module] | None = None
 
 
 def untouched(model: nn.Module) -> None:
@@ -49,11 +80,14 @@ def untouched(model: nn.Module) -> None:
 
 
 def peft_method(
-    config: Callable[[AdapterSettings, str], Any], finish: Callable[[nn.Module], None] = untouched
+    config: Callable[[Any, str], Any],
+    finish: Callable[[nn.Module], None] = untouched,
+    shape: tuple[str, ...] = (),
 ) -> Method:
-    """Return the method whose `peft` config `config(settings, target pattern)` makes.
+    """Return the method whose `peft` config `config(its settings, target pattern)` makes.
 
-    `finish` may replace how modules compute, never what they are or are called.
+    `finish` may replace how modules compute, never what they are or are called. `shape`: every
+    setting that goes into the config; `peft` keeps the saved one.
     """
 
     def attach(fork: nn.Module, settings: AdapterSettings) -> nn.Module:
@@ -70,7 +104,7 @@ def peft_method(
         finish(adapted)
         return adapted
 
-    return Method(attach, save_peft, load)
+    return Method(attach, save_peft, load, (*TARGETS, *shape))
 
 
 def save_peft(model: Any, base_name: str, folder: Path) -> None:

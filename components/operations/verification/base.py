@@ -17,7 +17,7 @@ REMEDY = "Restore the base; every version of this root was trained on exactly th
 
 def check_base_model(scene: Scene) -> Iterator[Found]:
     """The base that the champion was trained on; one from the hub is looked for here alone."""
-    from components.model.base import base_digest, base_files, local_base
+    from components.model.base_lookup import base_digest, base_files, local_base
 
     ws, champion = scene.ws, views.champion(scene.ws.ledger)
     if champion is None:

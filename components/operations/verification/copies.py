@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from components.data.tracked import Tracked, file_md5, tracked_folders
 from components.operations.verification.batches import stored_marks
-from components.operations.verification.findings import Finding, Found, Holds
+from components.operations.verification.findings import Finding, Found, Holds, Skipped
 from components.operations.verification.marks import Marks, Wanted
 from components.operations.verification.subject import Scene
 
@@ -20,8 +20,12 @@ def check_copies(scene: Scene) -> Iterator[Found]:
     """Every stored object in the cache and in the remote, and the hints with their listings."""
     ws = scene.ws
     stored = {ws.root / mark["path"]: mark for mark in stored_marks(scene)}
-    remote = (ws.root / ws.settings.data.remote).resolve()
-    places = {"cache": ws.root / ".dvc" / "cache", "remote": remote}
+    places = {"cache": ws.root / ".dvc" / "cache"}
+    if isinstance(ws.remote, Path):
+        places["remote"] = ws.remote.resolve()
+    else:
+        why = "it is no folder of this machine; `dvc status -c` looks there"
+        yield Skipped(f"the remote {ws.remote}", why)
     for name, place in places.items():
         if stored and not place.is_dir():
             yield Finding(

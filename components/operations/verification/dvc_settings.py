@@ -23,7 +23,7 @@ def check_dvc_settings(scene: Scene) -> Iterator[Found]:
             continue
         place = scene.relative(path)
         try:
-            found = list(differences(path, REMOTE, ws.root / ws.settings.data.remote))
+            found = list(differences(path, REMOTE, ws.remote))
         except ConfigError as error:
             yield Finding(place, error.message.rstrip("."), error.remedy)
             continue

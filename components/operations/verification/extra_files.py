@@ -48,8 +48,10 @@ def _objects(scene: Scene) -> Iterator[Found]:
     for folder in (ws.batches, ws.holdouts):
         tracked = tracked_folders(folder.with_name(f"{folder.name}.dvc")) or ()
         known |= {each.md5 for each in tracked}
-    remote = ws.root / ws.settings.data.remote
-    for name, place in {"cache": ws.root / ".dvc" / "cache", "remote": remote}.items():
+    places = {"cache": ws.root / ".dvc" / "cache"}
+    if isinstance(ws.remote, Path):  # the check of copies names an address
+        places["remote"] = ws.remote
+    for name, place in places.items():
         found = {_shown(place / "files" / "md5", path) for path in _files(place / "files")}
         if count := len(found - known):
             why = "no event names them, as of earlier listings; nothing is restored from them"

@@ -98,7 +98,7 @@ def _items(scene: Scene) -> dict[str, Item]:
         if path.suffix != ".jsonl" or path.name.startswith("raw") or not path.is_file():
             continue
         try:
-            found |= {item.digest: item for item in read_items(path)}
+            found |= {item.digest: item for item in read_items(path, scene.ws.identity)}
         except (Corrupted, OSError):
             continue
     cases = case_file(scene.ws)

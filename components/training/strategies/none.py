@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from components.training.memory import MemoryRef
-from components.training.strategies.strategy import Situation, Strategy
+from components.training.strategies.strategy import Features, Situation, Strategy
 
 
-def nothing(situation: Situation) -> tuple[MemoryRef, ...]:
+def replay(situation: Situation) -> tuple[MemoryRef, ...]:
     """Return no rows."""
     return ()
 
 
-STRATEGY = Strategy(nothing, nothing)
+def remember(situation: Situation, features: Features) -> tuple[MemoryRef, ...]:
+    """Return no rows."""
+    return ()
+
+
+STRATEGY = Strategy(replay, remember)

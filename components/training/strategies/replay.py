@@ -7,7 +7,7 @@ Prabhu et al. 2020, GDumb.
 from __future__ import annotations
 
 from components.training.memory import MemoryRef, balanced
-from components.training.strategies.strategy import Situation, Strategy
+from components.training.strategies.strategy import Features, Situation, Strategy
 
 
 def replay(situation: Situation) -> tuple[MemoryRef, ...]:
@@ -18,7 +18,7 @@ def replay(situation: Situation) -> tuple[MemoryRef, ...]:
     return balanced(known, size, [situation.seed, sorted(fresh)])
 
 
-def remember(situation: Situation) -> tuple[MemoryRef, ...]:
+def remember(situation: Situation, features: Features) -> tuple[MemoryRef, ...]:
     """Return the new memory: at most `memory_items` of all that was seen."""
     seen = situation.memory + situation.new
     return balanced(seen, situation.settings.memory_items, situation.seed)

@@ -1,9 +1,10 @@
 """The outline of a continual strategy.
 
-Concept: a strategy answers three questions in plain values (what to replay, what to
-remember, which head) and may put a `Guard` into the loop: a term in the loss (EWC, LwF,
-DER++), a hand on the gradients (A-GEM, O-LoRA), state to carry to the next batch. One that
-does not descend gradients at all (analytic heads) brings its own `fit`.
+Concept: a strategy answers three questions in plain values (what to replay, what to remember,
+which head). It may open parts of the bundle that only it knows, and put a `Guard` into the
+loop: a term in the loss (EWC, LwF, DER++), a hand on the gradients (A-GEM, O-LoRA), state to
+carry to the next batch. One that does not descend gradients at all (analytic heads) brings its
+own `fit`.
 
 Promise: the loop never asks which strategy it runs.
 """
@@ -12,30 +13,41 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from components.training.guard import Guard
 from components.training.loop import descend
 from components.training.memory import MemoryRef
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
+    from components.model.base import Base
+    from components.model.bundle import Part
     from components.model.progress import Progress
-    from components.settings import StrategySettings
+    from components.settings import AdapterSettings
     from components.training.learner import Learner
+
+
+Features = Callable[[], "Tensor"]
 
 
 @dataclass(frozen=True, slots=True)
 class Situation:
     """What a strategy knows when it chooses rows.
 
-    `new`: references to the batch's training rows. `memory`: the parent's. `seed`: the
-    settings' seed, the same over the whole stream.
+    `new`: references to the batch's training rows, sorted. `memory`: the parent's. `seed`: the
+    settings' seed, the same over the whole stream. `settings`: the strategy's own section.
     """
 
     new: tuple[MemoryRef, ...]
     memory: tuple[MemoryRef, ...]
-    settings: StrategySettings
+    settings: Any
     seed: int
+
+
+def fits_all(adapter: AdapterSettings, base: Base) -> None:
+    """Fit every adapter method and every base."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +55,25 @@ class Strategy:
     """One way to protect earlier tasks.
 
     replay: which remembered rows to train on beside the new ones.
-    remember: the memory of the new bundle.
+    remember: the memory of the new bundle, once the model is trained. Calling its second argument
+        gives the new rows' features, float32 (n_new, hidden_size), in the order of `new`, as
+        `Learner.features` computes them: a pass over the new rows, or the cache where the method
+        adds nothing to the base.
+    start: opens the parts that the version has beside the usual ones (an expert, a pool), each with
+        its role; those of the parent's that are not opened again are gone. Runs before `guard`,
+        which finds them in `learner.opened`; they are written as they are after `fit`. The adapted
+        model stays as its method made it.
     guard: makes the run's `Guard`.
     fit: (learner, guard, progress) trains `learner` in place.
     head: a row of the head table.
+    fits: (adapter settings, base) -> why it can't be used with them, as the end of a sentence
+        ("it needs ..."); None where it can.
     """
 
     replay: Callable[[Situation], tuple[MemoryRef, ...]]
-    remember: Callable[[Situation], tuple[MemoryRef, ...]]
+    remember: Callable[[Situation, Features], tuple[MemoryRef, ...]]
+    start: Callable[[Learner], tuple[Part, ...]] = lambda learner: ()
     guard: Callable[[Learner], Guard] = Guard
     fit: Callable[[Learner, Guard, Progress], None] = descend
     head: str = "linear"
+    fits: Callable[[AdapterSettings, Base], str | None] = fits_all

@@ -28,7 +28,7 @@ def test_the_rows_that_moved_are_the_examples_and_their_label_is_named() -> None
     kept, moved = side(2, own=["a"] * 100), side(3, own=["b"] * 100, shift=2.5)
     batch = Side(
         [*kept.items, *moved.items],
-        [*kept.texts, *moved.texts],
+        [*kept.contents, *moved.contents],
         [*kept.labels, *moved.labels],
         np.concatenate([kept.embeddings, moved.embeddings]),
     )
@@ -43,5 +43,5 @@ def test_the_rows_that_moved_are_the_examples_and_their_label_is_named() -> None
 def test_a_larger_spread_is_found_by_the_discrepancy() -> None:
     batch = side(2)
     wide = embeddings(200, 2) * np.linspace(0.2, 3, 200)[:, None]
-    wider = Side(batch.items, batch.texts, batch.labels, wide)
+    wider = Side(batch.items, batch.contents, batch.labels, wide)
     assert find(compared(side(1), wider))["mmd"].drifted

@@ -35,7 +35,7 @@ def test_identical_rows_never_drift() -> None:
 def test_the_order_of_the_rows_changes_nothing(one: list[int], other: list[int]) -> None:
     def shuffled(rows: Side, order: list[int]) -> Side:
         columns = (
-            [column[row] for row in order] for column in (rows.items, rows.texts, rows.labels)
+            [column[row] for row in order] for column in (rows.items, rows.contents, rows.labels)
         )
         return Side(*columns, rows.embeddings[order])
 

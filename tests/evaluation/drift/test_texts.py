@@ -19,7 +19,7 @@ def test_longer_texts_are_found_in_both_directions() -> None:
     there, back = find(compared(short, long))["length"], find(compared(long, short))["length"]
     assert there.drifted and back.drifted and there.effect == back.effect
     assert "35 characters before, 50 now" in there.sentence
-    lengths = dict(zip(long.items, map(len, long.texts), strict=True))
+    lengths = dict(zip(long.items, map(len, long.contents), strict=True))
     assert [lengths[item] for item in there.examples] == [70] * 5
 
 

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.gate.beyond.given import GRAVITY, answers, shuffled
 
 from components.gate import Answers, Examination, ExamResult, Outcome, Rules, judge
 from components.gate.evidence import record, replay
@@ -27,6 +26,7 @@ from components.gate.policies import (
     Size,
 )
 from components.gate.verdicts import Case, Cases, Check, Timing
+from tests.gate.extra_checks.given import GRAVITY, answers, shuffled
 
 ALL = Checks(
     Floors("reject", {"tweets": 70.0}),

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from tests.gate.beyond.given import answers, decide, exam, found, rules
 
 from components.gate import Decision, Outcome
 from components.gate.policies import Behaviour
 from components.gate.verdicts import Case, Cases
+from tests.gate.extra_checks.given import answers, decide, exam, found, rules
 
 RULES = rules(behaviour=Behaviour("reject"))
 

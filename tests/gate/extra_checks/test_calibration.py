@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.gate.beyond.given import answers, decide, exam, found, rules
 
 from components.gate import Answers, ExamResult, Outcome
 from components.gate.policies import Calibration
+from tests.gate.extra_checks.given import answers, decide, exam, found, rules
 
 RULES = rules(calibration=Calibration("reject"))
 

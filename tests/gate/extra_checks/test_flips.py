@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from tests.gate.beyond.given import answers, decide, exam, found, rules
 
 from components.gate import Outcome
 from components.gate.policies import NegativeFlips
+from tests.gate.extra_checks.given import answers, decide, exam, found, rules
 
 RULES = rules(negative_flips=NegativeFlips("reject", limit_points=5.0))
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.gate.beyond.given import answers, decide, exam, found, rules
 
 from components.gate import Examination, ExamResult, NewTask, Outcome, judge
 from components.gate.policies import Floors
+from tests.gate.extra_checks.given import answers, decide, exam, found, rules
 
 RULES = rules(floors=Floors("reject", {"tweets": 80.0}))
 

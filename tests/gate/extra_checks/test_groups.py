@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.gate.beyond.given import answers, decide, exam, found, rules
 
 from components.gate import ExamResult, Outcome
 from components.gate.policies import Groups
+from tests.gate.extra_checks.given import answers, decide, exam, found, rules
 
 
 def by_label(*groups: tuple[str, int, int], **more: Any) -> ExamResult:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy import stats
-from tests.gate.beyond.given import answers, decide, exam, found, rules
 
 from components.gate import Outcome
 from components.gate.extra_checks.latency import ratio_bounds
 from components.gate.policies import Latency
 from components.gate.verdicts import Timing
+from tests.gate.extra_checks.given import answers, decide, exam, found, rules
 
 ONE = answers([True] * 200)
 RULES = rules(latency=Latency("reject", max_ratio=1.5))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from tests.gate.beyond.given import answers, decide, exam, found, rules
 
 from components.gate import Outcome
 from components.gate.policies import Size
+from tests.gate.extra_checks.given import answers, decide, exam, found, rules
 
 ONE = answers([True] * 200)
 

@@ -47,7 +47,7 @@ def read_yaml(path: Path) -> Any:
         detail = " ".join(str(error).split()).replace("<unicode string>", path.name)
         raise ConfigError(
             f"{path} cannot be read: {detail[:MESSAGE_CHARS] or type(error).__name__}.",
-            "Mend the file; it must be UTF-8 YAML.",
+            "Fix the file; it must be UTF-8 YAML.",
         ) from None
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from pydantic import Field, field_validator
 
 from components.digest import task_name
-from components.sections import Name, Points, Policy, Positive, Section, TaskName
+from components.settings.section import Name, Points, Policy, Section, TaskName
 
 
 class GroupSettings(Section):
@@ -19,7 +19,7 @@ class GroupSettings(Section):
 
     policy: Policy = "note"
     margin_points: Points = 10.0
-    min_items: Positive = 30
+    min_items: Annotated[int, Field(ge=1, le=1_000_000)] = 30
 
 
 class FloorSettings(Section):

@@ -1,0 +1,237 @@
+"""What follows from the events of a candidate and of the champion: versions, pointer, exams' use.
+
+Promise: a promotion is fast-forward only (law 2): `VersionPromoted` raises `Superseded`
+unless its parent is the champion at that instant; at most one version is champion; what is
+barred stays barred.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from components.digest import canonical_json, json_digest
+from components.errors import ConfigError, RatchetError
+from components.ledger import schema
+from components.ledger.events import (
+    CandidateJudged,
+    ChampionRolledBack,
+    Payload,
+    Recorded,
+    RegistrationDone,
+    TrainingDone,
+    VersionHeld,
+    VersionPromoted,
+    VersionRejected,
+    VersionSuperseded,
+)
+from components.ledger.projections.of_batches import set_aside, set_status
+from components.ledger.projections.rule import Rule
+
+LINEAGE = ("champion", "former")
+"""Statuses of the versions that led to the champion, itself included."""
+
+SETTLED = (*LINEAGE, "barred")
+"""Statuses that no decision changes: only a promotion or a rollback moves the lineage."""
+
+
+class Superseded(RatchetError):
+    """The champion moved on while a candidate was examined."""
+
+    code = "superseded"
+    exit_code = 3
+
+
+def _trained(connection: Connection, event: Recorded[TrainingDone]) -> None:
+    said = event.payload
+    connection.execute(sa.delete(schema.trained).filter_by(key=said.key))
+    connection.execute(schema.trained.insert().values(key=said.key, bundle=said.bundle))
+
+
+def _judged(connection: Connection, event: Recorded[CandidateJudged]) -> None:
+    """Note which exams a candidate was judged by, once for each; old events don't say it."""
+    said = event.payload
+    table, bundle = schema.served, said.bundle
+    connection.execute(sa.delete(table).filter_by(bundle=bundle))
+    rows = [
+        {"exam": exam, "bundle": bundle, "refused": int(refused)}
+        for exam, refused in said.exams.items()
+    ]
+    if rows:
+        connection.execute(table.insert(), rows)
+
+
+def _registered(connection: Connection, event: Recorded[RegistrationDone]) -> None:
+    said = event.payload
+    connection.execute(
+        schema.versions.insert().values(
+            version=said.version,
+            batch=said.batch,
+            bundle=said.bundle,
+            parent=said.parent,
+            status="candidate",
+            evidence=said.evidence,
+            headline=said.headline,
+            anchors="{}",
+            run=said.run,
+        )
+    )
+    connection.execute(
+        schema.inbox.update().where(schema.inbox.c.batch == said.batch).values(version=said.version)
+    )
+
+
+def _promoted(connection: Connection, event: Recorded[VersionPromoted]) -> None:
+    said = event.payload
+    table = schema.versions
+    before = connection.execute(
+        sa.select(table.c.version, table.c.wall).where(table.c.status == "champion")
+    ).one_or_none()
+    champion = before.version if before else None
+    candidate = connection.execute(sa.select(table).where(table.c.version == said.version)).one()
+    if candidate.status in SETTLED:
+        raise ConfigError(
+            f"Version {candidate.version} is {candidate.status}; it can't be promoted again.",
+            "A version of the lineage comes back by a rollback, a barred one never.",
+        )
+    if {champion} != {said.parent, candidate.parent}:
+        raise Superseded(
+            f"Version {said.version} was examined against version {said.parent}, "
+            f"but version {champion} is champion now.",
+            "Its batch is queued again and will be trained from the new champion.",
+        )
+    if champion is not None:
+        _version_status(connection, champion, "former")
+    connection.execute(
+        table.update()
+        .where(table.c.version == said.version)
+        .values(status="champion", anchors=canonical_json(said.anchors))
+    )
+    set_status(connection, said.batch, "promoted")
+    _point(connection, event, said.version, "promotion", said.reason)
+    joined = _join_holdout(connection, said)
+    _build_wall(connection, before.wall if before else None, said, joined)
+
+
+def _build_wall(
+    connection: Connection, before: str | None, said: VersionPromoted, joined: list[str]
+) -> None:
+    """Chain what a promoted batch held out and trained on to the walls before it."""
+    splits, table = schema.splits.c, schema.versions
+    sides = connection.execute(
+        sa.select(splits.near, splits.side)
+        .where(splits.batch == said.batch)
+        .order_by(splits.near, splits.side)
+    )
+    wall = json_digest([before, said.batch, [list(row) for row in sides], joined])
+    connection.execute(table.update().where(table.c.version == said.version).values(wall=wall))
+
+
+def _join_holdout(connection: Connection, said: VersionPromoted) -> list[str]:
+    """Hold out the batch's own side of the wall, but for what an exam has meanwhile.
+
+    Returns the near digests of what joined, sorted.
+    """
+    splits, batch, exam = schema.splits.c, said.batch, schema.holdout.alias()
+    known = sa.select(exam.c.near).where(exam.c.near == splits.near).exists()
+    rows = [
+        {
+            "exam": said.exams[row.task],
+            "item": row.item,
+            "near": row.near,
+            "task": row.task,
+            "source": batch,
+            "version": said.version,
+        }
+        for row in connection.execute(
+            sa.select(schema.splits)
+            .where(splits.batch == batch, splits.side == "holdout", ~known)
+            .order_by(splits.item)
+        )
+    ]
+    if rows:
+        connection.execute(schema.holdout.insert(), rows)
+    return sorted(str(row["near"]) for row in rows)
+
+
+def _held(connection: Connection, event: Recorded[VersionHeld]) -> None:
+    said = event.payload
+    _decide(connection, said.version, "held")
+    set_status(connection, said.batch, "held", said.reason)
+
+
+def _rejected(connection: Connection, event: Recorded[VersionRejected]) -> None:
+    said = event.payload
+    _decide(connection, said.version, "rejected")
+    if said.batch is not None:
+        set_aside(connection, said.batch, "rejected", said.reason, said.rows)
+
+
+def _superseded(connection: Connection, event: Recorded[VersionSuperseded]) -> None:
+    said = event.payload
+    _decide(connection, said.version, "superseded")
+    if said.requeue:
+        set_status(connection, said.batch, "queued", said.reason)
+
+
+def _decide(connection: Connection, version: int, status: str) -> None:
+    """Give a version its decision. Law: the lineage keeps its place, barred stays barred."""
+    table = schema.versions
+    connection.execute(
+        table.update()
+        .where(table.c.version == version, table.c.status.not_in(SETTLED))
+        .values(status=status)
+    )
+
+
+def _rolled_back(connection: Connection, event: Recorded[ChampionRolledBack]) -> None:
+    said = event.payload
+    _check_rollback(connection, said)
+    for version in said.barred:
+        _version_status(connection, version, "barred")
+    connection.execute(sa.delete(schema.holdout).where(schema.holdout.c.version.in_(said.barred)))
+    _version_status(connection, said.to, "champion")
+    for batch in said.requeued:
+        set_status(connection, batch, "queued", f"queued again: {said.reason}")
+    if said.guilty is not None:
+        set_aside(connection, said.guilty, "quarantined", said.reason, said.guilty_rows)
+    _point(connection, event, said.to, "rollback", said.reason)
+
+
+def _check_rollback(connection: Connection, said: ChampionRolledBack) -> None:
+    """Let pass a rollback to an ancestor that bars exactly what came after it."""
+    table, goal = schema.versions.c, said.to
+    lineage = connection.execute(
+        sa.select(table.version).where(table.status.in_(LINEAGE)).order_by(table.version)
+    )
+    later = [version for version in lineage.scalars() if version >= goal]
+    if later[:1] != [goal] or later[1:] != sorted(said.barred) or len(later) < 2:
+        raise Superseded(
+            f"The lineage moved on since the rollback to version {said.to} was planned.",
+            "Run the same command again.",
+        )
+
+
+def _version_status(connection: Connection, version: int, status: str) -> None:
+    connection.execute(
+        schema.versions.update().where(schema.versions.c.version == version).values(status=status)
+    )
+
+
+def _point(
+    connection: Connection, event: Recorded[Payload], version: int, how: str, reason: str
+) -> None:
+    row = {"version": version, "how": how, "reason": reason}
+    connection.execute(schema.pointer.insert().values(seq=event.seq, time=event.time, **row))
+
+
+RULES: dict[type[Payload], Rule] = {
+    TrainingDone: _trained,
+    CandidateJudged: _judged,
+    RegistrationDone: _registered,
+    VersionPromoted: _promoted,
+    VersionHeld: _held,
+    VersionRejected: _rejected,
+    VersionSuperseded: _superseded,
+    ChampionRolledBack: _rolled_back,
+}

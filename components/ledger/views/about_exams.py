@@ -1,0 +1,150 @@
+"""Questions about what is held out: the exams, their use, and the wall before training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from components.digest import json_digest
+from components.ledger import schema
+from components.ledger.book import Ledger
+from components.ledger.database import among
+from components.ledger.projections import LINEAGE
+
+
+@dataclass(frozen=True, slots=True)
+class HeldItem:
+    """A held-out item: its exam, its task, and the file or batch that holds its text."""
+
+    exam: str
+    item: str
+    near: str
+    task: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """Candidates that an exam helped to decide on, and those of them that it did not let pass."""
+
+    decisions: int = 0
+    refusals: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class HeldExam:
+    """An exam as it is held out: its items sorted by digest, at most as many as were asked for."""
+
+    exam: str
+    task: str
+    items: list[str]
+
+
+def held_items(ledger: Ledger) -> list[HeldItem]:
+    """Return everything that is held out now, by exam and item digest."""
+    table = schema.holdout
+    columns = (table.c.exam, table.c.item, table.c.near, table.c.task, table.c.source)
+    rows = ledger.query(sa.select(*columns).order_by(table.c.exam, table.c.item))
+    return [HeldItem(*row) for row in rows]
+
+
+def held(ledger: Ledger, items: Iterable[str]) -> dict[str, HeldItem]:
+    """Return those of `items` that are held out now, by item digest."""
+    table = schema.holdout
+    columns = (table.c.exam, table.c.item, table.c.near, table.c.task, table.c.source)
+    statement = sa.select(*columns).where(table.c.item.in_(among(items))).order_by(table.c.exam)
+    return {row.item: HeldItem(*row) for row in ledger.query(statement)}
+
+
+def held_from_batches(ledger: Ledger, items: Iterable[str]) -> frozenset[str]:
+    """Return those of `items` that were held out of a promoted batch, not brought by people."""
+    table = schema.holdout.c
+    statement = sa.select(table.item).where(table.item.in_(among(items)))
+    return frozenset(row.item for row in ledger.query(statement.where(table.version.is_not(None))))
+
+
+def held_among(ledger: Ledger, near: Iterable[str]) -> frozenset[str]:
+    """Return those of the near-duplicate keys that stand for something held out now."""
+    table = schema.holdout.c
+    statement = sa.select(table.near).where(table.near.in_(among(near))).distinct()
+    return frozenset(row.near for row in ledger.query(statement))
+
+
+def exams(ledger: Ledger, max_items: int) -> list[HeldExam]:
+    """Return every exam by name; a large one keeps its smallest item digests (law 4)."""
+    found = []
+    with ledger.reading() as connection:
+        for name in _exam_names(connection):
+            table = schema.holdout.c
+            rows = connection.execute(
+                sa.select(table.item, table.task)
+                .where(table.exam == name)
+                .order_by(table.item)
+                .limit(max_items)
+            ).all()
+            found.append(HeldExam(name, rows[0].task, [row.item for row in rows]))
+    return found
+
+
+def _exam_names(connection: sa.Connection) -> list[str]:
+    """Return the names of all exams, sorted: one step of the index a name."""
+    table, names = schema.holdout.c, list[str]()
+    next_one = sa.select(sa.func.min(table.exam))
+    name = connection.execute(next_one).scalar()
+    while name is not None:
+        names.append(name)
+        name = connection.execute(next_one.where(table.exam > name)).scalar()
+    return names
+
+
+def exam_tasks(ledger: Ledger) -> frozenset[str]:
+    """Return the tasks that have an exam."""
+    table, found = schema.holdout.c, set[str]()
+    with ledger.reading() as connection:
+        for name in _exam_names(connection):
+            statement = sa.select(table.task).where(table.exam == name).limit(1)
+            found.add(str(connection.execute(statement).scalar_one()))
+    return frozenset(found)
+
+
+def served(ledger: Ledger, but: str | None = None) -> dict[str, Served]:
+    """Return by exam which use it had, the decision on one bundle left out."""
+    table = schema.served.c
+    statement = sa.select(table.exam, sa.func.count(), sa.func.sum(table.refused))
+    rows = ledger.query(statement.where(table.bundle.is_distinct_from(but)).group_by(table.exam))
+    return {exam: Served(decisions, refusals) for exam, decisions, refusals in rows}
+
+
+def exam_sizes(ledger: Ledger) -> dict[str, tuple[str, int]]:
+    """Return exam -> (task, how many items are held out for it), by name."""
+    table = schema.holdout.c
+    statement = sa.select(table.exam, sa.func.min(table.task), sa.func.count())
+    rows = ledger.query(statement.group_by(table.exam).order_by(table.exam))
+    return {exam: (task, count) for exam, task, count in rows}
+
+
+def wall(ledger: Ledger) -> str:
+    """Return the digest of all that is held out, and of all that the lineage was trained on.
+
+    Each promotion chains its rows to the walls before it; what people brought is named by
+    the digests of its sources.
+    """
+    held, table = schema.holdout.c, schema.versions.c
+    brought = sa.select(held.source).where(held.version.is_(None)).distinct()
+    built = ledger.query(sa.select(table.wall).where(table.status == "champion"))
+    sources = ledger.query(brought.order_by(held.source))
+    return json_digest([[row.wall for row in built], [row.source for row in sources]])
+
+
+def trained_among(ledger: Ledger, near: Iterable[str]) -> frozenset[str]:
+    """Return those of the near-duplicate keys that the champion's lineage was trained on."""
+    splits, table = schema.splits, schema.versions
+    statement = (
+        sa.select(splits.c.near)
+        .join(table, table.c.batch == splits.c.batch)
+        .where(splits.c.side == "train", table.c.status.in_(LINEAGE))
+        .where(splits.c.near.in_(among(near)))
+    )
+    return frozenset(row.near for row in ledger.query(statement))

@@ -1,0 +1,95 @@
+"""Questions about versions: who is champion, and how it came to be."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, fields
+from typing import Any
+
+import sqlalchemy as sa
+
+from components.ledger import schema
+from components.ledger.book import Ledger
+from components.ledger.projections import LINEAGE
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A registered version. `anchors`: task -> version that the task is held against.
+
+    `batch` is None where it came from no batch.
+    """
+
+    version: int
+    batch: str | None
+    bundle: str
+    parent: int | None
+    status: str
+    evidence: str
+    headline: str
+    anchors: dict[str, int]
+    run: str
+
+
+def champion(ledger: Ledger) -> Version | None:
+    """Return the version in force, or None before the first promotion."""
+    found = versions(ledger, status="champion")
+    return found[0] if found else None
+
+
+def version(ledger: Ledger, number: int) -> Version | None:
+    """Return one version."""
+    found = versions(ledger, version=number)
+    return found[0] if found else None
+
+
+def versions(ledger: Ledger, **wanted: str | int) -> list[Version]:
+    """Return all versions, oldest first; `batch=...`, `bundle=...`, `status=...` narrow down."""
+    table = schema.versions
+    narrowed = [table.c[name] == value for name, value in wanted.items()]
+    return _versions(ledger, sa.and_(True, *narrowed))
+
+
+def newest(ledger: Ledger) -> int | None:
+    """Return the highest number that a version has, or None before the first one."""
+    [(number,)] = ledger.query(sa.select(sa.func.max(schema.versions.c.version)))
+    return None if number is None else int(number)
+
+
+def newest_held(ledger: Ledger, parent: int | None) -> int | None:
+    """Return the newest version that waits for a person and was trained from `parent`."""
+    table = schema.versions.c
+    statement = sa.select(sa.func.max(table.version))
+    wanted = statement.where(table.status == "held", table.parent.is_not_distinct_from(parent))
+    [(number,)] = ledger.query(wanted)
+    return None if number is None else int(number)
+
+
+def lineage(ledger: Ledger) -> list[Version]:
+    """Return the champion and its ancestors, newest first."""
+    return _versions(ledger, schema.versions.c.status.in_(LINEAGE))[::-1]
+
+
+def lineage_evidence(ledger: Ledger) -> list[tuple[int, str]]:
+    """Return (version, evidence) of the champion and its ancestors, oldest first."""
+    table = schema.versions.c
+    statement = sa.select(table.version, table.evidence).where(table.status.in_(LINEAGE))
+    return [tuple(row) for row in ledger.query(statement.order_by(table.version))]
+
+
+def _versions(ledger: Ledger, condition: Any) -> list[Version]:
+    table = schema.versions
+    columns = [table.c[each.name] for each in fields(Version)]
+    rows = ledger.query(sa.select(*columns).where(condition).order_by(table.c.version))
+    return [Version(**{**row._mapping, "anchors": json.loads(row.anchors)}) for row in rows]
+
+
+def known_tasks(ledger: Ledger) -> frozenset[str]:
+    """Return the tasks that a version of the champion's lineage brought: each has an anchor."""
+    found = champion(ledger)
+    return frozenset(found.anchors) if found else frozenset()
+
+
+def pointer_history(ledger: Ledger) -> list[Any]:
+    """Return every move of the champion pointer, oldest first."""
+    return ledger.query(sa.select(schema.pointer).order_by(schema.pointer.c.seq))

@@ -1,0 +1,40 @@
+"""The settings of one root: `params.yaml`, read by Ratchet and by DVC alike.
+
+Concept: one frozen pydantic model a section, one file each; every field has a default, so an
+empty file is a working one. Unknown keys are refused, because a typo must not be a default.
+Where `method` chooses between sections, each knows its own settings alone.
+
+Promise: below this room nothing reads the environment. A wrong value raises one `ConfigError`
+that names the field, the value and what would be legal.
+"""
+
+from components.settings.adapter import AdapterSettings, LoraSettings
+from components.settings.data import DataSettings
+from components.settings.drift import DriftPolicies, DriftSettings
+from components.settings.earlier import recorded
+from components.settings.gate import GateSettings
+from components.settings.model import ModelSettings
+from components.settings.reading import load_settings, parse_settings, read_settings
+from components.settings.section import Policy
+from components.settings.settings import Settings
+from components.settings.strategy import NoneSettings, ReplaySettings
+from components.settings.training import TrainingSettings
+
+__all__ = [
+    "AdapterSettings",
+    "DataSettings",
+    "DriftPolicies",
+    "DriftSettings",
+    "GateSettings",
+    "LoraSettings",
+    "ModelSettings",
+    "NoneSettings",
+    "Policy",
+    "ReplaySettings",
+    "Settings",
+    "TrainingSettings",
+    "load_settings",
+    "parse_settings",
+    "read_settings",
+    "recorded",
+]

@@ -1,0 +1,31 @@
+"""`gate`: what a candidate must show."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from components.settings.checks import CheckSettings
+from components.settings.section import Probability, Section
+
+
+class GateSettings(Section):
+    """What a candidate must show. Margins are in points (0.01 of accuracy).
+
+    `approval`: `auto` promotes on PASS; `always` holds every PASS for a person.
+    `watch_alpha` is spent over all looks at one champion.
+    """
+
+    margin_points: Annotated[float, Field(gt=0.0, le=100.0)] = 3.0
+    anchor_margin_points: Annotated[float, Field(gt=0.0, le=100.0)] = 6.0
+    floor_points: Annotated[float, Field(ge=0.0, le=100.0)] = 0.0
+    alpha: Annotated[float, Field(gt=0.0, lt=0.5)] = 0.05
+    watch_alpha: Probability = 0.05
+    approval: Literal["auto", "always"] = "auto"
+    checks: CheckSettings = CheckSettings()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> GateSettings:
+        self._ordered("margin_points", "anchor_margin_points")
+        return self

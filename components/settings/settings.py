@@ -1,0 +1,62 @@
+"""All settings of one root, section by section."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from components.digest import json_digest
+from components.settings.adapter import AdapterSettings, LoraSettings
+from components.settings.cache import CacheSettings
+from components.settings.data import DataSettings
+from components.settings.drift import DriftSettings
+from components.settings.gate import GateSettings
+from components.settings.holdout import HoldoutSettings
+from components.settings.model import ModelSettings
+from components.settings.registry import RegistrySettings
+from components.settings.section import Count, Section
+from components.settings.strategy import ReplaySettings, StrategySettings
+from components.settings.training import TrainingSettings
+
+DECIDE_BYTES = frozenset("seed model adapter strategy training holdout.fraction".split())
+"""What a bundle's bytes depend on: sections, and single settings by full name."""
+
+
+class Settings(Section):
+    """All settings of one root, resolved."""
+
+    seed: Count = 0
+    model: ModelSettings = ModelSettings()
+    adapter: AdapterSettings = LoraSettings()
+    strategy: StrategySettings = ReplaySettings()
+    training: TrainingSettings = TrainingSettings()
+    cache: CacheSettings = CacheSettings()
+    data: DataSettings = DataSettings()
+    holdout: HoldoutSettings = HoldoutSettings()
+    gate: GateSettings = GateSettings()
+    drift: DriftSettings = DriftSettings()
+    registry: RegistrySettings = RegistrySettings()
+
+    def resolved(self, choices: Mapping[str, Any]) -> Settings:
+        """Return the settings with `choices` (full name -> value) where they say `auto`."""
+        values = self.model_dump()
+        for name, value in choices.items():
+            section, field = name.split(".")
+            if values[section].get(field) == "auto":
+                values[section][field] = value
+        return Settings.model_validate(values)
+
+    def training_digest(self) -> str:
+        """Return the digest of every setting that can change a bundle's bytes (law 7).
+
+        Law: only what differs from the defaults counts, so a new setting leaves every digest as
+        it is. A default that is changed must therefore raise `bundle.FORMAT`.
+        """
+        found = self.differing()
+        found.pop("model.name", None)
+        decisive = {
+            name: value
+            for name, value in found.items()
+            if DECIDE_BYTES & {name, name.partition(".")[0]}
+        }
+        return json_digest(decisive)

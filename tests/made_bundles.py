@@ -1,0 +1,80 @@
+"""Bundles of every kind, made without training, and what is handed to the registry with them."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType, SimpleNamespace
+from typing import Any
+
+import torch
+
+from components.model.adapters import METHODS
+from components.model.base import Base
+from components.model.bundle import Bundle, Part, json_part, tensors_part, write_bundle
+from components.model.heads import HEADS
+from components.model.placement import Placement
+from components.registry import Submission
+from components.registry.packaging import COMPONENTS, travelling_code
+
+PLAIN = Placement("cpu", "float32", 128, 1)
+LABELS = ["bad", "fair", "good"]
+SETTINGS: Any = SimpleNamespace(
+    rank=4, alpha=8, dropout=0.0, layers="all", target_modules="all-linear"
+)
+
+
+def made_bundle(
+    base: Base,
+    bundles: Path,
+    method: str = "lora",
+    head: str = "linear",
+    seed: int = 0,
+    more: Sequence[Part] = (),
+    said: Mapping[str, Any] = MappingProxyType({}),
+) -> Bundle:
+    """Return a bundle with random weights throughout; `more` parts and `said` in its state."""
+    own, draw = METHODS[method], torch.Generator().manual_seed(seed)
+    with torch.random.fork_rng(), torch.no_grad():
+        torch.manual_seed(seed)
+        model = own.attach(base.fork(PLAIN), SETTINGS)
+        grown = HEADS[head](None, base.hidden_size, len(LABELS))
+        for weight in [*model.parameters(), *grown.parameters()]:
+            if weight.requires_grad:
+                weight += 0.3 * torch.randn(weight.shape, generator=draw)
+    parts = (
+        Part("adapter", "answers", lambda folder: own.save(model, base.name, folder / "adapter")),
+        tensors_part("head", "answers", grown.state_dict()),
+        json_part("labels", "answers", LABELS),
+    )
+    state = {
+        "adapter": {"method": method},
+        "base": {"digest": base.digest, "name": base.name},
+        "head": head,
+        "key": "made",
+        "kind": "classifier",
+        "serving": {"max_tokens": 24},
+    }
+    return write_bundle(bundles, {**state, **said}, (*parts, *more))
+
+
+def submission_of(base: Base, bundle: Bundle, key: str = "1") -> Submission:
+    """Return what registers a bundle."""
+    return Submission(
+        key=key * 64,
+        bundle=bundle.folder,
+        bundle_digest=bundle.digest,
+        batch="b" * 64,
+        parent_version=None,
+        headline="Promote: learned parcels.",
+        base_name=base.name,
+        base_digest=base.digest,
+        base_folder=base.folder,
+    )
+
+
+def copied_code(target: Path) -> Path:
+    """Return a copy of what travels, to be changed: a folder that may stand for `components`."""
+    with travelling_code(COMPONENTS) as package:
+        return Path(shutil.copytree(package, target))

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from components.training.guard import Guard
+from components.training.learner import Learner
+from components.training.loop import descend
+from components.training.strategies import STRATEGIES
+
+Seen = list[tuple[Learner, set[int]]]
+
+
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> Seen:
+    """Every learner of the test, and the rows that it was trained on."""
+    found: Seen = []
+
+    class Watching(Guard):
+        def loss(self, step: Any) -> Any:
+            found[-1][1].update(step.rows.tolist())
+            return super().loss(step)
+
+    def fit(learner: Learner, guard: Guard, progress: Any) -> None:
+        found.append((learner, set()))
+        descend(learner, guard, progress)
+
+    monkeypatch.setitem(
+        STRATEGIES, "replay", replace(STRATEGIES["replay"], fit=fit, guard=Watching)
+    )
+    return found
+
+
+def patient(stream: Any) -> Any:
+    training = stream.settings.training.model_copy(update={"patience": 1, "epochs": 1})
+    return stream.settings.model_copy(update={"training": training})
+
+
+def test_replayed_rows_are_marked_in_the_order_of_items(
+    stream: Any, make_rows: Any, seen: Seen
+) -> None:
+    first, second = make_rows(["good", "bad"], 8), make_rows(["cat", "dog"], 8, "pets")
+    stream.teach("b", second, stream.teach("a", first))
+    (alone, _), (learner, trained) = seen
+    assert not alone.replayed.any()
+    marked = {item.digest for item, old in zip(learner.items, learner.replayed, strict=True) if old}
+    assert marked == {item.digest for item in first}
+    assert len(learner.replayed) == len(learner.items) == len(first) + len(second)
+    assert learner.train_rows == sorted(trained) == list(range(len(learner.items)))
+    assert learner.looked_at == ()
+
+
+def test_a_row_that_is_new_and_replayed_counts_as_new(
+    stream: Any, make_rows: Any, seen: Seen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    everything = replace(STRATEGIES["replay"], replay=lambda situation: situation.memory)
+    monkeypatch.setitem(STRATEGIES, "replay", everything)
+    items = make_rows(["good", "bad"], 8)
+    stream.teach("b", items[:3], stream.teach("a", items))
+    learner = seen[-1][0]
+    new = {item.digest for item in items[:3]}
+    assert [bool(old) for old in learner.replayed] == [
+        item.digest not in new for item in learner.items
+    ]
+
+
+def test_a_tenth_is_looked_at_and_never_trained_on(stream: Any, make_rows: Any, seen: Seen) -> None:
+    stream.teach("a", make_rows(["good", "bad"], 150), settings=patient(stream))
+    learner, trained = seen[0]
+    drawn = list(range(300))
+    random.Random(f"{learner.seed}:slice").shuffle(drawn)
+    assert learner.looked_at == tuple(sorted(drawn[:30]))
+    assert learner.train_rows == sorted(trained) == sorted(drawn[30:])

@@ -1,0 +1,212 @@
+"""The table of strategies: what each of them holds to, and what the outline lets one do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+
+from components.items import Item
+from components.model.bundle import Bundle, Part, json_part, tensors_part
+from components.model.classifier import load_classifier
+from components.model.encoding import infer, tokenise
+from components.model.placement import placement_of
+from components.settings import Settings
+from components.training.candidate import replayed_refs
+from components.training.guard import Guard
+from components.training.learner import Learner
+from components.training.memory import MemoryRef, remembered
+from components.training.strategies import STRATEGIES
+from components.training.strategies.strategy import Features, Situation
+
+Rows = Callable[..., tuple[Item, ...]]
+
+BOUNDS: dict[str, tuple[dict[str, Any], int]] = {
+    "none": ({}, 0),
+    "replay": ({"memory_items": 12}, 12),
+}
+"""Strategy -> settings of its own, and how many rows it may remember under them."""
+
+
+@pytest.fixture(params=STRATEGIES)
+def row(request: pytest.FixtureRequest, stream: Any) -> Any:
+    """The stream under one strategy of the table."""
+    own = {"method": request.param, **BOUNDS[request.param][0]}
+    stream.settings = Settings.model_validate(stream.settings.model_dump() | {"strategy": own})
+    stream.bound = BOUNDS[request.param][1]
+    return stream
+
+
+def test_the_same_lesson_twice_is_the_same_bundle(row: Any, make_rows: Rows) -> None:
+    first, second = make_rows(["good", "bad"], 8), make_rows(["cat", "dog"], 8, "pets")
+    digests = set()
+    for turn in (1, -1):
+        parent = row.teach("a", first[::turn])
+        digests.add((parent.digest, row.teach("b", second[::turn], parent).digest))
+    assert len(digests) == 1
+
+
+def test_only_remembered_rows_are_replayed_and_only_trained_ones_remembered(
+    row: Any, make_rows: Rows
+) -> None:
+    first, second = make_rows(["good", "bad"], 8), make_rows(["good", "cat"], 8)
+    parent = row.teach("a", first)
+    memory = remembered(parent)
+    assert {ref.item for ref in memory} <= {item.digest for item in first}
+    refs = replayed_refs(row.lesson("b", second, parent), row.settings)
+    assert set(refs) <= set(memory)
+    assert {ref.item for ref in refs}.isdisjoint(item.digest for item in second)
+    later = {ref.item for ref in remembered(row.teach("b", second, parent))}
+    assert later <= {ref.item for ref in memory} | {item.digest for item in second}
+
+
+def test_the_memory_stays_within_its_bound(row: Any, make_rows: Rows) -> None:
+    parent = None
+    for batch, labels in (("a", ["good", "bad"]), ("b", ["cat", "dog"])):
+        parent = row.teach(batch, make_rows(labels, 16), parent)
+        assert len(remembered(parent)) <= row.bound
+
+
+def test_a_version_goes_on_from_its_parent(row: Any, make_rows: Rows) -> None:
+    parent = row.teach("a", make_rows(["good", "bad"], 8))
+    child = row.teach("b", make_rows(["cat"], 8), parent)
+    third = row.teach("c", make_rows(["dog"], 8), child)
+    assert (child.state["parent"], third.state["parent"]) == (parent.digest, child.digest)
+    assert third.labels == ("bad", "good", "cat", "dog")
+    fresh = row.teach("b", make_rows(["cat"], 8))
+    assert child.files["adapter/adapter_model.safetensors"] not in (
+        parent.files["adapter/adapter_model.safetensors"],
+        fresh.files["adapter/adapter_model.safetensors"],
+    )
+
+
+def install(monkeypatch: pytest.MonkeyPatch, **fields: Any) -> None:
+    """Let the `replay` row do something else."""
+    monkeypatch.setitem(STRATEGIES, "replay", replace(STRATEGIES["replay"], **fields))
+
+
+class Growing(Guard):
+    """Draws the expert's numbers towards 1."""
+
+    def loss(self, step: Any) -> Any:
+        expert = self.learner.opened["expert"].tensors["w"]
+        return super().loss(step) + ((expert - 1) ** 2).sum()
+
+
+def test_a_strategy_opens_a_part_that_answers_and_one_that_learns(
+    stream: Any, make_rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[tuple[Any, dict[str, Any]]] = []
+
+    def start(learner: Learner) -> tuple[Part, ...]:
+        parent = learner.parent
+        pool = parent.read_json("pool.json") if parent else []
+        tensors = parent.tensors("expert") if parent else {"w": torch.zeros(2)}
+        given.append((pool, {name: tensor.clone() for name, tensor in tensors.items()}))
+        tensors["w"].requires_grad_()
+        return (
+            tensors_part("expert", "answers", tensors),
+            json_part("pool", "learns", [*pool, len(learner.items)]),
+        )
+
+    install(monkeypatch, start=start, guard=Growing)
+    first = stream.teach("a", make_rows(["good", "bad"], 8))
+    second = stream.teach("b", make_rows(["cat"], 8), first)
+    assert first.role("expert.safetensors") == "answers"
+    assert first.role("pool.json") == "learns"
+    assert "expert.safetensors" in first.answering()["files"]
+    assert "pool.json" not in first.answering()["files"]
+    assert (second.read_json("pool.json"), given[1][0]) == ([16, 16], [16])
+    kept = first.tensors("expert")["w"]
+    assert torch.equal(given[1][1]["w"], kept)
+    assert 0 < float(kept[0]) < float(second.tensors("expert")["w"][0]) <= 1
+
+
+def test_an_opened_part_without_finite_numbers_leaves_no_bundle(
+    stream: Any, make_rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from components.errors import NeedsHuman
+
+    broken = tensors_part("expert", "answers", {"w": torch.tensor([1.0, float("inf")])})
+    install(monkeypatch, start=lambda learner: (broken,))
+    with pytest.raises(NeedsHuman, match=r"the expert holds .* \(w\)"):
+        stream.teach("a", make_rows(["good", "bad"], 4))
+    assert not stream.bundles.exists() or not any(stream.bundles.iterdir())
+
+
+NEAREST = 3
+
+
+def herding(situation: Situation, features: Features) -> tuple[MemoryRef, ...]:
+    """Keep the memory, and of each new label the rows nearest to its mean."""
+    found, kept = features(), list(situation.memory)
+    for label in {ref.label for ref in situation.new}:
+        places = [place for place, ref in enumerate(situation.new) if ref.label == label]
+        apart = (found[places] - found[places].mean(0)).norm(dim=1)
+        kept += [situation.new[places[near]] for near in apart.argsort()[:NEAREST]]
+    return tuple(sorted(kept))
+
+
+def test_a_memory_can_keep_the_rows_nearest_to_their_labels_mean(
+    base: Any, stream: Any, make_rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(monkeypatch, remember=herding)
+    settings = stream.settings.adapter.model_copy(update={"dropout": 0.3})
+    stream.settings = stream.settings.model_copy(update={"adapter": settings})
+    first, second = make_rows(["good", "bad"], 10), make_rows(["cat"], 10)
+    parent = stream.teach("a", first)
+    child = stream.teach("b", second, parent)
+    assert remembered(child)[: 2 * NEAREST] == remembered(parent)
+    for bundle, items in ((parent, first), (child, second)):
+        for label in {item.label for item in items}:
+            own = [item for item in items if item.label == label]
+            found = answered_features(base, bundle, stream.settings, own)
+            apart = (found - found.mean(0)).norm(dim=1)
+            near = {own[place].digest for place in apart.argsort()[:NEAREST]}
+            assert {ref.item for ref in remembered(bundle) if ref.label == label} == near
+
+
+def answered_features(base: Any, bundle: Bundle, settings: Settings, items: list[Item]) -> Any:
+    """Return the features that the version itself answers from."""
+    loaded = load_classifier(base, bundle, placement_of(settings))
+    rows = tokenise(base, [item.text for item in items], 128)
+    return torch.from_numpy(infer(loaded.features, rows, 128))
+
+
+def test_a_strategy_sees_new_rows_in_one_order_however_they_came(
+    stream: Any, make_rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(monkeypatch, remember=lambda situation, features: situation.new[:3])
+    items = make_rows(["good", "bad"], 4)
+    assert stream.teach("a", items).digest == stream.teach("a", items[::-1]).digest
+
+
+def test_features_are_not_computed_unless_asked_for(
+    stream: Any, make_rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unasked(*_: Any) -> Any:
+        raise AssertionError("nobody asked")
+
+    monkeypatch.setattr(Learner, "features", unasked)
+    stream.teach("a", make_rows(["good", "bad"], 4))
+
+
+def test_asking_for_features_leaves_training_modes_as_they_were(
+    stream: Any, make_rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[list[bool]] = []
+
+    def fit(learner: Learner, guard: Guard, progress: Any) -> None:
+        for _ in range(2):
+            seen.append([module.training for module in learner.model.modules()])
+            learner.features([0])
+
+    install(monkeypatch, fit=fit)
+    dropout = stream.settings.adapter.model_copy(update={"dropout": 0.3})
+    settings = stream.settings.model_copy(update={"adapter": dropout})
+    stream.teach("a", make_rows(["good", "bad"], 4), settings=settings)
+    assert seen[0] == seen[1]
+    assert True in seen[0]
