@@ -14,7 +14,7 @@ from components.evaluation.drift import CHECKS, examine
 from components.identity import FORMS
 from components.items import make_item, to_json
 from components.ledger import views
-from components.model.answering import answerer
+from components.model.answering import load_version
 from components.model.bundle import open_bundle
 from components.model.encoding import ENCODERS
 from components.settings import DataSettings
@@ -61,11 +61,11 @@ def test_a_version_names_what_it_answers_to_and_an_unknown_kind_is_refused(grown
     assert bundle.state["modality"] == "text"
     earlier = {name: each for name, each in bundle.state.items() if name != "modality"}
     texts = ["good great fine", "bad awful poor"]
-    told = answerer(ws.base, bundle).answer(texts).labels
+    told = load_version(ws.base, bundle).answer(texts).labels
     assert (
-        answerer(ws.base, replace(bundle, digest="e" * 64, state=earlier)).answer(texts).labels
+        load_version(ws.base, replace(bundle, digest="e" * 64, state=earlier)).answer(texts).labels
         == told
     ), "a state of an earlier root names none"
     other = replace(bundle, state={**bundle.state, "modality": "image"})
     with pytest.raises(ConfigError, match="modality 'image'; this Ratchet knows text"):
-        answerer(ws.base, other)
+        load_version(ws.base, other)

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from components.errors import ConfigError
-from components.model.base import load_base, local_base
+from components.model.base import load_base
+from components.model.base_lookup import local_base
 from components.places import place, scheme
 from components.registry.database import sqlite_path
 from components.settings import ModelSettings, parse_settings

@@ -15,7 +15,7 @@ from components.ledger import views
 from components.operations import holdouts
 from components.operations.verification import verify
 from components.pipeline.arrival import arrive
-from components.pipeline.preparation import check, divide, keep
+from components.pipeline.preparation import split, store, validate
 from components.pipeline.stored_batch import read_kept
 from components.workspace.library import Library
 from components.workspace.root import Workspace, open_workspace
@@ -46,19 +46,19 @@ def test_every_digest_that_rows_lead_to_is_another_one_and_the_walls_stand(ws: W
     with ws.ledger.lease(ws.settings.model.name, 60) as lease:
         found = views.arrival(ws.ledger, arrived.batch)
         assert found is not None
-        checked = check(ws, lease, found)
-        keep(ws, lease, checked)
-        split = divide(ws, lease, checked).split
-    shown = [item.text for item, reason in split.blocked if reason == HELD_OUT]
+        validated = validate(ws, lease, found)
+        store(ws, lease, validated)
+        sides = split(ws, lease, validated).split
+    shown = [item.text for item, reason in sides.blocked if reason == HELD_OUT]
     assert near["text"] in shown, "a near-duplicate of an exam's text is kept out of training"
-    assert [row.reasons for row in checked.validation.rejected] == [("duplicate of row 1",)]
-    items = [*split.train, *split.holdout]
+    assert [row.reasons for row in validated.validation.rejected] == [("duplicate of row 1",)]
+    items = [*sides.train, *sides.holdout]
     assert Library(ws).batch(arrived.batch, [item.digest for item in items]) == items
     told = "".join(event.payload for event in views.events(ws.ledger))
     [path] = ws.holdouts.glob("*.jsonl")
     exam = read_items(path, KEYED)
     assert all(item.digest in told and item.near in told for item in (*items, *exam))
-    for item in (*checked.validation.accepted, *exam):
+    for item in (*validated.validation.accepted, *exam):
         assert PLAIN.item(item.content, item.label) not in told
         assert PLAIN.near(item.content) not in told
     sent = [*BATCH, near, BATCH[0]]

@@ -39,7 +39,7 @@ class TrainingAbandoned(Payload):
     batch: str
 
 
-@event("candidate.judged", read_by=("served", "ledger.views", "operations.planning"))
+@event("candidate.judged", read_by=("served", "ledger.views.about_events", "operations.planning"))
 class CandidateJudged(Payload):
     """The gate decided on a candidate, and this is all that promoting it would do.
 
