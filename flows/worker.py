@@ -21,7 +21,7 @@ from components.errors import Retryable
 from components.ledger import views
 from components.pipeline.incoming import Left, take_incoming
 from flows import steps
-from flows.own_home import prune
+from flows.prefect_home import prune
 from flows.retrain import retrain
 from flows.temporary_server import passing, revive
 from flows.watch import watch

@@ -15,10 +15,10 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from math import isfinite
 
-from components.gate import wording
-from components.gate.pairing import Comparison, by_item
-from components.gate.shares import binomial_bounds
-from components.gate.spending import WORN_AFTER
+from components.gate import sentences
+from components.gate.alpha_spending import WORN_AFTER
+from components.gate.answer_pairs import Comparison, by_item
+from components.gate.binomial import binomial_bounds
 from components.gate.verdicts import (
     ALARMS,
     BLOCKS,
@@ -114,7 +114,7 @@ def _against_anchor(exam: ExamResult, rules: Rules) -> Comparison:
         margin_points=rules.anchor_margin_points,
         level=rules.anchor_alpha(exam.refusals),
         certificate=exam.shared("anchor"),
-        advice=wording.worn(exam.refusals) if exam.refusals >= WORN_AFTER else "",
+        advice=sentences.worn(exam.refusals) if exam.refusals >= WORN_AFTER else "",
     )
 
 
@@ -143,7 +143,7 @@ def _floor(part: NewTask, rules: Rules) -> Verdict:
         "",
         outcome,
         BLOCKS[outcome],
-        wording.floor(subject, right, items, lower, needed, outcome),
+        sentences.floor(subject, right, items, lower, needed, outcome),
         effect_points=100 * (share - right / items),
         lower_points=100 * (share - upper),
         upper_points=100 * (share - lower),

@@ -7,9 +7,9 @@ can differ PASS.
 
 from __future__ import annotations
 
-from components.gate import wording
-from components.gate.family import Finding, Question, outcome_of
-from components.gate.paired import (
+from components.gate import sentences
+from components.gate.answer_pairs import Comparison, count_changes
+from components.gate.paired_statistics import (
     Changes,
     detectable_loss,
     items_to_settle,
@@ -17,7 +17,7 @@ from components.gate.paired import (
     lower_bound,
     upper_bound,
 )
-from components.gate.pairing import Comparison, count_changes
+from components.gate.questions import Finding, Question, outcome_of
 from components.gate.verdicts import Outcome, Verdict
 
 
@@ -36,7 +36,7 @@ def question(comparison: Comparison, changes: Changes, alpha: float) -> Question
 
     PASS: the upper bound of the loss, at the comparison's own level, is below the margin (no
     correction: all must pass, an intersection-union test, Berger 1982). FAIL: not so at `alpha`
-    either, and the loss is real among all that are asked (`family.settle`). INCONCLUSIVE
+    either, and the loss is real among all that are asked (`questions.settle`). INCONCLUSIVE
     otherwise.
     """
     exact = comparison.exact
@@ -73,7 +73,7 @@ def paired_verdict(
         comparison.exam,
         outcome,
         comparison.requests[outcome],
-        wording.comparison(comparison, changes, (lower, upper), outcome, settle),
+        sentences.comparison(comparison, changes, (lower, upper), outcome, settle),
         effect_points=100 * changes.loss,
         lower_points=lower,
         upper_points=upper,
@@ -111,7 +111,7 @@ def certified(comparison: Comparison) -> Verdict:
         comparison.exam,
         Outcome.PASS,
         comparison.requests[Outcome.PASS],
-        wording.certificate(comparison),
+        sentences.certificate(comparison),
         effect_points=0.0,
         lower_points=0.0,
         upper_points=0.0,

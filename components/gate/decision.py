@@ -20,9 +20,9 @@ from components.gate.checks import (
 )
 from components.gate.comparison import ask
 from components.gate.extra_checks import CHECKS, look_beyond
-from components.gate.family import Finding, settle
+from components.gate.questions import Finding, settle
+from components.gate.sentences import number
 from components.gate.verdicts import Action, Decision, Examination, Outcome, Rules, Verdict
-from components.gate.wording import number
 
 NOTED_REASONS = 4
 """An exam of many labels can have dozens of noted findings; the page is for reading."""

@@ -20,8 +20,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, get_args
 
+from components.gate.answer_pairs import is_truth
 from components.gate.decision import judge
-from components.gate.pairing import is_truth
 from components.gate.policies import Policy
 from components.gate.verdicts import (
     Answers,

@@ -16,7 +16,7 @@ from enum import StrEnum
 from math import isfinite
 from typing import Any, Literal
 
-from components.gate import spending
+from components.gate import alpha_spending
 from components.gate.policies import NO_CHECKS, Checks, Policy
 
 Consequence = Literal["promote", "note", "hold", "reject"]
@@ -252,7 +252,7 @@ class Rules:
         Half of alpha is for letting candidates pass, half for moving the anchor: each of the
         two can add to what is lost over the stream.
         """
-        return self.alpha / 2 * spending.share(refusals)
+        return self.alpha / 2 * alpha_spending.share(refusals)
 
     @property
     def move_alpha(self) -> float:

@@ -14,8 +14,8 @@ from typing import Any
 
 from components.errors import ConfigError, Corrupted
 from components.gate import evidence
+from components.gate.alpha_spending import WORN_AFTER
 from components.gate.planning import Sitting, detectable_points, forecast, items_needed
-from components.gate.spending import WORN_AFTER
 from components.ledger import views
 from components.ledger.events import CandidateJudged
 from components.operations.explanation import registered

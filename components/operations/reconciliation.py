@@ -12,8 +12,8 @@ moved to `data/unknown`. An older copy of the ledger changes nothing until a per
 from __future__ import annotations
 
 from components.ledger import views
-from components.ledger.book import Lease
 from components.ledger.events import BatchRequeued, RegistrationBegun
+from components.ledger.ledger import Lease
 from components.operations.holdouts import close_interrupted
 from components.pipeline import preparation, publication
 from components.pipeline.arrival import discard_unfinished, finish_interrupted, was_interrupted

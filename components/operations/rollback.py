@@ -14,15 +14,15 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from components.errors import ConfigError, Corrupted
+from components.gate.regression_watch import Regression, regressions
 from components.gate.verdicts import Answers, Verdict
-from components.gate.watching import Regression, regressions
 from components.ledger import views
-from components.ledger.book import Lease
 from components.ledger.events import ChampionRolledBack, ChampionWatched
+from components.ledger.ledger import Lease
 from components.pipeline import publication
-from components.pipeline.answers import ask
 from components.pipeline.examination import rules
 from components.pipeline.exams import Exam, open_exams, snapshot_of
+from components.pipeline.version_answers import ask
 from components.workspace.batch_files import append_entry, set_batch_aside
 from components.workspace.root import Workspace
 

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 from components.gate.verdicts import Answers, DriftNote
 from components.items import Item
 from components.ledger import views
-from components.pipeline.answers import Given
 from components.pipeline.preparation import Prepared
-from components.workspace.library import Library
+from components.pipeline.version_answers import Given
+from components.workspace.item_library import Library
 from components.workspace.root import Workspace
 
 if TYPE_CHECKING:

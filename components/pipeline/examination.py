@@ -28,13 +28,13 @@ from components.gate.verdicts import (
 )
 from components.items import Item
 from components.ledger import views
-from components.ledger.book import Lease
 from components.ledger.events import CandidateJudged
+from components.ledger.ledger import Lease
 from components.pipeline import drift_survey
-from components.pipeline.answers import Given, ask
 from components.pipeline.extra_checks import extra_parts, traits
 from components.pipeline.preparation import Prepared
-from components.pipeline.proposals import anchors_after, exams_to_join
+from components.pipeline.promotion_proposal import anchors_after, exams_to_join
+from components.pipeline.version_answers import Given, ask
 from components.workspace.root import Workspace
 
 if TYPE_CHECKING:

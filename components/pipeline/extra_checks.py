@@ -15,12 +15,12 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from components.data.cases import CaseFile
+from components.data.behaviour_cases import CaseFile
 from components.files import write_json
 from components.gate.verdicts import Case, Cases, Timing
 from components.items import Item
-from components.pipeline.answers import Given
 from components.pipeline.preparation import Prepared
+from components.pipeline.version_answers import Given
 from components.settings import Settings
 from components.workspace.root import Workspace
 

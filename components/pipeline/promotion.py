@@ -15,8 +15,8 @@ from typing import Literal
 
 from components.errors import ConfigError
 from components.ledger import views
-from components.ledger.book import Lease
 from components.ledger.events import CandidateJudged, VersionPromoted, VersionSuperseded
+from components.ledger.ledger import Lease
 from components.ledger.projections import SETTLED, Superseded
 from components.pipeline.publication import mirror_around
 from components.workspace.root import Workspace

@@ -11,7 +11,6 @@ from dataclasses import replace
 from typing import Literal
 
 from components.ledger import views
-from components.ledger.book import Lease
 from components.ledger.events import (
     RegistrationBegun,
     RegistrationDone,
@@ -19,6 +18,7 @@ from components.ledger.events import (
     VersionRejected,
     from_said,
 )
+from components.ledger.ledger import Lease
 from components.pipeline.examination import Examined
 from components.pipeline.preparation import Prepared, Settled, Validated, settled
 from components.pipeline.promotion import barred_twin, promote, supersede

@@ -12,7 +12,7 @@ import pytest
 
 from components.ledger import views
 from components.operations.verification import UNPROVABLE, Report, verify
-from components.operations.verification.wording import lines
+from components.operations.verification.report_text import lines
 from components.workspace.root import open_workspace
 from tests.audit import changes, changing, extra_changes, mlflow_changes, rich
 from tests.audit.changing import CHANGES, Change, counted

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from components.gate import Answers, Examination, ExamResult, Rules, judge
-from components.gate.paired import holm, holm_rows
+from components.gate.paired_statistics import holm, holm_rows
 from components.gate.planning import (
     Sitting,
     decide,

@@ -17,7 +17,7 @@ from statistics import median
 import numpy as np
 
 from components.gate import Answers, Examination, ExamResult, Rules, judge
-from components.gate.paired import upper_bound
+from components.gate.paired_statistics import upper_bound
 from components.gate.policies import Checks
 from components.settings import GateSettings
 from tests.page import Check, Section, opening

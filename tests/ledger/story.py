@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 
 from components.digest import bytes_digest
 from components.ledger import views
-from components.ledger.book import Lease, Ledger
 from components.ledger.events import (
     AliasMirrored,
     BatchArrived,
@@ -39,6 +38,7 @@ from components.ledger.events import (
     VersionRejected,
     VersionSuperseded,
 )
+from components.ledger.ledger import Lease, Ledger
 
 TEXT = st.text(max_size=12) | st.sampled_from(["", "café", "'; --", "\0", "\ud800", "1e5", "７"])
 STORIES = st.lists(st.tuples(st.integers(0, 99), st.integers(0, 99), TEXT), max_size=30)

@@ -16,7 +16,6 @@ import pytest
 from components.clock import system_clock
 from components.errors import Corrupted
 from components.ledger import chain, schema, views
-from components.ledger.book import Ledger
 from components.ledger.chain import Event, read_chain
 from components.ledger.events import (
     KINDS,
@@ -31,6 +30,7 @@ from components.ledger.events import (
     read,
 )
 from components.ledger.events.kind import event
+from components.ledger.ledger import Ledger
 from components.ledger.projections import RULES
 from components.ledger.verify import rebuild, verify
 from tests.ledger.story import Ticking, contents

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from components.errors import Corrupted, RatchetError
 from components.ledger import schema, views
-from components.ledger.book import Ledger
+from components.ledger.ledger import Ledger
 from components.ledger.projections import RULES, SETTLED
 from components.ledger.verify import rebuild, verify
 from tests.ledger.story import FULL, STORIES, Ticking, contents, fast_folder, raw, tell

@@ -19,9 +19,9 @@ from components.data import quarantine
 from components.errors import Corrupted, Retryable
 from components.files import mark_of
 from components.ledger import views
-from components.ledger.book import Ledger
+from components.ledger.ledger import Ledger
+from components.operations.quarantine_release import find_entry, release
 from components.operations.reconciliation import reconcile
-from components.operations.release import find_entry, release
 from components.operations.verification import verify
 from components.pipeline import arrival, incoming, staging
 from components.pipeline.incoming import take_incoming

@@ -22,7 +22,7 @@ from components.ledger.events import (
 )
 from components.ledger.verify import rebuild, verify
 from components.operations.explanation import explain
-from components.operations.release import release_any
+from components.operations.quarantine_release import release_any
 from components.operations.rollback import roll_back
 from components.pipeline.promotion import promote
 from components.workspace.root import Workspace, open_workspace

@@ -18,8 +18,8 @@ from math import ceil
 from typing import TYPE_CHECKING
 
 from components.evaluation.drift import concept, covariate, labels, outliers, texts
-from components.evaluation.drift.compared import MIN_ROWS, Answered, Chance, Compared, Counts, Side
 from components.evaluation.drift.findings import Check, Finding, Shift, findings
+from components.evaluation.drift.samples import MIN_ROWS, Answered, Chance, Compared, Counts, Side
 from components.evaluation.drift.words import Words, moved_words
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from components.evaluation.drift.compared import Chance, Compared
+from components.evaluation.drift.samples import Chance, Compared
 
 if TYPE_CHECKING:
     from components.settings import DriftSettings, Policy

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from components.gate.family import Finding
 from components.gate.policies import Behaviour
+from components.gate.questions import Finding
+from components.gate.sentences import listed
 from components.gate.verdicts import REQUESTS, Case, Cases, Examination, Outcome, Verdict
-from components.gate.wording import listed
 
 
 def check_behaviour(examination: Examination, rule: Behaviour, alpha: float) -> Iterator[Finding]:

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from components.gate.answer_pairs import Comparison, pair
 from components.gate.comparison import missing, question
-from components.gate.family import Finding
-from components.gate.paired import Changes
-from components.gate.pairing import Comparison, pair
+from components.gate.paired_statistics import Changes
 from components.gate.policies import Groups
+from components.gate.questions import Finding
+from components.gate.sentences import listed
 from components.gate.verdicts import REQUESTS, Check, Examination, ExamResult, Outcome, Verdict
-from components.gate.wording import listed
 
 Pairs = Mapping[str, tuple[bool, bool]]
 

@@ -9,10 +9,10 @@ from typing import Any, cast
 import sqlalchemy as sa
 
 from components.ledger import schema
-from components.ledger.book import Ledger
 from components.ledger.chain import Event
 from components.ledger.events import BatchArrived, CandidateJudged, Recorded, decode, read
 from components.ledger.events.kind import P
+from components.ledger.ledger import Ledger
 from components.ledger.views.about_batches import Arrival
 from components.ledger.views.about_versions import Version
 

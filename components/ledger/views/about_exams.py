@@ -9,8 +9,8 @@ import sqlalchemy as sa
 
 from components.digest import json_digest
 from components.ledger import schema
-from components.ledger.book import Ledger
 from components.ledger.database import among
+from components.ledger.ledger import Ledger
 from components.ledger.projections import LINEAGE
 
 

@@ -11,7 +11,7 @@ can prove is named as well (`UNPROVABLE`).
 
 from __future__ import annotations
 
-from components.operations.verification.base import check_base_model
+from components.operations.verification.base_model import check_base_model
 from components.operations.verification.batches import check_batches
 from components.operations.verification.bundles import check_bundles
 from components.operations.verification.copies import check_copies
@@ -22,12 +22,12 @@ from components.operations.verification.findings import Finding, Found, Holds, R
 from components.operations.verification.ledger import check_head_file, check_leases, check_ledger
 from components.operations.verification.quarantine import check_quarantine
 from components.operations.verification.registry import check_registry
+from components.operations.verification.report_text import UNPROVABLE
 from components.operations.verification.rights import check_kinds, check_rights
+from components.operations.verification.scene import Check, guarded, open_scene
 from components.operations.verification.scores import check_scores
 from components.operations.verification.settings import check_settings
-from components.operations.verification.subject import Check, guarded, open_scene
 from components.operations.verification.tables import check_mlflow_tables
-from components.operations.verification.wording import UNPROVABLE
 from components.workspace.root import Workspace
 
 __all__ = ["CHECKS", "UNPROVABLE", "Check", "Finding", "Holds", "Report", "Skipped", "verify"]

@@ -8,13 +8,13 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from components.ledger import schema
-from components.ledger.book import TWO_WAYS_OUT
 from components.ledger.chain import REMEDY
 from components.ledger.head_file import NAME
 from components.ledger.leases import is_dead
+from components.ledger.ledger import TWO_WAYS_OUT
 from components.ledger.verify import verify
 from components.operations.verification.findings import Finding, Found, Holds, Skipped, some
-from components.operations.verification.subject import Scene
+from components.operations.verification.scene import Scene
 from components.operations.verification.tables import NOT_READ
 
 NOTE_AGAIN = (

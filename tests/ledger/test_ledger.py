@@ -16,7 +16,6 @@ import pytest
 from components.clock import system_clock
 from components.errors import ConfigError, Corrupted, Retryable
 from components.ledger import layout, schema, views
-from components.ledger.book import Lease, Ledger
 from components.ledger.events import (
     AliasMirrored,
     BatchArrived,
@@ -25,6 +24,7 @@ from components.ledger.events import (
     VersionRejected,
     VersionSuperseded,
 )
+from components.ledger.ledger import Lease, Ledger
 from components.ledger.projections import Superseded
 from components.ledger.verify import verify
 from tests.ledger import story

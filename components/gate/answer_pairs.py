@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from components.gate.paired import Changes, loss_p_value
+from components.gate.paired_statistics import Changes, loss_p_value
 from components.gate.verdicts import BLOCKS, Answers, Check, Requests
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.gate.spending import WORN_AFTER, share, wear
+from components.gate.alpha_spending import WORN_AFTER, share, wear
 
 
 @given(st.integers(0, 2000))

@@ -25,7 +25,7 @@ from components.ledger.events import (
     VersionRejected,
     VersionSuperseded,
 )
-from components.ledger.projections.of_batches import set_aside, set_status
+from components.ledger.projections.batches import set_aside, set_status
 from components.ledger.projections.rule import Rule
 
 LINEAGE = ("champion", "former")

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from components.gate.paired import holm
+from components.gate.paired_statistics import holm
 from components.gate.verdicts import Outcome, Verdict
 
 

@@ -12,7 +12,7 @@ from scipy import optimize, stats
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 
-from components.gate.paired import (
+from components.gate.paired_statistics import (
     EXACT_ITEMS,
     Changes,
     detectable_loss,

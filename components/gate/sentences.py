@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from components.gate.paired import Changes
-from components.gate.pairing import Comparison
+from components.gate.answer_pairs import Comparison
+from components.gate.paired_statistics import Changes
 from components.gate.verdicts import Outcome
 
 
