@@ -46,7 +46,7 @@ class Sitting:
         items: how many.
         churn: share of items whose answer an update changes.
         anchor_churn: share of items that the champion answers otherwise than the anchor.
-        refusals: candidates that did not pass it.
+        turned_away: candidates that did not pass it.
         anchored: it is sat against the anchor as well.
     """
 
@@ -54,7 +54,7 @@ class Sitting:
     items: int
     churn: float
     anchor_churn: float = 0.0
-    refusals: int = 0
+    turned_away: int = 0
     anchored: bool = True
 
 
@@ -73,12 +73,12 @@ class Found:
 
     Args:
         passed: the loss is shown within the margin, at the comparison's own level.
-        beyond: it is not so at alpha.
+        not_within: it is not so at alpha.
         p_values: one-sided, against "no loss".
     """
 
     passed: Any
-    beyond: Any
+    not_within: Any
     p_values: Any
 
 
@@ -140,11 +140,11 @@ def decide(found: Sequence[Found], alpha: float) -> tuple[Any, Any]:
 
     `found`: arrays of shape (updates, comparisons), side by side all comparisons of an update.
     """
-    passed, beyond, p_values = (
+    passed, not_within, p_values = (
         np.concatenate([getattr(each, name) for each in found], axis=-1)
-        for name in ("passed", "beyond", "p_values")
+        for name in ("passed", "not_within", "p_values")
     )
-    rejected = (beyond & (holm_rows(p_values) <= alpha)).any(axis=-1)
+    rejected = (not_within & (holm_rows(p_values) <= alpha)).any(axis=-1)
     return rejected, passed.all(axis=-1)
 
 
@@ -159,7 +159,7 @@ def _sit(exam: Sitting, loss: Any, rules: Rules, random: np.random.Generator) ->
     worse, better = _fitting(worse + before[0], better + before[1], exam.items)
     margin = rules.anchor_margin_points / 100
     yield outcomes(
-        worse, better, exam.items, margin, rules.alpha, rules.anchor_alpha(exam.refusals)
+        worse, better, exam.items, margin, rules.alpha, rules.anchor_alpha(exam.turned_away)
     )
 
 
@@ -200,7 +200,7 @@ def items_needed(exam: Sitting, exams: int, rules: Rules, power: float = POWER) 
         (
             exam.churn + exam.anchor_churn,
             rules.anchor_margin_points,
-            rules.anchor_alpha(exam.refusals),
+            rules.anchor_alpha(exam.turned_away),
         ),
     )
     limits = (

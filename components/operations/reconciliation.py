@@ -35,7 +35,7 @@ def reconcile(ws: Workspace, lease: Lease, whole: bool = False) -> list[str]:
     """
     ws.ledger.require_newest()
     deep = whole
-    whole = whole or not lease.settled or ws.ledger.noted() is None
+    whole = whole or not lease.in_order or ws.ledger.noted() is None
     done = []
     if whole or was_interrupted(ws):
         done += _tidy(ws)
@@ -50,7 +50,7 @@ def reconcile(ws: Workspace, lease: Lease, whole: bool = False) -> list[str]:
     done += _requeue_interrupted(ws, lease)
     done += publication.mirror(ws, lease, None if whole else (), deep)
     if whole:
-        ws.ledger.settle(lease)
+        ws.ledger.note_in_order(lease)
         ws.ledger.note_head()
     return done
 

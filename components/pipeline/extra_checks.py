@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from components.data.behaviour_cases import CaseFile
 from components.files import write_json
-from components.gate.verdicts import Case, Cases, Timing
+from components.gate.verdicts import CaseResult, CaseResults, Timing
 from components.items import Item
 from components.pipeline.preparation import Prepared
 from components.pipeline.version_answers import Given
@@ -70,16 +70,16 @@ def extra_parts(
     return found
 
 
-def _cases(given: Given, bundle: Bundle, champion: Bundle | None, cases: CaseFile) -> Cases:
+def _cases(given: Given, bundle: Bundle, champion: Bundle | None, cases: CaseFile) -> CaseResults:
     items = cases.items
     before: Sequence[bool | None] = [None] * len(items)
     if champion is not None:
         before = given.by(champion, items).correct
     after = given.by(bundle, items).correct
     told = zip(cases.cases, before, after, strict=True)
-    return Cases(
+    return CaseResults(
         cases.digest,
-        [Case(case.line, case.item.task, case.note, old, new) for case, old, new in told],
+        [CaseResult(case.line, case.item.task, case.note, old, new) for case, old, new in told],
     )
 
 

@@ -82,17 +82,17 @@ def settle(
 
     `notes`: what people should hear of besides.
     """
-    judged, batch = views.judged(ws.ledger, version), version.batch
-    assert judged is not None and batch is not None  # the line registers what it examined
+    examined, batch = views.examined(ws.ledger, version), version.batch
+    assert examined is not None and batch is not None  # the line registers what it examined
     action: Action
     if barred_twin(ws, version) is not None:
         action = _reject(ws, lease, version, batch, BARRED)
-    elif judged.payload.action == "promote":
+    elif examined.payload.action == "promote":
         action = promote(ws, lease, version.version)
-    elif judged.payload.action == "hold":
-        action = _hold(ws, lease, version, judged.payload.headline)
+    elif examined.payload.action == "hold":
+        action = _hold(ws, lease, version, examined.payload.headline)
     else:
-        action = _reject(ws, lease, version, batch, judged.payload.headline)
+        action = _reject(ws, lease, version, batch, examined.payload.headline)
     return replace(settled(ws, batch), action=action, version=version.version, notes=notes)
 
 

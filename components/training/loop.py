@@ -122,7 +122,7 @@ def _update(
 ) -> None:
     optimizer.zero_grad(set_to_none=True)
     for part in learner.parts(rows):
-        loss = guard.loss(learner.step(part)) + learner.method.penalty(learner.model)
+        loss = guard.loss(learner.forward(part)) + learner.method.penalty(learner.model)
         loss = loss * (len(part) / len(rows))
         value = float(loss.detach())
         if not math.isfinite(value):

@@ -80,7 +80,7 @@ def append_entry(ws: Workspace, lease: Lease | None, said: Entering, batch: str)
     publish(ws.quarantine, batch)
 
 
-def settle_entries(ws: Workspace) -> None:
+def finish_entries(ws: Workspace) -> None:
     """Publish the prepared entries that an event speaks of, and drop the others."""
     waiting = unpublished(ws.quarantine)
     told = views.entry_marks(ws.ledger) if waiting else {}

@@ -77,7 +77,7 @@ def _marked(ws: Workspace) -> Callable[[str, dict[str, Any]], None]:
     """Return a change that adds the marks of raw bytes and quarantine where they are absent."""
 
     def change(kind: str, payload: dict[str, Any]) -> None:
-        batch = str(payload.get("batch") or payload.get("guilty"))
+        batch = views.entered(payload)
         if kind == "batch.arrived" and "raw" not in payload:
             raw = next(ws.root.glob(f"data/*/**/{batch}/raw.*"))
             name = str(raw.relative_to(ws.root))

@@ -85,7 +85,7 @@ def test_a_slow_writer_loses_no_row_whenever_it_is_looked_at(root: Path, writer:
     assert process.stdin is not None
     process.stdin.writelines(lines)
     process.stdin.close()
-    looks = incoming.Settling(1.0)
+    looks = incoming.QuietFiles(1.0)
     arrived = []
     while process.poll() is None:
         arrived += take_incoming(ws, looks).arrived

@@ -102,15 +102,15 @@ def test_a_poisoned_batch_is_rejected_by_name_and_number_and_blocks_nobody(grown
     assert version is not None and version.parent == 2
 
 
-def test_an_exam_remembers_whom_it_refused(grown: Path) -> None:
+def test_an_exam_remembers_whom_it_turned_away(grown: Path) -> None:
     ledger = open_workspace(grown).ledger
-    assert views.served(ledger) == {"mood": views.Served(decisions=1, refusals=0)}
+    assert views.exam_use(ledger) == {"mood": views.ExamUse(decisions=1, turned_away=0)}
     settle(grown, batch(grown / "poison.jsonl", 3, flip=True))
-    assert views.served(ledger) == {"mood": views.Served(decisions=2, refusals=1)}
+    assert views.exam_use(ledger) == {"mood": views.ExamUse(decisions=2, turned_away=1)}
     good = settle(grown, batch(grown / "good.jsonl", 4))
     [exam] = evidence_of(open_workspace(grown), good)["exams"]
     assert exam["refusals"] == 1
-    assert views.served(ledger) == {"mood": views.Served(decisions=3, refusals=1)}
+    assert views.exam_use(ledger) == {"mood": views.ExamUse(decisions=3, turned_away=1)}
 
 
 def test_nothing_held_out_is_trained_on_replayed_or_remembered(grown: Path) -> None:

@@ -23,7 +23,7 @@ from components.gate.extra_checks.size import check_size
 from components.gate.questions import Finding
 from components.gate.verdicts import Examination, Rules
 
-CHECKS: Mapping[str, Callable[[Examination, Any, float], Iterator[Finding]]] = {
+EXTRA_CHECKS: Mapping[str, Callable[[Examination, Any, float], Iterator[Finding]]] = {
     "floors": check_floors,
     "classes": check_classes,
     "slices": check_slices,
@@ -33,12 +33,12 @@ CHECKS: Mapping[str, Callable[[Examination, Any, float], Iterator[Finding]]] = {
     "size": check_size,
     "latency": check_latency,
 }
-"""Name, as in `policies.Checks` and under `gate.checks` -> the check."""
+"""Name, as in `policies.CheckRules` and under `gate.checks` -> the check."""
 
 
-def look_beyond(examination: Examination, rules: Rules) -> Iterator[Finding]:
+def run_extra_checks(examination: Examination, rules: Rules) -> Iterator[Finding]:
     """Yield what every check finds that the rules ask for, in the order of the table."""
-    for name, check in CHECKS.items():
+    for name, check in EXTRA_CHECKS.items():
         rule = getattr(rules.checks, name)
         if rule.policy != "ignore":
             yield from check(examination, rule, rules.alpha)

@@ -124,11 +124,11 @@ def _question(
     return Question(p_value, asked.requests[Outcome.FAIL] == "note", answer)
 
 
-def _ending(outcome: Outcome, beyond: bool) -> str:
+def _ending(outcome: Outcome, past_limit: bool) -> str:
     if outcome is Outcome.PASS:
         return ", within"
     if outcome is Outcome.FAIL:
-        return ", beyond" if beyond else ", a real loss that is not shown to be within"
+        return ", beyond" if past_limit else ", a real loss that is not shown to be within"
     return ", too few items to tell whether that is within"
 
 
