@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def choose(ws: Workspace, lease: Lease, lesson: Lesson) -> Settings:
-    """Return the settings in force, once every `auto` that decides bytes is settled.
+    """Return the settings in force, once every `auto` that decides bytes is chosen.
 
     Args:
         ws: the root.

@@ -113,7 +113,7 @@ def survey(
     wrong = [item for item, right in zip(own.items, own.correct, strict=True) if right is False]
     past = representative(remembered(champion), seen, brought, settings.drift.sample_items)
     compared = Compared(
-        earlier=_side(ws, Library(ws).replay(past)),
+        earlier=_side(ws, Library(ws).remembered(past)),
         batch=_side(ws, _sample(now, settings.drift.sample_items)),
         seen=seen,
         brought=brought,

@@ -54,7 +54,7 @@ class Models:
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """A judged candidate. `evidence` is the digest of `document`, which is stored.
+    """An examined candidate. `evidence` is the digest of `document`, which is stored.
 
     `notes`: what people should hear of besides, and what decides nothing.
     """

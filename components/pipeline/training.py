@@ -80,7 +80,7 @@ def _replayed(
 ) -> tuple[Item, ...]:
     """Return the items of a memory; texts that became behaviour cases since are left out."""
     near = cases.near if cases else frozenset()
-    items = tuple(item for item in library.replay(refs) if item.near not in near)
+    items = tuple(item for item in library.remembered(refs) if item.near not in near)
     _check_wall(ws, items)
     return items
 

@@ -148,7 +148,7 @@ def test_what_became_a_case_is_not_replayed_any_more(grown: Path) -> None:
     ws = open_workspace(grown)
     champion = views.champion(ws.ledger)
     assert champion is not None
-    replayed = Library(ws).replay(remembered(open_bundle(ws.bundles, champion.bundle)))
+    replayed = Library(ws).remembered(remembered(open_bundle(ws.bundles, champion.bundle)))
     unique = {item.near: item for item in replayed}.values()
     told = [{"text": item.text, "label": item.label} for item in unique]
     write_jsonl(grown / "cases.jsonl", told)

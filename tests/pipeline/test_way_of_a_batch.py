@@ -125,7 +125,7 @@ def test_nothing_held_out_is_trained_on_replayed_or_remembered(grown: Path) -> N
     held_near = {item.near for item in views.held_items(ws.ledger)}
     train, mine = sides(ws, settled.batch)
     assert len(train) + len(mine) < len(values) - 29
-    replayed = Library(ws).replay(remembered(bundle))
+    replayed = Library(ws).remembered(remembered(bundle))
     assert len(replayed) > len(train)
     assert held_near.isdisjoint(item.near for item in replayed)
     assert {ref.item for ref in remembered(bundle)}.isdisjoint(
