@@ -105,7 +105,7 @@ def verify(context: Context, deep: bool, as_json: bool) -> None:
     params.yaml was, since a command ran last.
     """
     from components.operations.verification import UNPROVABLE, verify
-    from components.operations.verification.wording import conclusion, lines
+    from components.operations.verification.report_text import conclusion, lines
 
     with progress_bar() as progress:
         report = verify(context.open(progress), deep)

@@ -128,7 +128,7 @@ def list_quarantine(context: Context, as_json: bool) -> None:
 def show_quarantine(context: Context, batch: str, as_json: bool) -> None:
     """Show one entry: why, and each refused row with its line. BATCH may be abbreviated."""
     from components.data.quarantine import read_rows
-    from components.operations.release import find_entry
+    from components.operations.quarantine_release import find_entry
 
     ws = context.open()
     entry = find_entry(ws, batch)
@@ -169,7 +169,7 @@ def release_quarantine(context: Context, batch: str, task: str | None, as_json: 
     A held batch is worth examining again after `ratchet holdout add` brought more items. One
     that was rolled back trains to the same barred bundle unless holdouts or champion changed.
     """
-    from components.operations.release import release_any
+    from components.operations.quarantine_release import release_any
 
     ws = context.open()
     with changing(ws) as lease:

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from components.cli import stopping
+from components.cli import stop_signals
 from components.cli.arguments import seconds
 from components.cli.options import Context, json_option, pass_root, with_prefect
 from components.cli.outcomes import show_arrived, show_left, show_rollback, show_settled
@@ -97,7 +97,7 @@ def _until_stopped(work: Callable[[Event], None]) -> None:
     def ask(*_: object) -> None:
         stop.set()
         restore()
-        stopping.heard()  # this one is obeyed; what goes wrong from now on is told as it is
+        stop_signals.heard()  # this one is obeyed; what goes wrong from now on is told as it is
         echo("Ending after the batch in hand; once more breaks off.", err=True)
 
     def restore() -> None:
