@@ -110,7 +110,7 @@ def arm(at: int | None, log: Path | None = None) -> None:
                 return work(*args, **kwargs)
             mine, count = count, count + 2
             if log is not None:
-                event = args[1] if name == "append" else ""
+                event = args[1].about.name if name == "append" else ""
                 with log.open("a") as file:
                     file.write(f"{name} {event}\n")
             if mine == at:
