@@ -129,7 +129,10 @@ def _check(document: Mapping[str, Any]) -> None:
 
 
 def replay(document: Mapping[str, Any]) -> tuple[Decision, list[str]]:
-    """Decide anew from the document alone.
+    """Decide again from the document alone.
+
+    Outcomes, numbers and the action are compared; sentences are not, so that better wording
+    does not make an old decision look changed.
 
     Returns:
         The decision, and the names of its parts that differ from the recorded one, then those
@@ -145,15 +148,24 @@ def replay(document: Mapping[str, Any]) -> tuple[Decision, list[str]]:
     try:
         decision = judge(examination, rules)
         again = record(examination, rules, decision)
+        found, told = _without_wording(decision.to_json()), _without_wording(told)
     except (KeyError, TypeError, AttributeError, IndexError, ArithmeticError) as error:
         raise ValueError(f"a part can't be judged: {error!r}") from error
-    found = decision.to_json()
     differs = [name for name in {**found, **told} if not _same(found, told, name)]
     return decision, differs + [name for name in _DERIVED if not _same(again, document, name)]
 
 
 _DERIVED = ("exams", "rules", "expected", "notes")
-"""What `replay` writes anew and holds against the document."""
+"""The parts that `replay` writes again and compares with the document."""
+
+_WORDING = ("headline", "reasons")
+
+
+def _without_wording(decision: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a decision without the sentences that say the same to people."""
+    kept = {name: part for name, part in decision.items() if name not in _WORDING}
+    verdicts = [{**verdict, "sentence": ""} for verdict in decision["verdicts"]]
+    return {**kept, "verdicts": verdicts}
 
 
 def _same(one: Mapping[str, Any], other: Mapping[str, Any], name: str) -> bool:

@@ -214,7 +214,14 @@ def test_deciding_again_names_what_is_malformed(broken: Any, said: str) -> None:
         (changed("rules", "checks", to={}), "rules"),
         (changed("expected", to=["e", "e"]), None),
         (changed("decision", "extra", to=1), "extra"),
-        (changed("decision", "headline", to="Promote."), "headline"),
+        (changed("decision", "action", to="promote"), "action"),
+        (changed("decision", "verdicts", 0, "outcome", to="FAIL"), "verdicts"),
+        (changed("decision", "verdicts", 0, "n", to=3), "verdicts"),
+        (changed("decision", "verdicts", 0, "upper_points", to=0.1), "verdicts"),
+        (changed("decision", "verdicts", to=[]), "verdicts"),
+        (changed("decision", "headline", to="Promote."), None),
+        (changed("decision", "reasons", to=["It passed."]), None),
+        (changed("decision", "verdicts", 0, "sentence", to="It passed."), None),
     ],
 )
 def test_parts_that_do_not_follow_from_the_rest_are_named(
