@@ -95,7 +95,7 @@ def _completeness(examination: Examination) -> list[Verdict]:
     counts = Counter(exam.exam for exam in examination.exams)
     parts = Counter((part.task, part.label) for part in examination.learned)
     found = [(name, "is not there") for name in sorted(set(examination.expected) - set(counts))]
-    found += [(name, "stands twice") for name, count in sorted(counts.items()) if count > 1]
+    found += [(name, "occurs twice") for name, count in sorted(counts.items()) if count > 1]
     doubled = sorted(task for (task, _), count in parts.items() if count > 1)
     found += [(task, "is told twice how it was learned") for task in doubled]
     sentences = [(name, f"{name}: not examined, because the exam {why}.") for name, why in found]

@@ -237,7 +237,7 @@ def reading(backup: Path) -> Iterator[Reader]:
         Corrupted: it is no backup, or holds what no backup of ours does.
     """
     if not backup.exists():
-        raise ConfigError(f"There is no backup {backup}.", "Check the path and run it again.")
+        raise ConfigError(f"There is no backup {backup}.", "Check the path and run this again.")
     if backup.is_dir():
         yield FolderReader(backup)
         return

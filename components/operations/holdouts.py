@@ -50,7 +50,7 @@ def add(ws: Workspace, lease: Lease, path: Path, task: str, fill: bool = False) 
         Retryable: the file is still being written.
     """
     if not path.exists():
-        raise ConfigError(f"There is no file {path}.", "Check the path and run it again.")
+        raise ConfigError(f"There is no file {path}.", "Check the path and run this again.")
     task = check_task(task, ws.settings.data.tasks)
     contract = ws.settings.data.model_copy(update={"min_rows": 1, "min_labels": 1})
     reading = _read_copy(ws, path, contract, task)

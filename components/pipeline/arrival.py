@@ -73,7 +73,7 @@ def arrive(ws: Workspace, path: Path, task: str | None, name: str | None = None)
         Retryable: it is still being written.
     """
     if not path.exists():
-        raise ConfigError(f"There is no file {path}.", "Check the path and run it again.")
+        raise ConfigError(f"There is no file {path}.", "Check the path and run this again.")
     if task is not None:
         task = check_task(task, ws.settings.data.tasks)
     asked = task or folder_task(ws, path)

@@ -43,8 +43,8 @@ def test_a_label_is_compared_in_its_canonical_form(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("row", "said"),
     [
-        ("{", "line 2: the line is no JSON"),
-        ("[1]", "line 2: the line is no JSON object"),
+        ("{", "line 2: the line is not JSON"),
+        ("[1]", "line 2: the line is not a JSON object"),
         ({"text": "x"}, "has no label"),
         ({"text": " ", "label": "a"}, "has no text"),
         ({"text": 3, "label": "a"}, "has no text"),
@@ -54,7 +54,7 @@ def test_a_label_is_compared_in_its_canonical_form(tmp_path: Path) -> None:
         ({"text": "x", "label": "a", "lable": "b"}, "names 'lable', which is no key"),
         ({**GOOD, "label": "other"}, "line 2: the line has the text of line 1 again"),
         ({"text": "i WANT my money back!", "label": "refund"}, "has the text of line 1 again"),
-        ("[" * 100_000, "is no JSON"),
+        ("[" * 100_000, "is not JSON"),
     ],
 )
 def test_a_line_that_is_no_case_is_named_with_the_remedy(

@@ -46,7 +46,7 @@ def test_rows_that_do_not_fit_their_digests_are_computed_anew_and_told(grown: Pa
     scores(grown, f"UPDATE scored SET label = {INVERTED}")
     assert settle(grown, batch(grown / "turned.jsonl", 3, flip=True)).action == "rejected"
     assert {event["reason"] for event in distrusted(grown)} == {
-        "rows that do not fit their digests"
+        "rows that do not match their digests"
     }
 
 

@@ -124,7 +124,7 @@ def decode(kind: str, payload: str) -> Payload:
 
     Raises:
         NewerEvent: the kind has a newer schema than this Ratchet knows.
-        TypeError: a field is missing, or this is no JSON object.
+        TypeError: a field is missing, or this is not a JSON object.
         ValueError: it is no JSON.
     """
     return _decode(kind, payload)[0]
@@ -149,7 +149,7 @@ def _decode(kind: str, text: str) -> tuple[Payload, str]:
     """Return what an event says, and its actor."""
     said = json.loads(text)
     if not isinstance(said, dict):
-        raise TypeError("its payload is no JSON object")
+        raise TypeError("its payload is not a JSON object")
     actor = said.pop(ACTOR, "")
     return _typed(kind, said), actor
 

@@ -29,5 +29,5 @@ def check_dvc_settings(scene: Scene) -> Iterator[Found]:
             continue
         for each in found:
             what = f"{each.field} is {each.found}, where Ratchet uses {each.wanted}"
-            remedy = "Set it right, or move the file away: Ratchet writes the one that it needs."
+            remedy = "Correct it, or move the file away: Ratchet writes a new one."
             yield Finding(place, what, remedy, "unsafe")

@@ -26,7 +26,7 @@ NOTE_AGAIN = (
 def check_ledger(scene: Scene) -> Iterator[Found]:
     """The first event, table or projection that does not hold."""
     for place in scene.unread:
-        yield Finding(f"event {place} of the ledger", "its payload is no JSON object", REMEDY)
+        yield Finding(f"event {place} of the ledger", "its payload is not a JSON object", REMEDY)
     verified = verify(scene.ws.ledger)
     yield Holds("events", verified.events)
     if verified.beside:
