@@ -38,11 +38,11 @@ def test_the_file_that_comes_with_ratchet_spells_out_every_default() -> None:
 
 ILLEGAL = {
     # text: every one of these must stand in the message
-    "trainign: {}": ["unknown setting `trainign`", "legal here: seed, model", "training"],
+    "trainign: {}": ["unknown setting `trainign`", "allowed here: seed, model", "training"],
     "data: {labls: open}": ["unknown setting `data.labls` ('open')", "labels", "min_rows"],
     "model: {1: 2}": ["`model.1`", "keys should be strings"],
     "1: 2": ["`1` is 1", "keys should be strings"],
-    "model: 3": ["`model` is 3", "legal here: name, base, base_digest, max_tokens"],
+    "model: 3": ["`model` is 3", "allowed here: name, base, base_digest, max_tokens"],
     "seed: -1": ["`seed` is -1", "greater than or equal to 0"],
     "seed: null": ["`seed` is None", "valid integer"],
     "training: {epochs: x}": ["`training.epochs` is 'x'", "valid integer"],
@@ -58,7 +58,10 @@ ILLEGAL = {
         "`drift.policies.labels` is 'maybe'",
         "'ignore', 'note', 'hold' or 'reject'",
     ],
-    "drift: {policies: hold}": ["`drift.policies` is 'hold'", "legal here: domain_classifier, mmd"],
+    "drift: {policies: hold}": [
+        "`drift.policies` is 'hold'",
+        "allowed here: domain_classifier, mmd",
+    ],
     "adapter: {layers: some}": [
         "`adapter.layers` is 'some'",
         "'all' or 'auto', or",
@@ -95,14 +98,14 @@ ILLEGAL = {
     "trainign:": ["unknown setting `trainign`"],
     "strategy: {replay_ratio: .nan}": ["`strategy.replay_ratio` is nan"],
     # sections that `method` chooses
-    "strategy: 3": ["`strategy` is 3", "legal here: method, update_share, replay_ratio"],
+    "strategy: 3": ["`strategy` is 3", "allowed here: method, update_share, replay_ratio"],
     "strategy: {method: ewc}": ["`strategy.method` is 'ewc'", "should be 'replay' or 'none'"],
     "strategy: {method: null}": ["`strategy.method` is None", "'replay' or 'none'"],
     "strategy: {method: [none]}": ["`strategy.method` is ['none']", "'replay' or 'none'"],
     "adapter: {method: dora, rank: 4}": ["`adapter.method` is 'dora'", "'lora'"],
     "strategy: {metod: none}": ["unknown setting `strategy.metod` ('none')", "memory_items"],
     "strategy: {method: none, ewc: 1}": [
-        "unknown setting `strategy.ewc` (1): legal here: method, update_share."
+        "unknown setting `strategy.ewc` (1): allowed here: method, update_share."
     ],
     "strategy: {method: none, update_share: 2}": ["`strategy.update_share` is 2", "equal to 1"],
     "strategy: {parent_mix: 0.5, update_share: 0.5}": [

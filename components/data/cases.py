@@ -1,10 +1,10 @@
-"""Behaviour cases: inputs with the answers that no later version may break.
+"""Behaviour cases: inputs whose answers no later version may break.
 
-Concept: a JSONL file that people keep beside the settings, one case a line: `text`, `label`, and
-if they like `task` and `note`, which says why the answer must be kept.
+Concept: a JSONL file next to the settings, one case per line: `text`, `label`, and optionally
+`task` and `note`, which says why the answer matters.
 
-Promise: a file that is not wholly sound is no file of cases: the error names the line and what to
-do. The texts are kept out of training like those of an exam.
+Promise: one bad line makes the whole file invalid; the error names the line and the remedy. The
+texts are kept out of training like those of an exam.
 """
 
 from __future__ import annotations
@@ -62,7 +62,8 @@ def read_cases(path: Path, identity: Identity = PLAIN) -> CaseFile:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
             f"The behaviour cases file {path} cannot be read: {error}.",
-            "Correct gate.checks.behaviour.file in params.yaml, or the file: it must be UTF-8 JSONL.",
+            "Correct gate.checks.behaviour.file in params.yaml, or the file: it must be "
+            "UTF-8 JSONL.",
         ) from None
     cases = [
         _case(path, place, line, identity) for place, line in enumerate(lines, 1) if line.strip()

@@ -155,6 +155,7 @@ def _stopped(source: Source, code: int, place: int) -> DataRejected | Retryable:
     if code == -getattr(signal, "SIGXCPU", 0):
         how = "it took too long"
     return DataRejected(
-        f"{source.name} is not a readable Parquet file: its decoder failed after row {place} ({how}).",
+        f"{source.name} is not a readable Parquet file: its decoder failed after row {place} "
+        f"({how}).",
         "Write the file again with another program; it may be damaged.",
     )

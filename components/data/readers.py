@@ -305,6 +305,7 @@ def _cannot_open(source: Source, error: OSError) -> DataRejected:
 
 def _too_nested(source: Source, place: int) -> DataRejected:
     return DataRejected(
-        f"{source.name}, line {place}: texts and labels contain more than {MAX_NESTED_VALUES:,} nested values up to here.",
+        f"{source.name}, line {place}: texts and labels contain more than "
+        f"{MAX_NESTED_VALUES:,} nested values up to here.",
         "Write every text and every label as a string.",
     )

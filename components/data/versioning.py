@@ -164,7 +164,8 @@ class DataStore:
             put(cache, file, repo.fs, stored.md5)
             if not holds(cache, stored.md5):
                 raise Corrupted(
-                    f"{file} changed while it was being stored.", "Restore the file and add it again."
+                    f"{file} changed while it was being stored.",
+                    "Restore the file and add it again.",
                 )
             put(remote, cache.oid_to_path(stored.md5), cache.fs, stored.md5)
             if not holds(remote, stored.md5):

@@ -177,7 +177,9 @@ def _trouble(dealer: Dealer, exams: dict[str, list[Row]], fresh: list[Row]) -> l
             tuple(fresh),
         ),
         Scene("watch", "watch", "", "ratchet watch", "Is the champion still as good as before?"),
-        _batch("editorials-2", "editorials", dealer.batch("editorials", 40, 0.35), "Back to normal."),
+        _batch(
+            "editorials-2", "editorials", dealer.batch("editorials", 40, 0.35), "Back to normal."
+        ),
     ]
 
 

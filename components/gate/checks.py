@@ -129,7 +129,7 @@ def _floor(part: NewTask, rules: Rules) -> Verdict:
     answers = by_item(part.candidate, "the candidate's")
     known_share = share is not None and isfinite(share) and 0 <= share <= 1
     if isinstance(answers, str) or share is None or not known_share:
-        why = answers if isinstance(answers, str) else "the share of the commonest label is unknown"
+        why = answers if isinstance(answers, str) else "the share of the majority class is unknown"
         sentence = f"{subject}: not examined, because {why}."
         return Verdict("learned", part.task, "", Outcome.MISSING, "reject", sentence)
     right, items = sum(answers.values()), len(answers)

@@ -69,7 +69,9 @@ def recall(document: Mapping[str, Any]) -> tuple[Examination, Rules]:
     if not isinstance(document, Mapping):
         raise ValueError(f"it must be a mapping, not {type(document).__name__}")
     if document.get("format") != FORMAT:
-        raise ValueError(f"its format is {document.get('format')!r}, and only {FORMAT} has it all")
+        raise ValueError(
+            f"its format is {document.get('format')!r}, but replay needs format {FORMAT}"
+        )
     try:
         _check(document)
         exams = [
@@ -99,7 +101,7 @@ def recall(document: Mapping[str, Any]) -> tuple[Examination, Rules]:
         )
         return examination, Rules.from_json(document["rules"])
     except (KeyError, TypeError, AttributeError, IndexError, ArithmeticError) as error:
-        raise ValueError(f"a part is missing or of another kind: {error}") from error
+        raise ValueError(f"a part is missing or has the wrong type: {error}") from error
 
 
 def _check(document: Mapping[str, Any]) -> None:
@@ -111,14 +113,14 @@ def _check(document: Mapping[str, Any]) -> None:
     for each in document["exams"]:
         refusals = each["refusals"]
         if type(refusals) is not int or refusals < 0:
-            raise ValueError(f"refusals must be a whole number from 0 on, not {refusals!r}")
+            raise ValueError(f"refusals must be a whole number of at least 0, not {refusals!r}")
         for name in ("parts", "scores", "slices"):
             if not isinstance(each[name], Mapping):
                 raise ValueError(f"{name} must be a mapping, not {each[name]!r}")
     rules = document["rules"]
     for name, part in {"rules": rules, "checks": rules["checks"], **rules["checks"]}.items():
         if not isinstance(part, Mapping):
-            raise ValueError(f"{name} is of another kind: it must be a mapping, not {part!r}")
+            raise ValueError(f"{name} has the wrong type: it must be a mapping, not {part!r}")
     weighed = [(note["name"], note["policy"]) for note in document["notes"]]
     weighed += [(n, part.get("policy", "ignore")) for n, part in rules["checks"].items()]
     for name, policy in weighed:
@@ -150,7 +152,7 @@ def replay(document: Mapping[str, Any]) -> tuple[Decision, list[str]]:
         again = record(examination, rules, decision)
         found, told = _without_wording(decision.to_json()), _without_wording(told)
     except (KeyError, TypeError, AttributeError, IndexError, ArithmeticError) as error:
-        raise ValueError(f"a part can't be judged: {error!r}") from error
+        raise ValueError(f"a part cannot be judged: {error!r}") from error
     differs = [name for name in {**found, **told} if not _same(found, told, name)]
     return decision, differs + [name for name in _DERIVED if not _same(again, document, name)]
 

@@ -25,7 +25,7 @@ Policy = Literal["ignore", "note", "hold", "reject"]
 
 def _within(name: str, value: float, above: float, limit: float) -> None:
     if not (isfinite(value) and above < value <= limit):
-        raise ValueError(f"{name} must lie above {above:g} and up to {limit:g}, not {value}")
+        raise ValueError(f"{name} must be above {above:g} and at most {limit:g}, not {value}")
 
 
 @dataclass(frozen=True, slots=True)

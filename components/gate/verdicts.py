@@ -242,9 +242,9 @@ class Rules:
     def __post_init__(self) -> None:
         margins = (self.margin_points, self.anchor_margin_points)
         if not all(isfinite(margin) and 0 < margin <= 100 for margin in margins):
-            raise ValueError(f"margins must lie in (0, 100] points, not {margins}")
+            raise ValueError(f"margins must be in (0, 100] points, not {margins}")
         if not (0 < self.alpha < 0.5 and isfinite(self.floor_points) and self.floor_points >= 0):
-            raise ValueError(f"alpha must lie in (0, 0.5) and the floor at or above 0: {self}")
+            raise ValueError(f"alpha must be in (0, 0.5) and the floor at least 0: {self}")
 
     def anchor_alpha(self, refusals: int) -> float:
         """Return the level at which an exam lets pass against the anchor, after `refusals`.
@@ -311,7 +311,7 @@ class Verdict:
     def __post_init__(self) -> None:
         floats = (value for value in astuple(self) if isinstance(value, float))
         if not all(isfinite(value) for value in floats):
-            raise ValueError(f"a verdict may not carry a number that is not finite: {self}")
+            raise ValueError(f"a verdict must not contain a number that is not finite: {self}")
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, one per field."""

@@ -78,10 +78,10 @@ def read_chain(connection: Connection, place: str) -> list[Event]:
     for number, event in enumerate(events, start=1):
         where = f"Event {number} of the ledger {place}"
         if type(event.seq) is not int or not all(type(part) is str for part in astuple(event)[1:]):
-            raise Corrupted(f"{where} holds a value of another type.", REMEDY)
+            raise Corrupted(f"{where} has a value of the wrong type.", REMEDY)
         expected = event_hash(number, event.time, event.kind, event.payload, previous)
         if (event.seq, event.previous, event.hash) != (number, previous, expected):
-            raise Corrupted(f"{where} does not fit its hash or its predecessor.", REMEDY)
+            raise Corrupted(f"{where} does not match its hash or the event before it.", REMEDY)
         previous = event.hash
     heads = [tuple(row) for row in connection.execute(sa.select(schema.head)).all()]
     if heads != [(len(events), previous)]:

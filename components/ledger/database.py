@@ -74,8 +74,8 @@ class Database:
                         write_bytes(self.path, _filled(fill))
         except OSError as error:
             raise Retryable(
-                f"The ledger {self.path} can't be made: {error}.",
-                "Check the folder's rights and free space, then run the same command again.",
+                f"The ledger {self.path} can't be created: {error}.",
+                "Check the folder's permissions and free space, then run the same command again.",
             ) from None
 
     def _connect(self) -> sqlite3.Connection:
@@ -113,16 +113,16 @@ class Database:
         if code in _UNUSABLE:
             return Retryable(
                 f"The ledger {self.path} can't be used: {error.orig}.",
-                "Check the file, its rights and free space, then run the same command again.",
+                "Check the file, its permissions and free space, then run the same command again.",
             )
         if code == sqlite3.SQLITE_CONSTRAINT:
             return Retryable(
-                f"The ledger {self.path} knows this already ({error.orig}).",
+                f"The ledger {self.path} already has this ({error.orig}).",
                 "Nothing was written; run the same command again.",
             )
         return Corrupted(
             f"The ledger {self.path} is damaged: {error.orig}.",
-            "Run `ratchet audit verify`, which names what does not hold.",
+            "Run `ratchet audit verify` to see what is damaged.",
         )
 
 

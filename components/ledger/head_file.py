@@ -75,9 +75,9 @@ def difference(connection: Connection, noted: Head, place: str) -> str | None:
     if found is None:
         return (
             f"The ledger {place} is an older copy: it ends at event {newest(connection).seq}, "
-            f"but {NAME} beside it notes event {noted.seq} ({noted.hash[:12]}…)."
+            f"but {NAME} next to it records event {noted.seq} ({noted.hash[:12]}…)."
         )
     return (
         f"The ledger {place} is another copy: its event {noted.seq} is {found[:12]}…, "
-        f"but {NAME} beside it notes {noted.hash[:12]}…."
+        f"but {NAME} next to it records {noted.hash[:12]}…."
     )

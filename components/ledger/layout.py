@@ -91,11 +91,14 @@ def is_current(connection: Connection, place: str) -> bool:
     number = database.layout_number(connection)
     if number > newest():
         raise ConfigError(
-            f"The ledger {place} has layout {number}; this Ratchet knows layouts up to {newest()}.",
-            "Use the Ratchet that wrote it, or a newer one.",
+            f"The ledger {place} has layout {number}; this version of Ratchet reads layouts "
+            f"up to {newest()}.",
+            "Use the version of Ratchet that wrote it, or a newer one.",
         )
     if number < 1:
-        raise Corrupted(f"{place} is no ledger: it was cut off, or is another database.", REMEDY)
+        raise Corrupted(
+            f"{place} is not a ledger: it was truncated, or is another database.", REMEDY
+        )
     return number == newest()
 
 

@@ -69,7 +69,7 @@ def check(connection: Connection, lease: Lease) -> None:
     row = _row(connection, lease.name)
     if row is None or row.token != lease.token or not row.holder:
         raise Retryable(
-            f"The lease on `{lease.name}` is no longer this process's: "
+            f"This process no longer has the lease on `{lease.name}`: "
             f"{(row.holder if row else '') or 'nobody'} holds it.",
             "Run the same command again; nothing was written under the old lease.",
         )

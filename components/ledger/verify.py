@@ -19,7 +19,7 @@ from components.ledger.book import Ledger
 from components.ledger.chain import GENESIS, REMEDY, read_chain
 from components.sqlite_schema import Defined
 
-REBUILD = "Run `ratchet reconcile --rebuild` to fill the projections again from the events."
+REBUILD = "Run `ratchet reconcile --rebuild` to rebuild the projections from the events."
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +49,8 @@ def verify(ledger: Ledger) -> Verified:
         for table in schema.projections:
             if found[table] != _rows(fresh, table):
                 raise Corrupted(
-                    f"The projection `{table.name}` of the ledger {ledger.place} is not what "
-                    "the events say.",
+                    f"The projection `{table.name}` of the ledger {ledger.place} does not "
+                    "match the events.",
                     REBUILD,
                 )
     beside = tuple(sorted(defined.keys() - made))
@@ -82,7 +82,8 @@ def _check_tables(found: dict[str, Defined], expected: dict[str, Defined], place
     for name, each in (expected | triggers).items():
         if found.get(name) != expected.get(name):
             raise Corrupted(
-                f"`{name}` of the ledger {place} is missing, or not as Ratchet made it.",
+                f"`{name}` of the ledger {place} is missing, or was changed since Ratchet "
+                "created it.",
                 REBUILD if each.table in projections else REMEDY,
             )
 

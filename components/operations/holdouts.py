@@ -58,20 +58,20 @@ def add(ws: Workspace, lease: Lease, path: Path, task: str, fill: bool = False) 
         if row.task != task:
             raise DataRejected(
                 f"{path}, line {row.place}: the row names task {row.task!r}, not {task!r}.",
-                "Add each task's rows from a file of their own, or drop the column.",
+                "Add each task's rows from a separate file, or remove the column.",
             )
     checked = validate(reading, contract, frozenset())
     if checked.refused is not None:
-        raise DataRejected(f"{path}: {checked.refused}", "Mend the rows and add it again.")
+        raise DataRejected(f"{path}: {checked.refused}", "Correct the rows and add the file again.")
     near = [item.near for item in checked.accepted]
     held, trained = views.held_among(ws.ledger, near), views.trained_among(ws.ledger, near)
     fresh = [item for item in checked.accepted if item.near not in held | trained]
     known = sum(item.near in held for item in checked.accepted)
     if not fresh:
         raise DataRejected(
-            f"{path}: none of its {len(checked.accepted)} items is new ({known} are held out "
-            f"already, {len(checked.accepted) - known} were trained on).",
-            "Bring items that Ratchet has not seen.",
+            f"{path}: none of its {len(checked.accepted)} items are new ({known} are already "
+            f"held out, {len(checked.accepted) - known} were trained on).",
+            "Add items that Ratchet has not seen.",
         )
     exam = _next_exam(ws, task, fill)
     _keep(ws, lease, printable(path.name), exam, task, fresh)
@@ -137,12 +137,12 @@ def close_interrupted(ws: Workspace, lease: Lease) -> list[str]:
         items = _written(ws, intent.key.removeprefix("holdout:"))
         if items:
             _finish(ws, lease, intent, items)
-            done.append(f"held out {len(items)} items for {intent.exam}, begun before a crash")
+            done.append(f"held out {len(items)} items for {intent.exam}, started before a crash")
         else:
             reason = "interrupted before its items were written"
             closed = HoldoutAbandoned(key=intent.key, exam=intent.exam, reason=reason)
             ws.ledger.append(closed, lease)
-            done.append(f"closed the exam {intent.exam} of {intent.name}: bring it again")
+            done.append(f"cancelled the exam {intent.exam} of {intent.name}: add the file again")
     return done
 
 

@@ -92,8 +92,8 @@ def _restore(
         return _left(about)
     finally:
         drop_prepared(ws.quarantine, batch)
-    said = f"wrote what is said of quarantined batch {batch[:12]} again"
-    return said + (f"; what lay there is {aside.relative_to(ws.root)}" if aside else "")
+    said = f"rewrote the description of quarantined batch {batch[:12]}"
+    return said + (f"; the old file is now {aside.relative_to(ws.root)}" if aside else "")
 
 
 def _prepare(ws: Workspace, batch: str, kind: str, payload: dict[str, Any]) -> None:
@@ -116,4 +116,4 @@ def _reason(kind: str, payload: dict[str, Any]) -> str | None:
 
 
 def _left(about: Path) -> str:
-    return f"left as it is: {about} is damaged or missing: bring it back from a backup"
+    return f"not changed: {about} is damaged or missing; restore it from a backup"

@@ -156,13 +156,13 @@ def roll_back(
 def _goal(lineage: list[views.Version], target: int | None) -> views.Version:
     if lineage and target == lineage[0].version:
         raise ConfigError(
-            f"Version {target} is champion already; nothing was changed.",
-            "Name an earlier version (`ratchet history`), or none to go back by one.",
+            f"Version {target} is already champion; nothing was changed.",
+            "Choose an earlier version (see `ratchet history`), or leave out --to to go back one.",
         )
     if len(lineage) < 2:
         raise ConfigError(
-            "There is no earlier version to go back to.",
-            "A first version can only be replaced: run a better batch.",
+            "There is no earlier version to roll back to.",
+            "The first version can only be replaced: run a better batch.",
         )
     wanted = lineage[1].version if target is None else target
     for version in lineage[1:]:

@@ -69,7 +69,7 @@ def arrive(ws: Workspace, path: Path, task: str | None, name: str | None = None)
 
     Raises:
         ConfigError: there is no such file, or the task's name is not usable.
-        DataRejected: it is no file but a folder, a pipe or the like, or cannot be read.
+        DataRejected: it is not a file but a folder, a pipe or the like, or cannot be read.
         Retryable: it is still being written.
     """
     if not path.exists():
@@ -130,7 +130,7 @@ def check_task(task: str, legal: Literal["open"] | list[str] = "open") -> str:
     task = task_name(task)
     if not is_usable_task(task):
         raise ConfigError(
-            f"A task can't be called {printable(task)!r}.", "Use a printable name without `#`."
+            f"{printable(task)!r} is not a valid task name.", "Use a printable name without `#`."
         )
     if legal != "open" and task not in legal:
         raise ConfigError(
@@ -158,8 +158,8 @@ def _read(ws: Workspace, staged: Staged, source: str, task: str) -> Reading | st
     """Read the copy; text is the reason why it is refused."""
     if not is_usable_task(task):
         return (
-            f"Its folder names a task that can't be called {printable(task)!r}. Use a printable "
-            "name without `#`: `ratchet quarantine release BATCH --task NAME`."
+            f"Its folder names a task, but {printable(task)!r} is not a valid name. Use a "
+            "printable name without `#`: `ratchet quarantine release BATCH --task NAME`."
         )
     try:
         return read_batch(staged.path, ws.settings.data, task, source, ws.identity)
@@ -170,7 +170,7 @@ def _read(ws: Workspace, staged: Staged, source: str, task: str) -> Reading | st
     except Exception as error:
         # A parser that breaks on one file must not stop the others behind it.
         said = " ".join(str(error).split())[:300]
-        return printable(f"{source} breaks the reader: {type(error).__name__}: {said}.")
+        return printable(f"{source} makes the reader fail: {type(error).__name__}: {said}.")
 
 
 def _identity(
@@ -201,9 +201,9 @@ def _settle_copy(ws: Workspace, known: views.Arrival, staged: Staged) -> str | N
         if place.is_file():
             keep_aside(ws, place, known.batch)
         move_file(staged.path, place)
-        return "its stored bytes were lost or damaged: these took their place"
+        return "its stored bytes were lost or damaged, and were replaced by this file"
     kept = keep_aside(ws, staged.path, known.batch).relative_to(ws.root)
-    return f"its stored bytes are lost or damaged, and were other ones: these are kept as {kept}"
+    return f"its stored bytes are lost or damaged and were different; this file is kept as {kept}"
 
 
 def _payload(
@@ -308,7 +308,7 @@ def _finish_interrupted(ws: Workspace) -> list[str]:
             _publish(ws, payload, staged, place)
         if _is_whole(place, payload):
             _finish(ws, payload, place)
-            done.append(f"recorded the arrival of {payload['source']}, begun before a crash")
+            done.append(f"recorded the arrival of {payload['source']}, started before a crash")
     else:
         settle_entries(ws)
     _mark(ws).unlink()

@@ -245,6 +245,6 @@ def _refused(exams: Sequence[ExamResult], decision: Decision) -> dict[str, bool]
 def _note(found: Distrusted) -> str:
     """Say in a line what an outcome says of kept answers that did not hold."""
     return (
-        f"{found.items} kept answers of bundle {found.bundle[:12]} did not hold ({found.reason}); "
-        "they were computed anew, and the decision rests on the new ones."
+        f"{found.items} stored answers of bundle {found.bundle[:12]} were wrong "
+        f"({found.reason}); they were recomputed, and the decision uses the new ones."
     )

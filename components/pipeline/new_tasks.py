@@ -67,9 +67,9 @@ def sentences(new: dict[str, Any]) -> list[tuple[bool, str]]:
 
 
 def _sentence(task: str, count: int, new: dict[str, Any]) -> str:
-    opened = f"new task {task!r} ({count} of {new['rows']} rows) opens an exam of its own"
+    opened = f"new task {task!r} ({count} of {new['rows']} rows) starts a new exam"
     if task not in new["resembles"]:
         return f"{opened}."
     like = new["resembles"][task]
-    slip = f"if it is a slip of {like!r}" if like else "if it is a slip"
-    return f"{opened}; {slip}, name the legal tasks in `data.tasks` (params.yaml)."
+    slip = f"if it is a misspelling of {like!r}" if like else "if it is a typo"
+    return f"{opened}; {slip}, list the allowed tasks in `data.tasks` (params.yaml)."

@@ -30,8 +30,8 @@ from components.workspace.root import Workspace
 Action = Literal["promoted", "held", "rejected", "superseded"]
 
 BARRED = (
-    "Rejected: the batch trains to the very bundle that was rolled back; a version rolled past is "
-    "barred for ever."
+    "Rejected: the batch trains to the same bundle that was rolled back; a version that was "
+    "rolled back is barred permanently."
 )
 
 

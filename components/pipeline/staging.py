@@ -80,7 +80,7 @@ def stage(source: Path, folder: Path, max_megabytes: int) -> Staged:
 def _being_written(source: Path) -> BeingWritten:
     return BeingWritten(
         f"{source} is still being written.",
-        "Run the same command again when its writer is through.",
+        "Run the same command again when it is complete.",
     )
 
 
@@ -186,7 +186,7 @@ def _opened(source: Path) -> Iterator[BinaryIO]:
     if not stat.S_ISREG(mode):
         os.close(descriptor)
         kind = "a folder, not a file" if stat.S_ISDIR(mode) else "not a regular file"
-        raise DataRejected(f"{source} is {kind}.", "Name a file with the rows.")
+        raise DataRejected(f"{source} is {kind}.", "Give a file with the rows.")
     with os.fdopen(descriptor, "rb") as file:
         yield file
 
@@ -213,5 +213,5 @@ def _read(source: Path, file: BinaryIO) -> bytes:
 
 def _unreadable(source: Path, error: OSError) -> UnreadableSource:
     return UnreadableSource(
-        f"{source} cannot be read: {error.strerror}.", "Check the file's rights and its disk."
+        f"{source} cannot be read: {error.strerror}.", "Check the file's permissions and its disk."
     )

@@ -90,4 +90,4 @@ def _digest(identity: Identity, path: Path, line: bytes) -> str:
         row = json.loads(line)
         return identity.item(row[identity.modality], row["label"])
     except (ValueError, LookupError, TypeError, AttributeError):
-        raise Corrupted(f"{path} holds a line that is not an item any more.", REMEDY) from None
+        raise Corrupted(f"{path} has a line that is no longer a valid item.", REMEDY) from None

@@ -48,7 +48,7 @@ def _found(root: Path, clock: Clock) -> list[str]:
             made.append("params.yaml")
     except OSError as error:
         raise ConfigError(
-            f"{error.filename} cannot be made: {error.strerror}.", "Choose another folder."
+            f"{error.filename} cannot be created: {error.strerror}.", "Choose another folder."
         ) from None
     ws = open_workspace(root, clock)
     if not (root / ".dvc").exists():

@@ -146,7 +146,7 @@ def test_a_changed_answer_is_found() -> None:
         ({"rules": {"margin_points": 3, "anchor_margin_points": 6}}, "a part is missing"),
         (
             {"rules": {"margin_points": -1, "anchor_margin_points": 6, "checks": {}}},
-            "margins must lie",
+            "margins must be",
         ),
         (
             {"rules": {"margin_points": 3, "anchor_margin_points": 6, "checks": {"size": 1}}},

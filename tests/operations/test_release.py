@@ -166,7 +166,7 @@ def test_a_damaged_entry_is_written_again_from_the_ledger(
     assert about.read_text() == sound
     aside = [path.read_text() for path in (grown / "data" / "damaged").rglob("*.json")]
     assert aside == ([] if damage is None else [damage])
-    assert ratchet(grown, "reconcile").out == "All is in order.\n"
+    assert ratchet(grown, "reconcile").out == "Nothing to repair.\n"
     assert ratchet(grown, "quarantine", "release", entry[:12]).code == 0
 
 

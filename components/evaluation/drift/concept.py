@@ -59,9 +59,7 @@ def concept(compared: Compared, chance: Chance) -> Measured | str:
         for each in found
     ]
     most = max(found, key=lambda each: (each.excess, each.name))
-    moved = (
-        f"{wrong} of {rows:,} wrong, mostly {most.name} ({most.batch[1]} of {most.batch[0]})"
-    )
+    moved = f"{wrong} of {rows:,} wrong, mostly {most.name} ({most.batch[1]} of {most.batch[0]})"
     return Measured(wrong, p, max(0.0, effect), rows, moved, compared.wrong, classes)
 
 

@@ -163,7 +163,8 @@ def _found(check: Check, measured: Measured, adjusted: float, settings: DriftSet
     subject = check.subject.format(check.shown(measured.effect))
     moved = f": {measured.moved}" if drifted and measured.moved else ""
     sentence = (
-        f"{'Drift' if drifted else 'No drift'}: {subject}{moved}; the limit is {check.shown(floor)} ({_chance(adjusted)} over all checks, {measured.n:,} rows)."
+        f"{'Drift' if drifted else 'No drift'}: {subject}{moved}; the limit is "
+        f"{check.shown(floor)} ({_chance(adjusted)} over all checks, {measured.n:,} rows)."
     )
     return Finding(
         check.name,

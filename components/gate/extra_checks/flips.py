@@ -54,16 +54,16 @@ def _verdict(asked: Comparison, flips: int, items: int, real: bool) -> Verdict:
     outcome = outcome_of(upper < limit, real)
     ending = {
         Outcome.PASS: "within",
-        Outcome.FAIL: "beyond",
-    }.get(outcome, "too few items to tell whether that is within")
+        Outcome.FAIL: "above",
+    }.get(outcome, "too few items to tell whether this is within")
     return Verdict(
         asked.check,
         asked.task,
         asked.exam,
         outcome,
         asked.requests[outcome],
-        f"{asked.subject}: {flips or 'none'} of {items:,} answers were right before and are "
-        f"wrong now, {number(share, limit)} % (at least {number(lower, limit)} %, at most "
+        f"{asked.subject}: {flips or 'none'} of {items:,} answers changed from right to "
+        f"wrong, {number(share, limit)} % (at least {number(lower, limit)} %, at most "
         f"{number(upper, limit)} %): {ending} the limit of {number(limit)} %.",
         effect_points=share,
         lower_points=lower,

@@ -161,9 +161,9 @@ def _typed(kind: str, said: dict[str, Any]) -> Payload:
         return UnknownEvent(name=kind, more=said)
     if schema > known.about.schema:
         raise NewerEvent(
-            f"An event {kind} of the ledger has schema {schema}; this Ratchet knows schemas up "
-            f"to {known.about.schema}: a newer Ratchet wrote it.",
-            "Use the Ratchet that wrote it, or a newer one.",
+            f"An event {kind} of the ledger has schema {schema}, but this version of Ratchet "
+            f"reads schemas up to {known.about.schema}.",
+            "Use the version of Ratchet that wrote it, or a newer one.",
         )
     if schema < known.about.schema:
         said = known.upgraded(schema, said)
