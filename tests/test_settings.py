@@ -47,7 +47,7 @@ ILLEGAL = {
     "seed: null": ["`seed` is None", "valid integer"],
     "training: {epochs: x}": ["`training.epochs` is 'x'", "valid integer"],
     "training: {epochs: 1.5}": ["`training.epochs` is 1.5", "valid integer"],
-    "training: {epochs: yes}": ["`training.epochs` is True", "YAML reads yes"],
+    "training: {epochs: yes}": ["`training.epochs` is True", "YAML also reads yes"],
     "training: {device: gpu}": ["`training.device` is 'gpu'", "'auto', 'cpu' or 'cuda'"],
     "drift: {policy: maybe}": ["`drift.policy` is 'maybe'", "'ignore', 'note', 'hold' or 'reject'"],
     "drift: {policies: {psi: note}}": [
@@ -119,14 +119,14 @@ ILLEGAL = {
     "data: {min_rows: 9, max_rows: 3}": ["min_rows (9) is above max_rows (3)"],
     "data: {min_text_chars: 9, max_text_chars: 3}": ["min_text_chars (9) is above"],
     "data: {min_labels: 3, labels: [a, b]}": ["min_labels (3) is above", "labels (2)"],
-    "data: {labels: [a, b, a]}": ["labels names one twice"],
-    "data: {slice_columns: [text]}": ["slice_columns may name no column twice"],
+    "data: {labels: [a, b, a]}": ["labels lists one twice"],
+    "data: {slice_columns: [text]}": ["slice_columns must not repeat a column"],
     "data: {text_column: x, label_column: x}": ["can't share a column", "'x', 'x', 'task'"],
     "gate: {margin_points: 7}": ["margin_points (7.0) is above anchor_margin_points (6.0)"],
     # no YAML that Ratchet reads
-    "seed: 1\nseed: 2": ["line 2", "the key `seed` stands twice"],
-    "data:\n  min_rows: 5\n  min_rows: 6": ["line 3", "the key `min_rows` stands twice"],
-    "data: {}\nseed: 1\ndata: {}": ["the key `data` stands twice"],
+    "seed: 1\nseed: 2": ["line 2", "the key `seed` occurs twice"],
+    "data:\n  min_rows: 5\n  min_rows: 6": ["line 3", "the key `min_rows` occurs twice"],
+    "data: {}\nseed: 1\ndata: {}": ["the key `data` occurs twice"],
     "? [a]\n: 1": ["unhashable key"],
     "a: [": ["cannot be read", "line 1"],
     "--- {}\n--- {}": ["cannot be read", "single document"],
@@ -213,7 +213,7 @@ def test_the_name_of_a_task_has_one_unicode_form() -> None:
     read = parse_settings({"data": {"tasks": [split]}, "gate": floors}, "here")
     assert read.data.tasks == [composed]
     assert read.gate.checks.floors.percent == {composed: 80}
-    with pytest.raises(ConfigError, match="tasks names one twice"):
+    with pytest.raises(ConfigError, match="tasks lists one twice"):
         parse_settings({"data": {"tasks": [split, composed]}}, "here")
     floors["checks"]["floors"]["percent"] = {split: 80, composed: 90}
     with pytest.raises(ConfigError, match="names a task twice"):

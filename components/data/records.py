@@ -142,7 +142,7 @@ def refuse_columns(source: Source, names: list[str]) -> None:
     repeated = sorted(name for name, times in Counter(names).items() if times > 1)
     if repeated:
         raise DataRejected(
-            f"{source.name} names these columns twice: {shown(repeated)}.",
+            f"{source.name} has these columns twice: {shown(repeated)}.",
             "Give every column its own name.",
         )
 

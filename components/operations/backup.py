@@ -158,7 +158,7 @@ def _plan(ws: Workspace) -> _Plan:
     for folder in folders:
         found |= dict(_walk(ws.root, folder, left))
     if (ws.root / ".dvc" / "config.local").exists():
-        left.append(Left(".dvc/config.local", "it may hold passwords"))
+        left.append(Left(".dvc/config.local", "it may contain passwords"))
     return _Plan(found, databases, left)
 
 

@@ -57,7 +57,7 @@ def add(ws: Workspace, lease: Lease, path: Path, task: str, fill: bool = False) 
     for row in reading.rows:
         if row.task != task:
             raise DataRejected(
-                f"{path}, line {row.place}: the row names task {row.task!r}, not {task!r}.",
+                f"{path}, line {row.place}: the row has task {row.task!r}, not {task!r}.",
                 "Add each task's rows from a separate file, or remove the column.",
             )
     checked = validate(reading, contract, frozenset())

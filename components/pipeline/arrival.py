@@ -134,7 +134,7 @@ def check_task(task: str, legal: Literal["open"] | list[str] = "open") -> str:
         )
     if legal != "open" and task not in legal:
         raise ConfigError(
-            f"There is no task {task!r}: data.tasks names {', '.join(legal)}.",
+            f"There is no task {task!r}: data.tasks lists {', '.join(legal)}.",
             "Use one of these, or add it to data.tasks in params.yaml.",
         )
     return task
@@ -158,7 +158,7 @@ def _read(ws: Workspace, staged: Staged, source: str, task: str) -> Reading | st
     """Read the copy; text is the reason why it is refused."""
     if not is_usable_task(task):
         return (
-            f"Its folder names a task, but {printable(task)!r} is not a valid name. Use a "
+            f"{printable(task)!r}, the name of its folder, is not a valid task name. Use a "
             "printable name without `#`: `ratchet quarantine release BATCH --task NAME`."
         )
     try:

@@ -79,6 +79,6 @@ class DataSettings(Section):
                 raise ValueError(f"tasks lists one twice: {self.tasks}")
             if wrong := [name for name in self.tasks if not is_usable_task(name)]:
                 raise ValueError(
-                    f"{wrong} is not a valid task name: use printable names without `#`"
+                    f"tasks has invalid names: {wrong}; use printable names without `#`"
                 )
         return self

@@ -123,5 +123,5 @@ def test_a_task_outside_the_closed_list_is_a_slip_of_usage(
     (root / "params.yaml").write_text(PARAMS.replace("min_rows: 10", "min_rows: 10, tasks: [mood]"))
     file = batch(root / "b.jsonl", 1)
     ran = ratchet(root, *command[:-1], file, "--task", "modo")
-    assert ran.code == 2 and "There is no task 'modo': data.tasks names mood." in ran.err
+    assert ran.code == 2 and "There is no task 'modo': data.tasks lists mood." in ran.err
     assert_one_paragraph(ran)

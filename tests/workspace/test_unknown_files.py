@@ -213,7 +213,7 @@ def test_a_lost_note_is_told_and_reconcile_notes_the_head_again(grown: Path) -> 
     before = note.read_bytes()
     note.unlink()
     told = ratchet(grown, "audit", "verify")
-    assert told.code == 3 and "ledger.head: the note is missing" in told.err
+    assert told.code == 3 and "ledger.head: the head file is missing" in told.err
     assert ratchet(grown, "reconcile").code == 0
     assert note.read_bytes() == before
     assert ratchet(grown, "audit", "verify").code == 0
@@ -307,5 +307,5 @@ def test_reconcile_writes_the_settings_of_dvc_again(grown: Path) -> None:
     before = config.read_bytes()
     config.unlink()
     done = ratchet(grown, "reconcile")
-    assert done.code == 0 and "wrote .dvc/config again" in done.out
+    assert done.code == 0 and "rewrote .dvc/config" in done.out
     assert config.read_bytes() == before
