@@ -245,7 +245,10 @@ def test_what_is_no_file_is_told_and_left_and_the_next_is_taken(ws: Workspace) -
 
 FAULTY: dict[str, tuple[Callable[[Path], Path], str]] = {
     "suffix": (lambda folder: batch(folder / f"a.{'x' * 230}", 2), "is not a known format"),
-    "task": (lambda folder: batch(folder / "a#2" / "a.jsonl", 2), "'a#2', the name of its folder, is not a valid"),
+    "task": (
+        lambda folder: batch(folder / "a#2" / "a.jsonl", 2),
+        "'a#2', the name of its folder, is not a valid",
+    ),
     "bytes": (lambda folder: write_jsonl(folder / "a.jsonl", []), "is empty"),
 }
 
