@@ -1,7 +1,7 @@
-"""The whole story on real data, through the very flows that a user runs.
+"""The whole pipeline on real data, through the same flows that a user runs.
 
-Concept: a folder of its own, made anew each time; the scenes come from `components.demo`.
-Nothing is scripted but which rows arrive when: every outcome is the gate's.
+Concept: a separate folder, recreated each time; the scenes come from `components.demo`. Only the
+order of the rows is scripted: every outcome is the gate's.
 """
 
 from __future__ import annotations

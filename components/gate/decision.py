@@ -1,7 +1,7 @@
 """From an examination to one decision.
 
-Concept: every check gives a verdict, every verdict asks for something, and the gravest
-request is granted: reject over hold over promote.
+Concept: every check gives a verdict with a consequence, and the most severe one wins: reject over
+hold over promote.
 
 Promise: pure and monotone. A worse answer never leads to a better action, and what could not
 be examined is never promoted.

@@ -1,15 +1,14 @@
-"""A decision and all that it rests on, as one document, there and back.
+"""Write a decision and everything it is based on as one document, and read it back.
 
 Concept: the document holds every answer of every model (1 right, 0 wrong, ? unanswered, in the
-order of the exam's items), what the checks beyond forgetting looked at, what was found about the
-batch, the rules, and the decision. The same rules over the same answers must give the same
-verdicts, whoever asks, years later.
+order of the exam's items), the inputs of the extra checks, the findings about the batch, the
+rules, and the decision. The same rules and answers must give the same verdicts, even years later.
 
-Answers that can't be brought into one order with the others are written as not given, so that
-what the gate could not use then can't be used later either.
+Answers that cannot be put in the same order as the others are written as missing, so that a
+replay cannot use what the gate could not use.
 
-Promise: deciding again is never kinder than the decision; `recall` reads what `record` wrote;
-what is not such a document is named.
+Promise: a replay is never more lenient than the decision; `recall` reads what `record` wrote; an
+invalid document is reported.
 Schema: `docs/evidence.schema.json`.
 """
 

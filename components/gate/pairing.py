@@ -1,7 +1,7 @@
-"""Two models' answers to one exam, brought together item by item.
+"""Pair two models' answers to one exam, item by item.
 
-Promise: answers are used whole or not at all. What is absent, empty, of other items,
-duplicated or not plainly true or false comes back as the reason why, never as a number.
+Promise: answers are used completely or not at all. If they are missing, empty, for other items,
+duplicated or not plainly true or false, a reason is returned, never a number.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What each check beyond forgetting tolerates, and what it asks for.
+"""What each extra check tolerates, and the consequences of its outcomes.
 
 Concept: one class a check and one field of `Checks` each, named as its section under
 `gate.checks` in `params.yaml`. A policy says what the outcomes ask for:
@@ -9,8 +9,8 @@ Concept: one class a check and one field of `Checks` each, named as its section 
     note     note     note           note
     ignore   the check is not made
 
-Promise: by itself no check is made; the settings decide. A limit that would let anything pass
-is refused.
+Promise: no check runs unless the settings ask for it. A limit that would let anything pass is
+refused.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Verdicts in words that a manager understands.
+"""Verdicts in sentences that a manager understands.
 
 Promise: a number next to a margin is printed with as many decimals as it takes to be seen on
 the right side of it, and nothing is called a loss or a gain that is printed as zero.

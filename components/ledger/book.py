@@ -1,9 +1,9 @@
-"""Appending to the ledger, under a lease.
+"""Append to the ledger under a lease.
 
 Concept: one `append` is one transaction: check the fencing token, chain the event to the
 one before it, update the projections.
 
-Promise: an event is either there with all its consequences or not there at all.
+Promise: an event is recorded with all its consequences, or not at all.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""Events and the chain of hashes that holds them.
+"""Events and their hash chain.
 
 Concept: an event's hash covers every stored byte of it and the hash of the event before; the
-`head` names the last event, so that one cut off at the end is missed as well.
+`head` names the last event, so that a missing last event is noticed as well.
 
-Promise: an event is hashed exactly as it is stored. Texts are compared as they lie in the
-file, so a changed letter case, type or encoding is found.
+Promise: an event is hashed exactly as it is stored. Texts are compared as stored in the file, so
+a change of letter case, type or encoding is found.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""The database of a ledger, SQLite: all that the rest of the room need not know of it.
+"""The SQLite database of a ledger; the rest of the package does not depend on SQLite.
 
-Concept: writers begin with BEGIN IMMEDIATE, so two of them never read the same tail; readers
-see one instant. The file is only ever made whole, so an empty one is damage. Everything else in
-this room speaks SQLAlchemy's core, so that another database could stand here.
+Concept: writers begin with BEGIN IMMEDIATE, so two of them never read the same tail; readers see
+one instant. The file is always created in one step, so an empty file is damage. Everything else
+in this package uses SQLAlchemy Core, so that another database could be used.
 
-Promise: every fault of the database leaves as one of Ratchet's errors; no file is made where
-one got lost.
+Promise: every database error is raised as one of Ratchet's errors; a lost file is never silently
+recreated.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""The numbered steps that make the ledger's tables, and take an older ledger to this layout.
+"""The numbered steps that create the ledger's tables and migrate an older ledger to this layout.
 
 Concept: only `events`, `head` and `leases` hold facts, so only they are ever changed step by
 step. The projections are dropped after a step and filled again from the events. The number of
 the last step taken is kept in the database itself.
 
-Promise: steps are only ever added at the end. A ledger of a newer Ratchet is refused.
+Promise: steps are only added at the end. A ledger of a newer version of Ratchet is refused.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""The lease that fences writers: one holder a model, each with a higher token than the last.
+"""The lease that fences writers: one holder per model, each with a higher token than the last.
 
-Concept: the token decides, time only says when a lease may be taken. A holder that stalled
-and was overtaken notices at its next append, in the append's own transaction.
+Concept: the token decides; the time only says when a lease can be taken over. A holder that
+stalled and was overtaken notices it at its next append, in the append's own transaction.
 
-Promise: a lease whose holder died on this machine is free at once; one of another machine
-when its time runs out.
+Promise: if the holder died on this machine, the lease is free at once; on another machine, when
+it expires.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _TABLE = schema.leases
 class Lease:
     """The right to change one model, as the holder of the newest fencing token.
 
-    `settled`: the holder before gave it back with nothing left to put right.
+    `settled`: the previous holder released it with nothing left to repair.
     """
 
     name: str

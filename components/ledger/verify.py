@@ -1,8 +1,8 @@
-"""Proving the ledger: the chain of hashes, and the projections rebuilt from the events.
+"""Verify the ledger: the hash chain, and the projections rebuilt from the events.
 
-Concept: everything is read in one transaction, so a ledger that is written to meanwhile
-verifies as well. Then tables and rows are compared with those of a fresh ledger in memory
-that was fed the same events.
+Concept: everything is read in one transaction, so verification works while the ledger is written
+to. Then tables and rows are compared with those of a fresh ledger in memory that was fed the same
+events.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ REBUILD = "Run `ratchet reconcile --rebuild` to rebuild the projections from the
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """A ledger that holds: how many events, the hash of the last one, and what people defined."""
+    """A verified ledger: number of events, hash of the last one, and tables that people added."""
 
     events: int
     head: str

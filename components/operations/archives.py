@@ -3,9 +3,9 @@
 Concept: `root/...` holds the files, `manifest.json` what each must be. Both forms are read and
 written alike; every file is hashed while it is copied.
 
-Promise: whatever breaks off leaves nothing under the target's name, and what is finished is for
-its owner alone: it holds people's data. Of a backup that somebody else may have made, only plain
-files with plain relative names are read, each to the size that the manifest says.
+Promise: an interrupted backup leaves nothing under the target's name, and a finished one is
+private to its owner, because it holds people's data. From a backup that may come from somebody
+else, only regular files with plain relative names are read, each up to the size in the manifest.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A backup: one consistent copy of a root, taken while a worker may be running.
 
-Concept: the caller holds the model's lease and the arrivals are locked, so the worker waits
-between two batches. Databases go through SQLite's own backup, everything else is copied.
+Concept: the caller holds the model's lease and arrivals are locked, so the worker pauses between
+two batches. Databases go through SQLite's own backup, everything else is copied.
 
 Promise: the manifest is written last and the target appears in one step. Nothing outside the
 root is read; what the root needs from there is named in the manifest.

@@ -1,7 +1,7 @@
-"""Putting damaged bundles right, file by file, from the copies that MLflow has.
+"""Repair damaged bundles, file by file, from the copies in MLflow.
 
-Promise: a file is replaced by one with the right digest only, nothing is deleted, and a bundle
-that no copy can put right does not keep the others from it: it is named.
+Promise: a file is only replaced by one with the right digest, nothing is deleted, and a bundle
+that cannot be repaired is reported and does not block the others.
 """
 
 from __future__ import annotations

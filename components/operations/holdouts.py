@@ -1,4 +1,4 @@
-"""Holdouts that people bring: items that every later candidate must keep getting right.
+"""Holdouts added by people: items that every later candidate must keep answering correctly.
 
 Concept: a file's items become an exam of their task; a second file for the same task opens
 the next generation, examined by itself. An item whose text was trained on can't be an exam.
@@ -28,7 +28,7 @@ from components.workspace.stored_files import store_files
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """What became of a holdout file.
+    """The result of adding a holdout file.
 
     `rejected` rows broke the contract, `known` ones were held out before, `trained` ones
     were trained on and are no exam any more.

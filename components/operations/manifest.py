@@ -1,6 +1,6 @@
 """What a backup holds: each file with its digest, and which state of which ledger.
 
-Promise: a manifest that is read is whole and of a form that this Ratchet knows.
+Promise: a manifest that is read is complete and has a format that this version of Ratchet knows.
 """
 
 from __future__ import annotations

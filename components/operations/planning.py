@@ -1,4 +1,4 @@
-"""What the gate can tell with the holdouts at hand, and what it decided, decided again.
+"""What the gate can detect with the current holdouts, and a replay of its decisions.
 
 Concept: before a batch comes, the exams' sizes and the share of answers that updates change say
 which losses would be noticed and how many good updates would be held. After a decision, its

@@ -1,9 +1,9 @@
-"""Writing again what is said of a quarantined batch (`about.json`), from the ledger's events.
+"""Rewrite the description of a quarantined batch (`about.json`) from the ledger's events.
 
-Concept: all that stands there stood in an event before, or is counted from the rows beside it.
+Concept: everything in it is also in an event, or is counted from the rows next to it.
 
-Promise: where the event carries a mark, nothing but the very same bytes is published; what lay
-there goes to `data/damaged`. An entry that can't be written again stays as it is, and is named.
+Promise: where the event carries a mark, only the same bytes are written; the old file goes to
+`data/damaged`. An entry that cannot be rewritten is left as it is and reported.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Letting quarantined data try again: under the settings of today, through the whole gate.
+"""Release quarantined data: it runs again with the current settings, through the whole gate.
 
-Concept: a batch goes back to its old place in the queue; rows come back as a batch of their
-own. Either way nothing is waved through.
+Concept: a batch goes back to its old place in the queue; rows come back as a new batch. Neither
+skips any check.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """A root from a backup, on another path or machine.
 
-Promise: every file is verified, and the ledger with it, before the folder appears, in one
-step (an empty one is filled, `params.yaml` last); a damaged backup leaves nothing. MLflow's
-absolute addresses are put right.
+Promise: every file is verified, and the ledger with it, before the folder appears, in one step
+(an empty one is filled, `params.yaml` last); a damaged backup leaves nothing. MLflow's absolute
+paths are corrected.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Going back: to the newest ancestor shown better, by itself or by hand.
+"""Roll back to the newest ancestor shown better, automatically or by hand.
 
-Concept: the target is chosen, verified and made to answer before the pointer moves. One
-ledger event moves it, bars what is rolled past, puts the first of it in quarantine and
-queues the rest again; MLflow follows.
+Concept: the target is chosen, verified and tested with one answer before the champion changes.
+One ledger event changes the champion, bars the versions after it, quarantines the first of their
+batches and queues the rest again; MLflow follows.
 
 Promise: what a rollback costs (versions, tasks, labels, batches) is listed in its event.
 """
@@ -42,7 +42,7 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class RolledBack:
-    """A rollback that happened. `guilty`: the batch in quarantine; None where none is to blame."""
+    """A rollback that happened. `guilty`: the offending batch, in quarantine, or None."""
 
     from_version: int
     to_version: int
@@ -54,7 +54,7 @@ class RolledBack:
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """One look at the champion."""
+    """One examination of the champion."""
 
     champion: int | None
     exams: int

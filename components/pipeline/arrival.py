@@ -1,9 +1,9 @@
-"""Arrival: a file becomes one inbox row, whatever it is called and how often it comes.
+"""Arrival: a file becomes one inbox row, regardless of its name and of how often it arrives.
 
 Concept: the file is copied first; the copy is read, and an intent is written before it is
-published under the batch's digest. So an inbox row never points at nothing, and an arrival
-that a kill cuts short is finished from its intent. A file that cannot be used arrives too:
-under the digest of its bytes, refused, in quarantine.
+published under the batch's digest. So an inbox row always points to a file, and an arrival that
+is killed halfway is finished from its intent. An unusable file arrives too: it gets the digest of
+its bytes, is refused, and goes to quarantine.
 """
 
 from __future__ import annotations
@@ -43,12 +43,11 @@ UNNAMED = "default"
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """What an arriving file turned out to be.
+    """The result of an arrival.
 
     `is_new` is False for a batch seen before, which came from the file `known_as`; `refused`
     says why a file can't be used at all. `alike`: the batch that has the same texts and labels,
-    and other tasks or other columns. `note`: what a copy was good for where the batch's own
-    bytes were lost.
+    but other tasks or columns. `note`: how the file was used if the batch's own bytes were lost.
     """
 
     batch: str

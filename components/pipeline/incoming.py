@@ -1,8 +1,8 @@
-"""What lies under `data/incoming`: taken in once it is finished, or left and told why.
+"""Files in `data/incoming`: read once they are complete, or left there with a reason.
 
-Concept: a file is taken once it is finished (`data.finished_files`). Its fault is its own: it
-ends in quarantine, or stays with a reason, and the next is taken. A fault of the ledger or
-of the disk ends the intake, with every file that did not arrive where it was.
+Concept: a file is read once it is complete (`data.finished_files`). A bad file does not affect
+the others: it goes to quarantine, or stays with a reason, and the next one is read. An error of
+the ledger or the disk stops the intake; files that have not arrived stay where they are.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Left:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What one look at `data/incoming` came to."""
+    """The result of one scan of `data/incoming`."""
 
     arrived: list[Arrived] = field(default_factory=list)
     left: list[Left] = field(default_factory=list)

@@ -1,7 +1,7 @@
-"""Tasks that a root did not know before: said loudly, because a slip of the pen opens an exam.
+"""Tasks that are new to a root: highlighted, because a typo would start a new exam.
 
-Concept: a task is known once it has an exam or an anchor. What a batch brings beyond is noted
-when the batch is validated; whoever runs the batch is told in a sentence.
+Concept: a task is known once it has an exam or an anchor. Other tasks in a batch are recorded
+when the batch is validated, and printed as a sentence when it runs.
 """
 
 from __future__ import annotations

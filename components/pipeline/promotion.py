@@ -1,12 +1,12 @@
-"""Promoting a version: its recorded proposal is appended, now or later, by whoever may.
+"""Promote a version: append its recorded proposal, now or later.
 
 Concept: the event that closes an examination says all that a promotion does. `promote` reads
 that event and nothing that a process still has in memory; the pipeline calls it at once, an
 approval may call it days later.
 
-Promise: fast-forward only (law 2): where the champion is not the version's parent any more, it
-is superseded instead. What the gate rejected, what was rolled past and what was released to be
-examined again is never promoted.
+Promise: fast-forward only (law 2): if the champion is no longer the version's parent, the version
+is superseded instead. A version that was rejected, rolled back or released for another
+examination is never promoted.
 """
 
 from __future__ import annotations

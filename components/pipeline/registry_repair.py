@@ -1,11 +1,11 @@
-"""Writing again what MLflow lost or what was changed in it: versions, runs and their files.
+"""Repair what was lost or changed in MLflow: versions, runs and their files.
 
 Concept: each version is compared with its record (`registered`). Its files come back first,
 from the bundle, the documents, the reports and the texts kept at registration; then its
-rows. What has no good copy is left as it is, and said every time.
+rows. What has no intact copy is left as it is, and reported every time.
 
 Promise: nothing is deleted: what does not belong in a model's folder is moved to
-`mlruns/aside`. Killed at any place, the next run does the rest.
+`mlruns/aside`. If it is killed at any point, the next run finishes the work.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Registering a judged candidate, and doing what was decided.
+"""Register a judged candidate and act on the decision.
 
 Concept: registration is begun and done in the ledger, keyed by (bundle, evidence), so a
 retry finds its version again. The decision is one ledger event; MLflow's aliases and tags

@@ -1,12 +1,12 @@
-"""Copying an arriving file first, and letting go of the original last.
+"""Copy an arriving file first, and delete the original last.
 
-Concept: what is read and recorded is a copy that the source matched before and after it was
-made. The source leaves its folder in two steps: it is renamed out of sight, looked at once
-more, and only then deleted.
+Concept: what is read and recorded is a copy that the source matched before and after it was made.
+The source leaves its folder in two steps: it is renamed to a hidden name, checked once more, and
+only then deleted.
 
-Promise: no byte is deleted that is not in the copy. A source that was written to meanwhile, or
-that somebody has open for writing, goes back to its place; one that was out of sight when the
-process died is put back by the next intake.
+Promise: no byte is deleted that is not in the copy. A source that has changed in the meantime, or
+that somebody has open for writing, is moved back; one that was hidden when the process died is
+moved back by the next intake.
 """
 
 from __future__ import annotations

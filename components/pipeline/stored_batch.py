@@ -1,8 +1,8 @@
-"""A stored batch read again: its bytes are the ones that arrived, or it goes aside.
+"""Read a stored batch again: its bytes must be the ones that arrived, or it is moved aside.
 
-Concept: the event of an arrival carries the mark of the original bytes. Where they differ, or
-have gone, a good copy is taken from DVC's cache or remote; the damaged bytes are moved to
-`data/damaged`, never written over.
+Concept: the event of an arrival carries the mark of the original bytes. If they differ or are
+missing, an intact copy is taken from DVC's cache or remote; the damaged bytes are moved to
+`data/damaged`, never overwritten.
 
 Promise: damage to one batch never stops the queue: it is a `DataRejected` that names the place
 and the remedy.

@@ -1,7 +1,7 @@
-"""One root and everything in it: where files lie, and the rooms that hold its state.
+"""One root and everything in it: the paths of its files, and the packages that hold its state.
 
-Concept: `Workspace` is handed to every step. It opens the rooms on first use, so that a
-command that only reads the ledger pays for nothing else.
+Concept: `Workspace` is handed to every step. It opens ledger, registry and base on first use, so
+that a command that only reads the ledger stays fast.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Storing files by DVC, and noticing that their second copy has gone.
+"""Store files with DVC, and detect that their second copy is missing.
 
-Promise: a folder that vanished with all that was pushed is said to be gone, and is filled again
-from the cache before anything else is pushed; what the cache lacks is counted. A remote that is
-no folder of this machine is not looked at.
+Promise: if the remote folder is missing, this is reported, and it is refilled from the cache
+before anything else is pushed; files that the cache lacks are counted. A remote that is not a
+folder on this machine is not checked.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""What lies in a root and its ledger does not know: named, and moved aside, never deleted.
+"""Files in a root that its ledger does not know: reported and moved aside, never deleted.
 
 Concept: a ledger restored from a backup knows less than MLflow, the quarantine and the stored
 batches. Only a person can say which of them is right.
 
-Promise: nothing is deleted. What is moved lies under `data/unknown/<time>/`, and goes back to
-its place by itself once a ledger knows it.
+Promise: nothing is deleted. Files are moved to `data/unknown/<time>/`, and moved back
+automatically once a ledger knows them.
 """
 
 from __future__ import annotations

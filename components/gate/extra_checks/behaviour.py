@@ -1,8 +1,8 @@
 """Do the answers that must never change still hold?
 
-Concept: each case is one input with its right answer, brought by people. One that the champion
-answers rightly must stay right: no margin, no test, one broken case is a FAIL. One that the
-champion gets wrong binds nobody yet, which is noted.
+Concept: each case is one input with its correct answer, provided by people. A case that the
+champion answers correctly must stay correct: no margin, no test, one broken case is a FAIL. A
+case that the champion gets wrong does not block yet; it is noted.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""How many answers that were right are wrong now, whatever was gained elsewhere?
+"""How many answers changed from right to wrong, regardless of gains elsewhere?
 
-Concept: people who had come to rely on an answer notice that it broke, not that another one was
-mended. The share of such items is bounded exactly (`shares`) and held against a limit.
+Concept: people who rely on an answer notice that it broke, not that another one was fixed. The
+share of such items is bounded exactly (`shares`) and held against a limit.
 Source: Yan et al. 2021, Positive-Congruent Training (CVPR), which calls them negative flips.
 """
 

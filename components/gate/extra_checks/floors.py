@@ -1,4 +1,4 @@
-"""Is the candidate good enough in itself, whatever came before?
+"""Is the candidate good enough, regardless of earlier versions?
 
 Concept: for a task that has a floor, the share of right answers to its exams is bounded exactly
 and held against it. A task without an exam is held to its floor on the batch's own held-out rows.
