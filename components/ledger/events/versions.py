@@ -33,7 +33,7 @@ class TrainingDone(Payload):
 
 @event("training.abandoned", intent="closes")
 class TrainingAbandoned(Payload):
-    """A training that was begun came to nothing: nobody works at it any more."""
+    """A training that was started will not be finished: its process is gone."""
 
     key: str
     batch: str
@@ -41,13 +41,13 @@ class TrainingAbandoned(Payload):
 
 @event("candidate.judged", read_by=("served", "ledger.views.about_events", "operations.planning"))
 class CandidateJudged(Payload):
-    """The gate decided on a candidate, and this is all that promoting it would do.
+    """The gate decided on a candidate; the event has everything that promoting it would do.
 
-    `exams`: exam -> whether it kept the candidate back. `origin`: batch, adopt, rebase, amend or
+    `exams`: exam -> whether it blocked the candidate. `origin`: batch, adopt, rebase, amend or
     forget. `parent`: the version that was champion. `anchors`: task -> the version that the task
-    would be held against; null there is the candidate, which has no number yet. `joins`: task ->
-    the exam that its held-out rows would join. An event without `anchors` is of an earlier
-    Ratchet: it proposes nothing.
+    would be held against; null means the candidate, which has no number yet. `joins`: task -> the
+    exam that its held-out rows would join. An event without `anchors` is from an earlier version
+    of Ratchet: it proposes nothing.
     """
 
     batch: str | None
@@ -66,7 +66,7 @@ class CandidateJudged(Payload):
 
 @event("scores.distrusted")
 class ScoresDistrusted(Payload):
-    """Kept answers of a bundle did not hold and were computed again."""
+    """Stored answers of a bundle were wrong and were recomputed."""
 
     bundle: str
     items: int
@@ -104,7 +104,7 @@ class RegistrationBegun(Payload):
     intent="closes",
 )
 class RegistrationDone(Payload):
-    """MLflow has the version. `files`, `texts`: documents that list what lies in its run."""
+    """MLflow has the version. `files`, `texts`: documents that list the files of its run."""
 
     key: str
     batch: str | None
@@ -121,7 +121,7 @@ class RegistrationDone(Payload):
 
 @event("registration.rebuilt", read_by=("pipeline.registration_records",))
 class RegistrationRebuilt(Payload):
-    """A version that an older Ratchet registered got the documents that it lacked."""
+    """A version registered by an older Ratchet got its missing documents."""
 
     key: str
     version: int
@@ -133,7 +133,7 @@ class RegistrationRebuilt(Payload):
 
 @event("registration.abandoned", intent="closes")
 class RegistrationAbandoned(Payload):
-    """A registration that was begun never reached MLflow."""
+    """A registration that was started never reached MLflow."""
 
     key: str
     batch: str | None
@@ -180,7 +180,7 @@ class VersionRejected(Payload):
 
 @event("version.superseded", read_by=("versions", "inbox", "pipeline.promotion"))
 class VersionSuperseded(Payload):
-    """The version's examination no longer counts; `requeue`: its batch waits again."""
+    """The version's examination no longer counts; `requeue`: its batch is queued again."""
 
     version: int
     batch: str | None
@@ -212,8 +212,8 @@ class ChampionWatched(Payload):
 class ChampionRolledBack(Payload):
     """An ancestor became champion again.
 
-    `barred`: the versions rolled past; `guilty`: the batch that is put in quarantine;
-    `requeued`: those that wait again; `cost`: the tasks, labels, batches and versions given up.
+    `barred`: the versions that were rolled back; `guilty`: the batch that is quarantined;
+    `requeued`: batches that are queued again; `cost`: the tasks, labels, batches and versions lost.
     """
 
     from_: int
@@ -230,7 +230,7 @@ class ChampionRolledBack(Payload):
 
 @event("alias.mirrored")
 class AliasMirrored(Payload):
-    """An alias in MLflow was moved to what the ledger says; null where it was dropped."""
+    """An alias in MLflow was changed to match the ledger; null if it was removed."""
 
     alias: str
     version: int | None
