@@ -60,7 +60,7 @@ def init(context: Context, folder: Path | None, shared: bool) -> None:
 @json_option
 @pass_root
 def run(context: Context, batch: Path, task: str | None, as_json: bool) -> None:
-    """Run BATCH through the whole pipeline, from validation to promotion.
+    """Run BATCH through the pipeline and decide on promotion.
 
     The batch is validated, trained on, examined and registered; the result is promoted, held
     or rejected. Batches already in the inbox run first. Exits with 0 if promoted, 1 if refused
@@ -192,7 +192,7 @@ def show_status(context: Context, show_all: bool, as_json: bool) -> None:
 @json_option
 @pass_root
 def predict(context: Context, texts: tuple[str, ...], proba: bool, as_json: bool) -> None:
-    """Classify TEXTS, or lines from standard input, with the champion."""
+    """Classify TEXTS, or lines of standard input, with the champion."""
     from components.errors import ConfigError
     from components.ledger import views
     from components.pipeline.arrival import printable

@@ -522,8 +522,8 @@ def test_a_decoder_that_crashes_is_the_file_and_one_that_was_killed_is_not(
     for how, kind, message in [
         ("SIGSEGV", DataRejected, r"failed after row 0 \(signal 11\)"),
         ("SIGXCPU", DataRejected, "it took too long"),
-        ("SIGTERM", Retryable, "was stopped from outside"),
-        ("SIGKILL", Retryable, "was stopped from outside"),
+        ("SIGTERM", Retryable, "was killed after row"),
+        ("SIGKILL", Retryable, "was killed after row"),
     ]:
         decoder.write_text(f"import os, signal; os.kill(os.getpid(), signal.{how})")
         with pytest.raises(kind, match=message):
