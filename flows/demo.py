@@ -115,7 +115,7 @@ def _watch(ws: Workspace, scene: Scene) -> list[dict[str, Any]]:
         return [_told(scene.name, "", "fine", "no task regressed")]
     inbox = {each.batch: each for each in views.arrivals(ws.ledger)}
     what = f"rolled back v{undone['from_version']} to v{undone['to_version']}"
-    why = f"{undone['reason']} {inbox[undone['guilty']].source} is in quarantine."
+    why = f"{undone['reason']} {inbox[undone['offending_batch']].source} is in quarantine."
     rows = [_told(scene.name, "", what, why)]
     for batch in undone["requeued"]:
         name = f"{Path(inbox[batch].source).stem}, again"

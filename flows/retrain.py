@@ -10,7 +10,7 @@ from prefect import flow
 
 from components.errors import DataRejected, NeedsHuman, RatchetError
 from components.ledger import views
-from components.ledger.book import Lease
+from components.ledger.ledger import Lease
 from components.operations import reconciliation
 from components.pipeline import examination, preparation, settlement, training
 from components.pipeline.preparation import Settled

@@ -18,7 +18,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from components.errors import Retryable
-from components.ledger.book import Lease
+from components.ledger.ledger import Lease
 from components.workspace.root import Progress, Workspace, no_progress, open_workspace
 
 T = TypeVar("T")

@@ -20,7 +20,7 @@ import psutil
 
 from components.errors import Retryable
 from components.ledger.leases import is_dead, myself
-from flows.own_home import prune
+from flows.prefect_home import prune
 
 STARTED_BY = "RATCHET_STARTED_BY"
 

@@ -28,7 +28,7 @@ def watch(root: str, drained: bool = True) -> dict[str, Any]:
         "champion": watched.champion,
         "exams": watched.exams,
         "regressions": [asdict(each) for each in watched.regressions],
-        "rollback": asdict(undone) if undone else None,
+        "rollback": undone.to_json() if undone else None,
         "settled": settled,
     }
 

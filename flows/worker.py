@@ -16,12 +16,12 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-from components.data.finished_files import Settling
+from components.data.finished_files import QuietFiles
 from components.errors import Retryable
 from components.ledger import views
 from components.pipeline.incoming import Left, take_incoming
 from flows import steps
-from flows.own_home import prune
+from flows.prefect_home import prune
 from flows.retrain import retrain
 from flows.temporary_server import passing, revive
 from flows.watch import watch
@@ -51,7 +51,7 @@ class Pace:
 class Looks:
     """What earlier looks at data/incoming saw, and which files were told of."""
 
-    settling: Settling
+    quiet: QuietFiles
     told: set[Left] = field(default_factory=set)
     soonest: float | None = None
 
@@ -73,7 +73,7 @@ def serve(root: Path, pace: Pace, stop: Event, tell: Tell) -> None:
     """
     worked = watched = time.monotonic()
     run = 0
-    looks = Looks(Settling(0.0))
+    looks = Looks(QuietFiles(0.0))
     while not stop.is_set():
         fault = None
         try:
@@ -107,8 +107,8 @@ def serve(root: Path, pace: Pace, stop: Event, tell: Tell) -> None:
 def _run_next(root: Path, tell: Tell, looks: Looks) -> bool:
     """Take in what arrived and run the oldest batch; return whether there was one."""
     ws = steps.workspace(str(root))
-    looks.settling.seconds = ws.settings.data.settle_seconds
-    taken = take_incoming(ws, looks.settling)
+    looks.quiet.seconds = ws.settings.data.settle_seconds
+    taken = take_incoming(ws, looks.quiet)
     for arrived in taken.arrived:
         if arrived.refused:
             tell("refused", asdict(arrived))

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from components.data.cases import read_cases
+from components.data.behaviour_cases import read_cases
 from components.data.readers import content_digest, identities, read_batch
 from components.digest import json_digest
 from components.errors import ConfigError

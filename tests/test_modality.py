@@ -10,7 +10,7 @@ import pytest
 from components.data.expectations import run_checks
 from components.data.modality import MODALITIES
 from components.errors import ConfigError
-from components.evaluation.drift import CHECKS, examine
+from components.evaluation.drift import DRIFT_CHECKS, examine
 from components.identity import FORMS
 from components.items import make_item, to_json
 from components.ledger import views
@@ -24,7 +24,7 @@ from tests.evaluation.sides import RULES, compared, side
 
 def test_every_room_has_a_row_for_every_modality() -> None:
     assert {form.modality for form in FORMS.values()} == set(MODALITIES) == set(ENCODERS)
-    assert {check.only for check in CHECKS} - {None} <= set(MODALITIES)
+    assert {check.only for check in DRIFT_CHECKS} - {None} <= set(MODALITIES)
 
 
 @pytest.mark.parametrize("name", MODALITIES)

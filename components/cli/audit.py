@@ -105,7 +105,7 @@ def verify(context: Context, deep: bool, as_json: bool) -> None:
     was changed since the last command.
     """
     from components.operations.verification import UNPROVABLE, verify
-    from components.operations.verification.wording import conclusion, lines
+    from components.operations.verification.report_text import conclusion, lines
 
     with progress_bar() as progress:
         report = verify(context.open(progress), deep)

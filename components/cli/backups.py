@@ -12,8 +12,8 @@ from components.cli.options import Context, changing, json_option, pass_root
 from components.cli.output import echo, facts, progress_bar
 
 if TYPE_CHECKING:
-    from components.ledger.book import Head
-    from components.operations.manifest import Left
+    from components.ledger.ledger import Head
+    from components.operations.backup_manifest import Left
 
 
 def register(group: click.Group) -> None:

@@ -128,7 +128,7 @@ def list_quarantine(context: Context, as_json: bool) -> None:
 def show_quarantine(context: Context, batch: str, as_json: bool) -> None:
     """Show why an entry is in quarantine, row by row. BATCH may be abbreviated."""
     from components.data.quarantine import read_rows
-    from components.operations.release import find_entry
+    from components.operations.quarantine_release import find_entry
 
     ws = context.open()
     entry = find_entry(ws, batch)
@@ -170,7 +170,7 @@ def release_quarantine(context: Context, batch: str, task: str | None, as_json: 
     adding items with `ratchet holdout add`. A batch that was rolled back trains to the same
     barred bundle unless the holdouts or the champion have changed.
     """
-    from components.operations.release import release_any
+    from components.operations.quarantine_release import release_any
 
     ws = context.open()
     with changing(ws) as lease:

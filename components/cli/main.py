@@ -12,7 +12,7 @@ from types import TracebackType
 
 import click
 
-from components.cli import audit, backups, daily, data, demo, gate, stopping, upkeep, worker
+from components.cli import audit, backups, daily, data, demo, gate, stop_signals, upkeep, worker
 from components.cli.options import Context, own_prefect_home
 from components.cli.output import Styled, echo, plain
 from components.errors import RatchetError
@@ -58,7 +58,7 @@ def main() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a path may hold what UTF-8 cannot
     sys.excepthook = _show_traceback
-    stopping.listen()
+    stop_signals.listen()
     try:
         code = cli.main(prog_name="ratchet", standalone_mode=False) or 0
     except BaseException as error:
@@ -68,7 +68,7 @@ def main() -> None:
 
 def _ended(error: BaseException, debug: bool) -> int:
     """Print why the command ended early and return its exit code; `debug` shows the traceback."""
-    asked = stopping.heard()
+    asked = stop_signals.heard()
     if isinstance(error, SystemExit) and (asked is None or error.code != 128 + asked):
         return int(error.code or 0)  # the command had already finished
     if asked or isinstance(error, click.exceptions.Abort):

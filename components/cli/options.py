@@ -16,7 +16,7 @@ import click
 from components.cli.output import echo
 
 if TYPE_CHECKING:
-    from components.ledger.book import Lease
+    from components.ledger.ledger import Lease
     from components.workspace.root import Progress, Workspace
 
 LEASE_WAIT_SECONDS = 600.0

@@ -70,8 +70,8 @@ def show_rollback(undone: dict[str, Any]) -> None:
         f"{what} {_listed(cost[what])}" for what in ("versions", "tasks", "labels") if cost[what]
     ]
     echo(f"  cost: {'; '.join(lost)}")
-    if undone["guilty"]:
-        echo(f"  batch {undone['guilty'][:12]} is in quarantine")
+    if undone["offending_batch"]:
+        echo(f"  batch {undone['offending_batch'][:12]} is in quarantine")
 
 
 def _listed(values: list[Any]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict
 
 import click
 
@@ -65,7 +64,7 @@ def rollback(context: Context, target: int | None, reason: str, as_json: bool) -
 
     ws = context.open()
     with changing(ws) as lease:
-        undone = asdict(roll_back(ws, lease, target, reason))
+        undone = roll_back(ws, lease, target, reason).to_json()
 
     def show() -> None:
         show_rollback(undone)

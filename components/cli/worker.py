@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from components.cli import stopping
+from components.cli import stop_signals
 from components.cli.arguments import seconds
 from components.cli.options import Context, json_option, pass_root, with_prefect
 from components.cli.outcomes import show_arrived, show_left, show_rollback, show_settled
@@ -95,7 +95,7 @@ def _until_stopped(work: Callable[[Event], None]) -> None:
     def ask(*_: object) -> None:
         stop.set()
         restore()
-        stopping.heard()  # handled here; later errors are reported as themselves
+        stop_signals.heard()  # handled here; later errors are reported as themselves
         echo("Stopping after the current batch; repeat to stop at once.", err=True)
 
     def restore() -> None:

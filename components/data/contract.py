@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from components.data.expectations import Check, each
+from components.data.expectations import Expectation, each
 from components.identity import nfc
 
 if TYPE_CHECKING:
@@ -31,13 +31,13 @@ NEW_LABELS = "new labels"
 CONTROL_IN_NAME = r"[\x00-\x1f\x7f]"
 
 PAIR_CHECKS = (
-    Check(ANOTHER_LABEL, "expect_column_values_to_be_between",
+    Expectation(ANOTHER_LABEL, "expect_column_values_to_be_between",
           {"column": "labels_of_text", "max_value": 1}),
-    Check(COPY, "expect_compound_columns_to_be_unique", {"column_list": ["near", "label"]}),
+    Expectation(COPY, "expect_compound_columns_to_be_unique", {"column_list": ["near", "label"]}),
 )  # fmt: skip
 
 
-def row_checks(contract: DataSettings, modality: Modality) -> list[Check]:
+def row_checks(contract: DataSettings, modality: Modality) -> list[Expectation]:
     """Return the checks of one row, over the columns that `validation` derives.
 
     `<name>_kind` is `string`, `missing` or a type's name; `label` and `task` are null unless
@@ -66,19 +66,21 @@ def row_checks(contract: DataSettings, modality: Modality) -> list[Check]:
     return checks
 
 
-def batch_checks(contract: DataSettings, known_labels: frozenset[str]) -> list[Check]:
+def batch_checks(contract: DataSettings, known_labels: frozenset[str]) -> list[Expectation]:
     """Return the checks of the batch: `usable` and `broken` are 0 or 1 for every row."""
     rows = {"column": "usable", "min_value": contract.min_rows}
     share = {"column": "broken", "max_value": contract.max_bad_share}
     labels = {"column": "label", "min_value": contract.min_labels}
     checks = [
-        Check(TOO_FEW_ROWS, "expect_column_sum_to_be_between", rows, "critical"),
-        Check(TOO_MANY_BROKEN, "expect_column_mean_to_be_between", share, "critical"),
-        Check(TOO_FEW_LABELS, "expect_column_unique_value_count_to_be_between", labels, "critical"),
+        Expectation(TOO_FEW_ROWS, "expect_column_sum_to_be_between", rows, "critical"),
+        Expectation(TOO_MANY_BROKEN, "expect_column_mean_to_be_between", share, "critical"),
+        Expectation(
+            TOO_FEW_LABELS, "expect_column_unique_value_count_to_be_between", labels, "critical"
+        ),
     ]
     if known_labels:
         known = {"column": "label", "value_set": sorted(known_labels)}
-        checks.append(Check(NEW_LABELS, "expect_column_values_to_be_in_set", known, "info"))
+        checks.append(Expectation(NEW_LABELS, "expect_column_values_to_be_in_set", known, "info"))
     return checks
 
 
@@ -90,5 +92,5 @@ def stem(reason: str) -> str:
     return reason.partition(":")[0]
 
 
-def _name(reason: str, column: str) -> Check:
+def _name(reason: str, column: str) -> Expectation:
     return each(reason, "values_to_not_match_regex", column, regex=CONTROL_IN_NAME)

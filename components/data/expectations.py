@@ -1,6 +1,6 @@
 """Great Expectations at arm's length: columns and checks in, flagged rows out.
 
-Concept: a `Check` is one GX expectation as plain data, with the words that a rejected row
+Concept: an `Expectation` is one GX expectation as plain data, with the words that a rejected row
 or a refused batch is told. `run_checks` holds a table to a list of them.
 
 Promise: every run has its own in-memory context, because GX contexts that are shared
@@ -25,7 +25,7 @@ _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class Expectation:
     """One expectation: its GX type and arguments, and `reason`, what a failure is called.
 
     A failed `critical` check refuses the batch; a `warning` rejects rows; `info` is noted.
@@ -41,7 +41,7 @@ class Check:
 class Outcome:
     """What GX found: `rows` are the flagged positions, `observed` a table-wide value."""
 
-    check: Check
+    check: Expectation
     success: bool
     rows: tuple[int, ...]
     observed: Any
@@ -59,9 +59,9 @@ class Outcome:
         }
 
 
-def each(reason: str, what: str, column: str, **arguments: Any) -> Check:
+def each(reason: str, what: str, column: str, **arguments: Any) -> Expectation:
     """Return a check of every value of a column; `what` is GX's name for it, shortened."""
-    return Check(reason, f"expect_column_{what}", {"column": column, **arguments})
+    return Expectation(reason, f"expect_column_{what}", {"column": column, **arguments})
 
 
 def kind_of(value: Any) -> str:
@@ -80,7 +80,7 @@ def checkable(value: Any) -> str | None:
 
 
 def run_row_checks(
-    tables: Iterable[Mapping[str, Sequence[Any]]], checks: Sequence[Check]
+    tables: Iterable[Mapping[str, Sequence[Any]]], checks: Sequence[Expectation]
 ) -> list[Outcome]:
     """Hold a table that comes in portions to checks of single rows, one portion after the other.
 
@@ -101,7 +101,9 @@ def run_row_checks(
     ]
 
 
-def run_checks(columns: Mapping[str, Sequence[Any]], checks: Sequence[Check]) -> list[Outcome]:
+def run_checks(
+    columns: Mapping[str, Sequence[Any]], checks: Sequence[Expectation]
+) -> list[Outcome]:
     """Hold a table to `checks`, and return one outcome each, in the same order.
 
     Args:
@@ -148,7 +150,7 @@ def run_checks(columns: Mapping[str, Sequence[Any]], checks: Sequence[Check]) ->
     return [_outcome(check, results[position]) for position, check in enumerate(checks)]
 
 
-def _outcome(check: Check, result: Any) -> Outcome:
+def _outcome(check: Expectation, result: Any) -> Outcome:
     found = result.to_json_dict()["result"]
     rows = tuple(sorted(found.get("unexpected_index_list") or ()))
     observed = found.get("observed_value")

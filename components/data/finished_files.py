@@ -76,7 +76,7 @@ def _lease_is_refused(descriptor: int) -> bool:
 
 
 @dataclass(slots=True)
-class Settling:
+class QuietFiles:
     """What was seen of waiting files, from look to look.
 
     `seconds`: how long a file must be quiet. `wall` is the clock of file times, `steady` one
@@ -89,7 +89,7 @@ class Settling:
     _quiet_since: dict[Path, tuple[Signature, float]] = field(default_factory=dict)
 
     def seconds_left(self, path: Path) -> float | None:
-        """Return how long the file must still be quiet; 0.0 is settled, None is being written.
+        """Return how long the file must still be quiet; 0.0 is quiet enough, None is being written.
 
         Raises:
             FileNotFoundError: it has gone.

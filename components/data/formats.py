@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from components.data.parquet_reader import parquet_records
-from components.data.records import (
+from components.data.source_file import (
     MAX_COLUMNS,
     MAX_NESTING,
     CsvFields,

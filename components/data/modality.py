@@ -2,8 +2,8 @@
 
 Concept: a row of `MODALITIES` for each kind of content; text is the only one. Other rooms have
 rows of the same name: `identity.FORMS` (what is digested, and which contents are near-duplicates),
-`model.encoding.ENCODERS` (what the model is fed), `Check.only` of `evaluation.drift` (the drift
-checks that look at the content itself).
+`model.encoding.ENCODERS` (what the model is fed), `DriftCheck.only` of `evaluation.drift` (the
+drift checks that look at the content itself).
 
 Promise: what is asked of labels, tasks and batches depends on no modality.
 """
@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from components.data.expectations import Check, checkable, each, kind_of
+from components.data.expectations import Expectation, checkable, each, kind_of
 
 if TYPE_CHECKING:
     from components.settings import DataSettings
@@ -33,9 +33,9 @@ class ContentChecks:
     kind: whether there is one, and of the right type; form: what it is made of; size.
     """
 
-    kind: tuple[Check, ...]
-    form: tuple[Check, ...]
-    size: tuple[Check, ...]
+    kind: tuple[Expectation, ...]
+    form: tuple[Expectation, ...]
+    size: tuple[Expectation, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from components.data.records import (
+from components.data.source_file import (
     MAX_COLUMNS,
     ArrayFields,
     Records,

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from components.data.contract import stem
-from components.data.records import parsed
+from components.data.source_file import parsed
 from components.data.validation import Rejected
 from components.digest import canonical_json
 from components.errors import ConfigError, Corrupted

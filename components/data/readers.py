@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 from components.data.formats import FORMATS
 from components.data.modality import MODALITIES
-from components.data.records import (
+from components.data.source_file import (
     MAX_COLUMNS,
     Source,
     Unreadable,

@@ -24,7 +24,7 @@ from components.data.expectations import (
     run_row_checks,
 )
 from components.data.modality import MODALITIES, Modality
-from components.data.records import parsed, shown
+from components.data.source_file import parsed, shown
 from components.digest import canonical_json
 from components.exam_names import is_usable_task
 from components.identity import Identity, nfc

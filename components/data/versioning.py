@@ -1,7 +1,7 @@
 """The bytes of the data, kept by DVC: added one file at a time, pushed, fetched back.
 
 Concept: a stored file is named by its MD5, DVC's own key; the ledger remembers it, so the
-`.dvc` files (`tracked.py`) are only a hint. Files are entered one by one: asking DVC to add a
+`.dvc` files (`dvc_tracking.py`) are only a hint. Files are entered one by one: asking DVC to add a
 path would have it read every `.dvc` file and walk the whole root.
 
 Promise: git is never touched, nothing is written outside the root and the remote, nothing
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from components.data.dvc_locks import clear_dead_locks
-from components.data.tracked import file_md5, holds, put, track
+from components.data.dvc_tracking import file_md5, holds, put, track
 from components.errors import ConfigError, Corrupted, DataRejected, RatchetError, Retryable
 from components.files import write_bytes
 

@@ -9,8 +9,9 @@ the champion, `shown_better(...)` moves an anchor.
 Promise: missing evidence never promotes, and every verdict carries the numbers it rests on.
 """
 
+from components.gate.answer_pairs import shown_better
 from components.gate.decision import judge
-from components.gate.pairing import shown_better
+from components.gate.regression_watch import Regression, regressions
 from components.gate.verdicts import (
     Answers,
     Decision,
@@ -22,7 +23,6 @@ from components.gate.verdicts import (
     Rules,
     Verdict,
 )
-from components.gate.watching import Regression, regressions
 
 __all__ = [
     "Answers",

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from math import lgamma, log
 
-from components.gate.paired import Changes, last_accepted, restricted_better
+from components.gate.paired_statistics import Changes, last_accepted, restricted_better
 
 _PRIOR = (1.0, 1.0, 20.0)
 """Dirichlet weights of (worse, better, same): honest updates change about a tenth of the

@@ -15,10 +15,10 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from math import isfinite
 
-from components.gate import wording
-from components.gate.pairing import Comparison, by_item
-from components.gate.shares import binomial_bounds
-from components.gate.spending import WORN_AFTER
+from components.gate import sentences
+from components.gate.alpha_spending import OVERUSED_AFTER
+from components.gate.answer_pairs import Comparison, by_item
+from components.gate.binomial import binomial_bounds
 from components.gate.verdicts import (
     ALARMS,
     BLOCKS,
@@ -37,7 +37,7 @@ from components.gate.verdicts import (
 def exam_comparisons(exams: Sequence[ExamResult], rules: Rules) -> list[Comparison]:
     """Return what is asked of every exam: against the champion, then against the anchor.
 
-    An exam of a task that is not known yet is scored and noted, never blocking. A worn exam
+    An exam of a task that is not known yet is scored and noted, never blocking. An overused exam
     leaves the anchor to a fresher one of its task.
     """
     known = [exam for exam in exams if exam.known]
@@ -75,7 +75,7 @@ def row_comparisons(
     ]
 
 
-def check_floors(parts: Sequence[NewTask], rules: Rules) -> list[Verdict]:
+def check_new_parts(parts: Sequence[NewTask], rules: Rules) -> list[Verdict]:
     """Return, per part of the batch that is new, whether it was learned."""
     return [_floor(part, rules) for part in parts if not part.known]
 
@@ -112,15 +112,15 @@ def _against_anchor(exam: ExamResult, rules: Rules) -> Comparison:
         reference="the anchor",
         before=exam.anchor,
         margin_points=rules.anchor_margin_points,
-        level=rules.anchor_alpha(exam.refusals),
+        level=rules.anchor_alpha(exam.turned_away),
         certificate=exam.shared("anchor"),
-        advice=wording.worn(exam.refusals) if exam.refusals >= WORN_AFTER else "",
+        advice=sentences.overused(exam.turned_away) if exam.turned_away >= OVERUSED_AFTER else "",
     )
 
 
 def _relieved(exam: ExamResult, exams: Sequence[ExamResult]) -> bool:
-    fresher = (each.task == exam.task and each.refusals < WORN_AFTER for each in exams)
-    return exam.refusals >= WORN_AFTER and any(fresher)
+    fresher = (each.task == exam.task and each.turned_away < OVERUSED_AFTER for each in exams)
+    return exam.turned_away >= OVERUSED_AFTER and any(fresher)
 
 
 def _floor(part: NewTask, rules: Rules) -> Verdict:
@@ -143,7 +143,7 @@ def _floor(part: NewTask, rules: Rules) -> Verdict:
         "",
         outcome,
         BLOCKS[outcome],
-        wording.floor(subject, right, items, lower, needed, outcome),
+        sentences.floor(subject, right, items, lower, needed, outcome),
         effect_points=100 * (share - right / items),
         lower_points=100 * (share - upper),
         upper_points=100 * (share - lower),

@@ -7,17 +7,17 @@ differ it is PASS.
 
 from __future__ import annotations
 
-from components.gate import wording
-from components.gate.family import Finding, Question, outcome_of
-from components.gate.paired import (
+from components.gate import sentences
+from components.gate.answer_pairs import Comparison, count_changes
+from components.gate.paired_statistics import (
     Changes,
     detectable_loss,
-    items_to_settle,
+    enough_items,
     loss_p_value,
     lower_bound,
     upper_bound,
 )
-from components.gate.pairing import Comparison, count_changes
+from components.gate.questions import Finding, Question, outcome_of
 from components.gate.verdicts import Outcome, Verdict
 
 
@@ -36,16 +36,16 @@ def question(comparison: Comparison, changes: Changes, alpha: float) -> Question
 
     PASS: the upper bound of the loss, at the comparison's own level, is below the margin (no
     correction: all must pass, an intersection-union test, Berger 1982). FAIL: not so at `alpha`
-    either, and the loss is real among all that are asked (`family.settle`). INCONCLUSIVE
-    otherwise.
+    either, and the loss is real among all that are asked (`answer_together`).
+    INCONCLUSIVE otherwise.
     """
     exact = comparison.exact
 
     def answer(real: bool) -> Verdict:
         lower = lower_bound(changes, alpha, exact)
         bounds = (lower, upper_bound(changes, comparison.level, exact))
-        beyond = 100 * upper_bound(changes, alpha, exact) >= comparison.margin_points
-        return paired_verdict(comparison, changes, bounds, real and beyond, alpha)
+        not_within = 100 * upper_bound(changes, alpha, exact) >= comparison.margin_points
+        return paired_verdict(comparison, changes, bounds, real and not_within, alpha)
 
     noted = comparison.requests[Outcome.FAIL] == "note"
     return Question(loss_p_value(changes, exact), noted, answer)
@@ -66,14 +66,14 @@ def paired_verdict(
     margin = comparison.margin_points
     lower, upper = (100 * bound for bound in bounds)
     outcome = outcome_of(upper < margin, real)
-    settle = items_to_settle(changes, margin / 100, comparison.level)
+    enough = enough_items(changes, margin / 100, comparison.level)
     return Verdict(
         comparison.check,
         comparison.task,
         comparison.exam,
         outcome,
         comparison.requests[outcome],
-        wording.comparison(comparison, changes, (lower, upper), outcome, settle),
+        sentences.comparison(comparison, changes, (lower, upper), outcome, enough),
         effect_points=100 * changes.loss,
         lower_points=lower,
         upper_points=upper,
@@ -111,7 +111,7 @@ def certified(comparison: Comparison) -> Verdict:
         comparison.exam,
         Outcome.PASS,
         comparison.requests[Outcome.PASS],
-        wording.certificate(comparison),
+        sentences.certificate(comparison),
         effect_points=0.0,
         lower_points=0.0,
         upper_points=0.0,

@@ -14,15 +14,15 @@ from collections.abc import Collection
 
 from components.gate.checks import (
     check_drift,
-    check_floors,
+    check_new_parts,
     exam_comparisons,
     row_comparisons,
 )
 from components.gate.comparison import ask
-from components.gate.extra_checks import CHECKS, look_beyond
-from components.gate.family import Finding, settle
+from components.gate.extra_checks import EXTRA_CHECKS, run_extra_checks
+from components.gate.questions import Finding, answer_together
+from components.gate.sentences import number
 from components.gate.verdicts import Action, Decision, Examination, Outcome, Rules, Verdict
-from components.gate.wording import number
 
 NOTED_REASONS = 4
 """An exam of many labels can have dozens of noted findings; the page is for reading."""
@@ -43,11 +43,11 @@ def judge(examination: Examination, rules: Rules) -> Decision:
     findings: list[Finding] = [
         *_completeness(examination),
         *(ask(comparison, rules.alpha) for comparison in comparisons),
-        *check_floors(examination.learned, rules),
+        *check_new_parts(examination.learned, rules),
         *check_drift(examination.drift),
-        *look_beyond(examination, rules),
+        *run_extra_checks(examination, rules),
     ]
-    verdicts = settle(findings, rules.alpha)
+    verdicts = answer_together(findings, rules.alpha)
     ordered = sorted(verdicts, key=_gravest_first)
     known = {exam.exam for exam in examination.exams if exam.known}
     action, headline = _act(ordered, rules, known)
@@ -65,7 +65,7 @@ def _reasons(ordered: list[Verdict]) -> tuple[str, ...]:
 
 def _passed(verdicts: list[Verdict]) -> tuple[str, ...]:
     """Return what is told where all passed: the exams and what was learned, if there are any."""
-    told = [v.sentence for v in verdicts if v.check not in CHECKS]
+    told = [v.sentence for v in verdicts if v.check not in EXTRA_CHECKS]
     return tuple(told or [v.sentence for v in verdicts])
 
 

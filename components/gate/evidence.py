@@ -19,13 +19,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, get_args
 
+from components.gate.answer_pairs import is_truth
 from components.gate.decision import judge
-from components.gate.pairing import is_truth
 from components.gate.policies import Policy
 from components.gate.verdicts import (
     Answers,
-    Case,
-    Cases,
+    CaseResult,
+    CaseResults,
     Decision,
     DriftNote,
     Examination,
@@ -75,7 +75,8 @@ def recall(document: Mapping[str, Any]) -> tuple[Examination, Rules]:
         _check(document)
         exams = [
             ExamResult(
-                **_only(each, "exam", "task", "known", "in_batch", "refusals", "parts"),
+                **_only(each, "exam", "task", "known", "in_batch", "parts"),
+                turned_away=each["refusals"],
                 **_models(each, _MODELS, each["scores"]),
                 labels=_by_place(each["labels"]),
                 slices={name: _by_place(told) for name, told in each["slices"].items()},
@@ -129,7 +130,7 @@ def _check(document: Mapping[str, Any]) -> None:
         raise ValueError(f"approval must be auto or always, not {rules['approval']!r}")
 
 
-def replay(document: Mapping[str, Any]) -> tuple[Decision, list[str]]:
+def decide_again(document: Mapping[str, Any]) -> tuple[Decision, list[str]]:
     """Decide again from the document alone.
 
     Outcomes, numbers and the action are compared; sentences are not, so that better wording
@@ -157,7 +158,7 @@ def replay(document: Mapping[str, Any]) -> tuple[Decision, list[str]]:
 
 
 _DERIVED = ("exams", "rules", "expected", "notes")
-"""The parts that `replay` writes again and compares with the document."""
+"""The parts that `decide_again` writes again and compares with the document."""
 
 _WORDING = ("headline", "reasons")
 
@@ -218,10 +219,10 @@ def _told(values: Mapping[str, str], items: Sequence[str]) -> dict[str, Any] | N
     return {"values": names, "items": own}
 
 
-def _cases(told: Mapping[str, Any] | None) -> Cases | None:
+def _cases(told: Mapping[str, Any] | None) -> CaseResults | None:
     if told is None:
         return None
-    return Cases(told["file"], [Case(**case) for case in told["cases"]])
+    return CaseResults(told["file"], [CaseResult(**case) for case in told["cases"]])
 
 
 def _exam(result: ExamResult) -> dict[str, Any]:
@@ -232,7 +233,7 @@ def _exam(result: ExamResult) -> dict[str, Any]:
         "task": result.task,
         "known": result.known,
         "in_batch": result.in_batch,
-        "refusals": result.refusals,
+        "refusals": result.turned_away,
         "parts": dict(result.parts),
         "n": len(items),
         **{who: bits(each) for who, each in aligned.items()},

@@ -5,7 +5,8 @@ Concept: a candidate's answers to an exam differ from the champion's on a share 
 are a trinomial sample; drawn many times and judged as the gate judges, they say how often an
 update like that would be promoted, held or rejected.
 
-Promise: the verdicts are `paired`'s own, on arrays; the same seed gives the same figures.
+Promise: the verdicts are those of `paired_statistics`, on arrays; the same seed gives the same
+figures.
 """
 
 from __future__ import annotations
@@ -18,8 +19,16 @@ from typing import Any, Literal
 
 import numpy as np
 
-from components.gate import paired
-from components.gate.paired import Changes
+from components.gate.paired_statistics import (
+    EXACT_ITEMS,
+    POWER,
+    Changes,
+    detectable_loss,
+    holm_rows,
+    loss_p_value,
+    score,
+    within_p_value,
+)
 from components.gate.verdicts import Rules
 
 ROUNDS = 4000
@@ -37,7 +46,7 @@ class Sitting:
         items: how many.
         churn: share of items whose answer an update changes.
         anchor_churn: share of items that the champion answers otherwise than the anchor.
-        refusals: candidates that did not pass it.
+        turned_away: candidates that did not pass it.
         anchored: it is sat against the anchor as well.
     """
 
@@ -45,7 +54,7 @@ class Sitting:
     items: int
     churn: float
     anchor_churn: float = 0.0
-    refusals: int = 0
+    turned_away: int = 0
     anchored: bool = True
 
 
@@ -64,12 +73,12 @@ class Found:
 
     Args:
         passed: the loss is shown within the margin, at the comparison's own level.
-        beyond: it is not so at alpha.
+        not_within: it is not so at alpha.
         p_values: one-sided, against "no loss".
     """
 
     passed: Any
-    beyond: Any
+    not_within: Any
     p_values: Any
 
 
@@ -88,9 +97,9 @@ def outcomes(
     """
     from scipy.special import ndtr
 
-    if items > paired.EXACT_ITEMS:
-        within = ndtr(paired.score(worse, better, items, margin))
-        p_values = ndtr(-paired.score(worse, better, items, 0.0))
+    if items > EXACT_ITEMS:
+        within = ndtr(score(worse, better, items, margin))
+        p_values = ndtr(-score(worse, better, items, 0.0))
     else:
         pairs, places = np.unique(
             np.stack([np.ravel(worse), np.ravel(better)]), axis=1, return_inverse=True
@@ -131,11 +140,11 @@ def decide(found: Sequence[Found], alpha: float) -> tuple[Any, Any]:
 
     `found`: arrays of shape (updates, comparisons), side by side all comparisons of an update.
     """
-    passed, beyond, p_values = (
+    passed, not_within, p_values = (
         np.concatenate([getattr(each, name) for each in found], axis=-1)
-        for name in ("passed", "beyond", "p_values")
+        for name in ("passed", "not_within", "p_values")
     )
-    rejected = (beyond & (paired.holm_rows(p_values) <= alpha)).any(axis=-1)
+    rejected = (not_within & (holm_rows(p_values) <= alpha)).any(axis=-1)
     return rejected, passed.all(axis=-1)
 
 
@@ -150,7 +159,7 @@ def _sit(exam: Sitting, loss: Any, rules: Rules, random: np.random.Generator) ->
     worse, better = _fitting(worse + before[0], better + before[1], exam.items)
     margin = rules.anchor_margin_points / 100
     yield outcomes(
-        worse, better, exam.items, margin, rules.alpha, rules.anchor_alpha(exam.refusals)
+        worse, better, exam.items, margin, rules.alpha, rules.anchor_alpha(exam.turned_away)
     )
 
 
@@ -176,10 +185,10 @@ def detectable_points(exam: Sitting, alpha: float) -> float:
     """Return the smallest true loss, in points, that the exam notices in 4 cases of 5."""
     changed = round(exam.churn * exam.items)
     middle = Changes(changed // 2, changed - changed // 2, exam.items)
-    return 100 * paired.detectable_loss(middle, alpha)
+    return 100 * detectable_loss(middle, alpha)
 
 
-def items_needed(exam: Sitting, exams: int, rules: Rules, power: float = paired.POWER) -> int:
+def items_needed(exam: Sitting, exams: int, rules: Rules, power: float = POWER) -> int:
     """Return how many items an exam needs to let harmless updates pass, one among `exams`.
 
     Each of them passes an exam with chance `power ** (1 / exams)`, so all exams together with
@@ -191,7 +200,7 @@ def items_needed(exam: Sitting, exams: int, rules: Rules, power: float = paired.
         (
             exam.churn + exam.anchor_churn,
             rules.anchor_margin_points,
-            rules.anchor_alpha(exam.refusals),
+            rules.anchor_alpha(exam.turned_away),
         ),
     )
     limits = (
@@ -210,4 +219,4 @@ def items_needed(exam: Sitting, exams: int, rules: Rules, power: float = paired.
 @lru_cache(maxsize=10_000)
 def _exactly(worse: int, better: int, items: int, margin: float) -> tuple[float, float]:
     changes = Changes(worse, better, items)
-    return paired.within_p_value(changes, margin), paired.loss_p_value(changes)
+    return within_p_value(changes, margin), loss_p_value(changes)

@@ -1,6 +1,6 @@
 """What each extra check tolerates, and the consequences of its outcomes.
 
-Concept: one class a check and one field of `Checks` each, named as its section under
+Concept: one class a check and one field of `CheckRules` each, named as its section under
 `gate.checks` in `params.yaml`. A policy says what the outcomes ask for:
 
     policy   FAIL     INCONCLUSIVE   MISSING
@@ -111,7 +111,7 @@ class Latency:
 
 
 @dataclass(frozen=True, slots=True)
-class Checks:
+class CheckRules:
     """The checks beyond forgetting, in the order in which they are told."""
 
     floors: Floors = Floors()
@@ -124,7 +124,7 @@ class Checks:
     latency: Latency = Latency()
 
     @classmethod
-    def from_json(cls, values: Mapping[str, Mapping[str, Any]]) -> Checks:
+    def from_json(cls, values: Mapping[str, Mapping[str, Any]]) -> CheckRules:
         """Return the checks from plain values: section -> setting -> value.
 
         Raises:
@@ -137,4 +137,4 @@ class Checks:
         return cls(**{name: kinds[name](**section) for name, section in values.items()})
 
 
-NO_CHECKS = Checks()
+NO_CHECKS = CheckRules()

@@ -64,8 +64,8 @@ class Spread:
 
     def p_value(self) -> float:
         """Return the share of draws as far below their mean as the estimate is below zero."""
-        beyond = int((self.deviations <= self.estimate).sum())
-        return (1 + beyond) / (1 + len(self.deviations))
+        as_low = int((self.deviations <= self.estimate).sum())
+        return (1 + as_low) / (1 + len(self.deviations))
 
 
 @dataclass(frozen=True, slots=True)

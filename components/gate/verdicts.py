@@ -16,12 +16,12 @@ from enum import StrEnum
 from math import isfinite
 from typing import Any, Literal
 
-from components.gate import spending
-from components.gate.policies import NO_CHECKS, Checks, Policy
+from components.gate import alpha_spending
+from components.gate.policies import NO_CHECKS, CheckRules, Policy
 
 Consequence = Literal["promote", "note", "hold", "reject"]
 Action = Literal["promote", "hold", "reject"]
-Check = Literal[
+CheckName = Literal[
     "forgetting",
     "anchor",
     "learned",
@@ -97,7 +97,7 @@ class ExamResult:
         anchor: answers of the version this task is held against over the long run, or None.
         known: the task was promoted before, so this exam blocks; else it is only noted.
         in_batch: the batch holds rows of this task.
-        refusals: how many other candidates did not pass it before.
+        turned_away: how many other candidates did not pass it before.
         parts: by model ("champion", ...), the digest of all that decides its answers to this
             task: adapter, head, labels, routing, base. Equal digests, equal answers.
         labels: item digest -> its label; empty where classes are not looked at.
@@ -111,7 +111,7 @@ class ExamResult:
     anchor: Answers | None
     known: bool
     in_batch: bool = False
-    refusals: int = 0
+    turned_away: int = 0
     parts: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     slices: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -157,7 +157,7 @@ class DriftNote:
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class CaseResult:
     """One input whose answer must be kept, and whether each model answers it rightly.
 
     `line`: its line in the file; `note`: why it must be kept. None: there is no champion, or
@@ -172,11 +172,11 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
-class Cases:
+class CaseResults:
     """The behaviour cases of one file; `file` is its digest."""
 
     file: str
-    cases: Sequence[Case]
+    cases: Sequence[CaseResult]
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +205,7 @@ class Examination:
     learned: Sequence[NewTask]
     drift: Sequence[DriftNote] = ()
     expected: Sequence[str] = ()
-    cases: Cases | None = None
+    cases: CaseResults | None = None
     adapter_bytes: int | None = None
     timing: Timing | None = None
 
@@ -237,7 +237,7 @@ class Rules:
     floor_points: float = 0.0
     alpha: float = 0.05
     approval: Literal["auto", "always"] = "auto"
-    checks: Checks = NO_CHECKS
+    checks: CheckRules = NO_CHECKS
 
     def __post_init__(self) -> None:
         margins = (self.margin_points, self.anchor_margin_points)
@@ -246,13 +246,13 @@ class Rules:
         if not (0 < self.alpha < 0.5 and isfinite(self.floor_points) and self.floor_points >= 0):
             raise ValueError(f"alpha must be in (0, 0.5) and the floor at least 0: {self}")
 
-    def anchor_alpha(self, refusals: int) -> float:
-        """Return the level at which an exam lets pass against the anchor, after `refusals`.
+    def anchor_alpha(self, turned_away: int) -> float:
+        """Return the level at which an exam lets pass against the anchor, after `turned_away`.
 
         Half of alpha is for letting candidates pass, half for moving the anchor: each of the
         two can add to what is lost over the stream.
         """
-        return self.alpha / 2 * spending.share(refusals)
+        return self.alpha / 2 * alpha_spending.share(turned_away)
 
     @property
     def move_alpha(self) -> float:
@@ -262,7 +262,7 @@ class Rules:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Rules:
         """Return the rules from plain JSON values, as `asdict` gives them."""
-        return cls(**{**values, "checks": Checks.from_json(values["checks"])})
+        return cls(**{**values, "checks": CheckRules.from_json(values["checks"])})
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,7 +290,7 @@ class Verdict:
         sentence: the verdict for a manager.
     """
 
-    check: Check
+    check: CheckName
     task: str
     exam: str
     outcome: Outcome

@@ -1,10 +1,10 @@
-"""The numbered steps that create the ledger's tables and migrate an older ledger to this layout.
+"""The numbered migrations that create the ledger's tables and bring an older ledger up to date.
 
-Concept: only `events`, `head` and `leases` hold facts, so only they are ever changed step by
-step. The projections are dropped after a step and filled again from the events. The number of
-the last step taken is kept in the database itself.
+Concept: only `events`, `head` and `leases` hold facts, so only they are ever migrated. The
+projections are dropped after a migration and filled again from the events. The number of the last
+one is kept in the database itself.
 
-Promise: steps are only added at the end. A ledger of a newer version of Ratchet is refused.
+Promise: migrations are only added at the end. A ledger of a newer version of Ratchet is refused.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from components.ledger.projections import apply
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class Migration:
     """One change of the tables that hold facts, and why it was made."""
 
     number: int
@@ -34,8 +34,8 @@ class Step:
     statements: tuple[str, ...]
 
 
-STEPS = (
-    Step(
+MIGRATIONS = (
+    Migration(
         1,
         "the first layout",
         (
@@ -49,19 +49,23 @@ STEPS = (
             "(0, '0000000000000000000000000000000000000000000000000000000000000000')",
         ),
     ),
-    Step(
+    Migration(
         2,
         "whether a lease was given back with nothing left to put right",
         ("ALTER TABLE leases ADD COLUMN settled INTEGER NOT NULL DEFAULT 0",),
     ),
-    Step(3, "which candidates each exam has seen and refused, filled from the events", ()),
-    Step(4, "a version need not come from a batch", ()),
+    Migration(3, "which candidates each exam has seen and turned away, filled from the events", ()),
+    Migration(
+        4,
+        "a version need not come from a batch; `served` is called exam_use, `settled` in_order",
+        ("DROP TABLE IF EXISTS served", "ALTER TABLE leases RENAME COLUMN settled TO in_order"),
+    ),
 )
 
 
 def newest() -> int:
     """Return the number of the layout that this code is written for."""
-    return STEPS[-1].number
+    return MIGRATIONS[-1].number
 
 
 def open_database(path: Path) -> Database:
@@ -103,10 +107,10 @@ def is_current(connection: Connection, place: str) -> bool:
 
 
 def migrate(connection: Connection, place: str) -> None:
-    """Take every step that is missing, in the caller's transaction; then refill."""
+    """Run every migration that is missing, in the caller's transaction; then refill."""
     if is_current(connection, place):
         return  # another process was first
-    _take_steps(connection)
+    _run_missing(connection)
     refill(connection, read_chain(connection, place), place)
 
 
@@ -140,14 +144,14 @@ def scratch() -> AbstractContextManager[Connection]:
 
 
 def _fill(connection: Connection) -> None:
-    _take_steps(connection)
+    _run_missing(connection)
     schema.metadata.create_all(connection, tables=schema.projections)
 
 
-def _take_steps(connection: Connection) -> None:
+def _run_missing(connection: Connection) -> None:
     before = database.layout_number(connection)
-    for step in STEPS:
-        if step.number > before:
-            for statement in step.statements:
+    for migration in MIGRATIONS:
+        if migration.number > before:
+            for statement in migration.statements:
                 connection.execute(sa.text(statement))
-            database.set_layout_number(connection, step.number)
+            database.set_layout_number(connection, migration.number)

@@ -36,12 +36,12 @@ _TABLE = schema.leases
 class Lease:
     """The right to change one model, as the holder of the newest fencing token.
 
-    `settled`: the previous holder released it with nothing left to repair.
+    `in_order`: the previous holder released it with nothing left to repair.
     """
 
     name: str
     token: int
-    settled: bool = field(default=False, compare=False)
+    in_order: bool = field(default=False, compare=False)
 
 
 def take(connection: Connection, name: str, now: datetime) -> Lease | str:
@@ -50,12 +50,12 @@ def take(connection: Connection, name: str, now: datetime) -> Lease | str:
     if row is not None and row.holder and not _ran_out(row.expires, now):
         if not is_dead(row.holder):
             return str(row.holder)
-    settled = row is not None and bool(row.settled) and not row.holder
-    values = {"holder": myself(), "expires": _expiry(now), "settled": int(settled)}
+    in_order = row is not None and bool(row.in_order) and not row.holder
+    values = {"holder": myself(), "expires": _expiry(now), "in_order": int(in_order)}
     if row is None:
         connection.execute(_TABLE.insert().values(name=name, token=1, **values))
         return Lease(name, 1)
-    lease = Lease(name, row.token + 1, settled)
+    lease = Lease(name, row.token + 1, in_order)
     connection.execute(_TABLE.update().filter_by(name=name).values(token=lease.token, **values))
     return lease
 
@@ -80,9 +80,9 @@ def renew(connection: Connection, lease: Lease, now: datetime) -> None:
     _update(connection, lease, expires=_expiry(now))
 
 
-def settle(connection: Connection, lease: Lease) -> None:
+def note_in_order(connection: Connection, lease: Lease) -> None:
     """Note that everything is in order now; a holder that dies makes the note void."""
-    _update(connection, lease, settled=1)
+    _update(connection, lease, in_order=1)
 
 
 def give_back(connection: Connection, lease: Lease, whole: bool) -> None:
@@ -90,13 +90,13 @@ def give_back(connection: Connection, lease: Lease, whole: bool) -> None:
 
     `whole` is False where work broke off, so that the next holder puts things right.
     """
-    left: dict[str, Any] = {} if whole else {"settled": 0}
+    left: dict[str, Any] = {} if whole else {"in_order": 0}
     _update(connection, lease, holder="", expires="", **left)
 
 
 def free_all(connection: Connection) -> None:
     """Let nobody hold a lease, and the next holder put things right."""
-    connection.execute(_TABLE.update().values(holder="", expires="", settled=0))
+    connection.execute(_TABLE.update().values(holder="", expires="", in_order=0))
 
 
 def _update(connection: Connection, lease: Lease, **values: Any) -> None:

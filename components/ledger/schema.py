@@ -36,7 +36,7 @@ leases = Table(
     Column("token", Integer, nullable=False),
     Column("holder", String(200), nullable=False),
     Column("expires", String(40), nullable=False),
-    Column("settled", Integer, nullable=False),
+    Column("in_order", Integer, nullable=False),
 )
 
 inbox = Table(
@@ -106,12 +106,12 @@ holdout = Table(
     Index("holdout_by_version", "version", "source"),
 )
 
-served = Table(
-    "served",
+exam_use = Table(
+    "exam_use",
     metadata,
     Column("bundle", String(64), primary_key=True),
     Column("exam", Text, primary_key=True),
-    Column("refused", Integer, nullable=False),
+    Column("turned_away", Integer, nullable=False),
 )
 
 quarantine = Table(
@@ -153,7 +153,7 @@ projections = (
     pointer,
     splits,
     holdout,
-    served,
+    exam_use,
     quarantine,
     choices,
     trained,

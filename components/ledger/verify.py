@@ -15,8 +15,8 @@ from sqlalchemy.engine import Connection
 
 from components.errors import Corrupted
 from components.ledger import database, layout, schema
-from components.ledger.book import Ledger
 from components.ledger.chain import GENESIS, REMEDY, read_chain
+from components.ledger.ledger import Ledger
 from components.sqlite_schema import Defined
 
 REBUILD = "Run `ratchet reconcile --rebuild` to rebuild the projections from the events."

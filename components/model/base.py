@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import ConfigError
 from .base_lookup import base_digest, named_base
 from .determinism import fixed_threads
-from .quiet import quiet_transformers
+from .quiet_loading import quiet_transformers
 
 if TYPE_CHECKING:
     from torch import nn

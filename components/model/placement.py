@@ -2,7 +2,7 @@
 
 Concept: bfloat16 halves what is stored and, on processors made for it, takes a quarter of the
 time; elsewhere it is slower than float32. Another format gives other bytes, so the choice is
-made once (`training.probe`) and is a setting from then on (law 7).
+made once (`training.precision_choice`) and is a setting from then on (law 7).
 """
 
 from __future__ import annotations

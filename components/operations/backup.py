@@ -19,9 +19,9 @@ from components.digest import bytes_digest, file_digest
 from components.errors import ConfigError, Retryable
 from components.files import PART_SUFFIX, FileMark, files_below, write_bytes
 from components.ledger import views
-from components.ledger.book import Head, Ledger
-from components.operations.archives import DEEPEST, INSIDE, MANIFEST, Writer, writing
-from components.operations.manifest import Left, Manifest, ratchet_version
+from components.ledger.ledger import Head, Ledger
+from components.operations.backup_archives import DEEPEST, INSIDE, MANIFEST, Writer, writing
+from components.operations.backup_manifest import Left, Manifest, ratchet_version
 from components.registry.database import sqlite_path
 from components.workspace.root import Workspace
 

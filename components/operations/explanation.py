@@ -22,13 +22,13 @@ def explain(ws: Workspace, number: int) -> dict[str, Any]:
     """
     version = registered(ws, number)
     arrival = views.arrival(ws.ledger, version.batch) if version.batch else None
-    judged = views.judged(ws.ledger, version)
+    examined = views.examined(ws.ledger, version)
     decision = ws.read_document(version.evidence)["decision"]
     return {
         "version": number,
         "status": version.status,
         "parent": version.parent,
-        "origin": (judged.payload.origin if judged else None) or "batch",
+        "origin": (examined.payload.origin if examined else None) or "batch",
         "batch": version.batch,
         "source": arrival.source if arrival else "",
         "headline": decision["headline"],

@@ -17,8 +17,8 @@ from components.exam_names import newest_exam, next_exam
 from components.files import PART_SUFFIX
 from components.items import Item, read_items, write_items
 from components.ledger import views
-from components.ledger.book import Lease
 from components.ledger.events import HoldoutAbandoned, HoldoutBegun, HoldoutDone
+from components.ledger.ledger import Lease
 from components.pipeline.arrival import check_task, printable
 from components.pipeline.staging import stage
 from components.settings import DataSettings

@@ -14,10 +14,10 @@ from typing import Any
 
 from components.errors import ConfigError, Corrupted
 from components.gate import evidence
+from components.gate.alpha_spending import OVERUSED_AFTER
 from components.gate.planning import Sitting, detectable_points, forecast, items_needed
-from components.gate.spending import WORN_AFTER
 from components.ledger import views
-from components.ledger.events import CandidateJudged
+from components.ledger.events import CandidateExamined
 from components.operations.explanation import registered
 from components.pipeline.examination import rules
 from components.workspace.root import Workspace
@@ -54,7 +54,7 @@ def plan(ws: Workspace, margin_points: float | None, churn: float | None) -> dic
             "Run a first batch; part of it is held out. Add more items with `ratchet "
             "holdout add FILE --task NAME`.",
         )
-    observed, served = _observed_churn(ws, "forgetting"), views.served(ws.ledger)
+    observed, use = _observed_churn(ws, "forgetting"), views.exam_use(ws.ledger)
     sat = _sittings(ws, exams, {} if churn else observed, churn)
     margin = asked.margin_points / 100
     kinds = {
@@ -75,9 +75,9 @@ def plan(ws: Workspace, margin_points: float | None, churn: float | None) -> dic
                 "churn": each.churn,
                 "detectable_points": detectable_points(each, asked.alpha),
                 "items_needed": items_needed(each, len(sat), asked),
-                "decisions": served[each.exam].decisions if each.exam in served else 0,
-                "refusals": each.refusals,
-                "worn": each.refusals >= WORN_AFTER,
+                "decisions": use[each.exam].decisions if each.exam in use else 0,
+                "refusals": each.turned_away,
+                "worn": each.turned_away >= OVERUSED_AFTER,
             }
             for each in sat
         ],
@@ -99,16 +99,16 @@ def _sittings(
     given: float | None,
 ) -> list[Sitting]:
     """Return the exams as the next candidate will sit them."""
-    served, apart = views.served(ws.ledger), _observed_churn(ws, "anchor")
-    refusals = {e.exam: served.get(e.exam, views.Served()).refusals for e in exams}
+    use, apart = views.exam_use(ws.ledger), _observed_churn(ws, "anchor")
+    turned_away = {e.exam: use.get(e.exam, views.ExamUse()).turned_away for e in exams}
     usual = given or (median(observed.values()) if observed else ASSUMED_CHURN)
     sat = []
     for each in exams:
         churn = observed.get(each.exam, usual)
         far = max(0.0, apart.get(each.exam, churn) - churn)
-        fresh = any(e.task == each.task and refusals[e.exam] < WORN_AFTER for e in exams)
-        anchored = refusals[each.exam] < WORN_AFTER or not fresh
-        count = refusals[each.exam]
+        fresh = any(e.task == each.task and turned_away[e.exam] < OVERUSED_AFTER for e in exams)
+        anchored = turned_away[each.exam] < OVERUSED_AFTER or not fresh
+        count = turned_away[each.exam]
         sat.append(Sitting(each.exam, len(each.items), churn, far, count, anchored))
     return sat
 
@@ -124,7 +124,7 @@ def decide_again(ws: Workspace, number: int) -> dict[str, Any]:
     document = ws.read_document(version.evidence)
     place = f"The evidence of version {number} ({ws.document_path(version.evidence)})"
     try:
-        decision, differs = evidence.replay(document)
+        decision, differs = evidence.decide_again(document)
     except ValueError as error:
         raise ConfigError(
             f"{place} cannot be replayed: {error}.",
@@ -142,7 +142,7 @@ def decide_again(ws: Workspace, number: int) -> dict[str, Any]:
 def _observed_churn(ws: Workspace, check: str) -> dict[str, float]:
     """Return the median share of changed answers by exam, over the newest decisions."""
     shares: dict[str, list[float]] = {}
-    for event in views.told(ws.ledger, CandidateJudged)[-LOOKED_BACK:]:
+    for event in views.told(ws.ledger, CandidateExamined)[-LOOKED_BACK:]:
         document = ws.read_document(event.payload.evidence)
         for verdict in document["decision"]["verdicts"]:
             if verdict["check"] == check and verdict["n"]:

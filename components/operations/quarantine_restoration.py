@@ -58,7 +58,7 @@ def _made_by(ws: Workspace) -> dict[str, tuple[str, dict[str, Any]]]:
         if event.kind not in REASONS:
             continue
         payload = json.loads(event.payload)
-        batch = payload.get("batch") or payload.get("guilty")
+        batch = views.entered(payload)
         if batch in entered and (payload.get("rejected") or _reason(event.kind, payload)):
             found[batch] = (event.kind, payload)
     return found

@@ -12,8 +12,8 @@ moved to `data/unknown`. An older copy of the ledger changes nothing until a per
 from __future__ import annotations
 
 from components.ledger import views
-from components.ledger.book import Lease
 from components.ledger.events import BatchRequeued, RegistrationBegun
+from components.ledger.ledger import Lease
 from components.operations.holdouts import close_interrupted
 from components.pipeline import preparation, publication
 from components.pipeline.arrival import discard_unfinished, finish_interrupted, was_interrupted
@@ -35,7 +35,7 @@ def reconcile(ws: Workspace, lease: Lease, whole: bool = False) -> list[str]:
     """
     ws.ledger.require_newest()
     deep = whole
-    whole = whole or not lease.settled or ws.ledger.noted() is None
+    whole = whole or not lease.in_order or ws.ledger.noted() is None
     done = []
     if whole or was_interrupted(ws):
         done += _tidy(ws)
@@ -50,7 +50,7 @@ def reconcile(ws: Workspace, lease: Lease, whole: bool = False) -> list[str]:
     done += _requeue_interrupted(ws, lease)
     done += publication.mirror(ws, lease, None if whole else (), deep)
     if whole:
-        ws.ledger.settle(lease)
+        ws.ledger.note_in_order(lease)
         ws.ledger.note_head()
     return done
 

@@ -15,12 +15,12 @@ from pathlib import Path
 from components.clock import Clock, system_clock
 from components.errors import ConfigError, Corrupted, Retryable
 from components.ledger import views
-from components.ledger.book import Head, Ledger
+from components.ledger.ledger import Head, Ledger
 from components.ledger.verify import verify
-from components.operations import archives
-from components.operations.archives import INSIDE, REMEDY, Marked, Reader
+from components.operations import backup_archives
 from components.operations.backup import LEDGER
-from components.operations.manifest import Left, Manifest, read_manifest
+from components.operations.backup_archives import INSIDE, REMEDY, Marked, Reader
+from components.operations.backup_manifest import Left, Manifest, read_manifest
 from components.registry.database import sqlite_path
 from components.workspace.new_root import FOLDERS
 from components.workspace.root import Progress, no_progress, open_workspace
@@ -55,15 +55,15 @@ def restore(
     folder = folder.absolute()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ConfigError(f"{folder} is not empty.", "Restore into a new or empty folder.")
-    with archives.reading(backup) as reader:
+    with backup_archives.reading(backup) as reader:
         manifest = read_manifest(backup, reader)
         _require_name(folder, manifest)
         _require_space(folder, manifest)
-        with archives.beside(folder) as work:
+        with backup_archives.beside(folder) as work:
             _unpack(backup, reader, manifest, work / "root", progress)
             champion = _verify(backup, manifest, work / "root", clock)
             _require_settings(backup, manifest, work / "root")
-            archives.put_in_place(work / "root", folder, SETTINGS)
+            backup_archives.put_in_place(work / "root", folder, SETTINGS)
     _open(folder, manifest, clock)
     files, left = len(manifest.files), manifest.not_included
     return Restored(str(folder), files, champion, manifest.head, manifest.time, left)
@@ -107,7 +107,7 @@ def _unpack(
             target.parent.mkdir(parents=True, exist_ok=True)
             with reader.open(f"{INSIDE}/{name}") as file, target.open("xb") as out:
                 marked = Marked(file, name, mark.size)
-                shutil.copyfileobj(marked, out, archives.BLOCK_BYTES)
+                shutil.copyfileobj(marked, out, backup_archives.BLOCK_BYTES)
         except (FileExistsError, NotADirectoryError):
             raise Corrupted(f"The backup {backup} lists {name!r} twice.", REMEDY) from None
         if marked.mark() != mark:

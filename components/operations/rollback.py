@@ -14,15 +14,15 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from components.errors import ConfigError, Corrupted
+from components.gate.regression_watch import Regression, regressions
 from components.gate.verdicts import Answers, Verdict
-from components.gate.watching import Regression, regressions
 from components.ledger import views
-from components.ledger.book import Lease
 from components.ledger.events import ChampionRolledBack, ChampionWatched
+from components.ledger.ledger import Lease
 from components.pipeline import publication
-from components.pipeline.answers import ask
 from components.pipeline.examination import rules
 from components.pipeline.exams import Exam, open_exams, snapshot_of
+from components.pipeline.version_answers import ask
 from components.workspace.batch_files import append_entry, set_batch_aside
 from components.workspace.root import Workspace
 
@@ -42,14 +42,18 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class RolledBack:
-    """A rollback that happened. `guilty`: the offending batch, in quarantine, or None."""
+    """A rollback that happened. `offending_batch` is in quarantine; None if there is none."""
 
     from_version: int
     to_version: int
-    guilty: str | None
+    offending_batch: str | None
     requeued: list[str]
     cost: Cost
     reason: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values; `guilty` is what `offending_batch` was called before."""
+        return {**asdict(self), "guilty": self.offending_batch}
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,25 +136,25 @@ def roll_back(
     passed = lineage[: lineage.index(goal)]
     labels = _prove(ws, goal)
     cost = _cost(ws, goal, passed, labels)
-    guilty, requeued = passed[-1].batch, _batches(reversed(passed[:-1]))
+    offending, requeued = passed[-1].batch, _batches(reversed(passed[:-1]))
     rolled_back = ChampionRolledBack(
         from_=passed[0].version,
         to=goal.version,
         barred=[version.version for version in passed],
-        guilty=guilty,
-        guilty_rows=len(views.split_side(ws.ledger, guilty, "train")) if guilty else 0,
+        offending_batch=offending,
+        offending_rows=len(views.split_side(ws.ledger, offending, "train")) if offending else 0,
         requeued=requeued,
         cost=asdict(cost),
         reason=reason,
         regressions=regressed or [],
     )
-    if guilty is None:
+    if offending is None:
         ws.ledger.append(rolled_back, lease)
     else:
-        _quarantine(ws, guilty, reason)
-        append_entry(ws, lease, rolled_back, guilty)
+        _quarantine(ws, offending, reason)
+        append_entry(ws, lease, rolled_back, offending)
     publication.mirror(ws, lease, {version.version for version in (goal, *passed)})
-    return RolledBack(passed[0].version, goal.version, guilty, requeued, cost, reason)
+    return RolledBack(passed[0].version, goal.version, offending, requeued, cost, reason)
 
 
 def _goal(lineage: list[views.Version], target: int | None) -> views.Version:

@@ -27,10 +27,10 @@ from components.pipeline.staging import Staged, known_suffix, stage
 from components.workspace import unknown_files
 from components.workspace.batch_files import (
     append_entry,
+    finish_entries,
     keep_aside,
     raw_path,
     remove_unfinished,
-    settle_entries,
     staging,
     unread_path,
 )
@@ -94,7 +94,7 @@ def take(ws: Workspace, staged: Staged, name: str, named_task: str | None) -> Ar
         batch, alike = _identity(ws, found, content, named_task)
         said = {"content": content}
     if known := views.arrival(ws.ledger, batch):
-        note = _settle_copy(ws, known, staged)
+        note = _keep_or_drop(ws, known, staged)
         return Arrived(batch, is_new=False, source=source, known_as=known.source, note=note)
     place = raw_path(ws, batch, suffix)
     raw = {"path": str(place.relative_to(ws.root)), **staged.mark.to_json()}
@@ -189,7 +189,7 @@ def _identity(
     return (digest, None) if same else (told_apart, digest)
 
 
-def _settle_copy(ws: Workspace, known: views.Arrival, staged: Staged) -> str | None:
+def _keep_or_drop(ws: Workspace, known: views.Arrival, staged: Staged) -> str | None:
     """Remove a copy of what is stored; where that is lost, keep the copy, and say so."""
     raw = views.arrived(ws.ledger, known).raw
     place = ws.root / raw["path"] if raw else raw_path(ws, known.batch, known.suffix)
@@ -309,7 +309,7 @@ def _finish_interrupted(ws: Workspace) -> list[str]:
             _finish(ws, payload, place)
             done.append(f"recorded the arrival of {payload['source']}, started before a crash")
     else:
-        settle_entries(ws)
+        finish_entries(ws)
     _mark(ws).unlink()
     return done
 
@@ -323,7 +323,7 @@ def discard_unfinished(ws: Workspace) -> list[str]:
     """Remove what a killed process left half-made; nothing that holds a whole file."""
     with ws.arrivals_locked():
         _finish_interrupted(ws)
-        settle_entries(ws)
+        finish_entries(ws)
         left = remove_unfinished(ws)
         _mark(ws).unlink(missing_ok=True)
     return [str(path.relative_to(ws.root)) for path in left]

@@ -9,8 +9,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from components.ledger.book import Lease
 from components.ledger.events import SettingChosen
+from components.ledger.ledger import Lease
 from components.workspace.root import Workspace
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def choose(ws: Workspace, lease: Lease, lesson: Lesson) -> Settings:
-    """Return the settings in force, once every `auto` that decides bytes is settled.
+    """Return the settings in force, once every `auto` that decides bytes is chosen.
 
     Args:
         ws: the root.
@@ -28,14 +28,14 @@ def choose(ws: Workspace, lease: Lease, lesson: Lesson) -> Settings:
     """
     settings = ws.in_force()
     if settings.training.precision == "auto":
-        from components.training.probe import probe
+        from components.training.precision_choice import probe
 
         settings = _record(ws, lease, "training.precision", *probe(ws.base, settings))
     if settings.adapter.layers == "auto" and lesson.parent is not None:
         layers = lesson.parent.state["adapter"]["layers"]
         settings = _record(ws, lease, "adapter.layers", layers, "the champion adapts as many")
     elif settings.adapter.layers == "auto":
-        from components.training.depth import depth_worth_its_seconds
+        from components.training.layer_choice import depth_worth_its_seconds
 
         show = partial(ws.progress, "choosing layers")
         found = depth_worth_its_seconds(ws.base, lesson.items, settings, show, ws.activations)

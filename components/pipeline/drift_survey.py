@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 from components.gate.verdicts import Answers, DriftNote
 from components.items import Item
 from components.ledger import views
-from components.pipeline.answers import Given
 from components.pipeline.preparation import Prepared
-from components.workspace.library import Library
+from components.pipeline.version_answers import Given
+from components.workspace.item_library import Library
 from components.workspace.root import Workspace
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def survey(
     wrong = [item for item, right in zip(own.items, own.correct, strict=True) if right is False]
     past = representative(remembered(champion), seen, brought, settings.drift.sample_items)
     compared = Compared(
-        earlier=_side(ws, Library(ws).replay(past)),
+        earlier=_side(ws, Library(ws).remembered(past)),
         batch=_side(ws, _sample(now, settings.drift.sample_items)),
         seen=seen,
         brought=brought,

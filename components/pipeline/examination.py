@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from components.gate.decision import judge
 from components.gate.evidence import record
-from components.gate.policies import Checks
+from components.gate.policies import CheckRules
 from components.gate.verdicts import (
     Decision,
     Examination,
@@ -28,13 +28,13 @@ from components.gate.verdicts import (
 )
 from components.items import Item
 from components.ledger import views
-from components.ledger.book import Lease
-from components.ledger.events import CandidateJudged
+from components.ledger.events import CandidateExamined
+from components.ledger.ledger import Lease
 from components.pipeline import drift_survey
-from components.pipeline.answers import Given, ask
 from components.pipeline.extra_checks import extra_parts, traits
 from components.pipeline.preparation import Prepared
-from components.pipeline.proposals import anchors_after, exams_to_join
+from components.pipeline.promotion_proposal import anchors_after, exams_to_join
+from components.pipeline.version_answers import Given, ask
 from components.workspace.root import Workspace
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Models:
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """A judged candidate. `evidence` is the digest of `document`, which is stored.
+    """An examined candidate. `evidence` is the digest of `document`, which is stored.
 
     `notes`: information for people that does not affect the decision.
     """
@@ -93,7 +93,7 @@ def examine(ws: Workspace, lease: Lease, prepared: Prepared, bundle: Bundle) -> 
         **survey.record(),
     }
     evidence = ws.write_document(document)
-    judged = CandidateJudged(
+    examined = CandidateExamined(
         origin="batch",
         batch=prepared.batch,
         parent=prepared.parent.version if prepared.parent else None,
@@ -101,13 +101,13 @@ def examine(ws: Workspace, lease: Lease, prepared: Prepared, bundle: Bundle) -> 
         snapshot=prepared.snapshot,
         evidence=evidence,
         settings=ws.write_document(ws.in_force().model_dump(mode="json")),
-        exams=_refused(examination.exams, decision),
+        exams=_turned_away(examination.exams, decision),
         action=decision.action,
         headline=decision.headline,
         anchors=anchors_after(prepared, examination.exams, asked.move_alpha),
         joins=exams_to_join(prepared),
     )
-    ws.ledger.append(judged, lease)
+    ws.ledger.append(examined, lease)
     notes = tuple(_note(each) for each in given.distrusted)
     return Examined(bundle, decision, evidence, document, survey.drift, notes)
 
@@ -121,7 +121,7 @@ def rules(ws: Workspace) -> Rules:
         gate.floor_points,
         gate.alpha,
         gate.approval,
-        Checks.from_json(gate.checks.model_dump(exclude={"behaviour": {"file"}})),
+        CheckRules.from_json(gate.checks.model_dump(exclude={"behaviour": {"file"}})),
     )
 
 
@@ -157,7 +157,7 @@ def _questions(
 
 def _exams(ws: Workspace, prepared: Prepared, models: Models, given: Given) -> list[ExamResult]:
     """Return how each model did on every exam."""
-    served = views.served(ws.ledger, but=models.candidate.digest)
+    use = views.exam_use(ws.ledger, but=models.candidate.digest)
     results = []
     for exam in prepared.exams:
         models_asked = {
@@ -175,7 +175,7 @@ def _exams(ws: Workspace, prepared: Prepared, models: Models, given: Given) -> l
                 **sittings,
                 known=exam.task in prepared.known,
                 in_batch=exam.task in prepared.tasks,
-                refusals=served.get(exam.name, views.Served()).refusals,
+                turned_away=use.get(exam.name, views.ExamUse()).turned_away,
                 parts={who: given.key(model, exam.task) for who, model in asked.items()},
                 **traits(ws.settings, exam.items),
             )
@@ -232,14 +232,14 @@ def _by_task(items: Iterable[Item]) -> dict[str, list[Item]]:
     return found
 
 
-def _refused(exams: Sequence[ExamResult], decision: Decision) -> dict[str, bool]:
-    """Return whether each exam of a known task refused the candidate: did not let it pass."""
-    refused = {
+def _turned_away(exams: Sequence[ExamResult], decision: Decision) -> dict[str, bool]:
+    """Return whether each exam of a known task turned the candidate away: did not let it pass."""
+    turned_away = {
         verdict.exam
         for verdict in decision.verdicts
         if verdict.check in ("forgetting", "anchor") and verdict.outcome is not Outcome.PASS
     }
-    return {exam.exam: exam.exam in refused for exam in exams if exam.known}
+    return {exam.exam: exam.exam in turned_away for exam in exams if exam.known}
 
 
 def _note(found: Distrusted) -> str:

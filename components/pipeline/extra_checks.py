@@ -15,12 +15,12 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from components.data.cases import CaseFile
+from components.data.behaviour_cases import CaseFile
 from components.files import write_json
-from components.gate.verdicts import Case, Cases, Timing
+from components.gate.verdicts import CaseResult, CaseResults, Timing
 from components.items import Item
-from components.pipeline.answers import Given
 from components.pipeline.preparation import Prepared
+from components.pipeline.version_answers import Given
 from components.settings import Settings
 from components.workspace.root import Workspace
 
@@ -70,16 +70,16 @@ def extra_parts(
     return found
 
 
-def _cases(given: Given, bundle: Bundle, champion: Bundle | None, cases: CaseFile) -> Cases:
+def _cases(given: Given, bundle: Bundle, champion: Bundle | None, cases: CaseFile) -> CaseResults:
     items = cases.items
     before: Sequence[bool | None] = [None] * len(items)
     if champion is not None:
         before = given.by(champion, items).correct
     after = given.by(bundle, items).correct
     told = zip(cases.cases, before, after, strict=True)
-    return Cases(
+    return CaseResults(
         cases.digest,
-        [Case(case.line, case.item.task, case.note, old, new) for case, old, new in told],
+        [CaseResult(case.line, case.item.task, case.note, old, new) for case, old, new in told],
     )
 
 

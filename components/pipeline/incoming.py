@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from components.data.finished_files import Settling
+from components.data.finished_files import QuietFiles
 from components.data.formats import FORMATS
 from components.errors import DataRejected
 from components.pipeline.arrival import (
@@ -100,10 +100,10 @@ def incoming_files(ws: Workspace) -> list[Path]:
     return look(ws).files
 
 
-def take_incoming(ws: Workspace, settling: Settling | None = None) -> Taken:
+def take_incoming(ws: Workspace, quiet: QuietFiles | None = None) -> Taken:
     """Take in every finished file; each leaves `data/incoming` once its arrival is recorded.
 
-    `settling` is what earlier looks saw. Without, this is the only look: fresh files are
+    `quiet` is what earlier looks saw. Without, this is the only look: fresh files are
     waited for, as long as they must be quiet.
 
     Raises:
@@ -118,13 +118,13 @@ def take_incoming(ws: Workspace, settling: Settling | None = None) -> Taken:
     taken = Taken(left=found.left)
     if not found.files:
         return taken
-    if settling is None:
-        settling = Settling(ws.settings.data.settle_seconds)
-        time.sleep(max((_seconds_left(settling, path) or 0.0 for path in found.files), default=0.0))
+    if quiet is None:
+        quiet = QuietFiles(ws.settings.data.settle_seconds)
+        time.sleep(max((_seconds_left(quiet, path) or 0.0 for path in found.files), default=0.0))
     with arriving(ws):
         for path in found.files:
-            _take_one(ws, path, settling, taken)
-    settling.remember(found.files)
+            _take_one(ws, path, quiet, taken)
+    quiet.remember(found.files)
     return taken
 
 
@@ -167,9 +167,9 @@ def _is_taken_on(ws: Workspace, path: Path, found: Found) -> bool:
     return False
 
 
-def _take_one(ws: Workspace, path: Path, settling: Settling, taken: Taken) -> None:
+def _take_one(ws: Workspace, path: Path, quiet: QuietFiles, taken: Taken) -> None:
     try:
-        seconds = settling.seconds_left(path)
+        seconds = quiet.seconds_left(path)
         if seconds != 0:
             taken.left.append(_left(ws, path, BEING_WRITTEN, seconds))
             return
@@ -204,9 +204,9 @@ def _move_unreadable(ws: Workspace, path: Path, error: DataRejected, taken: Take
         taken.left.append(_left(ws, path, "was refused before: remove or rename it"))
 
 
-def _seconds_left(settling: Settling, path: Path) -> float | None:
+def _seconds_left(quiet: QuietFiles, path: Path) -> float | None:
     try:
-        return settling.seconds_left(path)
+        return quiet.seconds_left(path)
     except OSError:
         return None
 

@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from components.data.cases import CaseFile, read_cases
+from components.data.behaviour_cases import CaseFile, read_cases
 from components.data.quarantine import prepare_rows
 from components.data.readers import Reading
 from components.data.split import Split, split_items
@@ -21,7 +21,6 @@ from components.digest import json_digest
 from components.errors import RatchetError
 from components.items import Item, write_items
 from components.ledger import views
-from components.ledger.book import Lease
 from components.ledger.events import (
     BatchRefused,
     BatchRequeued,
@@ -36,6 +35,7 @@ from components.ledger.events import (
     TrainingAbandoned,
     TrainingBegun,
 )
+from components.ledger.ledger import Lease
 from components.pipeline.arrival import printable
 from components.pipeline.exams import Exam, open_exams, snapshot_of
 from components.pipeline.new_tasks import NewTasks, find_new_tasks, recorded_new_tasks

@@ -15,9 +15,9 @@ from typing import Literal
 
 from components.errors import ConfigError
 from components.ledger import views
-from components.ledger.book import Lease
-from components.ledger.events import CandidateJudged, VersionPromoted, VersionSuperseded
-from components.ledger.projections import SETTLED, Superseded
+from components.ledger.events import CandidateExamined, VersionPromoted, VersionSuperseded
+from components.ledger.ledger import Lease
+from components.ledger.projections import FINAL, Superseded
 from components.pipeline.publication import mirror_around
 from components.workspace.root import Workspace
 
@@ -75,14 +75,14 @@ def barred_twin(ws: Workspace, version: views.Version) -> views.Version | None:
     return next(iter(views.versions(ws.ledger, bundle=version.bundle, status="barred")), None)
 
 
-def _require_promotable(ws: Workspace, version: views.Version) -> CandidateJudged:
+def _require_promotable(ws: Workspace, version: views.Version) -> CandidateExamined:
     """Return what a version's examination proposed.
 
     Raises:
         ConfigError: it may not be promoted; says why, and what can be done.
     """
-    here, judged = f"Version {version.version}", views.judged(ws.ledger, version)
-    if version.status in SETTLED:
+    here, examined = f"Version {version.version}", views.examined(ws.ledger, version)
+    if version.status in FINAL:
         raise ConfigError(
             f"{here} is {version.status}; it can't be promoted again.",
             "Roll back to return to a former champion; a barred version stays barred.",
@@ -92,23 +92,23 @@ def _require_promotable(ws: Workspace, version: views.Version) -> CandidateJudge
             f"{here} has the same bundle as version {twin.version}, which is barred permanently.",
             "Send a better batch.",
         )
-    if judged is None or judged.payload.anchors is None:
+    if examined is None or examined.payload.anchors is None:
         raise ConfigError(
             f"{here} was examined by an older Ratchet that did not record what a promotion needs.",
             "Examine it again: `ratchet quarantine release "
             f"{(version.batch or '')[:12]}`, then `ratchet intake`.",
         )
-    if version.status == "rejected" or judged.payload.action == "reject":
+    if version.status == "rejected" or examined.payload.action == "reject":
         raise ConfigError(
             f"{here} was rejected: {version.headline}",
             f"A rejection can't be overruled; see `ratchet version explain {version.version}`.",
         )
     if version.status == "superseded" and any(
-        void.payload.version == version.version and void.seq > judged.seq
+        void.payload.version == version.version and void.seq > examined.seq
         for void in views.told(ws.ledger, VersionSuperseded)
     ):
         raise ConfigError(
             f"{here} is superseded: its examination no longer applies.",
             "It can be promoted after it is examined again.",
         )
-    return judged.payload
+    return examined.payload

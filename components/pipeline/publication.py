@@ -10,8 +10,8 @@ from collections.abc import Collection
 from pathlib import Path
 
 from components.ledger import views
-from components.ledger.book import Lease
 from components.ledger.events import AliasMirrored
+from components.ledger.ledger import Lease
 from components.pipeline import accuracy_history, registration_records, reporting
 from components.pipeline.accuracy_history import Story
 from components.pipeline.examination import Examined

@@ -17,8 +17,8 @@ from typing import Any
 
 from components.errors import Corrupted
 from components.files import PART_SUFFIX, FileMark, mark_of, publish_file, write_bytes
-from components.ledger.book import Lease
 from components.ledger.events import RegistrationRebuilt
+from components.ledger.ledger import Lease
 from components.pipeline import earlier_registrations, registration_records
 from components.pipeline.registration_records import Record
 from components.registry.inspection import (

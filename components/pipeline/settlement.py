@@ -1,4 +1,4 @@
-"""Register a judged candidate and act on the decision.
+"""Register a examined candidate and act on the decision.
 
 Concept: registration is begun and done in the ledger, keyed by (bundle, evidence), so a
 retry finds its version again. The decision is one ledger event; MLflow's aliases and tags
@@ -11,7 +11,6 @@ from dataclasses import replace
 from typing import Literal
 
 from components.ledger import views
-from components.ledger.book import Lease
 from components.ledger.events import (
     RegistrationBegun,
     RegistrationDone,
@@ -19,6 +18,7 @@ from components.ledger.events import (
     VersionRejected,
     from_said,
 )
+from components.ledger.ledger import Lease
 from components.pipeline.examination import Examined
 from components.pipeline.preparation import Prepared, Settled, Validated, settled
 from components.pipeline.promotion import barred_twin, promote, supersede
@@ -82,17 +82,17 @@ def settle(
 
     `notes`: what people should hear of besides.
     """
-    judged, batch = views.judged(ws.ledger, version), version.batch
-    assert judged is not None and batch is not None  # the line registers what it examined
+    examined, batch = views.examined(ws.ledger, version), version.batch
+    assert examined is not None and batch is not None  # the line registers what it examined
     action: Action
     if barred_twin(ws, version) is not None:
         action = _reject(ws, lease, version, batch, BARRED)
-    elif judged.payload.action == "promote":
+    elif examined.payload.action == "promote":
         action = promote(ws, lease, version.version)
-    elif judged.payload.action == "hold":
-        action = _hold(ws, lease, version, judged.payload.headline)
+    elif examined.payload.action == "hold":
+        action = _hold(ws, lease, version, examined.payload.headline)
     else:
-        action = _reject(ws, lease, version, batch, judged.payload.headline)
+        action = _reject(ws, lease, version, batch, examined.payload.headline)
     return replace(settled(ws, batch), action=action, version=version.version, notes=notes)
 
 

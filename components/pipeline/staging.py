@@ -24,7 +24,7 @@ from typing import BinaryIO
 
 from components.data.finished_files import Signature, is_open_for_writing
 from components.data.formats import FORMATS
-from components.data.records import Source, too_large
+from components.data.source_file import Source, too_large
 from components.errors import DataRejected, Retryable
 from components.files import FileMark
 

@@ -17,8 +17,8 @@ from components.data.versioning import Stored
 from components.errors import Corrupted, DataRejected
 from components.files import mark_of
 from components.ledger import views
-from components.ledger.book import Lease
 from components.ledger.events import BatchRestored, Mark, StoreBegun, StoreDone
+from components.ledger.ledger import Lease
 from components.workspace.batch_files import keep_aside, raw_path
 from components.workspace.root import Workspace
 from components.workspace.stored_files import store_files, stored_files

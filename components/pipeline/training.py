@@ -12,15 +12,15 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from components.data.cases import CaseFile
+from components.data.behaviour_cases import CaseFile
 from components.errors import Corrupted
 from components.items import Item
 from components.ledger import views
-from components.ledger.book import Lease
 from components.ledger.events import TrainingBegun, TrainingDone
+from components.ledger.ledger import Lease
 from components.pipeline.automatic_settings import choose
 from components.pipeline.preparation import Prepared
-from components.workspace.library import Library
+from components.workspace.item_library import Library
 from components.workspace.root import Workspace
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def _replayed(
 ) -> tuple[Item, ...]:
     """Return the items of a memory; texts that became behaviour cases since are left out."""
     near = cases.near if cases else frozenset()
-    items = tuple(item for item in library.replay(refs) if item.near not in near)
+    items = tuple(item for item in library.remembered(refs) if item.near not in near)
     _check_wall(ws, items)
     return items
 

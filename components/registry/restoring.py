@@ -1,6 +1,6 @@
 """Putting MLflow right: its database, the experiment, and single versions.
 
-Concept: in a database file of its own Ratchet writes rows (`rows`), so versions keep their
+Concept: in a database file of its own Ratchet writes rows (`mlflow_rows`), so versions keep their
 numbers and runs their ids. On a server only MLflow's own calls are open; what they cannot
 change (a lost version, a redirected source, a metric) is left, and said.
 
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.errors import Corrupted
-from components.registry import database, rows
+from components.registry import database, mlflow_rows
 from components.registry.inspection import HIDING, NO_STAGE, OWN, RunShown, Shown
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def set_aside(path: Path, stamp: str) -> Path | None:
 
 def restore_experiment(path: Path, name: str) -> bool:
     """Bring a deleted experiment back, its runs stay as they are; tell whether it was one."""
-    with rows.opened(path) as connection:
+    with mlflow_rows.opened(path) as connection:
         done = connection.execute(
             "UPDATE experiments SET lifecycle_stage = 'active'"
             " WHERE name = ? AND lifecycle_stage = 'deleted'",
@@ -79,12 +79,12 @@ def restore_names(path: Path, model: str, experiment: str) -> list[str]:
     They may lie in a workspace that it does not read, or pass for prompts.
     """
     done = []
-    with rows.opened(path) as connection:
+    with mlflow_rows.opened(path) as connection:
         for table, what, name in (
             ("registered_models", "model", model),
             ("experiments", "experiment", experiment),
         ):
-            if rows.bring_here(connection, table, "name = ?", (name,)):
+            if mlflow_rows.bring_here(connection, table, "name = ?", (name,)):
                 done.append(f"restored the {what} {name} to where MLflow reads it")
         for table in ("registered_model_tags", "model_version_tags"):
             statement = f"DELETE FROM {table} WHERE name = ? AND key = ?"  # noqa: S608

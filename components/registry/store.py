@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.errors import ConfigError, Retryable
-from components.registry import database, restoring, rows
+from components.registry import database, mlflow_rows, restoring
 from components.registry.connection import Connection
 from components.registry.experiments import (
     ensure_experiment,
@@ -193,7 +193,7 @@ class Registry:
         """Return both what is served and how far MLflow's versions go, at the least cost."""
         if self._at.file is not None:
             self._at.require_database()
-            return rows.glance(self._at.file, self._model_name, champion)
+            return mlflow_rows.glance(self._at.file, self._model_name, champion)
         aliases, serves = {}, None
         with self._at.client() as client:
             for alias in ("champion", "candidate"):
@@ -209,7 +209,7 @@ class Registry:
         """Return the highest number that MLflow knows, deleted versions included on SQLite."""
         if self._at.file is not None:
             self._at.require_database()
-            return rows.newest(self._at.file, self._model_name)
+            return mlflow_rows.newest(self._at.file, self._model_name)
         with self._at.client() as client:
             found = client.search_model_versions(
                 f"name = '{self._model_name}'", max_results=1, order_by=["version_number DESC"]
@@ -225,7 +225,7 @@ class Registry:
         """Return all that MLflow shows of every version, or of one, by number."""
         if self._at.file is not None:
             self._at.require_database()
-            return rows.read(self._at.file, self._model_name, number)
+            return mlflow_rows.read(self._at.file, self._model_name, number)
         narrowed = f"name = '{self._model_name}'"
         with self._at.client() as client:
             if number is not None:
@@ -258,7 +258,7 @@ class Registry:
                 with self._at.client() as client:
                     name = (wanted.run.experiment if wanted.run else None) or self._experiment
                     experiment = experiment_for(self._at, client, name)
-                rows.write(self._at.file, self._model_name, experiment, wanted, when)
+                mlflow_rows.write(self._at.file, self._model_name, experiment, wanted, when)
             else:
                 found = self.shown(wanted.version).get(wanted.version)
                 with self._at.client() as client:

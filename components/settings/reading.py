@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from components.errors import ConfigError
 from components.settings.bounded_yaml import read_yaml
-from components.settings.earlier import renamed, without_idle
+from components.settings.earlier_settings import renamed, without_idle
 from components.settings.problems import problems
 from components.settings.settings import Settings
 

@@ -38,10 +38,10 @@ from components.model.heads.linear import grown_labels
 from components.model.libraries import library_versions
 from components.model.placement import placement_of
 from components.model.progress import Progress, silent
+from components.training.early_stopping import slice_of
 from components.training.learner import Learner, added_tensors
 from components.training.loop import diverged
 from components.training.memory import MemoryRef, references, remembered
-from components.training.stopping import slice_of
 from components.training.strategies import STRATEGIES
 from components.training.strategies.strategy import Situation, Strategy
 

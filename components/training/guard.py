@@ -13,7 +13,7 @@ from components.model.bundle import State
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from components.training.learner import Learner, Step
+    from components.training.learner import ForwardPass, Learner
 
 
 class Guard:
@@ -26,11 +26,11 @@ class Guard:
     def __init__(self, learner: Learner) -> None:
         self.learner = learner
 
-    def loss(self, step: Step) -> Tensor:
+    def loss(self, given: ForwardPass) -> Tensor:
         """Return the scalar to descend on."""
         from torch.nn.functional import cross_entropy
 
-        return cross_entropy(step.logits, step.targets)
+        return cross_entropy(given.logits, given.targets)
 
     def before_update(self) -> None:
         """Change gradients in place, after backward and before the optimizer moves."""

@@ -33,8 +33,8 @@ TOKEN_BUDGET = {"cpu": 2048, "cuda": 65536}
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """One training step. `rows`: places in `learner.items`; logits (n, n_labels)."""
+class ForwardPass:
+    """What some rows give. `rows`: their places in `learner.items`; logits (n, n_labels)."""
 
     rows: Tensor
     features: Tensor
@@ -77,7 +77,7 @@ class Learner:
         """The places in `items` of the rows that are trained on, in order."""
         return sorted(set(range(len(self.items))).difference(self.looked_at))
 
-    def step(self, rows: Sequence[int]) -> Step:
+    def forward(self, rows: Sequence[int]) -> ForwardPass:
         """Return the forward pass over these rows, with gradients."""
         import torch
 
@@ -86,7 +86,8 @@ class Learner:
             features = self.features(rows)
         else:
             features = own.features([self.tokens[row] for row in rows], self.length(rows))
-        return Step(places, features, own.head(features), self.targets[places].to(own.device))
+        targets = self.targets[places].to(own.device)
+        return ForwardPass(places, features, own.head(features), targets)
 
     def prepare(self, progress: Progress = silent) -> None:
         """Find or compute what the frozen layers make of the rows; told (rows done, rows)."""

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from components.errors import NeedsHuman
-from components.training import averaging, stopping
+from components.training import averaging, early_stopping
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer
@@ -43,7 +43,7 @@ def descend(learner: Learner, guard: Guard, progress: Progress) -> None:
     """
     settings = learner.settings.training
     rows = learner.train_rows
-    judge = stopping.Judge(learner) if learner.looked_at else None
+    judge = early_stopping.Judge(learner) if learner.looked_at else None
     lengths = [len(learner.tokens[row]) for row in rows]
     steps = settings.epochs * math.ceil(len(rows) / settings.batch_size)
     optimizer = _optimizer(learner, settings)
@@ -122,7 +122,7 @@ def _update(
 ) -> None:
     optimizer.zero_grad(set_to_none=True)
     for part in learner.parts(rows):
-        loss = guard.loss(learner.step(part)) + learner.method.penalty(learner.model)
+        loss = guard.loss(learner.forward(part)) + learner.method.penalty(learner.model)
         loss = loss * (len(part) / len(rows))
         value = float(loss.detach())
         if not math.isfinite(value):

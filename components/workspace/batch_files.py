@@ -13,6 +13,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+from components.data.dvc_tracking import SHARD_CHARS
 from components.data.quarantine import (
     drop_prepared,
     marks,
@@ -20,11 +21,9 @@ from components.data.quarantine import (
     publish,
     unpublished,
 )
-from components.data.tracked import SHARD_CHARS
 from components.digest import file_digest
 from components.files import PART_SUFFIX
 from components.ledger import views
-from components.ledger.book import Lease
 from components.ledger.events import (
     BatchArrived,
     BatchRefused,
@@ -32,6 +31,7 @@ from components.ledger.events import (
     ChampionRolledBack,
     VersionRejected,
 )
+from components.ledger.ledger import Lease
 from components.workspace.root import Workspace
 
 Entering = BatchArrived | BatchRefused | BatchValidated | ChampionRolledBack | VersionRejected
@@ -80,7 +80,7 @@ def append_entry(ws: Workspace, lease: Lease | None, said: Entering, batch: str)
     publish(ws.quarantine, batch)
 
 
-def settle_entries(ws: Workspace) -> None:
+def finish_entries(ws: Workspace) -> None:
     """Publish the prepared entries that an event speaks of, and drop the others."""
     waiting = unpublished(ws.quarantine)
     told = views.entry_marks(ws.ledger) if waiting else {}

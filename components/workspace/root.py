@@ -21,7 +21,7 @@ from components.errors import ConfigError, Corrupted
 from components.files import write_bytes
 from components.identity import PLAIN, Identity
 from components.ledger import views
-from components.ledger.book import Ledger
+from components.ledger.ledger import Ledger
 from components.places import place
 from components.settings import Settings, read_settings
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from components.digest import json_digest
 from components.ledger import views
-from components.ledger.book import Lease
 from components.ledger.events import SettingsSeen
+from components.ledger.ledger import Lease
 from components.settings import Settings, recorded
 from components.workspace.root import Workspace
 

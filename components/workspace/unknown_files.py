@@ -17,13 +17,13 @@ from dataclasses import asdict, dataclass
 from itertools import count
 from pathlib import Path
 
+from components.data.dvc_tracking import SHARD_CHARS
 from components.data.quarantine import ID
-from components.data.tracked import SHARD_CHARS
 from components.errors import NeedsHuman
 from components.files import PART_SUFFIX
 from components.ledger import views
-from components.ledger.book import TWO_WAYS_OUT, Lease
 from components.ledger.events import HoldoutDone, LedgerAccepted, RegistrationDone
+from components.ledger.ledger import TWO_WAYS_OUT, Lease
 from components.registry.submission import Version
 from components.workspace.batch_files import batch_folder
 from components.workspace.root import Workspace

@@ -85,7 +85,7 @@ for name, statement in {
     "splits: a side": "UPDATE splits SET side = 'holdout' WHERE rowid = 1",
     "holdout: an item deleted": "DELETE FROM holdout WHERE item = (SELECT min(item) FROM holdout)",
     "holdout: another exam": "UPDATE holdout SET exam = 'mine'",
-    "served: a refusal": "UPDATE served SET refused = 1 - refused",
+    "exam_use: a candidate turned away": "UPDATE exam_use SET turned_away = 1 - turned_away",
     "quarantine: a status": "UPDATE quarantine SET status = 'released' WHERE status = 'kept'",
     "choices: a value": "INSERT INTO choices VALUES ('training.precision', '\"bfloat16\"', 'x')",
     "trained: a bundle smuggled in": "INSERT INTO trained VALUES ('k', 'b')",
@@ -112,10 +112,10 @@ def _halved(path: Path) -> str:
 # Documents and settings.
 
 DOCUMENTS = {
-    "evidence": ("candidate.judged", "evidence"),
+    "evidence": ("candidate.examined", "evidence"),
     "snapshot": ("snapshot.taken", "snapshot"),
     "checks": ("batch.validated", "checks"),
-    "settings of a decision": ("candidate.judged", "settings"),
+    "settings of a decision": ("candidate.examined", "settings"),
 }
 for name, (kind, key) in DOCUMENTS.items():
     row(

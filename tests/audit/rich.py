@@ -14,7 +14,7 @@ from components.files import mark_of
 from components.ledger import views
 from components.ledger.chain import GENESIS, event_hash, payload_text
 from components.ledger.verify import rebuild
-from components.operations import reconciliation, release, rollback
+from components.operations import quarantine_release, reconciliation, rollback
 from components.workspace.root import Workspace, open_workspace
 from tests.stream import add_exam, batch, make_root, rows, settle, write_jsonl
 
@@ -48,7 +48,7 @@ def build(root: Path) -> Path:
         reconciliation.reconcile(ws, lease)
         rollback.roll_back(ws, lease, None, "it was asked for")
         entry = read_entry(ws.quarantine, views.arrivals(ws.ledger)[0].batch)
-        release.release(ws, lease, entry)
+        quarantine_release.release(ws, lease, entry)
     rewrite(root, _marked(ws))
     return root
 
@@ -77,7 +77,7 @@ def _marked(ws: Workspace) -> Callable[[str, dict[str, Any]], None]:
     """Return a change that adds the marks of raw bytes and quarantine where they are absent."""
 
     def change(kind: str, payload: dict[str, Any]) -> None:
-        batch = str(payload.get("batch") or payload.get("guilty"))
+        batch = views.entered(payload)
         if kind == "batch.arrived" and "raw" not in payload:
             raw = next(ws.root.glob(f"data/*/**/{batch}/raw.*"))
             name = str(raw.relative_to(ws.root))

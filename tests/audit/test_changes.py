@@ -12,7 +12,7 @@ import pytest
 
 from components.ledger import views
 from components.operations.verification import UNPROVABLE, Report, verify
-from components.operations.verification.wording import lines
+from components.operations.verification.report_text import lines
 from components.workspace.root import open_workspace
 from tests.audit import changes, changing, extra_changes, mlflow_changes, rich
 from tests.audit.changing import CHANGES, Change, counted
@@ -207,7 +207,7 @@ def test_a_change_of_settings_that_a_command_has_seen_is_recorded_and_no_finding
 
 def test_each_decision_names_the_settings_that_it_was_made_under(kept: Kept) -> None:
     ws = open_workspace(kept.root)
-    for event in views.events(ws.ledger, kind="candidate.judged"):
+    for event in views.events(ws.ledger, kind="candidate.examined"):
         settings = ws.read_document(json.loads(event.payload)["settings"])
         assert settings["training"]["precision"] == "float32"
         assert settings["gate"]["margin_points"] == ws.settings.gate.margin_points

@@ -99,8 +99,8 @@ def test_json_has_these_shapes(grown: Path) -> None:
     assert [keys(move) for move in history["moves"]] == [{"time", "version", "how", "reason"}] * 2
     explained = ratchet(grown, "version", "explain", "2", "--json").facts
     assert keys(explained) == {
-        "version", "status", "parent", "batch", "source", "headline", "reasons", "verdicts",
-        "later", "anchors", "evidence", "bundle", "run", "report", "frozen",
+        "version", "status", "parent", "origin", "batch", "source", "headline", "reasons",
+        "verdicts", "later", "anchors", "evidence", "bundle", "run", "report", "frozen",
     }  # fmt: skip
     [verdict] = [v for v in explained["verdicts"] if v["check"] == "forgetting"]
     assert {

@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 
 from components.ledger import views
-from components.ledger.book import Ledger
+from components.ledger.ledger import Ledger
 from components.ledger.verify import verify
 from components.operations import holdouts, reconciliation, rollback
 from components.pipeline import arrival

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from components.data.finished_files import Settling, is_open_for_writing
+from components.data.finished_files import QuietFiles, is_open_for_writing
 
 
 @dataclass
@@ -54,21 +54,21 @@ def test_readers_do_not_count_and_neither_does_what_is_no_file(file: Path, tmp_p
 
 def test_an_old_file_is_settled_at_the_first_look_and_a_fresh_one_is_not(file: Path) -> None:
     written = max(file.stat().st_mtime, file.stat().st_ctime)
-    assert Settling(3, wall=Clock(written + 3.1)).seconds_left(file) == 0
-    left = Settling(3, wall=Clock(written + 1)).seconds_left(file)
+    assert QuietFiles(3, wall=Clock(written + 3.1)).seconds_left(file) == 0
+    left = QuietFiles(3, wall=Clock(written + 1)).seconds_left(file)
     assert left is not None and 1.9 < left <= 2.1
 
 
 def test_an_old_modification_time_does_not_make_a_fresh_copy_old(file: Path) -> None:
     os.utime(file, (1_000_000, 1_000_000))
-    left = Settling(3).seconds_left(file)
+    left = QuietFiles(3).seconds_left(file)
     assert left is not None and left > 2
 
 
 @pytest.mark.parametrize("jump", [-1e6, 1e6])
 def test_after_a_clock_jump_only_two_looks_apart_count(file: Path, jump: float) -> None:
     wall, steady = Clock(time.time()), Clock()
-    settling = Settling(3, wall, steady)
+    settling = QuietFiles(3, wall, steady)
     assert settling.seconds_left(file) != 0
     wall.at += jump
     with file.open("a") as more:
@@ -83,7 +83,7 @@ def test_after_a_clock_jump_only_two_looks_apart_count(file: Path, jump: float) 
 def test_a_file_from_the_future_settles_by_our_own_looks(file: Path) -> None:
     os.utime(file, (4e9, 4e9))
     steady = Clock()
-    settling = Settling(3, steady=steady)
+    settling = QuietFiles(3, steady=steady)
     assert settling.seconds_left(file) == 3
     steady.at += 3
     assert settling.seconds_left(file) == 0
@@ -91,7 +91,7 @@ def test_a_file_from_the_future_settles_by_our_own_looks(file: Path) -> None:
 
 def test_a_file_that_was_open_has_to_be_quiet_from_then_on(file: Path) -> None:
     written, steady = max(file.stat().st_mtime, file.stat().st_ctime), Clock()
-    settling = Settling(3, Clock(written + 100), steady)
+    settling = QuietFiles(3, Clock(written + 100), steady)
     with file.open("a"):
         assert settling.seconds_left(file) is None
     assert settling.seconds_left(file) == 3
@@ -100,4 +100,4 @@ def test_a_file_that_was_open_has_to_be_quiet_from_then_on(file: Path) -> None:
 
 
 def test_with_no_quiet_time_a_closed_file_is_settled_at_once(file: Path) -> None:
-    assert Settling(0).seconds_left(file) == 0
+    assert QuietFiles(0).seconds_left(file) == 0

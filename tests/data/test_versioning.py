@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from components.data import tracked, versioning
+from components.data import dvc_tracking, versioning
 from components.data.versioning import DataStore, Stored
 from components.errors import ConfigError, Corrupted, DataRejected, Retryable
 
@@ -181,7 +181,7 @@ def test_whatever_a_hint_names_is_in_both_copies_before_it_is_written(
                 seen.extend(copies / f"files/md5/{md5[:2]}/{md5[2:]}" for md5 in named)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(tracked, "write_bytes", write)
+    monkeypatch.setattr(dvc_tracking, "write_bytes", write)
     with pytest.raises(KeyboardInterrupt):
         keep(store, "2.jsonl", "two\n")
     assert len(seen) == (4 if hint == "there" else 6) and all(path.is_file() for path in seen)

@@ -55,7 +55,7 @@ def unlink_early() -> None:
 
 def drop_the_outcome() -> None:
     """Lose one outcome in a few: the event is not appended, and nobody notices."""
-    from components.ledger.book import Ledger
+    from components.ledger.ledger import Ledger
 
     append, seen = Ledger.append, 0
 

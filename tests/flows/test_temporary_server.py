@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 from components.cli.options import NO_EVENTS
-from flows.own_home import is_own
+from flows.prefect_home import is_own
 from flows.temporary_server import STARTED_BY, end_abandoned
 from tests.command import REPOSITORY, finish, start
 
@@ -111,7 +111,7 @@ def test_only_a_home_in_a_root_is_pruned() -> None:
 MANY = """
 import sys
 from prefect import flow, task
-from flows import own_home
+from flows import prefect_home
 from flows.temporary_server import reach_api, without_heartbeat
 from pathlib import Path
 from prefect.settings import PREFECT_HOME
@@ -128,7 +128,7 @@ sizes = []
 with without_heartbeat():
     for round in range(6):
         for _ in range(15): run()
-        own_home.prune(keep=10)
+        prefect_home.prune(keep=10)
         sizes.append(sum(f.stat().st_size for f in PREFECT_HOME.value().glob("prefect.db")))
 print(*sizes)
 """

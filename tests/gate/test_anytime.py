@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import integrate
 
-from components.gate import anytime, paired
-from components.gate.paired import Changes
+from components.gate import anytime, paired_statistics
+from components.gate.paired_statistics import Changes
 
 counts = st.integers(0, 80)
 
@@ -25,7 +25,9 @@ def test_looking_at_every_tenth_item_errs_less_often_than_alpha(loss: float) -> 
         looks = [kinds[:stop] for stop in range(10, 601, 10)]
         seen = [Changes(int((k == 0).sum()), int((k == 1).sum()), len(k)) for k in looks]
         missed += any(anytime.log_evidence_against(s, loss) >= log(1 / 0.1) for s in seen)
-        peeked += any(abs(paired.score(s.worse, s.better, s.items, loss)) > 1.645 for s in seen)
+        peeked += any(
+            abs(paired_statistics.score(s.worse, s.better, s.items, loss)) > 1.645 for s in seen
+        )
     assert missed / 200 <= 0.1
     assert peeked / 200 > 0.2, "ordinary bounds must fail here, or the test shows nothing"
 
@@ -65,7 +67,7 @@ def test_what_holds_at_every_look_is_wider_than_what_holds_at_one(
     worse: int, better: int, same: int
 ) -> None:
     seen = Changes(worse, better, worse + better + same)
-    assert anytime.upper_bound(seen, 0.05) >= paired.upper_bound(seen, 0.05) - 1e-3
+    assert anytime.upper_bound(seen, 0.05) >= paired_statistics.upper_bound(seen, 0.05) - 1e-3
 
 
 @settings(deadline=None)

@@ -107,7 +107,7 @@ def test_small_losses_that_add_up_are_caught_at_the_anchor() -> None:
 
 def test_an_exam_asks_for_more_at_the_anchor_the_more_candidates_it_refused() -> None:
     fresh = exam("tweets", 45, 20, 800)
-    levels = [decide(replace(fresh, refusals=count)).verdicts[1] for count in (0, 5, 6)]
+    levels = [decide(replace(fresh, turned_away=count)).verdicts[1] for count in (0, 5, 6)]
     uppers = [verdict.upper_points or 0.0 for verdict in levels]
     assert uppers == sorted(uppers) and uppers[0] < 6 < uppers[1]
     assert levels[0].level == RULES.anchor_alpha(0)
@@ -116,11 +116,11 @@ def test_an_exam_asks_for_more_at_the_anchor_the_more_candidates_it_refused() ->
 
 
 def test_a_worn_exam_leaves_the_anchor_to_a_fresher_one() -> None:
-    worn = exam("tweets", 20, 20, 800, refusals=10)
-    fresh = replace(exam("tweets#2", 20, 20, 800, refusals=3), task="tweets")
+    worn = exam("tweets", 20, 20, 800, turned_away=10)
+    fresh = replace(exam("tweets#2", 20, 20, 800, turned_away=3), task="tweets")
     checks = [(v.check, v.exam) for v in decide(worn, fresh).verdicts]
     assert checks == [("forgetting", "tweets"), ("forgetting", "tweets#2"), ("anchor", "tweets#2")]
-    both = replace(fresh, refusals=30)
+    both = replace(fresh, turned_away=30)
     for known in ([worn], [worn, both]):
         anchored = [v.exam for v in decide(*known).verdicts if v.check == "anchor"]
         assert anchored == [each.exam for each in known]

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.gate import Answers, DriftNote, Examination, ExamResult, NewTask, Rules, judge
-from components.gate.evidence import recall, record, replay
-from components.gate.policies import Calibration, Checks, Floors, NegativeFlips
+from components.gate.evidence import decide_again, recall, record
+from components.gate.policies import Calibration, CheckRules, Floors, NegativeFlips
 
 MODELS = ("champion", "candidate", "anchor")
 
@@ -33,8 +33,8 @@ def examinations(draw: st.DrawFn) -> Examination:
         one = answers(draw(st.integers(0, 80)))
         sat = [draw(one) for _ in range(3)]
         parts = draw(st.dictionaries(st.sampled_from(MODELS), st.sampled_from(["a", "b"])))
-        known, refusals = draw(st.booleans()), draw(st.integers(0, 300))
-        exams.append(ExamResult(f"e{place}", "task", *sat, known, refusals=refusals, parts=parts))
+        known, away = draw(st.booleans()), draw(st.integers(0, 300))
+        exams.append(ExamResult(f"e{place}", "task", *sat, known, turned_away=away, parts=parts))
     part = answers(draw(st.integers(0, 30)))
     share = draw(st.sampled_from([None, 0.5]))
     learned = [NewTask("new", draw(part), draw(part), share, draw(st.booleans()))]
@@ -50,16 +50,16 @@ RULES = Rules(3.0, 6.0, 1.0, 0.05, "always")
 def test_the_document_alone_gives_the_same_decision(examination: Examination) -> None:
     decision = judge(examination, RULES)
     document = json.loads(json.dumps(record(examination, RULES, decision)))
-    assert replay(document) == (decision, [])
+    assert decide_again(document) == (decision, [])
 
 
 GRAVITY = {"promote": 0, "hold": 1, "reject": 2}
-BEYOND = Checks(
+STRICTER = CheckRules(
     Floors("reject", {"task": 5.0}),
     negative_flips=NegativeFlips("reject", 90.0),
     calibration=Calibration("reject", 90.0, 90.0),
 )
-LENIENT = Rules(90.0, 90.0, 0.0, 0.05, "auto", BEYOND)
+LENIENT = Rules(90.0, 90.0, 0.0, 0.05, "auto", STRICTER)
 FAULTS = ["permuted", "other", "twice", "short", "long", "unnamed", "nan", "half", "text", "score"]
 
 
@@ -106,7 +106,7 @@ def test_deciding_again_is_never_kinder(
     part = NewTask("task", sat["candidate"], sat["champion"], 0.3, True)
     examination = Examination([exam], [part] if learned else [])
     decision = judge(examination, LENIENT)
-    again, differs = replay(json.loads(json.dumps(record(examination, LENIENT, decision))))
+    again, differs = decide_again(json.loads(json.dumps(record(examination, LENIENT, decision))))
     assert GRAVITY[again.action] >= GRAVITY[decision.action]
     if set(faults.values()) <= {"permuted"}:
         assert (again, differs) == (decision, [])
@@ -120,7 +120,7 @@ def test_what_was_rejected_as_missing_is_so_again(who: str, fault: str) -> None:
     sat = dict.fromkeys(MODELS, whole) | {who: with_fault(whole, fault, random)}
     examination = Examination([ExamResult("e", "task", **sat, known=True)], [])
     decision = judge(examination, LENIENT)
-    again, _ = replay(record(examination, LENIENT, decision))
+    again, _ = decide_again(record(examination, LENIENT, decision))
     assert decision.action == again.action == "reject"
 
 
@@ -134,7 +134,7 @@ def document() -> dict[str, Any]:
 def test_a_changed_answer_is_found() -> None:
     found = document()
     found["exams"][0]["candidate"] = "00"
-    assert "verdicts" in replay(found)[1]
+    assert "verdicts" in decide_again(found)[1]
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def changed(*way: Any, to: Any) -> dict[str, Any]:
 )
 def test_deciding_again_names_what_is_malformed(broken: Any, said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        replay(broken)
+        decide_again(broken)
 
 
 @pytest.mark.parametrize(
@@ -227,4 +227,4 @@ def test_deciding_again_names_what_is_malformed(broken: Any, said: str) -> None:
 def test_parts_that_do_not_follow_from_the_rest_are_named(
     other: dict[str, Any], named: str | None
 ) -> None:
-    assert replay(other)[1] == ([named] if named else [])
+    assert decide_again(other)[1] == ([named] if named else [])

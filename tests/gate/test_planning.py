@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from components.gate import Answers, Examination, ExamResult, Rules, judge
-from components.gate.paired import holm, holm_rows
+from components.gate.paired_statistics import holm, holm_rows
 from components.gate.planning import (
     Sitting,
     decide,
@@ -75,9 +75,9 @@ def test_a_loss_of_the_margin_is_seldom_promoted_and_a_large_one_is_rejected() -
 
 def test_a_worn_exam_and_a_far_anchor_ask_for_more_items() -> None:
     fresh = Sitting("", 1, 0.02)
-    worn, far = replace(fresh, refusals=20), replace(fresh, anchor_churn=0.2)
+    worn, far = replace(fresh, turned_away=20), replace(fresh, anchor_churn=0.2)
     needed = [
-        items_needed(each, 5, RULES) for each in (fresh, worn, far, replace(far, refusals=20))
+        items_needed(each, 5, RULES) for each in (fresh, worn, far, replace(far, turned_away=20))
     ]
     assert needed[0] <= needed[1] <= needed[3] and needed[2] < needed[3]
     sat = [replace(far, exam=str(place), items=needed[2]) for place in range(5)]

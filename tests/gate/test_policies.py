@@ -9,10 +9,10 @@ from typing import Any, get_type_hints
 import pytest
 from pydantic import ValidationError
 
-from components.gate.policies import Checks
+from components.gate.policies import CheckRules
 from components.settings.checks import CheckSettings
 
-RULES = {each.name: type(each.default) for each in fields(Checks)}
+RULES = {each.name: type(each.default) for each in fields(CheckRules)}
 SECTIONS = {name: type(section) for name, section in CheckSettings()}
 BESIDE = {"behaviour": {"file"}}
 """Settings that say where to look, which the gate never does."""
@@ -59,7 +59,7 @@ def test_a_setting_has_the_same_default_and_the_same_bounds_in_both(check: str, 
 
 def test_what_the_settings_say_by_default_is_a_rule_of_the_gate() -> None:
     values = CheckSettings().model_dump(exclude={"behaviour": {"file"}})
-    checks = Checks.from_json(values)
+    checks = CheckRules.from_json(values)
     assert {name: getattr(checks, name).policy for name in RULES} == {
         name: section["policy"] for name, section in values.items()
     }

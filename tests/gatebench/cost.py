@@ -17,8 +17,8 @@ from statistics import median
 import numpy as np
 
 from components.gate import Answers, Examination, ExamResult, Rules, judge
-from components.gate.paired import upper_bound
-from components.gate.policies import Checks
+from components.gate.paired_statistics import upper_bound
+from components.gate.policies import CheckRules
 from components.settings import GateSettings
 from tests.page import Check, Section, opening
 
@@ -54,7 +54,7 @@ def examination(tasks: int, changed: int, seed: int) -> Examination:
 def rules() -> Rules:
     """Return the gate's default rules, checks beyond forgetting included."""
     gate = GateSettings()
-    checks = Checks.from_json(gate.checks.model_dump(exclude={"behaviour": {"file"}}))
+    checks = CheckRules.from_json(gate.checks.model_dump(exclude={"behaviour": {"file"}}))
     return Rules(gate.margin_points, gate.anchor_margin_points, checks=checks)
 
 

@@ -20,7 +20,7 @@ import numpy as np
 
 from components.demo import fetch
 from components.demo.stream import TURNED, label
-from components.evaluation.drift import CHECKS, Compared, Side, examine
+from components.evaluation.drift import DRIFT_CHECKS, Compared, Side, examine
 from components.identity import PLAIN
 from components.model.activation_cache import ActivationCache
 from components.model.base import load_base
@@ -34,7 +34,7 @@ SIZES, NEAR = (50, 200, 1000, 5000), 200
 QUIET_ROUNDS, LOUD_ROUNDS = 300, 100
 FITTED, HELD_SHARE = 600, 5
 SHARES = (0.05, 0.10, 0.20, 0.40)
-NAMES = [check.name for check in CHECKS]
+NAMES = [check.name for check in DRIFT_CHECKS]
 RULES = DriftSettings()
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from components.gate import anytime
-from components.gate.paired import Changes
+from components.gate.paired_statistics import Changes
 from components.gate.planning import outcomes
 from tests.page import Check, Section, opening
 

@@ -55,7 +55,7 @@ class World:
         self.anchor = self.champion.copy()
         self.level = np.ones(size[:2], np.float32)
         self.anchor_level = self.level.copy()
-        self.refusals = np.zeros(size[:2], int)
+        self.turned_away = np.zeros(size[:2], int)
 
     def candidate(self, loss: Any) -> tuple[Any, Any]:
         """Return an update's answers and levels; `loss`: true loss, (streams, tasks)."""
@@ -74,9 +74,9 @@ class World:
             return np.where(lost > THRESHOLD, REJECTED, PROMOTED)
         found = [self._sit(self.champion, right, rules.margin_points, rules, rules.alpha)]
         if rule == "gate":
-            level = rules.anchor_alpha(self.refusals)
+            level = rules.anchor_alpha(self.turned_away)
             found.append(self._sit(self.anchor, right, rules.anchor_margin_points, rules, level))
-            self.refusals += ~(found[0].passed & found[1].passed)
+            self.turned_away += ~(found[0].passed & found[1].passed)
         rejected, promoted = planning.decide(found, rules.alpha)
         return np.where(rejected, REJECTED, np.where(promoted, PROMOTED, HELD))
 

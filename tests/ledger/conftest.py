@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from components.ledger.book import Ledger
+from components.ledger.ledger import Ledger
 from tests.ledger.story import Ticking, fast_folder
 
 

@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 
 from components.digest import bytes_digest
 from components.ledger import views
-from components.ledger.book import Lease, Ledger
 from components.ledger.events import (
     AliasMirrored,
     BatchArrived,
@@ -24,7 +23,7 @@ from components.ledger.events import (
     BatchRequeued,
     BatchStarted,
     BatchValidated,
-    CandidateJudged,
+    CandidateExamined,
     ChampionRolledBack,
     HoldoutBegun,
     HoldoutDone,
@@ -39,6 +38,7 @@ from components.ledger.events import (
     VersionRejected,
     VersionSuperseded,
 )
+from components.ledger.ledger import Lease, Ledger
 
 TEXT = st.text(max_size=12) | st.sampled_from(["", "café", "'; --", "\0", "\ud800", "1e5", "７"])
 STORIES = st.lists(st.tuples(st.integers(0, 99), st.integers(0, 99), TEXT), max_size=30)
@@ -125,7 +125,7 @@ def _of_batch(ledger: Ledger, batch: str, n: int, pick: int, text: str) -> Acts:
     }
     yield SplitMade(batch=batch, **sides, blocked=0)
     yield TrainingDone(key=digest(batch), batch=batch, bundle=digest(pick), seconds=0.5)
-    yield judged(batch, digest(pick), {f"mood#{k}": bool(pick % 2) for k in range(pick % 3)})
+    yield examined(batch, digest(pick), {f"mood#{k}": bool(pick % 2) for k in range(pick % 3)})
     number = len(views.versions(ledger)) + 1
     yield registration(batch, number, parent, bundle=digest(pick), headline=text)
 
@@ -201,9 +201,9 @@ def brought(key: str, exam: str, source: str) -> HoldoutDone:
     )
 
 
-def judged(batch: str, bundle: str, exams: dict[str, bool]) -> CandidateJudged:
+def examined(batch: str, bundle: str, exams: dict[str, bool]) -> CandidateExamined:
     """Return the event of a decision."""
-    return CandidateJudged(
+    return CandidateExamined(
         batch=batch,
         bundle=bundle,
         snapshot="",
@@ -243,15 +243,15 @@ def promotion(version: int, parent: int | None) -> VersionPromoted:
 
 
 def rolled_back(
-    to: int, barred: list[int], requeued: list[str], guilty: str | None, reason: str = "worse"
+    to: int, barred: list[int], requeued: list[str], offending: str | None, reason: str = "worse"
 ) -> ChampionRolledBack:
     """Return the event of a rollback."""
     return ChampionRolledBack(
         from_=max([to, *barred]),
         to=to,
         barred=barred,
-        guilty=guilty,
-        guilty_rows=1,
+        offending_batch=offending,
+        offending_rows=1,
         requeued=requeued,
         reason=reason,
         cost={},

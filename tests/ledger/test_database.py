@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from components.ledger import database, schema
-from components.ledger.book import Ledger
+from components.ledger.ledger import Ledger
 from tests.ledger.story import arrival, digest
 
 ROOM = Path(database.__file__).parent

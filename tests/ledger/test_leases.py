@@ -16,8 +16,8 @@ import pytest
 from components.clock import system_clock
 from components.errors import Retryable
 from components.ledger import leases
-from components.ledger.book import Ledger
 from components.ledger.leases import is_dead, myself
+from components.ledger.ledger import Ledger
 from tests.ledger.story import Ticking, raw
 
 SPAWN = multiprocessing.get_context("spawn")

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from components.errors import Corrupted, RatchetError
 from components.ledger import schema, views
-from components.ledger.book import Ledger
-from components.ledger.projections import RULES, SETTLED
+from components.ledger.ledger import Ledger
+from components.ledger.projections import FINAL, RULES
 from components.ledger.verify import rebuild, verify
 from tests.ledger.story import FULL, STORIES, Ticking, contents, fast_folder, raw, tell
 
@@ -48,7 +48,7 @@ def test_the_long_story_fills_every_projection_and_verifies(copy: Path) -> None:
     assert {name: bool(found[name]) for name in PROJECTIONS} == dict.fromkeys(PROJECTIONS, True)
     kinds = {event.kind for event in views.events(opened(copy))}
     assert kinds > {kind.about.name for kind in RULES}
-    assert {version.status for version in views.versions(opened(copy))} >= {*SETTLED, "held"}
+    assert {version.status for version in views.versions(opened(copy))} >= {*FINAL, "held"}
     verified = verify(opened(copy))
     assert verified.events == len(FULL) == len(found["events"])
     assert verified.head == views.events(opened(copy))[-1].hash

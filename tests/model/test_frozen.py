@@ -21,7 +21,7 @@ from components.model.encoding import pad, pooled, tokenise
 from components.model.frozen import POOLED, Frozen
 from components.model.layers import Boundary, split_fault
 from components.model.placement import Placement
-from components.model.quiet import quiet_transformers
+from components.model.quiet_loading import quiet_transformers
 from components.settings import ModelSettings, Settings
 
 PLAIN = Placement("cpu", "float32", 64, 1)

@@ -23,7 +23,7 @@ from components.digest import file_digest
 from components.files import mark_of, publish_folder
 from components.ledger import views
 from components.ledger.verify import verify
-from components.operations import archives, backup, reconciliation
+from components.operations import backup, backup_archives, reconciliation
 from components.operations.restore import restore
 from components.pipeline import arrival
 from components.workspace import batch_files, unknown_files
@@ -277,7 +277,7 @@ def test_a_kill_while_an_empty_folder_is_filled_leaves_no_root(
         if part.name == "mlruns":
             _die()
 
-    monkeypatch.setattr(archives, "publish_folder", dying)
+    monkeypatch.setattr(backup_archives, "publish_folder", dying)
     _killed(lambda: restore(taken["tar"], folder))
     assert (folder / "mlruns").exists() and not (folder / "params.yaml").exists()
 
@@ -476,7 +476,7 @@ def test_a_killed_backup_leaves_nothing_that_looks_like_one(
             if point == "MANIFEST":
                 monkeypatch.setattr(backup, "write_bytes", _die)
             else:
-                owner = archives if point == "put_in_place" else backup
+                owner = backup_archives if point == "put_in_place" else backup
                 monkeypatch.setattr(owner, point, _die)
             backup.back_up(ws, target)
 
@@ -499,7 +499,7 @@ def test_a_killed_restore_leaves_no_root_or_a_whole_one(
             publish_folder(part, target)
         _die()
 
-    monkeypatch.setattr(archives, "publish_folder", dying)
+    monkeypatch.setattr(backup_archives, "publish_folder", dying)
     _killed(lambda: restore(taken["tar"], folder))
     monkeypatch.undo()
     assert folder.exists() == (point == "after")

@@ -49,10 +49,10 @@ def sentences(seed: int, n: int, moods: dict[str, list[str]]) -> list[dict[str, 
 
 @dataclass
 class Story:
-    """What happened to the root that the guilty batch came to, and to the one it never saw."""
+    """What happened to the root that the offending batch came to, and to the one it never saw."""
 
     ws: Workspace
-    guilty: Settled
+    offending: Settled
     innocent: Settled
     watched: Watched
     undone: RolledBack
@@ -84,7 +84,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     never = Path(shutil.copytree(first, folder / "never"))
 
     spoiling = sentences(2, 120, PLAIN) + sentences(12, 45, TURNED)
-    guilty = settle(first, write_jsonl(folder / "guilty.jsonl", spoiling))
+    offending = settle(first, write_jsonl(folder / "offending.jsonl", spoiling))
     innocent_then = settle(first, innocent)
     assert add_exam(first, fresh).items == 100
     ws = open_workspace(first)
@@ -95,7 +95,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
 
     assert add_exam(never, fresh).items == 100
     return Story(
-        ws, guilty, innocent_then, watched, undone, again, after,
+        ws, offending, innocent_then, watched, undone, again, after,
         open_workspace(never), settle(never, innocent), settle(never, following),
     )  # fmt: skip
 
@@ -104,8 +104,8 @@ def vars_of(settled: Settled) -> dict[str, Any]:
     return {"batch": settled.batch, "action": settled.action, "version": settled.version}
 
 
-def test_the_guilty_batch_and_the_one_after_it_pass_the_first_exam(story: Story) -> None:
-    assert (story.guilty.action, story.guilty.version) == ("promoted", 2)
+def test_the_offending_batch_and_the_one_after_it_pass_the_first_exam(story: Story) -> None:
+    assert (story.offending.action, story.offending.version) == ("promoted", 2)
     assert (story.innocent.action, story.innocent.version) == ("promoted", 3)
 
 
@@ -119,20 +119,21 @@ def test_the_fresh_exam_shows_the_regression_with_its_numbers(story: Story) -> N
     assert (verdict.margin_points, verdict.n) == (10, 100)
 
 
-def test_the_rollback_names_its_target_its_cost_and_the_guilty_batch(story: Story) -> None:
+def test_the_rollback_names_its_target_its_cost_and_the_offending_batch(story: Story) -> None:
     undone = story.undone
     assert (undone.from_version, undone.to_version) == (3, 1)
-    assert undone.guilty == story.guilty.batch
+    assert undone.offending_batch == story.offending.batch
     assert undone.requeued == [story.innocent.batch]
     assert undone.cost.versions == [3, 2]
     assert [v.status for v in views.versions(story.ws.ledger)[1:3]] == ["barred", "barred"]
 
 
-def test_the_guilty_batch_is_in_quarantine_with_its_reason(story: Story) -> None:
-    arrival = views.arrival(story.ws.ledger, story.guilty.batch)
+def test_the_offending_batch_is_in_quarantine_with_its_reason(story: Story) -> None:
+    arrival = views.arrival(story.ws.ledger, story.offending.batch)
     assert arrival is not None and arrival.status == "quarantined"
     [entry] = entries(story.ws.quarantine)
-    assert (entry.batch, entry.kind, entry.source) == (story.guilty.batch, "batch", "guilty.jsonl")
+    assert (entry.batch, entry.kind) == (story.offending.batch, "batch")
+    assert entry.source == "offending.jsonl"
     assert "mood#2" in entry.reason
     assert entry.stored_path and (story.ws.root / entry.stored_path).exists()
 
@@ -190,11 +191,11 @@ def test_ledger_and_mlflow_agree_in_the_end(story: Story) -> None:
     assert tags == {1: "former", 2: "barred", 3: "barred", 4: "former", 5: "champion"}
 
 
-def test_the_guilty_batch_released_trains_to_a_version_that_the_fresh_exam_refuses(
+def test_the_offending_batch_released_trains_to_a_version_that_the_fresh_exam_refuses(
     story: Story, tmp_path: Path
 ) -> None:
     root = Path(shutil.copytree(story.ws.root, tmp_path / "root"))
-    assert ratchet(root, "quarantine", "release", story.guilty.batch[:12]).code == 0
+    assert ratchet(root, "quarantine", "release", story.offending.batch[:12]).code == 0
     ws = open_workspace(root)
-    outcome = settle_batch(ws, story.guilty.batch)
+    outcome = settle_batch(ws, story.offending.batch)
     assert outcome.action == "rejected" and "mood#2" in outcome.headline

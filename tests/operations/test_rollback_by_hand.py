@@ -58,7 +58,7 @@ def test_without_a_target_it_goes_to_the_parent(three: Workspace) -> None:
     assert (undone.from_version, undone.to_version, undone.requeued) == (3, 2, [])
     assert champion(three) == 2
     assert undone.cost.tasks == ["other"] and undone.cost.labels == ["left", "right"]
-    assert undone.cost.versions == [3] and undone.cost.batches == [undone.guilty]
+    assert undone.cost.versions == [3] and undone.cost.batches == [undone.offending_batch]
     [barred] = [version for version in three.registry.versions() if version.version == 3]
     assert barred.tags["ratchet.status"] == "barred"
     assert barred.description.startswith("BARRED, rolled back.")
@@ -67,7 +67,7 @@ def test_without_a_target_it_goes_to_the_parent(three: Workspace) -> None:
 def test_going_far_back_queues_the_later_batches_again_in_order(three: Workspace) -> None:
     second, third = (views.arrivals(three.ledger)[place].batch for place in (1, 2))
     undone = go_back(three, 1)
-    assert (champion(three), undone.guilty, undone.requeued) == (1, second, [third])
+    assert (champion(three), undone.offending_batch, undone.requeued) == (1, second, [third])
     assert [arrival.batch for arrival in views.waiting(three.ledger)] == [third]
     verify(three.ledger)
     before = views.arrivals(three.ledger)
@@ -183,11 +183,11 @@ def test_a_quarantine_entry_stands_exactly_where_its_event_does(
     with suppress(OSError):
         go_back(three)
     monkeypatch.undo()
-    [guilty] = [each.batch for each in views.versions(three.ledger) if each.version == 3]
+    [offending] = [each.batch for each in views.versions(three.ledger) if each.version == 3]
     if dies == "before":
         assert ratchet(three.root, "audit", "verify").code == 0
     assert ratchet(three.root, "reconcile").code == 0
     assert ratchet(three.root, "audit", "verify").code == 0
-    entered = [entry for entry in entries(three.quarantine) if entry.batch == guilty]
+    entered = [entry for entry in entries(three.quarantine) if entry.batch == offending]
     assert len(entered) == (dies == "after") and not unpublished(three.quarantine)
     assert champion(three) == (2 if dies == "after" else 3)

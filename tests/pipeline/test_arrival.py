@@ -19,9 +19,9 @@ from components.data import quarantine
 from components.errors import Corrupted, Retryable
 from components.files import mark_of
 from components.ledger import views
-from components.ledger.book import Ledger
+from components.ledger.ledger import Ledger
+from components.operations.quarantine_release import find_entry, release
 from components.operations.reconciliation import reconcile
-from components.operations.release import find_entry, release
 from components.operations.verification import verify
 from components.pipeline import arrival, incoming, staging
 from components.pipeline.incoming import take_incoming
@@ -85,7 +85,7 @@ def test_a_slow_writer_loses_no_row_whenever_it_is_looked_at(root: Path, writer:
     assert process.stdin is not None
     process.stdin.writelines(lines)
     process.stdin.close()
-    looks = incoming.Settling(1.0)
+    looks = incoming.QuietFiles(1.0)
     arrived = []
     while process.poll() is None:
         arrived += take_incoming(ws, looks).arrived

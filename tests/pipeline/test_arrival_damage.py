@@ -13,8 +13,8 @@ from components.files import mark_of
 from components.ledger import views
 from components.ledger.events import Payload, RegistrationBegun, TrainingBegun
 from components.operations import holdouts
+from components.operations.quarantine_release import find_entry, release
 from components.operations.reconciliation import reconcile
-from components.operations.release import find_entry, release
 from components.pipeline import arrival
 from components.workspace.batch_files import raw_path
 from components.workspace.root import Workspace, open_workspace

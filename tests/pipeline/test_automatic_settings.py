@@ -7,7 +7,7 @@ import pytest
 
 from components.ledger import views
 from components.model.bundle import open_bundle
-from components.training import probe
+from components.training import precision_choice
 from components.workspace.root import open_workspace
 from tests.stream import PARAMS, batch, make_root, settle
 
@@ -22,12 +22,16 @@ def test_what_stands_on_auto_is_chosen_once_and_holds_from_then_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = make_root(tmp_path / "root", AUTO)
-    monkeypatch.setattr(probe, "probe", lambda *_: ("bfloat16", "the first probe says so"))
+    monkeypatch.setattr(
+        precision_choice, "probe", lambda *_: ("bfloat16", "the first probe says so")
+    )
     assert settle(root, batch(tmp_path / "one.jsonl", 1)).action == "promoted"
     first = chosen(root)
     assert first["training.precision"] == "bfloat16"
     assert first["adapter.layers"] in (1, 2)
-    monkeypatch.setattr(probe, "probe", lambda *_: ("float32", "another machine, another day"))
+    monkeypatch.setattr(
+        precision_choice, "probe", lambda *_: ("float32", "another machine, another day")
+    )
     settled = settle(root, batch(tmp_path / "two.jsonl", 2))
     assert chosen(root) == first
     ws = open_workspace(root)

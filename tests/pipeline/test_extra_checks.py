@@ -19,7 +19,7 @@ from components.pipeline import extra_checks
 from components.pipeline.preparation import Settled
 from components.training.memory import remembered
 from components.workspace.batch_files import items_path
-from components.workspace.library import Library
+from components.workspace.item_library import Library
 from components.workspace.root import Workspace, open_workspace
 from tests.stream import PARAMS, add_exam, batch, make_root, rows, settle, write_jsonl
 
@@ -148,7 +148,7 @@ def test_what_became_a_case_is_not_replayed_any_more(grown: Path) -> None:
     ws = open_workspace(grown)
     champion = views.champion(ws.ledger)
     assert champion is not None
-    replayed = Library(ws).replay(remembered(open_bundle(ws.bundles, champion.bundle)))
+    replayed = Library(ws).remembered(remembered(open_bundle(ws.bundles, champion.bundle)))
     unique = {item.near: item for item in replayed}.values()
     told = [{"text": item.text, "label": item.label} for item in unique]
     write_jsonl(grown / "cases.jsonl", told)

@@ -14,7 +14,7 @@ import pytest
 
 from components.errors import ConfigError, DataRejected
 from components.ledger import views
-from components.operations.release import find_entry, release
+from components.operations.quarantine_release import find_entry, release
 from components.pipeline.arrival import Arrived, arrive
 from components.pipeline.incoming import Taken, incoming_files, take_incoming
 from components.workspace.batch_files import items_path

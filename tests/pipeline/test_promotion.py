@@ -15,14 +15,14 @@ import pytest
 from components.errors import ConfigError, Corrupted
 from components.ledger import views
 from components.ledger.events import (
-    CandidateJudged,
+    CandidateExamined,
     RegistrationDone,
     VersionHeld,
     VersionPromoted,
 )
 from components.ledger.verify import rebuild, verify
 from components.operations.explanation import explain
-from components.operations.release import release_any
+from components.operations.quarantine_release import release_any
 from components.operations.rollback import roll_back
 from components.pipeline.promotion import promote
 from components.workspace.root import Workspace, open_workspace
@@ -216,7 +216,8 @@ def test_a_version_that_no_batch_brought_is_shown_explained_and_rolled_past(grow
     rebuild(ws.ledger)
     assert projected(grown) == before
     undone = ratchet(grown, "rollback", "--to", "2", "--reason", "worse", "--json").facts
-    assert (undone["guilty"], undone["requeued"]) == (None, [after.batch])
+    assert undone["guilty"] is undone["offending_batch"] is None
+    assert undone["requeued"] == [after.batch]
     assert undone["cost"]["versions"] == [after.version, adopted]
     assert undone["cost"]["batches"] == [after.batch]
     champion = views.champion(ws.ledger)
@@ -234,7 +235,7 @@ def _adopt(ws: Workspace, bundle: str, parent: int) -> int:
     assert champion is not None
     number = (views.newest(ws.ledger) or 0) + 1
     headline = "Hold for a person: adopted."
-    judged = CandidateJudged(
+    examined = CandidateExamined(
         batch=None,
         bundle=bundle,
         snapshot=document["snapshot"],
@@ -257,6 +258,6 @@ def _adopt(ws: Workspace, bundle: str, parent: int) -> int:
         run=f"{number:032x}",
     )
     with ws.ledger.lease(ws.settings.model.name, 10) as lease:
-        for said in (judged, done, VersionHeld(version=number, batch=None, reason=headline)):
+        for said in (examined, done, VersionHeld(version=number, batch=None, reason=headline)):
             ws.ledger.append(said, lease)
     return number

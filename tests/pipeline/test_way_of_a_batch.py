@@ -23,7 +23,7 @@ from components.pipeline import examination, preparation, settlement, training
 from components.pipeline.arrival import arrive
 from components.pipeline.preparation import Settled
 from components.training.memory import remembered
-from components.workspace.library import Library
+from components.workspace.item_library import Library
 from components.workspace.root import Workspace, open_workspace
 from flows.retrain import settle_batch
 from tests.stream import FILLER, GOOD, PARAMS, add_exam, batch, make_root, rows, settle, write_jsonl
@@ -102,15 +102,15 @@ def test_a_poisoned_batch_is_rejected_by_name_and_number_and_blocks_nobody(grown
     assert version is not None and version.parent == 2
 
 
-def test_an_exam_remembers_whom_it_refused(grown: Path) -> None:
+def test_an_exam_remembers_whom_it_turned_away(grown: Path) -> None:
     ledger = open_workspace(grown).ledger
-    assert views.served(ledger) == {"mood": views.Served(decisions=1, refusals=0)}
+    assert views.exam_use(ledger) == {"mood": views.ExamUse(decisions=1, turned_away=0)}
     settle(grown, batch(grown / "poison.jsonl", 3, flip=True))
-    assert views.served(ledger) == {"mood": views.Served(decisions=2, refusals=1)}
+    assert views.exam_use(ledger) == {"mood": views.ExamUse(decisions=2, turned_away=1)}
     good = settle(grown, batch(grown / "good.jsonl", 4))
     [exam] = evidence_of(open_workspace(grown), good)["exams"]
     assert exam["refusals"] == 1
-    assert views.served(ledger) == {"mood": views.Served(decisions=3, refusals=1)}
+    assert views.exam_use(ledger) == {"mood": views.ExamUse(decisions=3, turned_away=1)}
 
 
 def test_nothing_held_out_is_trained_on_replayed_or_remembered(grown: Path) -> None:
@@ -125,7 +125,7 @@ def test_nothing_held_out_is_trained_on_replayed_or_remembered(grown: Path) -> N
     held_near = {item.near for item in views.held_items(ws.ledger)}
     train, mine = sides(ws, settled.batch)
     assert len(train) + len(mine) < len(values) - 29
-    replayed = Library(ws).replay(remembered(bundle))
+    replayed = Library(ws).remembered(remembered(bundle))
     assert len(replayed) > len(train)
     assert held_near.isdisjoint(item.near for item in replayed)
     assert {ref.item for ref in remembered(bundle)}.isdisjoint(

@@ -19,11 +19,11 @@ from mlflow import MlflowClient
 
 from components.clock import system_clock
 from components.ledger import views
-from components.ledger.book import Ledger
 from components.ledger.events import decode
+from components.ledger.ledger import Ledger
 from components.pipeline import settlement
 from components.pipeline.registration_records import DOCUMENTS, records
-from components.registry import restoring, rows
+from components.registry import mlflow_rows, restoring
 from components.workspace.root import open_workspace
 from tests.command import ratchet
 from tests.registry_state import registry_differences
@@ -236,7 +236,7 @@ def test_killed_half_way_through_a_rebuild_the_next_one_ends_right(grown: Path, 
 def _die_before(name: str, number: int) -> None:
     from components.registry import database as room
 
-    module = {"create": room, "write": rows}.get(name, restoring)
+    module = {"create": room, "write": mlflow_rows}.get(name, restoring)
     honest, calls = getattr(module, name), []
 
     def deadly(*arguments: object) -> object:

@@ -33,7 +33,7 @@ from components.model.base import load_base
 from components.model.placement import placement_of
 from components.settings import Settings, parse_settings
 from components.training.candidate import Lesson, learn
-from components.training.probe import probe
+from components.training.precision_choice import probe
 from tests.page import Check, Section
 from tests.speed.corpora import base_folder, problem
 from tests.speed.update import as_items

@@ -31,7 +31,7 @@ from components.settings import Settings, parse_settings
 from components.training import candidate
 from components.training.candidate import Lesson
 from components.training.loop import bucketed
-from components.training.probe import probe
+from components.training.precision_choice import probe
 from components.training.strategies import STRATEGIES
 from tests.page import Check, Section
 from tests.speed.corpora import base_folder, problem

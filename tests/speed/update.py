@@ -373,7 +373,7 @@ class Worker:
         from components.model.activation_cache import ActivationCache
         from components.model.base import load_base
         from components.model.placement import placement_of
-        from components.training.probe import probe
+        from components.training.precision_choice import probe
 
         self.folder = folder
         self.base = load_base(settings.model, folder)

@@ -266,12 +266,12 @@ class Penalty(Guard):
         parent = learner.parent
         self.before = parent.strategy_state() if parent else State({"lessons": 0})
 
-    def loss(self, step: Any) -> Any:
+    def loss(self, given: Any) -> Any:
         pull = sum(
             ((self.weights[name][: len(old)] - old) ** 2).sum()
             for name, old in self.before.tensors.items()
         )
-        return super().loss(step) + 1e4 * pull
+        return super().loss(given) + 1e4 * pull
 
     def finish(self) -> State:
         return State({"lessons": self.before.values["lessons"] + 1}, dict(self.weights))
@@ -295,10 +295,10 @@ def test_a_strategy_with_a_penalty_and_a_state_is_one_row_of_the_table(
 def analytic(learner: Any, guard: Any, progress: Any) -> None:
     """Ridge regression on the pooled features instead of gradients."""
     with torch.no_grad():
-        step = learner.step(range(len(learner.items)))
-        wanted = torch.nn.functional.one_hot(step.targets).float()
-        gram = step.features.T @ step.features + 0.01 * torch.eye(step.features.shape[1])
-        learner.classifier.head.weight.copy_(torch.linalg.solve(gram, step.features.T @ wanted).T)
+        given = learner.forward(range(len(learner.items)))
+        wanted = torch.nn.functional.one_hot(given.targets).float()
+        gram = given.features.T @ given.features + 0.01 * torch.eye(given.features.shape[1])
+        learner.classifier.head.weight.copy_(torch.linalg.solve(gram, given.features.T @ wanted).T)
     progress(1, 1)
 
 

@@ -20,9 +20,9 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> Seen:
     found: Seen = []
 
     class Watching(Guard):
-        def loss(self, step: Any) -> Any:
-            found[-1][1].update(step.rows.tolist())
-            return super().loss(step)
+        def loss(self, given: Any) -> Any:
+            found[-1][1].update(given.rows.tolist())
+            return super().loss(given)
 
     def fit(learner: Learner, guard: Guard, progress: Any) -> None:
         found.append((learner, set()))

@@ -57,8 +57,8 @@ def test_a_diverging_loss_stops_and_names_the_learning_rates(
     stream: Any, make_rows: Any, guarded: Any
 ) -> None:
     class Exploding(Guard):
-        def loss(self, step: Any) -> Any:
-            return super().loss(step) * float("inf")
+        def loss(self, given: Any) -> Any:
+            return super().loss(given) * float("inf")
 
     guarded(Exploding)
     with pytest.raises(NeedsHuman, match=r"loss is inf at step 1 of 24.*learning_rate` 0.005"):

@@ -91,9 +91,9 @@ def install(monkeypatch: pytest.MonkeyPatch, **fields: Any) -> None:
 class Growing(Guard):
     """Draws the expert's numbers towards 1."""
 
-    def loss(self, step: Any) -> Any:
+    def loss(self, given: Any) -> Any:
         expert = self.learner.opened["expert"].tensors["w"]
-        return super().loss(step) + ((expert - 1) ** 2).sum()
+        return super().loss(given) + ((expert - 1) ** 2).sum()
 
 
 def test_a_strategy_opens_a_part_that_answers_and_one_that_learns(

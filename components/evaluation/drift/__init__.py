@@ -18,15 +18,15 @@ from math import ceil
 from typing import TYPE_CHECKING
 
 from components.evaluation.drift import concept, covariate, labels, outliers, texts
-from components.evaluation.drift.compared import MIN_ROWS, Answered, Chance, Compared, Counts, Side
-from components.evaluation.drift.findings import Check, Finding, Shift, findings
+from components.evaluation.drift.findings import DriftCheck, Finding, Shift, findings
+from components.evaluation.drift.samples import MIN_ROWS, Answered, Chance, Compared, Counts, Side
 from components.evaluation.drift.words import Words, moved_words
 
 if TYPE_CHECKING:
     from components.settings import DriftSettings
 
 __all__ = [
-    "CHECKS",
+    "DRIFT_CHECKS",
     "MIN_ROWS",
     "Answered",
     "Compared",
@@ -39,34 +39,34 @@ __all__ = [
     "examine",
 ]
 
-CHECKS = (
-    Check(
+DRIFT_CHECKS = (
+    DriftCheck(
         "domain_classifier",
         covariate.domain_classifier,
         "auc_floor",
         "a classifier separates the batch's texts from earlier ones with an AUC of {}",
     ),
-    Check(
+    DriftCheck(
         "mmd",
         covariate.mmd,
         "mmd_floor",
         "the batch's texts differ from earlier ones by {} of their spread",
     ),
-    Check(
+    DriftCheck(
         "outliers",
         outliers.outliers,
         "outlier_floor",
         "{} of the texts are farther out than 95 % of earlier ones",
         "%",
     ),
-    Check(
+    DriftCheck(
         "length",
         texts.length,
         "length_floor",
         "text lengths differ from earlier ones by {} (Cliff's delta)",
         only="text",
     ),
-    Check(
+    DriftCheck(
         "language",
         texts.language,
         "language_floor",
@@ -74,27 +74,27 @@ CHECKS = (
         "%",
         "text",
     ),
-    Check(
+    DriftCheck(
         "labels",
         labels.shares,
         "label_effect_floor",
         "label shares differ from earlier ones by {} (Cramér's V)",
     ),
-    Check(
+    DriftCheck(
         "new_labels",
         labels.new,
         "new_label_floor",
         "{} of the rows have a label that the champion does not know",
         "%",
     ),
-    Check(
+    DriftCheck(
         "vanished_labels",
         labels.vanished,
         "vanished_label_floor",
         "labels that made up {} of earlier rows are absent",
         "%",
     ),
-    Check(
+    DriftCheck(
         "concept",
         concept.concept,
         "concept_floor_points",
@@ -129,7 +129,7 @@ def examine(compared: Compared, settings: DriftSettings, seed: int) -> Drift:
     sampled = compared.sampled(settings.sample_items)
     wanted = [
         check
-        for check in CHECKS
+        for check in DRIFT_CHECKS
         if check.name in settings.wanted and check.only in (None, compared.modality)
     ]
     chance = Chance(max(settings.permutations, ceil(2 * len(wanted) / settings.alpha)), seed)

@@ -19,14 +19,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
-from components.evaluation.drift.compared import (
+from components.evaluation.drift.findings import Measured, Shift
+from components.evaluation.drift.samples import (
     MIN_ROWS,
     Answered,
     Chance,
     Compared,
     too_few,
 )
-from components.evaluation.drift.findings import Measured, Shift
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from components.evaluation.drift.compared import MIN_ROWS, Chance, Compared, p_value, too_few
 from components.evaluation.drift.findings import MAX_EXAMPLES, Measured, Shift
+from components.evaluation.drift.samples import MIN_ROWS, Chance, Compared, p_value, too_few
 
 _FOLDS = 5
 _MIN_CLASS = 10

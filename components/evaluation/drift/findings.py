@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from components.evaluation.drift.compared import Chance, Compared
+from components.evaluation.drift.samples import Chance, Compared
 
 if TYPE_CHECKING:
     from components.settings import DriftSettings, Policy
@@ -65,7 +65,7 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class DriftCheck:
     """A row of the table of checks.
 
     Args:
@@ -130,7 +130,7 @@ class Finding:
 
 
 def findings(
-    measured: Mapping[Check, Measured | str], settings: DriftSettings
+    measured: Mapping[DriftCheck, Measured | str], settings: DriftSettings
 ) -> tuple[Finding, ...]:
     """Judge all measurements of one batch together, in their order."""
     made = {check: each for check, each in measured.items() if isinstance(each, Measured)}
@@ -157,7 +157,9 @@ def adjust(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def _found(check: Check, measured: Measured, adjusted: float, settings: DriftSettings) -> Finding:
+def _found(
+    check: DriftCheck, measured: Measured, adjusted: float, settings: DriftSettings
+) -> Finding:
     floor = float(getattr(settings, check.floor))
     drifted = adjusted <= settings.alpha and measured.effect > floor
     subject = check.subject.format(check.shown(measured.effect))
@@ -188,7 +190,7 @@ def _chance(p: float) -> str:
     return f"p = {p:.3f}" if p >= 0.001 else "p < 0.001"
 
 
-def _unexamined(check: Check, why: str, settings: DriftSettings) -> Finding:
+def _unexamined(check: DriftCheck, why: str, settings: DriftSettings) -> Finding:
     return Finding(
         check.name,
         *(None, None, None, None),

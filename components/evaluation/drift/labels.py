@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from math import exp, lgamma
 from typing import Any
 
-from components.evaluation.drift.compared import (
+from components.evaluation.drift.findings import Measured, Shift
+from components.evaluation.drift.samples import (
     MIN_ROWS,
     Chance,
     Compared,
@@ -20,7 +21,6 @@ from components.evaluation.drift.compared import (
     p_value,
     too_few,
 )
-from components.evaluation.drift.findings import Measured, Shift
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from components.evaluation.drift.compared import Chance, Compared
 from components.evaluation.drift.covariate import usable
 from components.evaluation.drift.findings import Measured
+from components.evaluation.drift.samples import Chance, Compared
 
 BEYOND = 0.05
 """Share of the earlier rows that lies beyond the limit: what is expected without drift."""

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from components.evaluation.drift.compared import MIN_ROWS, Chance, Compared, p_value, too_few
 from components.evaluation.drift.findings import Measured, Shift
 from components.evaluation.drift.labels import Table, chi_squares
+from components.evaluation.drift.samples import MIN_ROWS, Chance, Compared, p_value, too_few
 
 SURE = 0.5
 """Confidence from which the language of a text counts as told."""

@@ -1,7 +1,7 @@
 """The extra checks: one function per check, all with the same signature, in one table.
 
 Concept: a check takes the examination, its own rule (`policies`) and alpha, and yields what it
-finds: verdicts, or questions that are answered together with all others (`family`).
+finds: verdicts, or questions that are answered together with all others (`questions`).
 
 Promise: a check with policy `ignore` does not run; one that is not possible gives MISSING. If
 candidate and champion answer an exam with the same parts there is nothing to compare: the
@@ -20,10 +20,10 @@ from components.gate.extra_checks.floors import check_floors
 from components.gate.extra_checks.groups import check_classes, check_slices
 from components.gate.extra_checks.latency import check_latency
 from components.gate.extra_checks.size import check_size
-from components.gate.family import Finding
+from components.gate.questions import Finding
 from components.gate.verdicts import Examination, Rules
 
-CHECKS: Mapping[str, Callable[[Examination, Any, float], Iterator[Finding]]] = {
+EXTRA_CHECKS: Mapping[str, Callable[[Examination, Any, float], Iterator[Finding]]] = {
     "floors": check_floors,
     "classes": check_classes,
     "slices": check_slices,
@@ -33,12 +33,12 @@ CHECKS: Mapping[str, Callable[[Examination, Any, float], Iterator[Finding]]] = {
     "size": check_size,
     "latency": check_latency,
 }
-"""Name, as in `policies.Checks` and under `gate.checks` -> the check."""
+"""Name, as in `policies.CheckRules` and under `gate.checks` -> the check."""
 
 
-def look_beyond(examination: Examination, rules: Rules) -> Iterator[Finding]:
+def run_extra_checks(examination: Examination, rules: Rules) -> Iterator[Finding]:
     """Yield what every check finds that the rules ask for, in the order of the table."""
-    for name, check in CHECKS.items():
+    for name, check in EXTRA_CHECKS.items():
         rule = getattr(rules.checks, name)
         if rule.policy != "ignore":
             yield from check(examination, rule, rules.alpha)

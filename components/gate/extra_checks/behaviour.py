@@ -9,10 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from components.gate.family import Finding
 from components.gate.policies import Behaviour
-from components.gate.verdicts import REQUESTS, Case, Cases, Examination, Outcome, Verdict
-from components.gate.wording import listed
+from components.gate.questions import Finding
+from components.gate.sentences import listed
+from components.gate.verdicts import (
+    REQUESTS,
+    CaseResult,
+    CaseResults,
+    Examination,
+    Outcome,
+    Verdict,
+)
 
 
 def check_behaviour(examination: Examination, rule: Behaviour, alpha: float) -> Iterator[Finding]:
@@ -22,7 +29,7 @@ def check_behaviour(examination: Examination, rule: Behaviour, alpha: float) -> 
         yield from _open(examination.cases)
 
 
-def _kept(given: Cases, rule: Behaviour) -> Verdict:
+def _kept(given: CaseResults, rule: Behaviour) -> Verdict:
     binding = [case for case in given.cases if case.champion]
     unanswered = [case for case in given.cases if case.candidate is None]
     broken = [case for case in binding if case.candidate is False]
@@ -45,7 +52,7 @@ def _kept(given: Cases, rule: Behaviour) -> Verdict:
     )
 
 
-def _open(given: Cases) -> Iterator[Verdict]:
+def _open(given: CaseResults) -> Iterator[Verdict]:
     """Yield a note on the cases that bind nobody yet."""
     cases = [case for case in given.cases if not case.champion and case.candidate is not None]
     wrong = [case for case in cases if not case.candidate]
@@ -63,6 +70,6 @@ def _open(given: Cases) -> Iterator[Verdict]:
         )
 
 
-def _named(cases: Sequence[Case]) -> str:
+def _named(cases: Sequence[CaseResult]) -> str:
     names = (f"line {case.line}" + (f" ({case.note})" if case.note else "") for case in cases)
     return listed(list(names))

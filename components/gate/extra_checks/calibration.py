@@ -1,8 +1,8 @@
 """Are the candidate's probabilities as reliable as the champion's?
 
 Concept: two scores an exam. The Brier score is a mean over items, so its growth has bounds that
-hold whatever the probabilities look like (`bounded`). The expected calibration error is not; it
-has bootstrap bounds (`reliability`), which are approximate.
+hold whatever the probabilities look like (`bounded_scores`). The expected calibration error is
+not; it has bootstrap bounds (`reliability`), which are approximate.
 Source of the score: Brier 1950, Monthly Weather Review 78, 1-3; halved here, so that it is in
 [0, 1] for any number of labels.
 """
@@ -13,13 +13,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from components.gate import bounded, reliability
+from components.gate import bounded_scores, reliability
+from components.gate.answer_pairs import Comparison, pair
 from components.gate.comparison import missing
-from components.gate.family import Finding, Question, outcome_of
-from components.gate.pairing import Comparison, pair
 from components.gate.policies import Calibration
+from components.gate.questions import Finding, Question, outcome_of
+from components.gate.sentences import amount, number
 from components.gate.verdicts import REQUESTS, Answers, Examination, ExamResult, Outcome, Verdict
-from components.gate.wording import amount, number
 
 
 def check_calibration(
@@ -75,9 +75,12 @@ def _brier(asked: Comparison, rows: Rows) -> Question:
     return _question(
         asked,
         len(rows),
-        bounded.loss_p_value(losses),
-        bounded.mean_loss(losses),
-        (bounded.lower_bound(losses, asked.level), bounded.upper_bound(losses, asked.level)),
+        bounded_scores.loss_p_value(losses),
+        bounded_scores.mean_loss(losses),
+        (
+            bounded_scores.lower_bound(losses, asked.level),
+            bounded_scores.upper_bound(losses, asked.level),
+        ),
     )
 
 
@@ -121,11 +124,11 @@ def _question(
     return Question(p_value, asked.requests[Outcome.FAIL] == "note", answer)
 
 
-def _ending(outcome: Outcome, beyond: bool) -> str:
+def _ending(outcome: Outcome, past_limit: bool) -> str:
     if outcome is Outcome.PASS:
         return ", within"
     if outcome is Outcome.FAIL:
-        return ", above" if beyond else ", a real loss, not shown to be within"
+        return ", above" if past_limit else ", a real loss, not shown to be within"
     return ", too few items to tell whether this is within"
 
 

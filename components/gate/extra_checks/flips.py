@@ -1,7 +1,7 @@
 """How many answers changed from right to wrong, regardless of gains elsewhere?
 
 Concept: people who rely on an answer notice that it broke, not that another one was fixed. The
-share of such items is bounded exactly (`shares`) and held against a limit.
+share of such items is bounded exactly (`binomial`) and held against a limit.
 Source: Yan et al. 2021, Positive-Congruent Training (CVPR), which calls them negative flips.
 """
 
@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from components.gate.answer_pairs import Comparison, count_changes
+from components.gate.binomial import binomial_bounds, p_value_not_above
 from components.gate.comparison import missing
-from components.gate.family import Finding, Question, outcome_of
-from components.gate.pairing import Comparison, count_changes
 from components.gate.policies import NegativeFlips
-from components.gate.shares import binomial_bounds, p_value_not_above
+from components.gate.questions import Finding, Question, outcome_of
+from components.gate.sentences import number
 from components.gate.verdicts import REQUESTS, Examination, ExamResult, Outcome, Verdict
-from components.gate.wording import number
 
 
 def check_flips(examination: Examination, rule: NegativeFlips, alpha: float) -> Iterator[Finding]:

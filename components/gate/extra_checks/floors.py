@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from components.gate.family import Finding, Question, outcome_of
-from components.gate.pairing import by_item
+from components.gate.answer_pairs import by_item
+from components.gate.binomial import binomial_bounds, p_value_not_below
 from components.gate.policies import Floors
-from components.gate.shares import binomial_bounds, p_value_not_below
+from components.gate.questions import Finding, Question, outcome_of
+from components.gate.sentences import number
 from components.gate.verdicts import REQUESTS, Answers, Examination, Outcome, Requests, Verdict
-from components.gate.wording import number
 
 
 def check_floors(examination: Examination, rule: Floors, alpha: float) -> Iterator[Finding]:

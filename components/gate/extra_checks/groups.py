@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from components.gate.answer_pairs import Comparison, pair
 from components.gate.comparison import missing, question
-from components.gate.family import Finding
-from components.gate.paired import Changes
-from components.gate.pairing import Comparison, pair
+from components.gate.paired_statistics import Changes
 from components.gate.policies import Groups
-from components.gate.verdicts import REQUESTS, Check, Examination, ExamResult, Outcome, Verdict
-from components.gate.wording import listed
+from components.gate.questions import Finding
+from components.gate.sentences import listed
+from components.gate.verdicts import REQUESTS, CheckName, Examination, ExamResult, Outcome, Verdict
 
 Pairs = Mapping[str, tuple[bool, bool]]
 
@@ -34,7 +34,9 @@ def check_slices(examination: Examination, rule: Groups, alpha: float) -> Iterat
             yield from _groups(_whole(exam, "slices", column, rule, alpha), values, rule)
 
 
-def _whole(exam: ExamResult, check: Check, column: str, rule: Groups, alpha: float) -> Comparison:
+def _whole(
+    exam: ExamResult, check: CheckName, column: str, rule: Groups, alpha: float
+) -> Comparison:
     """Return the comparison on all items, from which those of the groups are made.
 
     Tango's score test is used in its normal limit: exact enumeration takes a tenth of a second a

@@ -12,11 +12,11 @@ from collections.abc import Iterator, Sequence
 from math import isfinite
 from statistics import median
 
-from components.gate.family import Finding, Question, outcome_of
+from components.gate.binomial import p_value_not_above
 from components.gate.policies import Latency
-from components.gate.shares import p_value_not_above
+from components.gate.questions import Finding, Question, outcome_of
+from components.gate.sentences import number
 from components.gate.verdicts import REQUESTS, Examination, Outcome, Timing, Verdict
-from components.gate.wording import number
 
 
 def check_latency(examination: Examination, rule: Latency, alpha: float) -> Iterator[Finding]:

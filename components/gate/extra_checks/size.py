@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from components.gate.family import Finding, outcome_of
 from components.gate.policies import Size
+from components.gate.questions import Finding, outcome_of
+from components.gate.sentences import number
 from components.gate.verdicts import REQUESTS, Examination, Outcome, Verdict
-from components.gate.wording import number
 
 
 def check_size(examination: Examination, rule: Size, alpha: float) -> Iterator[Finding]:

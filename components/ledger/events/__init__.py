@@ -44,6 +44,7 @@ from components.ledger.events.root import (
 )
 from components.ledger.events.versions import (
     AliasMirrored,
+    CandidateExamined,
     CandidateJudged,
     ChampionRolledBack,
     ChampionWatched,
@@ -70,6 +71,7 @@ __all__ = [
     "BatchRestored",
     "BatchStarted",
     "BatchValidated",
+    "CandidateExamined",
     "CandidateJudged",
     "ChampionRolledBack",
     "ChampionWatched",

@@ -82,7 +82,7 @@ class HoldoutAbandoned(Payload):
 @event(
     "ledger.accepted",
     read_by=(
-        "ledger.book",
+        "ledger.ledger",
         "workspace.unknown_files",
         "operations.verification.mlflow_extras",
     ),

@@ -39,11 +39,13 @@ class TrainingAbandoned(Payload):
     batch: str
 
 
-@event("candidate.judged", read_by=("served", "ledger.views.about_events", "operations.planning"))
-class CandidateJudged(Payload):
+@event(
+    "candidate.examined", read_by=("exam_use", "ledger.views.about_events", "operations.planning")
+)
+class CandidateExamined(Payload):
     """The gate decided on a candidate; the event has everything that promoting it would do.
 
-    `exams`: exam -> whether it blocked the candidate. `origin`: batch, adopt, rebase, amend or
+    `exams`: exam -> whether it turned the candidate away. `origin`: batch, adopt, rebase, amend or
     forget. `parent`: the version that was champion. `anchors`: task -> the version that the task
     would be held against; null means the candidate, which has no number yet. `joins`: task -> the
     exam that its held-out rows would join. An event without `anchors` is from an earlier version
@@ -62,6 +64,11 @@ class CandidateJudged(Payload):
     parent: int | None = None
     anchors: Mapping[str, int | None] | None = None
     joins: Mapping[str, str] | None = None
+
+
+@event("candidate.judged", read_by=("exam_use",))
+class CandidateJudged(CandidateExamined):
+    """`candidate.examined` as it was called before; it is read wherever that is."""
 
 
 @event("scores.distrusted")
@@ -208,24 +215,31 @@ class ChampionWatched(Payload):
         "operations.explanation",
         "operations.quarantine_restoration",
     ),
+    schema=2,
 )
 class ChampionRolledBack(Payload):
     """An ancestor became champion again.
 
-    `barred`: the versions that were rolled back; `guilty`: the batch that is quarantined;
+    `barred`: the versions that were rolled back; `offending_batch`: the one that is quarantined;
     `requeued`: batches that are queued again; `cost`: the tasks, labels, batches and versions lost.
     """
 
     from_: int
     to: int
     barred: Sequence[int]
-    guilty: str | None
-    guilty_rows: int
+    offending_batch: str | None
+    offending_rows: int
     requeued: Sequence[str]
     reason: str
     cost: Mapping[str, Any]
     regressions: Sequence[Mapping[str, Any]]
     quarantine: Mapping[str, Mark] | None = None
+
+    @classmethod
+    def upgraded(cls, schema: int, said: dict[str, Any]) -> dict[str, Any]:
+        """Give the fields that schema 1 called `guilty` and `guilty_rows` their names."""
+        names = {"guilty": "offending_batch", "guilty_rows": "offending_rows"}
+        return {names.get(name, name): value for name, value in said.items()}
 
 
 @event("alias.mirrored")

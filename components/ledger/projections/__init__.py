@@ -14,16 +14,16 @@ from sqlalchemy.engine import Connection
 from components.digest import canonical_json
 from components.ledger import schema
 from components.ledger.events import Payload, Recorded, encode
-from components.ledger.projections import of_batches, of_the_root, of_versions
-from components.ledger.projections.of_versions import LINEAGE, SETTLED, Superseded
+from components.ledger.projections import batches, root, versions
 from components.ledger.projections.rule import Rule
+from components.ledger.projections.versions import FINAL, LINEAGE, Superseded
 
-__all__ = ["LINEAGE", "RULES", "SETTLED", "Superseded", "apply"]
+__all__ = ["FINAL", "LINEAGE", "RULES", "Superseded", "apply"]
 
 RULES: dict[type[Payload], Rule] = {
-    **of_batches.RULES,
-    **of_versions.RULES,
-    **of_the_root.RULES,
+    **batches.RULES,
+    **versions.RULES,
+    **root.RULES,
 }
 """The rule of each kind that changes a table."""
 

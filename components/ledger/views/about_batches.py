@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from components.ledger import schema
-from components.ledger.book import Ledger
+from components.ledger.ledger import Ledger
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ from typing import Any, cast
 import sqlalchemy as sa
 
 from components.ledger import schema
-from components.ledger.book import Ledger
 from components.ledger.chain import Event
-from components.ledger.events import BatchArrived, CandidateJudged, Recorded, decode, read
+from components.ledger.events import KINDS, BatchArrived, CandidateExamined, Recorded, decode, read
 from components.ledger.events.kind import P
+from components.ledger.ledger import Ledger
 from components.ledger.views.about_batches import Arrival
 from components.ledger.views.about_versions import Version
 
@@ -47,10 +47,10 @@ def newest_event(ledger: Ledger, kind: type[P]) -> P | None:
     return _newest(ledger, kind, sa.true())
 
 
-def judged(ledger: Ledger, version: Version) -> Recorded[CandidateJudged] | None:
+def examined(ledger: Ledger, version: Version) -> Recorded[CandidateExamined] | None:
     """Return the newest examination that gave a version its evidence."""
     of_it = schema.events.c.payload.contains(version.evidence)
-    found = _read(ledger, CandidateJudged, of_it, newest_only=True)
+    found = _read(ledger, CandidateExamined, of_it, newest_only=True)
     return found[0] if found else None
 
 
@@ -68,7 +68,8 @@ def _read(
     ledger: Ledger, kind: type[P], condition: Any, newest_only: bool = False
 ) -> list[Recorded[P]]:
     table = schema.events
-    wanted = sa.select(table).where(table.c.kind == kind.about.name, condition)
+    names = [name for name, each in KINDS.items() if issubclass(each, kind)]  # earlier names too
+    wanted = sa.select(table).where(table.c.kind.in_(names), condition)
     if newest_only:  # read from the end
         wanted = wanted.order_by(table.c.seq.desc()).limit(1)
     else:
@@ -85,10 +86,15 @@ def newest_entry_marks(payloads: Iterable[Mapping[str, Any]]) -> dict[str, dict[
     """Return the same from the payloads of events, oldest first."""
     found: dict[str, dict[str, Any]] = {}
     for payload in payloads:
-        batch = payload.get("batch") or payload.get("guilty")
+        batch = entered(payload)
         if payload.get("quarantine") and batch:
             found[batch] = payload["quarantine"]
     return found
+
+
+def entered(payload: Mapping[str, Any]) -> str:
+    """Return the batch that an event puts in quarantine, from its payload as it stands, or ""."""
+    return next(filter(None, map(payload.get, ("batch", "offending_batch", "guilty"))), "")
 
 
 def events(ledger: Ledger, **wanted: str) -> list[Event]:

@@ -9,8 +9,8 @@ import sqlalchemy as sa
 
 from components.digest import json_digest
 from components.ledger import schema
-from components.ledger.book import Ledger
 from components.ledger.database import among
+from components.ledger.ledger import Ledger
 from components.ledger.projections import LINEAGE
 
 
@@ -26,11 +26,11 @@ class HeldItem:
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
+class ExamUse:
     """Candidates that an exam helped to decide on, and those of them that it did not let pass."""
 
     decisions: int = 0
-    refusals: int = 0
+    turned_away: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +109,12 @@ def exam_tasks(ledger: Ledger) -> frozenset[str]:
     return frozenset(found)
 
 
-def served(ledger: Ledger, but: str | None = None) -> dict[str, Served]:
+def exam_use(ledger: Ledger, but: str | None = None) -> dict[str, ExamUse]:
     """Return by exam which use it had, the decision on one bundle left out."""
-    table = schema.served.c
-    statement = sa.select(table.exam, sa.func.count(), sa.func.sum(table.refused))
+    table = schema.exam_use.c
+    statement = sa.select(table.exam, sa.func.count(), sa.func.sum(table.turned_away))
     rows = ledger.query(statement.where(table.bundle.is_distinct_from(but)).group_by(table.exam))
-    return {exam: Served(decisions, refusals) for exam, decisions, refusals in rows}
+    return {exam: ExamUse(decisions, away) for exam, decisions, away in rows}
 
 
 def exam_sizes(ledger: Ledger) -> dict[str, tuple[str, int]]:

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from components.ledger import schema
-from components.ledger.book import Ledger
+from components.ledger.ledger import Ledger
 from components.ledger.projections import LINEAGE
 
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...digest import canonical_json
 from ...errors import ConfigError
-from ..quiet import quiet_transformers
+from ..quiet_loading import quiet_transformers
 from ..tensors import read_tensors, write_tensors
 
 if TYPE_CHECKING:

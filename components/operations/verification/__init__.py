@@ -11,7 +11,7 @@ can prove is named as well (`UNPROVABLE`).
 
 from __future__ import annotations
 
-from components.operations.verification.base import check_base_model
+from components.operations.verification.base_model import check_base_model
 from components.operations.verification.batches import check_batches
 from components.operations.verification.bundles import check_bundles
 from components.operations.verification.copies import check_copies
@@ -22,17 +22,26 @@ from components.operations.verification.findings import Finding, Found, Holds, R
 from components.operations.verification.ledger import check_head_file, check_leases, check_ledger
 from components.operations.verification.quarantine import check_quarantine
 from components.operations.verification.registry import check_registry
+from components.operations.verification.report_text import UNPROVABLE
 from components.operations.verification.rights import check_kinds, check_rights
+from components.operations.verification.scene import AuditCheck, guarded, open_scene
 from components.operations.verification.scores import check_scores
 from components.operations.verification.settings import check_settings
-from components.operations.verification.subject import Check, guarded, open_scene
 from components.operations.verification.tables import check_mlflow_tables
-from components.operations.verification.wording import UNPROVABLE
 from components.workspace.root import Workspace
 
-__all__ = ["CHECKS", "UNPROVABLE", "Check", "Finding", "Holds", "Report", "Skipped", "verify"]
+__all__ = [
+    "AUDIT_CHECKS",
+    "UNPROVABLE",
+    "AuditCheck",
+    "Finding",
+    "Holds",
+    "Report",
+    "Skipped",
+    "verify",
+]
 
-CHECKS: dict[str, Check] = {
+AUDIT_CHECKS: dict[str, AuditCheck] = {
     "ledger": check_ledger,
     "head file": check_head_file,
     "leases": check_leases,
@@ -56,7 +65,7 @@ ATTEMPTS = 3
 
 
 def verify(ws: Workspace, deep: bool = False) -> Report:
-    """Run every check on a root and return all that they found, in the order of `CHECKS`.
+    """Run every check on a root and return all that they found, in the order of `AUDIT_CHECKS`.
 
     Files and events are not of one instant where another process writes meanwhile, so what is
     found then is looked at again.
@@ -75,8 +84,8 @@ def _look(ws: Workspace, deep: bool) -> Report:
     if found:
         found.append(Skipped("everything else", "it is read once only files are there"))
         return Report(deep, scene.head, tuple(found))
-    for done, (name, check) in enumerate(CHECKS.items()):
-        ws.progress("checks", done, len(CHECKS))
+    for done, (name, check) in enumerate(AUDIT_CHECKS.items()):
+        ws.progress("checks", done, len(AUDIT_CHECKS))
         found += guarded(name, check, scene)
-    ws.progress("checks", len(CHECKS), len(CHECKS))
+    ws.progress("checks", len(AUDIT_CHECKS), len(AUDIT_CHECKS))
     return Report(deep, scene.head, tuple(found))

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from components.files import PART_SUFFIX
+from components.operations.verification.file_marks import Marks, Wanted, wanted
 from components.operations.verification.findings import Finding, Found, Holds, Skipped
-from components.operations.verification.marks import Marks, Wanted, wanted
-from components.operations.verification.subject import Scene
+from components.operations.verification.scene import Scene
 from components.pipeline.arrival import begun_place
 from components.workspace.batch_files import items_path, raw_path, unread_path
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from components.digest import file_digest
 from components.ledger import views
 from components.model.bundle import MANIFEST, listing
+from components.operations.verification.file_marks import Marks, Wanted
 from components.operations.verification.findings import Finding, Found, Holds, Skipped, some
-from components.operations.verification.marks import Marks, Wanted
-from components.operations.verification.subject import Scene
+from components.operations.verification.scene import Scene
 
 REMEDY = "Run `ratchet reconcile`: it restores the folder from the copy in MLflow."
 

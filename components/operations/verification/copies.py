@@ -6,11 +6,11 @@ import json
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from components.data.tracked import Tracked, file_md5, tracked_folders
+from components.data.dvc_tracking import Tracked, file_md5, tracked_folders
 from components.operations.verification.batches import stored_marks
+from components.operations.verification.file_marks import Marks, Wanted
 from components.operations.verification.findings import Finding, Found, Holds, Skipped
-from components.operations.verification.marks import Marks, Wanted
-from components.operations.verification.subject import Scene
+from components.operations.verification.scene import Scene
 
 REMEDY = "Delete it if it exists; the next batch of its folder, or `dvc push`, copies it again."
 HINT_REMEDY = "Delete it; it is recreated when the next batch of its folder is stored."

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from components.errors import Corrupted
 from components.operations.explanation import DOCUMENTS
 from components.operations.verification.findings import Finding, Found, Holds, Skipped, some
-from components.operations.verification.subject import Scene
+from components.operations.verification.scene import Scene
 
 
 def check_documents(scene: Scene) -> Iterator[Found]:

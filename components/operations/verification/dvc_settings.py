@@ -8,7 +8,7 @@ from components.data.dvc_settings import FILES, differences
 from components.data.versioning import REMOTE
 from components.errors import ConfigError
 from components.operations.verification.findings import Finding, Found
-from components.operations.verification.subject import Scene
+from components.operations.verification.scene import Scene
 from components.workspace.stored_files import settings_are_there
 
 

@@ -12,11 +12,11 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from components.data.tracked import tracked_folders
+from components.data.dvc_tracking import tracked_folders
 from components.files import PART_SUFFIX
 from components.operations.verification.batches import stored_marks
 from components.operations.verification.findings import Found, Skipped, some
-from components.operations.verification.subject import Scene
+from components.operations.verification.scene import Scene
 
 MLRUNS = re.compile(
     r"(ratchet|scores|mlflow)\.db(-journal|-wal|-shm|\.lock)?|mlflow\.db\.damaged-.*|ledger\.head"

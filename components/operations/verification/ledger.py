@@ -8,13 +8,13 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from components.ledger import schema
-from components.ledger.book import TWO_WAYS_OUT
 from components.ledger.chain import REMEDY
 from components.ledger.head_file import NAME
 from components.ledger.leases import is_dead
+from components.ledger.ledger import TWO_WAYS_OUT
 from components.ledger.verify import verify
 from components.operations.verification.findings import Finding, Found, Holds, Skipped, some
-from components.operations.verification.subject import Scene
+from components.operations.verification.scene import Scene
 from components.operations.verification.tables import NOT_READ
 
 NOTE_AGAIN = (
@@ -61,7 +61,7 @@ def check_leases(scene: Scene) -> Iterator[Found]:
             yield Finding(
                 f"lease `{row.name}` of the ledger {ledger.place}",
                 f"it is invalid: token {row.token!r}, ends {row.expires!r}, "
-                f"settled {row.settled!r}",
+                f"in_order {row.in_order!r}",
                 "Delete the row; the next writer takes a new lease.",
             )
         elif row.holder and not is_dead(row.holder):
@@ -80,4 +80,4 @@ def _sensible(row: sa.Row[tuple[object, ...]]) -> bool:
         datetime.fromisoformat(row.expires)
     except (TypeError, ValueError):
         return row.expires == "" and type(row.token) is int
-    return type(row.token) is int and row.token > 0 and row.settled in (0, 1) and bool(row.name)
+    return type(row.token) is int and row.token > 0 and row.in_order in (0, 1) and bool(row.name)

@@ -11,11 +11,11 @@ import re
 from collections.abc import Iterator, Mapping, Set
 
 from components.ledger import views
-from components.ledger.book import TWO_WAYS_OUT
+from components.ledger.ledger import TWO_WAYS_OUT
 from components.operations.verification.findings import Finding, Found, Skipped, some
-from components.operations.verification.subject import Scene
+from components.operations.verification.scene import Scene
 from components.pipeline.registration_records import wanted_aliases
-from components.registry import rows
+from components.registry import mlflow_rows
 from components.registry.database import sqlite_path
 from components.registry.inspection import HIDING, Shown
 
@@ -33,10 +33,10 @@ def check_extras(scene: Scene, shown: Mapping[int, Shown]) -> Iterator[Found]:
     model, path = scene.ws.settings.model.name, sqlite_path(scene.ws.registry.uri, scene.ws.root)
     if path is None:
         return
-    for number in (each for each in rows.hiding(path, model) if each not in known):
+    for number in (each for each in mlflow_rows.hiding(path, model) if each not in known):
         what = f"the tag {HIDING} of version {number}, unknown to the ledger, hides every version"
         yield Finding("MLflow", what, "Run `ratchet reconcile`: it removes the tag.")
-    if others := rows.other_models(path, model):
+    if others := mlflow_rows.other_models(path, model):
         yield Skipped(f"the models {some(others)} in MLflow", "they are not from this root")
 
 

@@ -9,9 +9,9 @@ from components.data.quarantine import FILES
 from components.files import PART_SUFFIX
 from components.ledger import views
 from components.operations.verification.batches import DESKTOPS_OWN, is_of_desktop, known_files
+from components.operations.verification.file_marks import Marks, wanted
 from components.operations.verification.findings import Finding, Found, Holds, Skipped
-from components.operations.verification.marks import Marks, wanted
-from components.operations.verification.subject import Scene
+from components.operations.verification.scene import Scene
 
 REMEDY = "`ratchet reconcile` rewrites a lost about.json; restore rows from a backup."
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from components.ledger import views
+from components.operations.verification.file_marks import Marks, wanted
 from components.operations.verification.findings import Finding, Found, Holds, Skipped
-from components.operations.verification.marks import Marks, wanted
 from components.operations.verification.mlflow_extras import check_extras
-from components.operations.verification.subject import Scene
+from components.operations.verification.scene import Scene
 from components.pipeline.registration_records import (
     Record,
     alias_differences,

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from components.operations.verification.findings import Finding, Found, Holds
-from components.operations.verification.subject import Scene
+from components.operations.verification.scene import Scene
 
 
 def check_rights(scene: Scene) -> Iterator[Found]:

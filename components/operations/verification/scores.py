@@ -10,7 +10,7 @@ from components.errors import Corrupted
 from components.items import Item, read_items
 from components.operations.verification.batches import known_files
 from components.operations.verification.findings import Finding, Found, Holds, Skipped
-from components.operations.verification.subject import Scene
+from components.operations.verification.scene import Scene
 from components.operations.verification.tables import check_kept_tables
 
 if TYPE_CHECKING:

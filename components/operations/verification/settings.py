@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from components.operations.verification.findings import Finding, Found, Holds, Skipped
-from components.operations.verification.subject import Scene
+from components.operations.verification.scene import Scene
 from components.workspace.settings_history import changed_fields, recorded_settings
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from components.operations.verification.findings import Finding, Found, Skipped, some
-from components.operations.verification.subject import Scene
+from components.operations.verification.scene import Scene
 from components.registry.database import sqlite_path
 from components.sqlite_schema import Defined, defined
 
@@ -34,7 +34,7 @@ def check_kept_tables(scene: Scene) -> Iterator[Found]:
 
 def check_mlflow_tables(scene: Scene) -> Iterator[Found]:
     """Look for what MLflow's database file defines and MLflow did not make."""
-    from components.registry.definitions import is_mlflows, known_tables
+    from components.registry.mlflow_schema import is_mlflows, known_tables
 
     path = sqlite_path(scene.ws.unprepared_registry().uri, scene.ws.root)
     if path is None:

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from scipy.stats import fisher_exact
 
-from components.evaluation.drift.compared import Answered, Chance
 from components.evaluation.drift.concept import _strata, concept, excess_p_value
 from components.evaluation.drift.findings import Measured
+from components.evaluation.drift.samples import Answered, Chance
 from tests.evaluation.sides import Past, compared, find, side
 
 HELD: Answered = {"t": {"a": (100, 20), "b": (100, 20)}}

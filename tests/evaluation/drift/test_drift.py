@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.evaluation.drift import CHECKS, Side, examine
+from components.evaluation.drift import DRIFT_CHECKS, Side, examine
 from components.settings import DriftPolicies, DriftSettings, parse_settings
 from tests.evaluation.sides import RULES, Past, compared, drifted, embeddings, find, labels, side
 
-NAMES = [check.name for check in CHECKS]
+NAMES = [check.name for check in DRIFT_CHECKS]
 
 
 def test_more_of_the_same_is_no_drift() -> None:
@@ -51,7 +51,9 @@ def test_the_same_seed_gives_the_same_findings_and_another_draws_anew() -> None:
 
 
 def test_false_alarms_of_a_whole_batch_are_as_rare_as_alpha_even_without_floors() -> None:
-    floors = {check.floor: 0.5 if check.name == "domain_classifier" else 0.0 for check in CHECKS}
+    floors = {
+        check.floor: 0.5 if check.name == "domain_classifier" else 0.0 for check in DRIFT_CHECKS
+    }
     rules = parse_settings({"drift": {**floors, "alpha": 0.2, "sample_items": 40}}, "").drift
     alarms = 0
     for seed in range(150):
@@ -94,7 +96,7 @@ def test_what_is_ignored_is_not_examined_and_a_policy_of_its_own_wins() -> None:
         {"drift": {"policy": "hold", "policies": {"mmd": "ignore", "labels": "reject"}}}, ""
     ).drift
     found = find(compared(side(1), side(2)), rules)
-    assert "mmd" not in found and len(found) == len(CHECKS) - 1
+    assert "mmd" not in found and len(found) == len(DRIFT_CHECKS) - 1
     assert found["labels"].policy == "reject" and found["length"].policy == "hold"
 
 
@@ -103,7 +105,7 @@ def test_every_check_has_a_floor_a_policy_and_a_place_in_the_documents() -> None
 
     page = (Path(__file__).parents[3] / "docs" / "drift.md").read_text(encoding="utf-8")
     assert set(DriftPolicies.model_fields) == set(NAMES)
-    for check in CHECKS:
+    for check in DRIFT_CHECKS:
         assert isinstance(getattr(RULES, check.floor), float)
         assert f"| `{check.name}` |" in page and f"`{check.floor}`" in page
 

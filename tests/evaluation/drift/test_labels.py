@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import chi2_contingency, hypergeom
 
-from components.evaluation.drift.compared import Chance, Counts
 from components.evaluation.drift.labels import new, shares, vanished
+from components.evaluation.drift.samples import Chance, Counts
 from tests.evaluation.sides import Past, compared, drifted, find, side
 
 MANY = Chance(2000, 0)

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from components.evaluation.drift.compared import Chance
 from components.evaluation.drift.outliers import _shrunk, outliers
+from components.evaluation.drift.samples import Chance
 from tests.evaluation.sides import compared, embeddings, find, side
 
 

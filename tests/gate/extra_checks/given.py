@@ -8,14 +8,14 @@ from dataclasses import replace
 from typing import Any
 
 from components.gate import Answers, Decision, Examination, ExamResult, Rules, Verdict, judge
-from components.gate.policies import Checks
+from components.gate.policies import CheckRules
 
 GRAVITY = {"promote": 0, "hold": 1, "reject": 2}
 
 
 def rules(**checks: Any) -> Rules:
     """Return rules whose forgetting passes nearly anything, with these checks."""
-    return Rules(100.0, 100.0, checks=Checks(**checks))
+    return Rules(100.0, 100.0, checks=CheckRules(**checks))
 
 
 def answers(correct: Sequence[Any], confidence: Sequence[float] | None = None) -> Answers:

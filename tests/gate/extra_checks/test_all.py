@@ -13,22 +13,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.gate import Answers, Examination, ExamResult, Outcome, Rules, judge
-from components.gate.evidence import record, replay
-from components.gate.extra_checks import CHECKS
+from components.gate.evidence import decide_again, record
+from components.gate.extra_checks import EXTRA_CHECKS
 from components.gate.policies import (
     Behaviour,
     Calibration,
-    Checks,
+    CheckRules,
     Floors,
     Groups,
     Latency,
     NegativeFlips,
     Size,
 )
-from components.gate.verdicts import Case, Cases, Check, Timing
+from components.gate.verdicts import CaseResult, CaseResults, CheckName, Timing
 from tests.gate.extra_checks.given import GRAVITY, answers, shuffled
 
-ALL = Checks(
+ALL = CheckRules(
     Floors("reject", {"tweets": 70.0}),
     Groups("reject"),
     Groups("hold", 5.0, 10),
@@ -63,14 +63,16 @@ EXAMS = st.builds(
 
 
 def examination(one: ExamResult) -> Examination:
-    cases = Cases("f" * 64, [Case(1, "tweets", "why", True, True), Case(2, "t", "", False, False)])
+    cases = CaseResults(
+        "f" * 64, [CaseResult(1, "tweets", "why", True, True), CaseResult(2, "t", "", False, False)]
+    )
     return Examination([one], [], (), ["tweets"], cases, 900_000, Timing([1.0] * 9, [1.1] * 9))
 
 
 def test_every_check_has_its_rule_its_name_and_its_place_in_the_table() -> None:
-    names = [each.name for each in fields(Checks)]
-    assert list(CHECKS) == names
-    assert set(names) <= set(Check.__args__)  # type: ignore[attr-defined]
+    names = [each.name for each in fields(CheckRules)]
+    assert list(EXTRA_CHECKS) == names
+    assert set(names) <= set(CheckName.__args__)  # type: ignore[attr-defined]
 
 
 LIMITED: list[Callable[[float], Any]] = [
@@ -162,17 +164,17 @@ def test_the_document_alone_gives_the_same_decision(one: ExamResult, lacking: st
     looked_at = examination(one)
     decision = judge(looked_at, RULES)
     document = json.loads(json.dumps(record(looked_at, RULES, decision), allow_nan=False))
-    assert replay(document) == (decision, [])
+    assert decide_again(document) == (decision, [])
 
 
 @settings(max_examples=20, deadline=None)
 @given(EXAMS)
 def test_what_is_ignored_is_not_made_and_what_is_noted_never_decides(one: ExamResult) -> None:
-    ignored = judge(examination(one), replace(RULES, checks=Checks()))
-    assert not {v.check for v in ignored.verdicts} & set(CHECKS)
+    ignored = judge(examination(one), replace(RULES, checks=CheckRules()))
+    assert not {v.check for v in ignored.verdicts} & set(EXTRA_CHECKS)
     noted = {each.name: replace(getattr(ALL, each.name), policy="note") for each in fields(ALL)}
-    told = judge(examination(one), replace(RULES, checks=Checks(**noted)))
-    assert {v.check for v in told.verdicts} > set(CHECKS)
+    told = judge(examination(one), replace(RULES, checks=CheckRules(**noted)))
+    assert {v.check for v in told.verdicts} > set(EXTRA_CHECKS)
     assert told.action == ignored.action and told.headline == ignored.headline
 
 
@@ -187,6 +189,6 @@ def test_one_of_many_questions_is_not_answered_alone() -> None:
         champion, candidate = answers(before.tolist()), answers(after.tolist())
         kinds = {item: f"k{place % 40}" for place, item in enumerate(champion.items)}
         one = ExamResult("t", "t", champion, candidate, champion, True, labels=kinds)
-        strict = Rules(50.0, 50.0, checks=Checks(classes=Groups("reject", 1.0)))
+        strict = Rules(50.0, 50.0, checks=CheckRules(classes=Groups("reject", 1.0)))
         rejected += judge(Examination([one], []), strict).action == "reject"
     assert rejected <= 5, "the chance of a mistake is 5 % for all labels together"

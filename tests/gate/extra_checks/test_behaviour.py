@@ -6,7 +6,7 @@ import pytest
 
 from components.gate import Decision, Outcome
 from components.gate.policies import Behaviour
-from components.gate.verdicts import Case, Cases
+from components.gate.verdicts import CaseResult, CaseResults
 from tests.gate.extra_checks.given import answers, decide, exam, found, rules
 
 RULES = rules(behaviour=Behaviour("reject"))
@@ -15,11 +15,11 @@ RULES = rules(behaviour=Behaviour("reject"))
 def tried(*pairs: tuple[bool | None, bool | None]) -> Decision:
     """Judge cases (right before, right now), on lines 1, 2, ..."""
     cases = [
-        Case(line, "tweets", f"reason {line}", before, after)
+        CaseResult(line, "tweets", f"reason {line}", before, after)
         for line, (before, after) in enumerate(pairs, 1)
     ]
     one = answers([True] * 200)
-    return decide(exam(one, one), RULES, cases=Cases("f" * 64, cases))
+    return decide(exam(one, one), RULES, cases=CaseResults("f" * 64, cases))
 
 
 def test_one_broken_case_rejects_and_is_named_with_its_reason() -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from components.training.depth import Trial, decide, depth_worth_its_seconds
+from components.training.layer_choice import Trial, decide, depth_worth_its_seconds
 
 
 def trial(layers: int, right: int, seconds: float) -> Trial:

@@ -59,7 +59,9 @@ class Judge:
         total = 0.0
         with torch.no_grad():
             for part in self._learner.parts(self._learner.looked_at):
-                step = self._learner.step(part)
-                loss = torch.nn.functional.cross_entropy(step.logits, step.targets, reduction="sum")
+                given = self._learner.forward(part)
+                loss = torch.nn.functional.cross_entropy(
+                    given.logits, given.targets, reduction="sum"
+                )
                 total += float(loss)
         return total / len(self._learner.looked_at)

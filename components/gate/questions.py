@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from components.gate.paired import holm
+from components.gate.paired_statistics import holm
 from components.gate.verdicts import Outcome, Verdict
 
 
@@ -39,7 +39,7 @@ def outcome_of(passed: bool, real: bool) -> Outcome:
     return Outcome.PASS if passed else Outcome.FAIL if real else Outcome.INCONCLUSIVE
 
 
-def settle(findings: Sequence[Finding], alpha: float) -> list[Verdict]:
+def answer_together(findings: Sequence[Finding], alpha: float) -> list[Verdict]:
     """Return the verdict of each finding; the FAILs that count hold together at `alpha`.
 
     Law: were nothing lost, a decision would reject by mistake with chance `alpha` at most,

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from components.data.tracked import file_md5
+from components.data.dvc_tracking import file_md5
 from components.digest import file_digest
 from components.operations.verification.findings import Finding, Skipped
-from components.operations.verification.subject import Scene
+from components.operations.verification.scene import Scene
 
 SMALL_BYTES = 1_000_000
 TOTAL_BYTES = 50_000_000

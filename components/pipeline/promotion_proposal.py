@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from components.exam_names import newest_exam
-from components.gate.pairing import shown_better
+from components.gate.answer_pairs import shown_better
 from components.gate.verdicts import ExamResult
 from components.pipeline.preparation import Prepared
 

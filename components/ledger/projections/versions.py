@@ -14,6 +14,7 @@ from components.digest import canonical_json, json_digest
 from components.errors import ConfigError, RatchetError
 from components.ledger import schema
 from components.ledger.events import (
+    CandidateExamined,
     CandidateJudged,
     ChampionRolledBack,
     Payload,
@@ -25,13 +26,13 @@ from components.ledger.events import (
     VersionRejected,
     VersionSuperseded,
 )
-from components.ledger.projections.of_batches import set_aside, set_status
+from components.ledger.projections.batches import set_aside, set_status
 from components.ledger.projections.rule import Rule
 
 LINEAGE = ("champion", "former")
 """Statuses of the versions that led to the champion, itself included."""
 
-SETTLED = (*LINEAGE, "barred")
+FINAL = (*LINEAGE, "barred")
 """Statuses that no decision changes: only a promotion or a rollback moves the lineage."""
 
 
@@ -48,14 +49,14 @@ def _trained(connection: Connection, event: Recorded[TrainingDone]) -> None:
     connection.execute(schema.trained.insert().values(key=said.key, bundle=said.bundle))
 
 
-def _judged(connection: Connection, event: Recorded[CandidateJudged]) -> None:
-    """Note which exams a candidate was judged by, once for each; old events don't say it."""
+def _examined(connection: Connection, event: Recorded[CandidateExamined]) -> None:
+    """Note which exams a candidate was examined by, once for each; old events don't say it."""
     said = event.payload
-    table, bundle = schema.served, said.bundle
+    table, bundle = schema.exam_use, said.bundle
     connection.execute(sa.delete(table).filter_by(bundle=bundle))
     rows = [
-        {"exam": exam, "bundle": bundle, "refused": int(refused)}
-        for exam, refused in said.exams.items()
+        {"exam": exam, "bundle": bundle, "turned_away": int(away)}
+        for exam, away in said.exams.items()
     ]
     if rows:
         connection.execute(table.insert(), rows)
@@ -89,7 +90,7 @@ def _promoted(connection: Connection, event: Recorded[VersionPromoted]) -> None:
     ).one_or_none()
     champion = before.version if before else None
     candidate = connection.execute(sa.select(table).where(table.c.version == said.version)).one()
-    if candidate.status in SETTLED:
+    if candidate.status in FINAL:
         raise ConfigError(
             f"Version {candidate.version} is {candidate.status}; it can't be promoted again.",
             "Roll back to return to a former champion; a barred version stays barred.",
@@ -179,7 +180,7 @@ def _decide(connection: Connection, version: int, status: str) -> None:
     table = schema.versions
     connection.execute(
         table.update()
-        .where(table.c.version == version, table.c.status.not_in(SETTLED))
+        .where(table.c.version == version, table.c.status.not_in(FINAL))
         .values(status=status)
     )
 
@@ -193,8 +194,9 @@ def _rolled_back(connection: Connection, event: Recorded[ChampionRolledBack]) ->
     _version_status(connection, said.to, "champion")
     for batch in said.requeued:
         set_status(connection, batch, "queued", f"queued again: {said.reason}")
-    if said.guilty is not None:
-        set_aside(connection, said.guilty, "quarantined", said.reason, said.guilty_rows)
+    if said.offending_batch is not None:
+        rows = said.offending_rows
+        set_aside(connection, said.offending_batch, "quarantined", said.reason, rows)
     _point(connection, event, said.to, "rollback", said.reason)
 
 
@@ -227,7 +229,8 @@ def _point(
 
 RULES: dict[type[Payload], Rule] = {
     TrainingDone: _trained,
-    CandidateJudged: _judged,
+    CandidateExamined: _examined,
+    CandidateJudged: _examined,
     RegistrationDone: _registered,
     VersionPromoted: _promoted,
     VersionHeld: _held,

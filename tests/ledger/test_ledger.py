@@ -16,7 +16,6 @@ import pytest
 from components.clock import system_clock
 from components.errors import ConfigError, Corrupted, Retryable
 from components.ledger import layout, schema, views
-from components.ledger.book import Lease, Ledger
 from components.ledger.events import (
     AliasMirrored,
     BatchArrived,
@@ -25,6 +24,7 @@ from components.ledger.events import (
     VersionRejected,
     VersionSuperseded,
 )
+from components.ledger.ledger import Lease, Ledger
 from components.ledger.projections import Superseded
 from components.ledger.verify import verify
 from tests.ledger import story
@@ -134,8 +134,8 @@ def test_a_version_rolled_past_is_barred_for_ever(ledger: Ledger, path: Path) ->
 
 def rollback(to: int, barred: list[int]) -> ChampionRolledBack:
     requeued = [digest("batch", version) for version in barred[1:]]
-    guilty = digest("batch", barred[0]) if barred else None
-    return story.rolled_back(to, barred, requeued, guilty)
+    offending = digest("batch", barred[0]) if barred else None
+    return story.rolled_back(to, barred, requeued, offending)
 
 
 def test_a_rollback_must_bar_exactly_what_came_after_its_goal(ledger: Ledger, path: Path) -> None:
@@ -298,7 +298,7 @@ def test_a_ledger_of_a_newer_ratchet_is_refused(ledger: Ledger, path: Path) -> N
     assert path.read_bytes() == before
 
 
-STEP = layout.Step(
+MIGRATION = layout.Migration(
     layout.newest() + 1,
     "leases say why they are held",
     ("ALTER TABLE leases ADD COLUMN why TEXT DEFAULT ''",),
@@ -313,11 +313,11 @@ def test_an_older_ledger_is_taken_to_the_new_layout_with_all_its_events(
     before = contents(path)
     with raw(path) as connection:  # an older Ratchet had a projection of another form
         connection.execute("ALTER TABLE inbox DROP COLUMN version")
-    monkeypatch.setattr(layout, "STEPS", (*layout.STEPS, STEP))
+    monkeypatch.setattr(layout, "MIGRATIONS", (*layout.MIGRATIONS, MIGRATION))
     again = Ledger(path, system_clock)
     assert contents(path) == before
     with raw(path) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone() == (STEP.number,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (MIGRATION.number,)
         assert connection.execute("SELECT why FROM leases").fetchall() == [("",)]
     verify(again)
     with again.lease("model", 0) as lease:
@@ -325,25 +325,26 @@ def test_an_older_ledger_is_taken_to_the_new_layout_with_all_its_events(
         promote(again, lease, 2, 1)
 
 
-def test_a_step_that_fails_leaves_the_ledger_as_it_was(
+def test_a_migration_that_fails_leaves_the_ledger_as_it_was(
     ledger: Ledger, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with ledger.lease("model", 0) as lease:
         promote(ledger, lease, 1, None)
     before = path.read_bytes()
-    broken = layout.Step(
-        STEP.number, "broken", ("CREATE TABLE more (x)", "CREATE TABLE events (x)")
+    broken = layout.Migration(
+        MIGRATION.number, "broken", ("CREATE TABLE more (x)", "CREATE TABLE events (x)")
     )
     with monkeypatch.context() as patch:
-        patch.setattr(layout, "STEPS", (*layout.STEPS, broken))
+        patch.setattr(layout, "MIGRATIONS", (*layout.MIGRATIONS, broken))
         with pytest.raises(Corrupted, match="already exists"):
             Ledger(path, system_clock)
     assert path.read_bytes() == before
     verify(Ledger(path, system_clock))
 
 
-def test_the_steps_are_numbered_from_one_and_give_the_tables_of_the_schema() -> None:
-    assert [step.number for step in layout.STEPS] == list(range(1, len(layout.STEPS) + 1))
+def test_the_migrations_are_numbered_from_one_and_give_the_tables_of_the_schema() -> None:
+    numbers = [migration.number for migration in layout.MIGRATIONS]
+    assert numbers == list(range(1, len(numbers) + 1))
     with layout.scratch() as connection:
         for table in schema.metadata.sorted_tables:
             found = connection.exec_driver_sql(f"PRAGMA table_info({table.name})").all()

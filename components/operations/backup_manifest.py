@@ -14,8 +14,8 @@ from typing import Any
 from components.digest import canonical_json
 from components.errors import ConfigError, Corrupted
 from components.files import FileMark
-from components.ledger.book import Head
-from components.operations.archives import INSIDE, MANIFEST, REMEDY, Reader, require_plain
+from components.ledger.ledger import Head
+from components.operations.backup_archives import INSIDE, MANIFEST, REMEDY, Reader, require_plain
 
 FORMAT = 1
 MAX_BYTES = 500_000_000

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from components.gate.paired import Changes, loss_p_value
-from components.gate.verdicts import BLOCKS, Answers, Check, Requests
+from components.gate.paired_statistics import Changes, loss_p_value
+from components.gate.verdicts import BLOCKS, Answers, CheckName, Requests
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Comparison:
         exact: enumerate the chances of few items; else the normal limit of the score serves.
     """
 
-    check: Check
+    check: CheckName
     task: str
     exam: str
     subject: str

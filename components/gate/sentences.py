@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from components.gate.paired import Changes
-from components.gate.pairing import Comparison
+from components.gate.answer_pairs import Comparison
+from components.gate.paired_statistics import Changes
 from components.gate.verdicts import Outcome
 
 
@@ -18,7 +18,7 @@ def comparison(
     changes: Changes,
     bounds: tuple[float, float],
     outcome: Outcome,
-    settle: int,
+    enough_items: int,
 ) -> str:
     """Return the sentence of a paired check.
 
@@ -27,7 +27,7 @@ def comparison(
         changes: the counts.
         bounds: lower and upper bound of the loss, in points.
         outcome: PASS, FAIL or INCONCLUSIVE.
-        settle: about how many items would settle an open verdict.
+        enough_items: about how many items would settle an open verdict.
     """
     worse, better = changes.worse or "none", changes.better or "none"
     counts = f"worse on {worse} of {changes.items:,} items and better on {better}"
@@ -35,15 +35,15 @@ def comparison(
     return (
         f"{asked.subject}: against {asked.reference}, {asked.model} is {counts}: "
         f"{amount(loss, margin)} ({_range(bounds, margin)})"
-        f"{_ending(loss, bounds, outcome, margin, settle)}"
+        f"{_ending(loss, bounds, outcome, margin, enough_items)}"
         f"{asked.advice if outcome is Outcome.INCONCLUSIVE else ''}"
     )
 
 
-def worn(refusals: int) -> str:
-    """Return what to do about an exam that has refused many candidates."""
+def overused(turned_away: int) -> str:
+    """Return what to do about an exam that has turned many candidates away."""
     return (
-        f" This exam has refused {refusals:,} candidates and gets stricter each time; add a new "
+        f" This exam has refused {turned_away:,} candidates and gets stricter each time; add a new "
         "one (`ratchet holdout add`)."
     )
 
@@ -108,7 +108,7 @@ def _range(bounds: tuple[float, float], margin: float) -> str:
 
 
 def _ending(
-    loss: float, bounds: tuple[float, float], outcome: Outcome, margin: float, settle: int
+    loss: float, bounds: tuple[float, float], outcome: Outcome, margin: float, enough_items: int
 ) -> str:
     limit = f"the margin of {number(margin)}"
     if outcome is Outcome.PASS:
@@ -122,4 +122,4 @@ def _ending(
             f", not shown to be within {limit}; one such loss among this many exams may be chance."
         )
     open_question = f"too few items to tell whether this is within {limit}"
-    return f", {open_question}; about {settle:,} would settle it."
+    return f", {open_question}; about {enough_items:,} would settle it."

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from components.ledger import views
 from components.operations.verification.findings import Finding, Found, Holds, Skipped
-from components.operations.verification.subject import Scene
+from components.operations.verification.scene import Scene
 
 READ_BYTES = 200_000_000
 """Up to here the base is read at the default depth: a fifth of a second."""

@@ -11,8 +11,8 @@ import pytest
 from components.data.quarantine import entries, read_rows
 from components.errors import ConfigError
 from components.ledger import views
+from components.operations.quarantine_release import Released, find_entry, release
 from components.operations.quarantine_restoration import restore_entries
-from components.operations.release import Released, find_entry, release
 from components.workspace.root import open_workspace
 from flows.retrain import settle_batch
 from tests.audit import rich

@@ -48,8 +48,8 @@ class Library:
         wanted = sorted((item.source, item.item) for item in items)
         return {digest: self._find(source, digest) for source, digest in wanted}
 
-    def replay(self, references: Sequence[MemoryRef]) -> list[Item]:
-        """Return the items that a replay memory refers to."""
+    def remembered(self, references: Sequence[MemoryRef]) -> list[Item]:
+        """Return the items that a memory refers to."""
         return [self._find(reference.batch, reference.item) for reference in references]
 
     def batch(self, batch: str, digests: Iterable[str]) -> list[Item]:

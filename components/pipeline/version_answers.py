@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from components.gate.verdicts import Answers
 from components.items import Item
-from components.ledger.book import Lease
 from components.ledger.events import ScoresDistrusted
+from components.ledger.ledger import Lease
 from components.workspace.root import Workspace
 
 if TYPE_CHECKING:

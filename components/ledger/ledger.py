@@ -157,10 +157,10 @@ class Ledger:
         with self.writing() as connection:
             leases.renew(connection, lease, self.clock())
 
-    def settle(self, lease: Lease) -> None:
-        """Note under the lease that nothing is left to put right (`Lease.settled`)."""
+    def note_in_order(self, lease: Lease) -> None:
+        """Note under the lease that nothing is left to put right (`Lease.in_order`)."""
         with self.writing() as connection:
-            leases.settle(connection, lease)
+            leases.note_in_order(connection, lease)
 
     def free_leases(self) -> None:
         """Let nobody hold a lease: this ledger is a copy of the one that they are held on."""

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.weightstats import DescrStatsW
 
-from components.gate.bounded import loss_p_value, lower_bound, mean_loss, upper_bound
+from components.gate.bounded_scores import loss_p_value, lower_bound, mean_loss, upper_bound
 
 LOSSES = st.lists(st.floats(-1, 1), min_size=1, max_size=60)
 

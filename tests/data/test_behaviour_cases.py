@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from components.data.cases import read_cases
+from components.data.behaviour_cases import read_cases
 from components.digest import bytes_digest
 from components.errors import ConfigError
 

@@ -24,8 +24,8 @@ from components.data.validation import Rejected
 from components.errors import ConfigError, Corrupted
 from components.files import PART_SUFFIX
 from components.ledger import views
-from components.ledger.book import Lease
 from components.ledger.events import QuarantineReleased, VersionSuperseded
+from components.ledger.ledger import Lease
 from components.pipeline import publication
 from components.pipeline.arrival import arrive, check_task
 from components.workspace.root import Workspace

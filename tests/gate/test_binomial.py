@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.proportion import binom_test, proportion_confint
 
-from components.gate.shares import binomial_bounds, p_value_not_above, p_value_not_below
+from components.gate.binomial import binomial_bounds, p_value_not_above, p_value_not_below
 
 
 @settings(deadline=None)

@@ -12,12 +12,12 @@ from scipy import optimize, stats
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 
-from components.gate.paired import (
+from components.gate.paired_statistics import (
     EXACT_ITEMS,
     Changes,
     detectable_loss,
+    enough_items,
     holm,
-    items_to_settle,
     loss_p_value,
     lower_bound,
     restricted_better,
@@ -161,7 +161,7 @@ def test_more_agreeing_items_make_a_smaller_loss_detectable(seen: Changes, extra
 @settings(deadline=None)
 @given(changes())
 def test_an_open_verdict_asks_for_more_items_than_it_had(seen: Changes) -> None:
-    assert items_to_settle(seen, 0.03, 0.05) > seen.items
+    assert enough_items(seen, 0.03, 0.05) > seen.items
 
 
 @settings(deadline=None)

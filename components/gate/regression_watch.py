@@ -15,9 +15,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from components.gate import anytime
+from components.gate.answer_pairs import Comparison, count_changes
 from components.gate.comparison import missing, paired_verdict
-from components.gate.paired import Changes
-from components.gate.pairing import Comparison, count_changes
+from components.gate.paired_statistics import Changes
 from components.gate.verdicts import Answers, Outcome, Rules, Verdict
 
 Version = tuple[str, Mapping[str, Answers]]
@@ -86,7 +86,10 @@ def look(
     changes = count_changes(comparison)
     if not isinstance(changes, Changes):
         return missing(comparison, changes)
-    lower, upper = anytime.lower_bound(changes, alpha), anytime.upper_bound(changes, alpha)
+    lower, upper = (
+        anytime.lower_bound(changes, alpha),
+        anytime.upper_bound(changes, alpha),
+    )
     real = anytime.shows_loss(changes, alpha)
     return paired_verdict(
         comparison, changes, (max(lower, 0.0) if real else lower, upper), real, alpha

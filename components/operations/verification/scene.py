@@ -53,7 +53,7 @@ class Scene:
         return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
 
 
-Check = Callable[[Scene], Iterator[Found]]
+AuditCheck = Callable[[Scene], Iterator[Found]]
 
 
 def open_scene(ws: Workspace, deep: bool) -> Scene:
@@ -75,7 +75,7 @@ def open_scene(ws: Workspace, deep: bool) -> Scene:
     return Scene(ws, deep, tuple(events), rows[-1].hash if rows else None, tuple(unread))
 
 
-def guarded(name: str, check: Check, scene: Scene) -> Iterator[Found]:
+def guarded(name: str, check: AuditCheck, scene: Scene) -> Iterator[Found]:
     """Run one check; what keeps it from looking on is a finding, and no other check's loss."""
     try:
         yield from check(scene)

@@ -24,7 +24,7 @@ EXACT_ITEMS = 60
 limit of the score statistic is within about a point of the nominal level."""
 
 POWER = 0.8
-"""Chance of being noticed that `detectable_loss` and `items_to_settle` ask for."""
+"""Chance of being noticed that `detectable_loss` and `enough_items` ask for."""
 
 _NUISANCE_POINTS = 40
 _STEPS = 22
@@ -152,7 +152,7 @@ def detectable_loss(changes: Changes, alpha: float) -> float:
     return outside
 
 
-def items_to_settle(changes: Changes, margin: float, alpha: float) -> int:
+def enough_items(changes: Changes, margin: float, alpha: float) -> int:
     """Return about how many items would settle an open verdict, were the rates as observed.
 
     A loss below `margin` needs its upper bound below the margin, a larger one its lower
