@@ -1,4 +1,4 @@
-# One environment, made once from requirements.lock; `make help` lists the rest.
+# One environment, created once from requirements.lock; `make help` lists the rest.
 PYTHON ?= python3
 ARGS ?=
 BIN := .venv/bin
@@ -7,49 +7,49 @@ READY := .venv/ready
 .DEFAULT_GOAL := help
 .PHONY: help demo test check reproduce bench-speed bench-gate bench-faults docs clean
 
-help: ## show this
+help: ## show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo 'More words for the command go into ARGS: make test ARGS="-m slow -k lora"'
+	@echo 'Pass more arguments with ARGS: make test ARGS="-m slow -k lora"'
 
-demo: $(READY) ## four real domains, one after the other, through the whole pipeline
+demo: $(READY) ## run four real domains through the whole pipeline
 	@$(BIN)/ratchet demo $(ARGS)
 
-test: $(READY) ## every test but the slow ones
+test: $(READY) ## run all tests except the slow ones
 	@$(BIN)/python -m pytest $(ARGS)
 
-check: $(READY) ## lint, format, types, walls, generated docs
+check: $(READY) ## check lint, format, types, imports and generated docs
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python docs/reference.py --check
 
-reproduce: $(READY) ## run the frozen reference stream; its numbers must be those of dvc.lock
+reproduce: $(READY) ## run the frozen reference stream and compare with dvc.lock
 	@PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro -f -q
 	@git diff --exit-code dvc.lock data/reference/numbers.json && echo "The numbers reproduce."
 
-bench-speed: $(READY) ## measure what docs/speed.md says; leave the machine alone for an hour
+bench-speed: $(READY) ## repeat the measurements in docs/speed.md; takes an hour on an idle machine
 	@$(BIN)/python -m tests.speed $(ARGS)
 
-bench-gate: $(READY) ## measure what docs/gate.md says
+bench-gate: $(READY) ## repeat the measurements in docs/gate.md
 	@$(BIN)/python -m tests.gatebench $(ARGS)
 
-bench-faults: $(READY) ## random commands under random faults; ARGS="--seeds 1-8 --minutes 30"
+bench-faults: $(READY) ## run random commands under random faults; ARGS="--seeds 1-8 --minutes 30"
 	@$(BIN)/python -m tests.faults $(ARGS)
 
-docs: $(READY) ## write docs/cli.md and docs/events.md from the code
+docs: $(READY) ## generate docs/cli.md and docs/events.md from the code
 	@$(BIN)/python docs/reference.py
 
-clean: ## remove what make made; data/ and mlruns/ stay
+clean: ## remove what make created, but not data/ and mlruns/
 	@rm -rf .venv .cache .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	@rm -rf build dist *.egg-info
 	@find components flows tests docs -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# setuptools comes with the lock, so building our own package needs no second download.
+# setuptools is in the lock file, so building our own package needs no second download.
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	  echo 'Ratchet needs Python 3.11 or later. Name one: make PYTHON=python3.11 ...' >&2; exit 1; }
-	@echo 'Installing requirements.lock into .venv (once, some minutes; log: .venv/install.log)'
+	  echo 'Ratchet needs Python 3.11 or later. Set one: make PYTHON=python3.11 ...' >&2; exit 1; }
+	@echo 'Installing requirements.lock into .venv (once, takes a few minutes; log: .venv/install.log)'
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install -qq --progress-bar off --disable-pip-version-check --log .venv/install.log \
 	  -r requirements.lock

@@ -52,7 +52,7 @@ def read_bytes(path: Path, limit: int = -1) -> bytes:
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(errno.EINVAL, "it is no regular file", str(path))
+            raise OSError(errno.EINVAL, "it is not a regular file", str(path))
         return file.read(limit)
 
 
@@ -148,7 +148,7 @@ def files_below(top: Path, deepest: int) -> Iterator[tuple[Path, str | None]]:
             if not entry.is_dir(follow_symlinks=False):
                 yield folder / entry.name, None
             elif depth == deepest:
-                yield folder / entry.name, f"it lies in more than {deepest} folders"
+                yield folder / entry.name, f"it is more than {deepest} folders deep"
             else:
                 folders.append((folder / entry.name, depth + 1))
 

@@ -63,7 +63,7 @@ class Identity:
         if self.key is not None and len(self.key) < MIN_KEY_BYTES:
             raise ConfigError(
                 f"The key of an identity has {len(self.key)} bytes.",
-                f"Give it {MIN_KEY_BYTES} random ones or more: a short key can be guessed.",
+                f"Use at least {MIN_KEY_BYTES} random bytes: a short key can be guessed.",
             )
 
     @property

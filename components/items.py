@@ -90,7 +90,7 @@ def read_items(path: Path, identity: Identity = PLAIN) -> list[Item]:
             items.append(from_json(json.loads(line), identity))
         except (ValueError, LookupError, TypeError, AttributeError):
             raise Corrupted(
-                f"{path}, line {number}: not an item any more.",
+                f"{path}, line {number}: no longer a valid item.",
                 "Restore the file (`dvc checkout`), then run the same command again.",
             ) from None
     return items

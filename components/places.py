@@ -34,5 +34,5 @@ def place(root: Path, text: str) -> Path | str:
         return root / text if scheme(text) is None else text
     host, slash, folder = text[len("file://") :].partition("/")
     if host not in ("", "localhost") or not slash:
-        raise ValueError("should be file:/// and the whole path, or the path alone")
+        raise ValueError("should be file:/// and the full path, or just the path")
     return Path(slash + unquote(folder))

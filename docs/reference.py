@@ -27,14 +27,14 @@ Written by `make docs` from the classes in `components/ledger/events`; do not ed
 
 Every event has a number, a time, a kind, a payload, and the hash that chains it to the one
 before. The payload is JSON: the fields below; `actor`, who caused the event (`pipeline`, or
-`user@host` for what a person's command does; older events do not say); and `schema`, where the
-kind's schema is above 1. A field that is null by default is left out where it is null.
+`user@host` for a person's command; older events do not have it); and `schema`, if the
+kind's schema is above 1. A field that is null by default is left out if it is null.
 
-Readers are tables of the ledger (projections) or modules of `components`. Besides, `ratchet audit
-verify` reads every event, and holds every document and quarantine entry to what an event says of
-it. An event that *opens* an intent stays in `open_intents` until one with the same `key` *closes*
-it. Types are Python's; a `Mark` is a file's size and SHA-256, of a stored file its path and MD5
-besides; a `Row` is an item's digest, its near-duplicate key and its task.
+Readers are tables of the ledger (projections) or modules of `components`. In addition, `ratchet
+audit verify` reads every event and checks every document and quarantine entry against its event.
+An event that *opens* an intent stays in `open_intents` until one with the same `key` *closes* it.
+Types are Python's; a `Mark` is a file's size and SHA-256, and for a stored file also its path and
+MD5; a `Row` is an item's digest, its near-duplicate key and its task.
 """
 
 

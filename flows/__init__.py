@@ -1,4 +1,4 @@
-"""Order, retries and visibility, by Prefect; what is done stands in `components`.
+"""Order, retries and visibility, with Prefect; the work itself is in `components`.
 
 Promise: no telemetry (law 10). Prefect reads these when it is imported; what the user has
 set stays.

@@ -1,7 +1,7 @@
-"""The whole story on real data, through the very flows that a user runs.
+"""The whole pipeline on real data, through the same flows that a user runs.
 
-Concept: a folder of its own, made anew each time; the scenes come from `components.demo`.
-Nothing is scripted but which rows arrive when: every outcome is the gate's.
+Concept: a separate folder, recreated each time; the scenes come from `components.demo`. Only the
+order of the rows is scripted: every outcome is the gate's.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def run_demo(
     _write_settings(root, sources.base, seed)
     found_root(root)
     ws = open_workspace(root, progress=progress)
-    say(f"The stream: {len(stream.scenes)} scenes of real sentences, in {root}.")
+    say(f"The stream: {len(stream.scenes)} scenes with real sentences, in {root}.")
     with session.showing(progress):
         told = [
             row
@@ -66,11 +66,12 @@ def _fresh_root(folder: Path) -> Path:
     root = folder.resolve()
     if root.exists() and any(root.iterdir()) and not (root / MARKER).exists():
         raise ConfigError(
-            f"{root} is not empty, and no demo made it.", "Name another one with --folder."
+            f"{root} is not empty, and was not created by the demo.",
+            "Choose another one with --folder.",
         )
     shutil.rmtree(root, ignore_errors=True)
     root.mkdir(parents=True)
-    (root / MARKER).write_text("Made by `ratchet demo`, which makes it anew each time.\n")
+    (root / MARKER).write_text("Made by `ratchet demo`, which recreates it each time.\n")
     return root
 
 

@@ -1,8 +1,8 @@
 """Prefect's home inside a root: how much of it is kept.
 
-Concept: the ledger is the trail; Prefect's database only shows what ran lately. Its newest flow
-runs stay, older ones go with their task runs, so that the file stops growing. A home that the
-user named, or a server of one's own, is nobody's to prune but theirs.
+Concept: the ledger is the audit log; Prefect's database only shows recent runs. Its newest flow
+runs stay, older ones go with their task runs, so that the file stops growing. A home or a server
+that the user configured is never pruned.
 """
 
 from __future__ import annotations

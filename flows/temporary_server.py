@@ -51,7 +51,7 @@ def reach_api() -> None:
     else:
         raise Retryable(
             f"Prefect at {url or 'its temporary server'} does not answer: {error}.",
-            "Start it (`prefect server start`), or unset PREFECT_API_URL to do without.",
+            "Start it (`prefect server start`), or unset PREFECT_API_URL to run without it.",
         )
 
 
@@ -125,5 +125,5 @@ def passing() -> Iterator[None]:
     except (TransportError, PrefectHTTPStatusError) as error:
         raise Retryable(
             f"Prefect's API failed: {' '.join(str(error).split()) or type(error).__name__}.",
-            "Start it (`prefect server start`), or unset PREFECT_API_URL to do without.",
+            "Start it (`prefect server start`), or unset PREFECT_API_URL to run without it.",
         ) from error

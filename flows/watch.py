@@ -1,4 +1,4 @@
-"""Look at the champion again; go back by itself when an earlier task regressed."""
+"""Examine the champion again; roll back automatically if an earlier task regressed."""
 
 from __future__ import annotations
 

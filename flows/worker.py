@@ -1,10 +1,10 @@
-"""A resident worker: takes what arrives, runs it, and waits for more.
+"""A long-running worker: processes new files and waits for more.
 
-Concept: libraries, base model and Prefect's API are paid for once in its life; each batch is
-the same flow run as under `ratchet intake`, and the settings are read anew for each.
+Concept: libraries, base model and Prefect's API are loaded once; each batch is the same flow run
+as with `ratchet intake`, and the settings are read again for each.
 
-Promise: it is stopped between two batches, never inside one. A passing fault is told and
-waited out; any other ends the worker, with the queue as it stands.
+Promise: it stops between two batches, never inside one. Transient errors are reported and
+retried; any other error ends the worker and leaves the queue as it is.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ its facts."""
 class Pace:
     """How often, in seconds.
 
-    every: between two looks for arrivals. watch_every: between two looks at the champion.
-    idle_exit: how long it stays with nothing to do. None is never, and for ever.
+    every: between two scans for new files. watch_every: between two runs of `watch`; None: never.
+    idle_exit: how long to stay without work; None: forever.
     """
 
     every: float

@@ -44,7 +44,7 @@ def test_a_folder_of_another_machine_is_refused(text: str) -> None:
 
 
 def test_a_password_is_no_setting() -> None:
-    with pytest.raises(ConfigError, match=r"`data.remote`.*name no password"):
+    with pytest.raises(ConfigError, match=r"`data.remote`.*not contain a password"):
         parse_settings({"data": {"remote": "ssh://me:secret@example.org/x"}}, "params.yaml")
     parse_settings({"data": {"remote": "ssh://me@example.org/a:b@c"}}, "params.yaml")
 

@@ -38,16 +38,16 @@ def test_the_file_that_comes_with_ratchet_spells_out_every_default() -> None:
 
 ILLEGAL = {
     # text: every one of these must stand in the message
-    "trainign: {}": ["unknown setting `trainign`", "legal here: seed, model", "training"],
+    "trainign: {}": ["unknown setting `trainign`", "allowed here: seed, model", "training"],
     "data: {labls: open}": ["unknown setting `data.labls` ('open')", "labels", "min_rows"],
     "model: {1: 2}": ["`model.1`", "keys should be strings"],
     "1: 2": ["`1` is 1", "keys should be strings"],
-    "model: 3": ["`model` is 3", "legal here: name, base, base_digest, max_tokens"],
+    "model: 3": ["`model` is 3", "allowed here: name, base, base_digest, max_tokens"],
     "seed: -1": ["`seed` is -1", "greater than or equal to 0"],
     "seed: null": ["`seed` is None", "valid integer"],
     "training: {epochs: x}": ["`training.epochs` is 'x'", "valid integer"],
     "training: {epochs: 1.5}": ["`training.epochs` is 1.5", "valid integer"],
-    "training: {epochs: yes}": ["`training.epochs` is True", "YAML reads yes"],
+    "training: {epochs: yes}": ["`training.epochs` is True", "YAML also reads yes"],
     "training: {device: gpu}": ["`training.device` is 'gpu'", "'auto', 'cpu' or 'cuda'"],
     "drift: {policy: maybe}": ["`drift.policy` is 'maybe'", "'ignore', 'note', 'hold' or 'reject'"],
     "drift: {policies: {psi: note}}": [
@@ -58,7 +58,10 @@ ILLEGAL = {
         "`drift.policies.labels` is 'maybe'",
         "'ignore', 'note', 'hold' or 'reject'",
     ],
-    "drift: {policies: hold}": ["`drift.policies` is 'hold'", "legal here: domain_classifier, mmd"],
+    "drift: {policies: hold}": [
+        "`drift.policies` is 'hold'",
+        "allowed here: domain_classifier, mmd",
+    ],
     "adapter: {layers: some}": [
         "`adapter.layers` is 'some'",
         "'all' or 'auto', or",
@@ -95,14 +98,14 @@ ILLEGAL = {
     "trainign:": ["unknown setting `trainign`"],
     "strategy: {replay_ratio: .nan}": ["`strategy.replay_ratio` is nan"],
     # sections that `method` chooses
-    "strategy: 3": ["`strategy` is 3", "legal here: method, update_share, replay_ratio"],
+    "strategy: 3": ["`strategy` is 3", "allowed here: method, update_share, replay_ratio"],
     "strategy: {method: ewc}": ["`strategy.method` is 'ewc'", "should be 'replay' or 'none'"],
     "strategy: {method: null}": ["`strategy.method` is None", "'replay' or 'none'"],
     "strategy: {method: [none]}": ["`strategy.method` is ['none']", "'replay' or 'none'"],
     "adapter: {method: dora, rank: 4}": ["`adapter.method` is 'dora'", "'lora'"],
     "strategy: {metod: none}": ["unknown setting `strategy.metod` ('none')", "memory_items"],
     "strategy: {method: none, ewc: 1}": [
-        "unknown setting `strategy.ewc` (1): legal here: method, update_share."
+        "unknown setting `strategy.ewc` (1): allowed here: method, update_share."
     ],
     "strategy: {method: none, update_share: 2}": ["`strategy.update_share` is 2", "equal to 1"],
     "strategy: {parent_mix: 0.5, update_share: 0.5}": [
@@ -116,14 +119,14 @@ ILLEGAL = {
     "data: {min_rows: 9, max_rows: 3}": ["min_rows (9) is above max_rows (3)"],
     "data: {min_text_chars: 9, max_text_chars: 3}": ["min_text_chars (9) is above"],
     "data: {min_labels: 3, labels: [a, b]}": ["min_labels (3) is above", "labels (2)"],
-    "data: {labels: [a, b, a]}": ["labels names one twice"],
-    "data: {slice_columns: [text]}": ["slice_columns may name no column twice"],
+    "data: {labels: [a, b, a]}": ["labels lists one twice"],
+    "data: {slice_columns: [text]}": ["slice_columns must not repeat a column"],
     "data: {text_column: x, label_column: x}": ["can't share a column", "'x', 'x', 'task'"],
     "gate: {margin_points: 7}": ["margin_points (7.0) is above anchor_margin_points (6.0)"],
     # no YAML that Ratchet reads
-    "seed: 1\nseed: 2": ["line 2", "the key `seed` stands twice"],
-    "data:\n  min_rows: 5\n  min_rows: 6": ["line 3", "the key `min_rows` stands twice"],
-    "data: {}\nseed: 1\ndata: {}": ["the key `data` stands twice"],
+    "seed: 1\nseed: 2": ["line 2", "the key `seed` occurs twice"],
+    "data:\n  min_rows: 5\n  min_rows: 6": ["line 3", "the key `min_rows` occurs twice"],
+    "data: {}\nseed: 1\ndata: {}": ["the key `data` occurs twice"],
     "? [a]\n: 1": ["unhashable key"],
     "a: [": ["cannot be read", "line 1"],
     "--- {}\n--- {}": ["cannot be read", "single document"],
@@ -210,7 +213,7 @@ def test_the_name_of_a_task_has_one_unicode_form() -> None:
     read = parse_settings({"data": {"tasks": [split]}, "gate": floors}, "here")
     assert read.data.tasks == [composed]
     assert read.gate.checks.floors.percent == {composed: 80}
-    with pytest.raises(ConfigError, match="tasks names one twice"):
+    with pytest.raises(ConfigError, match="tasks lists one twice"):
         parse_settings({"data": {"tasks": [split, composed]}}, "here")
     floors["checks"]["floors"]["percent"] = {split: 80, composed: 90}
     with pytest.raises(ConfigError, match="names a task twice"):

@@ -153,5 +153,5 @@ def test_aliases_are_read_within_the_bounds() -> None:
 
 def test_a_pipe_in_its_place_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "params.yaml")
-    with pytest.raises(ConfigError, match="no regular file"):
+    with pytest.raises(ConfigError, match="not a regular file"):
         load_settings(tmp_path / "params.yaml")

@@ -1,7 +1,7 @@
-"""What may stand on the command line where a number or a batch is asked for.
+"""Argument types of the command line: numbers, batch prefixes and texts.
 
-Promise: a value that no command can work with (NaN, infinity, a number that no database holds,
-an empty prefix) is a slip of usage and ends with 2, before anything is opened.
+Promise: a value that no command can use (NaN, infinity, a number too large for the database,
+an empty prefix) is a usage error with exit code 2, before anything is opened.
 """
 
 from __future__ import annotations
@@ -39,17 +39,17 @@ class BatchPrefix(click.ParamType[str]):
         prefix = str(value).lower()
         if not re.fullmatch(r"[0-9a-f]{1,64}", prefix):
             said = repr(prefix if len(prefix) < 100 else f"{prefix[:100]}…")
-            self.fail(f"{said} is not the beginning of a batch (1 to 64 of 0-9, a-f).", param, ctx)
+            self.fail(f"{said} is not a batch prefix (1 to 64 of 0-9, a-f).", param, ctx)
         return prefix
 
 
 class Words(click.ParamType[str]):
-    """Text that says something."""
+    """Text that is not blank."""
 
     name = "text"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the text as it is."""
+        """Return the text unchanged."""
         if not str(value).strip():
             self.fail("it is empty.", param, ctx)
         return str(value)
@@ -60,5 +60,5 @@ SEED = click.IntRange(0, LARGEST)
 
 
 def seconds(least: float) -> Number:
-    """Return the type of a pause: from `least` seconds to a year."""
+    """Return an argument type for durations: from `least` seconds to a year."""
     return Number(least, YEAR_SECONDS)

@@ -1,4 +1,4 @@
-"""Commands that read the trail: `history`, `version explain` and `audit verify`."""
+"""Commands that read the record: `history`, `version` and `audit verify`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def register(group: click.Group) -> None:
 @json_option
 @pass_root
 def history(context: Context, as_json: bool) -> None:
-    """Show every move of the champion, from the ledger alone."""
+    """Show every change of champion, as recorded in the ledger."""
     from components.ledger import views
 
     ws = context.open()
@@ -37,7 +37,7 @@ def history(context: Context, as_json: bool) -> None:
 
     def show() -> None:
         if not moves:
-            echo("Nothing was promoted yet.")
+            echo("Nothing has been promoted yet.")
             return
         rows = [(m["time"][:19], m["version"], m["how"], m["reason"]) for m in moves]
         table(["time (UTC)", "version", "how", "why"], rows)
@@ -47,7 +47,7 @@ def history(context: Context, as_json: bool) -> None:
 
 @click.group()
 def version() -> None:
-    """Registered versions: what each one is, and why."""
+    """List and explain registered versions."""
 
 
 @version.command()
@@ -55,7 +55,7 @@ def version() -> None:
 @json_option
 @pass_root
 def explain(context: Context, number: int, as_json: bool) -> None:
-    """Say why version NUMBER was promoted, held or refused, in words and numbers."""
+    """Explain why version NUMBER was promoted, held or rejected."""
     from components.operations.explanation import explain as find
 
     value = find(context.open(), number)
@@ -66,7 +66,7 @@ def explain(context: Context, number: int, as_json: bool) -> None:
 @json_option
 @pass_root
 def list_versions(context: Context, as_json: bool) -> None:
-    """Show all versions, oldest first."""
+    """List all versions, oldest first."""
     from components.ledger import views
 
     ws = context.open()
@@ -88,21 +88,21 @@ def list_versions(context: Context, as_json: bool) -> None:
 
 @click.group()
 def audit() -> None:
-    """The trail that auditors read."""
+    """Verify the audit log and all recorded data."""
 
 
 @audit.command()
-@click.option("--deep", is_flag=True, help="Read every byte, and give every kept answer again.")
+@click.option("--deep", is_flag=True, help="Read every byte and recompute every stored answer.")
 @json_option
 @pass_root
 def verify(context: Context, deep: bool, as_json: bool) -> None:
-    """Prove every byte that decides or serves against the ledger.
+    """Verify the audit log: check all recorded data against the ledger.
 
-    Checks the ledger (each event, what follows from them), documents, settings, batches, exams,
-    their copies, quarantine, bundles, kept answers, the base and MLflow. The default takes
-    seconds and says what it did not look at; --deep looks at all of it.
-    Ends with 0 when all holds, with 4 when something was changed, and with 3 when only
-    params.yaml was, since a command ran last.
+    Checks the ledger (every event and the tables derived from them), documents, settings,
+    batches, exams and their copies, quarantine, bundles, stored answers, the base and MLflow.
+    The default takes seconds and lists what it did not check; --deep checks everything.
+    Exits with 0 if everything matches, 4 if something was changed, and 3 if only params.yaml
+    was changed since the last command.
     """
     from components.operations.verification import UNPROVABLE, verify
     from components.operations.verification.report_text import conclusion, lines
@@ -131,7 +131,7 @@ def _show(value: dict[str, Any]) -> None:
     if value["batch"]:
         echo(f"Batch {value['batch'][:12]} ({value['source']})")
     else:
-        echo(f"Origin: {value['origin']}; no batch brought it.")
+        echo(f"Origin: {value['origin']}, not a batch.")
     echo("", value["headline"])
     for reason in value["reasons"]:
         if reason not in value["headline"]:
@@ -149,7 +149,7 @@ def _show(value: dict[str, Any]) -> None:
         [_row(verdict) for verdict in shown],
     )
     if passed:
-        echo(f"{passed:,} more labels and slices passed; --json shows them.")
+        echo(f"{passed:,} more labels and slices passed; --json lists them.")
     echo(f"evidence {value['evidence']}", f"bundle   {value['bundle']}")
     echo(f"frozen   {value['frozen']}", f"report   {value['report']}")
 

@@ -1,4 +1,4 @@
-"""Commands that keep a root safe: `backup` and `restore`."""
+"""The commands `backup` and `restore`."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def register(group: click.Group) -> None:
 @json_option
 @pass_root
 def backup(context: Context, target: Path, as_json: bool) -> None:
-    """Copy the whole root to TARGET, a new folder or .tar file.
+    """Back up the whole root to TARGET, a new folder or .tar file.
 
-    A running worker waits between two batches meanwhile. Note the digest that is printed
-    somewhere else: with it, nobody can exchange the backup unseen.
+    A running worker pauses between two batches until the backup is done. Store the printed
+    digest elsewhere: it shows whether the backup was replaced.
     """
     from components.operations.backup import back_up
 
@@ -56,10 +56,10 @@ def backup(context: Context, target: Path, as_json: bool) -> None:
 @json_option
 @pass_root
 def restore(context: Context, backup: Path, folder: Path, as_json: bool) -> None:
-    """Make FOLDER a root from BACKUP; it must be new or empty.
+    """Restore BACKUP into FOLDER, which must be new or empty.
 
-    Every file and the ledger are verified before FOLDER appears. It may be on another path or
-    machine than the root that was backed up. Ends with 4 where the backup is damaged.
+    Every file and the ledger are verified before FOLDER is created. Its path and machine may
+    differ from those of the original root. Exits with 4 if the backup is damaged.
     """
     from components.operations.restore import restore as make
 
@@ -84,4 +84,4 @@ def _where(champion: int | None, head: Head) -> str:
 def _show_left(left: list[Left]) -> None:
     for each in left:
         digest = f" (digest {each.sha256})" if each.sha256 else ""
-        echo(f"Not included: {each.what}, since {each.why}{digest}.")
+        echo(f"Not included: {each.what} ({each.why}){digest}.")

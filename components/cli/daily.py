@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from components.ledger.views import Arrival
 
 NEWEST = 25
-"""How many batches `ratchet status` shows unasked."""
+"""How many batches `ratchet status` shows by default."""
 
 EXIT_CODES = {"promoted": 0, "held": 3, "queued": 3, "running": 3}
-"""Exit code by what became of a batch; whatever is not here ends with 1."""
+"""Exit code by outcome of a batch; every other outcome exits with 1."""
 
 
 def register(group: click.Group) -> None:
@@ -32,21 +32,21 @@ def register(group: click.Group) -> None:
 
 @click.command()
 @click.argument("folder", required=False, type=click.Path(file_okay=False, path_type=Path))
-@click.option("--shared", is_flag=True, help="Leave the rights of what is made to the umask.")
+@click.option("--shared", is_flag=True, help="Use the umask for the permissions of new files.")
 @pass_root
 def init(context: Context, folder: Path | None, shared: bool) -> None:
-    """Make a fresh root with params.yaml, here or in FOLDER.
+    """Create a new root with params.yaml, here or in FOLDER.
 
-    What is there already stays as it is. What is made is for you alone (0700), unless --shared
+    Existing files are left as they are. New files are private to you (0700) unless --shared
     is given.
     """
     from components.workspace.new_root import found_root
 
     root = (folder or context.root).resolve()
     made = found_root(root, shared=shared)
-    what = f"Made {', '.join(made)} in {root}." if made else f"{root} is a root already."
+    what = f"Created {', '.join(made)} in {root}." if made else f"{root} is already a root."
     if made and not shared:
-        what += " Only you may read what was made; `chmod` or --shared lets others."
+        what += " Only you can read these files; use `chmod` or --shared to give others access."
     echo(what, "Next: edit params.yaml, then `ratchet run batch.jsonl --task NAME`.")
 
 
@@ -55,16 +55,16 @@ def init(context: Context, folder: Path | None, shared: bool) -> None:
 @click.option(
     "--task",
     type=Words(),
-    help="Task of rows that name none.  [default: its folder in data/incoming, or `default`]",
+    help="Task of rows without a task.  [default: the folder in data/incoming, or `default`]",
 )
 @json_option
 @pass_root
 def run(context: Context, batch: Path, task: str | None, as_json: bool) -> None:
-    """Take BATCH in and run it, from validation to promotion.
+    """Run BATCH through the pipeline and decide on promotion.
 
-    It is validated, trained on, examined and registered; then it is promoted, held or
-    refused. What waits in the inbox before it is run first. Ends with 0 when promoted, 1
-    when refused or rejected, 3 when held.
+    The batch is validated, trained on, examined and registered; the result is promoted, held
+    or rejected. Batches already in the inbox run first. Exits with 0 if promoted, 1 if refused
+    or rejected, 3 if held.
     """
     from components.pipeline import arrival, preparation
 
@@ -97,10 +97,10 @@ def run(context: Context, batch: Path, task: str | None, as_json: bool) -> None:
 @json_option
 @pass_root
 def intake(context: Context, as_json: bool) -> None:
-    """Take in everything under data/incoming and run the inbox.
+    """Pick up everything in data/incoming and run the inbox.
 
-    The oldest comes first. A folder in data/incoming names the task. Ends with 0; a refused
-    or held batch does not stop the ones behind it (see `ratchet status`).
+    The oldest file goes first. A subfolder of data/incoming names the task. Exits with 0: a
+    refused or held batch does not stop the batches after it (see `ratchet status`).
     """
     from components.ledger import views
     from components.pipeline.incoming import take_incoming
@@ -129,13 +129,13 @@ def intake(context: Context, as_json: bool) -> None:
 
 
 @click.command("status")
-@click.option("--all", "show_all", is_flag=True, help="Show every batch ever seen.")
+@click.option("--all", "show_all", is_flag=True, help="Show every batch, not only recent ones.")
 @json_option
 @pass_root
 def show_status(context: Context, show_all: bool, as_json: bool) -> None:
-    """Show the champion, the inbox and what waits for a person.
+    """Show the champion, the inbox and what needs a person.
 
-    Of many batches the last ones are shown, and the last that wait; --json lists all.
+    Shows the most recent batches and the most recent waiting ones; --json lists all.
     """
     from components.ledger import views
     from components.pipeline.incoming import look
@@ -165,7 +165,7 @@ def show_status(context: Context, show_all: bool, as_json: bool) -> None:
         exam_list = ", ".join(f"{exam} ({n} items)" for exam, n in exams.items())
         echo(f"Exams: {exam_list or 'none yet'}")
         for name, each in value["chosen"].items():
-            echo(f"{name}: auto, found to be {each['value']}: {each['why']}.")
+            echo(f"{name}: auto, chosen as {each['value']}: {each['why']}.")
         shown = inbox if show_all else _worth_showing(inbox)
         rows = [
             (a.batch[:12], a.source, a.task, a.status, a.version, _shorten(a.reason)) for a in shown
@@ -173,13 +173,13 @@ def show_status(context: Context, show_all: bool, as_json: bool) -> None:
         if rows:
             table(["batch", "file", "task", "status", "version", "why"], rows)
             if len(shown) < len(inbox):
-                echo(f"{len(inbox) - len(shown)} earlier ones: `ratchet status --all`.")
+                echo(f"{len(inbox) - len(shown)} earlier batches: `ratchet status --all`.")
         else:
             echo("The inbox is empty: `ratchet run batch.jsonl --task NAME`.")
         if value["older"]:
             echo(f"{value['older']} `ratchet reconcile` says what to do.")
         if value["interrupted"]:
-            echo("Something was interrupted: run `ratchet reconcile`.")
+            echo("An operation was interrupted: run `ratchet reconcile`.")
         show_left(value["left"])
         show_warnings(value["warnings"])
 
@@ -192,7 +192,7 @@ def show_status(context: Context, show_all: bool, as_json: bool) -> None:
 @json_option
 @pass_root
 def predict(context: Context, texts: tuple[str, ...], proba: bool, as_json: bool) -> None:
-    """Answer TEXTS, or lines of standard input, with the champion."""
+    """Classify TEXTS, or lines of standard input, with the champion."""
     from components.errors import ConfigError
     from components.ledger import views
     from components.pipeline.arrival import printable
@@ -208,7 +208,9 @@ def predict(context: Context, texts: tuple[str, ...], proba: bool, as_json: bool
     lines = texts or [line.rstrip("\n") for line in sys.stdin if line.strip()]
     asked = [printable(line) for line in lines]
     if not asked:
-        raise ConfigError("There is nothing to answer.", "Give texts, or lines on standard input.")
+        raise ConfigError(
+            "No texts were given.", "Pass texts as arguments or as lines on standard input."
+        )
     bundle = open_bundle(ws.bundles, champion.bundle)
     found = answer(ws.base, bundle, asked, placement_of(ws.settings))
     rows: list[dict[str, Any]] = [
@@ -230,7 +232,7 @@ def predict(context: Context, texts: tuple[str, ...], proba: bool, as_json: bool
 
 
 def _worth_showing(inbox: list[Arrival]) -> list[Arrival]:
-    """Return what waits and what arrived last, oldest first; not too many of either."""
+    """Return waiting and recent batches, oldest first; at most `NEWEST` of each."""
     waiting = [arrival for arrival in inbox if arrival.status in ("queued", "running", "held")]
     shown = {arrival.batch for arrival in inbox[-NEWEST:] + waiting[-NEWEST:]}
     return [arrival for arrival in inbox if arrival.batch in shown]

@@ -1,4 +1,4 @@
-"""Commands on data that is kept apart: `ratchet holdout` and `ratchet quarantine`."""
+"""Commands on holdouts and quarantine: `ratchet holdout`, `ratchet quarantine`."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ def register(group: click.Group) -> None:
 
 @click.group()
 def holdout() -> None:
-    """Items that are never trained on: the exams.
+    """Manage exams: items that are never trained on.
 
-    Every candidate must keep getting them right.
+    Every candidate must keep answering them correctly.
     """
 
 
 @holdout.command("add")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--task", type=Words(), required=True, help="The task that these items examine.")
-@click.option("--fill", is_flag=True, help="Let them join the newest exam of the task.")
+@click.option("--task", type=Words(), required=True, help="The task of these items.")
+@click.option("--fill", is_flag=True, help="Add the items to the newest exam of the task.")
 @json_option
 @pass_root
 def add(context: Context, file: Path, task: str, fill: bool, as_json: bool) -> None:
-    """Make the items of FILE an exam of a task.
+    """Add the items of FILE as an exam of a task.
 
-    A second file for the same task opens the next generation ("tweets#2"), examined by
-    itself: bring as many items as `ratchet gate plan` names. With --fill they join the newest
-    exam, which settles a verdict of too few items. Afterwards `ratchet watch` looks at the
-    champion with the new items.
+    A second file for the same task becomes a separate exam, the next generation
+    ("tweets#2"): bring as many items as `ratchet gate plan` suggests. With --fill the items
+    join the newest exam instead, to settle a verdict of too few items. Run `ratchet watch`
+    afterwards to examine the champion on the new items.
     """
     from components.operations import holdouts
 
@@ -47,7 +47,7 @@ def add(context: Context, file: Path, task: str, fill: bool, as_json: bool) -> N
         added = holdouts.add(ws, lease, file, task, fill)
 
     def show() -> None:
-        echo(f"{added.exam}: {added.items} items are held out from now on.")
+        echo(f"{added.exam}: {added.items} items are now held out.")
         left = {"broken": added.rejected, "known": added.known, "trained on": added.trained}
         if any(left.values()):
             said = ", ".join(f"{count} {why}" for why, count in left.items() if count)
@@ -61,7 +61,7 @@ def add(context: Context, file: Path, task: str, fill: bool, as_json: bool) -> N
 @json_option
 @pass_root
 def list_exams(context: Context, as_json: bool) -> None:
-    """Show every exam and how many items it has."""
+    """List all exams and their sizes."""
     from components.ledger import views
 
     ws = context.open()
@@ -80,7 +80,7 @@ def list_exams(context: Context, as_json: bool) -> None:
 
     def show() -> None:
         if not rows:
-            echo("Nothing is held out yet: `ratchet holdout add FILE --task NAME`.")
+            echo("There are no exams yet: `ratchet holdout add FILE --task NAME`.")
             return
         table(["exam", "task", "items", "used", "blocking"], [list(row.values()) for row in rows])
 
@@ -89,14 +89,14 @@ def list_exams(context: Context, as_json: bool) -> None:
 
 @click.group()
 def quarantine() -> None:
-    """What was refused, with its reason; nothing in here is lost."""
+    """Show and release what was refused; nothing is deleted."""
 
 
 @quarantine.command("list")
 @json_option
 @pass_root
 def list_quarantine(context: Context, as_json: bool) -> None:
-    """Show what is in quarantine."""
+    """List what is in quarantine."""
     from components.ledger import views
 
     ws = context.open()
@@ -110,7 +110,7 @@ def list_quarantine(context: Context, as_json: bool) -> None:
 
     def show() -> None:
         if older:
-            echo(f"{older} `ratchet reconcile` says what to do.")
+            echo(f"{older} `ratchet reconcile` explains what to do.")
         elif not rows:
             echo("Quarantine is empty.")
         if not rows:
@@ -126,7 +126,7 @@ def list_quarantine(context: Context, as_json: bool) -> None:
 @json_option
 @pass_root
 def show_quarantine(context: Context, batch: str, as_json: bool) -> None:
-    """Show one entry: why, and each refused row with its line. BATCH may be abbreviated."""
+    """Show why an entry is in quarantine, row by row. BATCH may be abbreviated."""
     from components.data.quarantine import read_rows
     from components.operations.quarantine_release import find_entry
 
@@ -159,15 +159,16 @@ def show_quarantine(context: Context, batch: str, as_json: bool) -> None:
 @click.option(
     "--task",
     type=Words(),
-    help="Task of the rows: of all of them, but in a file that could not be read of those without.",
+    help="Task of the rows; in a file that could not be read, only of rows without a task.",
 )
 @json_option
 @pass_root
 def release_quarantine(context: Context, batch: str, task: str | None, as_json: bool) -> None:
-    """Queue an entry, or a held batch, again: under today's settings, through the whole gate.
+    """Queue a quarantine entry or a held batch again.
 
-    A held batch is worth examining again after `ratchet holdout add` brought more items. One
-    that was rolled back trains to the same barred bundle unless holdouts or champion changed.
+    It runs with the current settings and passes the whole gate. Release a held batch after
+    adding items with `ratchet holdout add`. A batch that was rolled back trains to the same
+    barred bundle unless the holdouts or the champion have changed.
     """
     from components.operations.quarantine_release import release_any
 
@@ -177,5 +178,5 @@ def release_quarantine(context: Context, batch: str, task: str | None, as_json: 
     facts(
         as_json,
         asdict(released),
-        lambda: echo(f"Batch {released.batch[:12]} waits in the inbox.", "next: ratchet intake"),
+        lambda: echo(f"Batch {released.batch[:12]} is in the inbox.", "next: ratchet intake"),
     )

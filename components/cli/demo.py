@@ -1,4 +1,4 @@
-"""The command `ratchet demo`: the whole story on real data, told while it happens."""
+"""The command `ratchet demo`: the whole pipeline on real data, explained as it runs."""
 
 from __future__ import annotations
 
@@ -23,19 +23,25 @@ def register(group: click.Group) -> None:
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("demo"),
     show_default=True,
-    help="The demo's own root; made anew each time.",
+    help="Root folder of the demo; it is recreated each time.",
 )
-@click.option("--base", type=click.Path(exists=True, path_type=Path), help="A local MiniLM folder.")
 @click.option(
-    "--seed", type=SEED, default=0, show_default=True, help="Decides which sentence goes where."
+    "--base", type=click.Path(exists=True, path_type=Path), help="Local folder with MiniLM."
+)
+@click.option(
+    "--seed",
+    type=SEED,
+    default=0,
+    show_default=True,
+    help="Decides which sentences go into which batch.",
 )
 @json_option
 def demo(folder: Path, base: Path | None, seed: int, as_json: bool) -> None:
-    """Tell the whole story on real data, in a root of its own.
+    """Show the whole pipeline on real data, in a separate root.
 
-    Promotions, refusals, poison and a late regression: four domains of rated sentences
-    arrive one after the other. Which sentences come when is set; everything that follows is
-    decided by the gate. Takes some minutes on two cores.
+    Four domains of rated sentences arrive one after the other, with promotions, refusals, a
+    poisoned batch and a late regression. The order of the batches is fixed; everything else is
+    decided by the gate. Takes a few minutes on two cores.
     """
     own_prefect_home(folder)
 
@@ -55,12 +61,12 @@ def _show(result: dict[str, Any]) -> None:
     table(
         ["batch", "task", "what happened", "why"],
         [(row["name"], row["task"], row["what"], row["why"]) for row in result["told"]],
-        title=f"The story, in {result['seconds']} seconds",
+        title=f"The demo, in {result['seconds']} seconds",
     )
     root = Path(result["root"])
     shown = root.relative_to(Path.cwd()) if root.is_relative_to(Path.cwd()) else root
     echo(f"Version {result['champion']} is champion.", "")
-    echo(f"Reports, one page a batch:  {shown / 'mlruns' / 'reports'}")
+    echo(f"Reports, one page per batch:  {shown / 'mlruns' / 'reports'}")
     for name, page in result["reports"].items():
         echo(f"  {name:<26}{Path(page).name}")
     command = f"ratchet --root {shown}"
@@ -68,7 +74,7 @@ def _show(result: dict[str, Any]) -> None:
         "",
         "Look around (after `source .venv/bin/activate`):",
         f"  {command} status",
-        f"  {command} version explain {result['rejected'] or 1}    # why the poison was refused",
+        f"  {command} version explain {result['rejected'] or 1}  # why the poison was rejected",
         f"  {command} history",
         f"  {command} audit verify",
         f'  {command} predict "what a lovely day"',

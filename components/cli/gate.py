@@ -1,4 +1,4 @@
-"""Commands about the gate itself: `gate plan` and `gate replay`."""
+"""The commands `gate plan` and `gate replay`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def register(group: click.Group) -> None:
 
 @click.group()
 def gate() -> None:
-    """What the gate can tell, and what it decided, decided again."""
+    """Plan exam sizes and replay past decisions."""
 
 
 @gate.command()
@@ -30,15 +30,15 @@ def gate() -> None:
 @click.option(
     "--churn",
     type=Number(0, 1, min_open=True),
-    help="Share of answers that an update changes.  [default: what was observed]",
+    help="Share of answers that an update changes.  [default: as observed]",
 )
 @json_option
 @pass_root
 def plan(context: Context, margin: float | None, churn: float | None, as_json: bool) -> None:
-    """Say which losses the exams can notice, and what would become of updates.
+    """Show which losses the exams can detect, and predict what happens to updates.
 
-    An exam that is too small holds good updates for a person. This says how many items each
-    one needs so that 4 of 5 harmless updates are promoted.
+    If an exam is too small, good updates are held for a person. This shows how many items
+    each exam needs so that 4 of 5 harmless updates are promoted.
     """
     from components.operations.planning import plan as find
 
@@ -51,9 +51,10 @@ def plan(context: Context, margin: float | None, churn: float | None, as_json: b
 @json_option
 @pass_root
 def replay(context: Context, number: int, as_json: bool) -> None:
-    """Decide on version NUMBER again, from its evidence alone.
+    """Repeat the decision on version NUMBER from its recorded evidence.
 
-    Ends with 0 when every verdict comes out as recorded, and with 4 when one does not.
+    Exits with 0 if every verdict matches the record, and 4 if one does not. The wording of
+    the sentences is not compared.
     """
     from components.operations.planning import decide_again
 
@@ -73,11 +74,11 @@ def _show_plan(value: dict[str, Any]) -> None:
         )
         for each in value["exams"]
     ]
-    columns = ["exam", "items", "answers an update changes", "smallest loss noticed (points)"]
+    columns = ["exam", "items", "answers an update changes", "smallest detectable loss (points)"]
     table([*columns, "items needed", "decisions / refusals"], rows)
     echo(
-        f"Answers changed: {value['churn_from']}. Noticed: in 4 cases of 5. Items needed: so that 4"
-        f" of 5 harmless updates pass all exams at once, with a margin of"
+        f"Changed answers: {value['churn_from']}. Detectable: in 4 of 5 cases. Items needed: for 4"
+        " of 5 harmless updates to pass all exams, with a margin of"
         f" {value['margin_points']:g} points.",
         "",
     )
@@ -90,16 +91,16 @@ def _show_plan(value: dict[str, Any]) -> None:
         for each in value["updates"]
     ]
     table(["update", "points lost on one task", "promoted", "held", "rejected"], shares)
-    echo("By the exams against champion and anchor alone, drift and further checks left out.")
+    echo("Counts only the exams against champion and anchor, not drift or extra checks.")
     if value["approval"] == "always":
-        echo("`gate.approval` is `always`: what would be promoted waits for a person.")
+        echo("`gate.approval` is `always`: these promotions wait for a person.")
     worn = [each["exam"] for each in value["exams"] if each["worn"]]
     if worn:
-        echo(f"Worn, better followed by a fresh exam: {', '.join(worn)}.")
+        echo(f"Overused: {', '.join(worn)}. Add a new holdout.")
     lacking = [each for each in value["exams"] if each["items_needed"] > each["items"]]
     if lacking:
-        echo("Hold out more with `ratchet holdout add FILE --task NAME --fill`, or widen")
-        echo("`gate.margin_points`; try one with `ratchet gate plan --margin POINTS`.")
+        echo("Add items with `ratchet holdout add FILE --task NAME --fill`, or raise")
+        echo("`gate.margin_points`; try a value with `ratchet gate plan --margin POINTS`.")
 
 
 def _needed(each: dict[str, Any]) -> str:
@@ -110,4 +111,4 @@ def _needed(each: dict[str, Any]) -> str:
 def _show_replay(value: dict[str, Any]) -> None:
     echo(value["headline"])
     count = len(value["verdicts"])
-    echo(f"Decided again from evidence {value['evidence']}: all {count} verdicts hold.")
+    echo(f"Replayed from evidence {value['evidence']}: all {count} verdicts match.")

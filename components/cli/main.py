@@ -1,4 +1,4 @@
-"""The command's entry point: the group, the root, and how errors are shown."""
+"""Entry point of `ratchet`: the command group, the root folder and error output."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ MESSAGE_CHARS = 4000
     default=Path("."),
     envvar="RATCHET_ROOT",
     show_envvar=True,
-    help="The folder with params.yaml.  [default: here]",
+    help="Folder with params.yaml.  [default: current folder]",
 )
-@click.option("--debug", is_flag=True, help="Show tracebacks and the log.")
+@click.option("--debug", is_flag=True, help="Show tracebacks and logs.")
 @click.version_option(package_name="ratchet")
 @click.pass_context
 def cli(context: click.Context, root: Path, debug: bool) -> None:
-    """Keep a fine-tuned model current without ever letting it get worse.
+    """Keep a fine-tuned model up to date without letting it get worse.
 
-    Labelled batches come in; each is validated, learned by a small adapter, examined against
-    everything the model could do before, registered in MLflow, and promoted, held or
-    refused. When an earlier task regresses later on, Ratchet goes back by itself.
+    Each labelled batch is validated and used to train a small adapter. The result is examined
+    on everything the model could do before, registered in MLflow, and then promoted, held or
+    rejected. If an earlier task regresses later, Ratchet rolls back automatically.
     """
     _quiet_environment(debug)
     own_prefect_home(root)
@@ -54,7 +54,7 @@ for module in (daily, worker, upkeep, backups, data, gate, audit, demo):
 
 
 def main() -> None:
-    """Run the command; end with the exit code that the outcome has."""
+    """Run the command and exit with the code for its outcome."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a path may hold what UTF-8 cannot
     sys.excepthook = _show_traceback
@@ -67,12 +67,12 @@ def main() -> None:
 
 
 def _ended(error: BaseException, debug: bool) -> int:
-    """Say why the command ended early, and return its code; `debug` shows the traceback."""
+    """Print why the command ended early and return its exit code; `debug` shows the traceback."""
     asked = stop_signals.heard()
     if isinstance(error, SystemExit) and (asked is None or error.code != 128 + asked):
-        return int(error.code or 0)  # the command had come to its end
+        return int(error.code or 0)  # the command had already finished
     if asked or isinstance(error, click.exceptions.Abort):
-        echo("Stopped. Run the same command again to go on.", err=True)
+        echo("Stopped. Run the same command again to continue.", err=True)
         return 128 + (asked or signal.SIGINT)
     if isinstance(error, click.ClickException):
         _show_usage(error)
@@ -86,19 +86,19 @@ def _ended(error: BaseException, debug: bool) -> int:
 
 
 def _explain(error: Exception) -> int:
-    """Print one paragraph on an error and return the exit code that it has."""
+    """Print one paragraph about an error and return its exit code."""
     if isinstance(error, RatchetError):
         _say(error.code, error.message, error.remedy)
         return error.exit_code
     if isinstance(error, OSError):
         place = f"{error.filename}: " if error.filename else ""
         message = f"{place}{error.strerror or error}."
-        _say("system", message, "Nothing half-done is kept; mend it and run again.")
+        _say("system", message, "No partial work was kept; fix this and run the command again.")
         return EXIT_DEFECT
     _say(
         "defect",
         f"{type(error).__name__}: {' '.join(str(error).split())[:500]}",
-        "This is a defect of Ratchet: please report it with what `ratchet --debug` shows.",
+        "This is a bug in Ratchet: please report it with the output of `ratchet --debug`.",
     )
     return EXIT_DEFECT
 
@@ -110,7 +110,7 @@ def _say(code: str, message: str, remedy: str) -> None:
 
 
 def _show_usage(error: click.ClickException) -> None:
-    """Print what click has to say of a slip; its message may quote a file's name."""
+    """Print click's usage error; its message may quote a file name."""
     error.message = plain(error.message or "")  # type: ignore[misc]
     said = io.StringIO()
     error.show(file=said)
@@ -125,9 +125,9 @@ def _show_traceback(
 
 
 def _quiet_environment(debug: bool) -> None:
-    """Set what the libraries read from the environment when they are imported.
+    """Set the environment variables that libraries read when they are imported.
 
-    No telemetry (law 10), no chatter; whatever the user has set stays.
+    No telemetry (law 10) and no log noise; values set by the user are kept.
     """
     quiet = {
         "DO_NOT_TRACK": "1",

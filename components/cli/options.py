@@ -1,4 +1,4 @@
-"""What commands share: the `--json` flag, the context, the model's lease, and Prefect."""
+"""Shared by all commands: the `--json` flag, the context, the model's lease and Prefect."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ if TYPE_CHECKING:
 
 LEASE_WAIT_SECONDS = 600.0
 NO_EVENTS = {"PREFECT_SERVER_SERVICES_EVENT_PERSISTER_ENABLED": "false"}
-"""Prefect's stored events grow fastest and nothing reads them; flow and task runs need none."""
+"""Prefect's stored events grow fastest and nothing reads them; flow runs do not need them."""
 
 _OURS: set[str] = set()
-"""The variables that this process set itself, so that a second root may set them again."""
+"""The variables that this process set itself, so that a second root can set them again."""
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What every command gets: the root folder, and whether tracebacks are wanted."""
+    """The options that every command gets: the root folder and `--debug`."""
 
     root: Path
     debug: bool
 
     def open(self, progress: Progress | None = None) -> Workspace:
-        """Open the root as a workspace, and say what should be changed in its settings."""
+        """Open the root as a workspace and print notices about its settings."""
         from components.workspace.root import no_progress, open_workspace
 
         ws = open_workspace(self.root, progress=progress or no_progress, actor=_person())
@@ -54,18 +54,18 @@ def _person() -> str:
     return f"{user}@{socket.gethostname()}"
 
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print facts as JSON.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 pass_root = click.pass_obj
 
 
 def leased(ws: Workspace) -> AbstractContextManager[Lease]:
-    """Hold the model's lease; say so where another process has it."""
+    """Hold the model's lease; print a line while another process has it."""
     return ws.ledger.lease(ws.settings.model.name, LEASE_WAIT_SECONDS, _say_whom)
 
 
 @contextmanager
 def changing(ws: Workspace) -> Iterator[Lease]:
-    """Hold the model's lease, with whatever a crash left behind put right first."""
+    """Hold the model's lease, after repairing what a crash left behind."""
     from components.operations import reconciliation
 
     with leased(ws) as lease:
@@ -74,7 +74,7 @@ def changing(ws: Workspace) -> Iterator[Lease]:
 
 
 def own_prefect_home(root: Path) -> None:
-    """Let Prefect keep its files in the root, `mlruns/prefect`, unless the user said where.
+    """Keep Prefect's files in the root, `mlruns/prefect`, unless the user set another place.
 
     Must be called before Prefect is imported. Profiles that the user made stay in force.
     """
@@ -92,7 +92,7 @@ def own_prefect_home(root: Path) -> None:
 
 
 def with_prefect(progress: Progress, act: Callable[[Any], T]) -> T:
-    """Import the flows (and Prefect) only now, and let them show progress here."""
+    """Import the flows (and Prefect) only when needed, and show their progress here."""
     from flows import session
 
     with session.showing(progress):

@@ -1,4 +1,4 @@
-"""What became of a batch, or of a champion, as people read it."""
+"""Print the outcome of a batch or of a rollback."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def show_settled(outcome: dict[str, Any]) -> None:
         echo(f"  next: ratchet version explain {outcome['version']}")
         if outcome["action"] == "held" and not outcome["headline"].startswith("Hold for approval"):
             echo(
-                "        or bring items (`ratchet holdout add FILE --task NAME --fill`), then"
+                "        or add items (`ratchet holdout add FILE --task NAME --fill`), then"
                 f" `ratchet quarantine release {outcome['batch'][:12]}` and `ratchet intake`"
             )
     elif outcome["action"] == "refused":
@@ -33,7 +33,7 @@ def show_settled(outcome: dict[str, Any]) -> None:
 
 
 def show_arrived(arrived: dict[str, Any]) -> None:
-    """Print what is odd about an arriving file; what becomes of it is told once it is settled."""
+    """Print what is unusual about a new file; its outcome is printed once it is settled."""
     batch = arrived["batch"][:12]
     if not arrived["is_new"]:
         echo(f"seen before: {arrived['source']} is batch {batch}, {arrived['known_as']}")
@@ -41,8 +41,8 @@ def show_arrived(arrived: dict[str, Any]) -> None:
             echo(f"  note: {arrived['note']}")
     elif arrived["alike"]:
         echo(
-            f"note: {arrived['source']} has the texts and labels of batch {arrived['alike'][:12]}, "
-            f"with other tasks or columns: batch {batch}, of its own"
+            f"note: {arrived['source']} has the same texts and labels as batch "
+            f"{arrived['alike'][:12]}, but other tasks or columns: it becomes batch {batch}"
         )
     elif arrived["refused"]:
         echo((status("refused"), f" batch {batch}, {arrived['source']}"))
@@ -50,13 +50,13 @@ def show_arrived(arrived: dict[str, Any]) -> None:
 
 
 def show_left(left: list[dict[str, Any]]) -> None:
-    """Print what stays in data/incoming, and why."""
+    """Print which files stay in data/incoming, and why."""
     for each in left:
         echo((Styled("left", "yellow"), f" {each['path']}: {each['reason']}"))
 
 
 def show_warnings(warnings: list[str]) -> None:
-    """Print what somebody should look at."""
+    """Print warnings."""
     for warning in warnings:
         echo((Styled("warning:", "yellow"), f" {warning}"))
 

@@ -1,11 +1,11 @@
-"""Being asked to stop, by Ctrl-C or SIGTERM: heard whatever becomes of the exception.
+"""Detect Ctrl-C and SIGTERM, even if a library swallows the exception.
 
-Concept: a signal turns into an exception at whichever line is running. Where that is a callback
-of a library, the library may wrap it in an error of its own (pydantic's serialisers do), and
-Prefect puts its own handler in place of ours while a flow runs. The interpreter itself also
-writes each signal's number into a pipe, which nobody in between can swallow.
+Concept: a signal raises an exception at whatever line is running. If that line is in a library's
+callback, the library may wrap the exception in its own error (pydantic's serialisers do), and
+Prefect replaces our handler while a flow runs. So the interpreter also writes each signal's
+number to a pipe, which no code in between can swallow.
 
-Promise: once a signal came, `heard` says so, whoever handled it and whatever was raised.
+Promise: once a signal has arrived, `heard` reports it, whoever handled it and whatever was raised.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _pipe: list[int] = []
 
 
 def listen() -> None:
-    """Let SIGTERM end the command as an exception, so that it cleans up, and note every signal."""
+    """Make SIGTERM raise, so that the command cleans up, and record every signal."""
     if not _pipe:
         _pipe.extend(os.pipe())
         for end in _pipe:
@@ -30,7 +30,7 @@ def listen() -> None:
 
 
 def heard() -> signal.Signals | None:
-    """Return the last signal that asked to stop since the last call, if one did."""
+    """Return the last stop signal since the previous call, or None."""
     try:
         numbers = os.read(_pipe[0], 4096)
     except BlockingIOError:

@@ -1,4 +1,4 @@
-"""Commands that keep a model well: `watch`, `rollback` and `reconcile`."""
+"""The commands `watch`, `rollback` and `reconcile`."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def register(group: click.Group) -> None:
 @json_option
 @pass_root
 def watch(context: Context, as_json: bool) -> None:
-    """Examine the champion again; go back if a task regressed.
+    """Examine the champion again; roll back if a task regressed.
 
-    The exams are today's holdouts. Batches that came after the guilty one are queued again
-    and run. Ends with 0 when the champion is fine, and with 1 when it was rolled back.
+    Uses the current holdouts. The offending batch goes to quarantine; the batches after it are
+    queued again and run. Exits with 0 if the champion is fine, and 1 if it was rolled back.
     """
     with progress_bar() as progress:
         ws = context.open(progress)
@@ -46,15 +46,19 @@ def watch(context: Context, as_json: bool) -> None:
 
 
 @click.command()
-@click.option("--to", "target", type=VERSION, help="Version to go back to.  [default: the parent]")
-@click.option("--reason", type=Words(), required=True, help="Why; it is kept in the ledger.")
+@click.option(
+    "--to", "target", type=VERSION, help="Version to roll back to.  [default: the parent]"
+)
+@click.option(
+    "--reason", type=Words(), required=True, help="The reason; it is recorded in the ledger."
+)
 @json_option
 @pass_root
 def rollback(context: Context, target: int | None, reason: str, as_json: bool) -> None:
-    """Make an ancestor champion again.
+    """Roll back to an earlier version.
 
-    The batch that came right after it goes to quarantine; later ones are queued again
-    (`ratchet intake` runs them).
+    The batch right after that version goes to quarantine; later batches are queued again
+    (run them with `ratchet intake`).
     """
     from components.operations.rollback import roll_back
 
@@ -72,22 +76,23 @@ def rollback(context: Context, target: int | None, reason: str, as_json: bool) -
 
 
 @click.command()
-@click.option("--rebuild", is_flag=True, help="Also fill the projections anew from the events.")
+@click.option("--rebuild", is_flag=True, help="Also rebuild the projections from the events.")
 @click.option(
     "--accept-ledger",
     is_flag=True,
-    help="Go on with an older ledger; what it does not know is moved to data/unknown.",
+    help="Continue with an older ledger; what it does not know is moved to data/unknown.",
 )
 @json_option
 @pass_root
 def reconcile(context: Context, rebuild: bool, accept_ledger: bool, as_json: bool) -> None:
-    """Put right what a crash left behind, in MLflow as well.
+    """Repair what a crash left behind, in MLflow as well.
 
-    What was begun is finished or undone; afterwards MLflow shows what the ledger says. Its
-    database is built anew where it is lost or damaged, from the ledger and the bundles. A
-    damaged bundle is restored from its copy in MLflow, what is said of a quarantined batch
-    from the ledger. Nothing is deleted: what the ledger does not know is moved aside. Ends with
-    3 where MLflow, the quarantine or the noted head know more than the ledger.
+    Interrupted operations are finished or undone; then MLflow is brought in line with the
+    ledger. If MLflow's database is lost or damaged, it is rebuilt from the ledger and the
+    bundles. A damaged bundle is restored from its copy in MLflow, the description of a
+    quarantined batch from the ledger. Nothing is deleted: what the ledger does not know is
+    moved aside. Exits with 3 if MLflow, the quarantine or the recorded head are ahead of the
+    ledger.
     """
     from components.ledger.verify import rebuild as fill_again
     from components.operations import reconciliation
@@ -108,5 +113,5 @@ def reconcile(context: Context, rebuild: bool, accept_ledger: bool, as_json: boo
         done += restore_bundles(ws)
         done += reconciliation.reconcile(ws, lease, whole=True)
         done += restore_entries(ws)
-    facts(as_json, {"done": done}, lambda: echo(*done or ["All is in order."]))
+    facts(as_json, {"done": done}, lambda: echo(*done or ["Nothing to repair."]))
     require_champion(ws)

@@ -1,4 +1,4 @@
-"""The command that stays up: `ratchet worker`."""
+"""The long-running command `ratchet worker`."""
 
 from __future__ import annotations
 
@@ -32,20 +32,19 @@ def register(group: click.Group) -> None:
     default=5.0,
     show_default=True,
     metavar="SECONDS",
-    help="How often to look into data/incoming.",
+    help="How often to check data/incoming.",
 )
 @click.option(
     "--watch-every",
     type=seconds(1.0),
     metavar="SECONDS",
-    help="Also look at the champion again, this often.  [default: never]",
+    help="How often to run `ratchet watch`.  [default: never]",
 )
 @click.option(
     "--idle-exit",
     type=seconds(0.0),
     metavar="SECONDS",
-    help="End when nothing was there to do for so long; 0: once the inbox is empty."
-    "  [default: stay up]",
+    help="Stop after this long without work; 0: as soon as the inbox is empty.  [default: never]",
 )
 @json_option
 @pass_root
@@ -56,16 +55,16 @@ def worker(
     idle_exit: float | None,
     as_json: bool,
 ) -> None:
-    """Stay up and run what arrives.
+    """Keep running and process batches as they arrive.
 
-    Takes what lies in data/incoming and what waits in the inbox, oldest first, as `ratchet
-    intake` does, and goes on looking. Libraries and base model are loaded once, so a batch
-    costs seconds less. Changed settings count from the next batch on.
+    Processes data/incoming and the inbox, oldest first, like `ratchet intake`, and keeps
+    checking for new files. Libraries and the base model are loaded once, which saves seconds
+    per batch. Changed settings apply from the next batch.
 
-    Ctrl-C or SIGTERM ends it after the batch in hand, with 0; a second one breaks off. A
-    passing fault (a locked database, a server that is down) is told and waited out; any
-    other ends the worker with the code that it has elsewhere. With --json each outcome is
-    one line.
+    Ctrl-C or SIGTERM stops it after the current batch, with exit code 0; a second one stops it
+    at once. Transient errors (a locked database, a server that is down) are reported and
+    retried; any other error ends the worker with its usual exit code. With --json each outcome
+    is one line.
     """
     with progress_bar() as progress:
         root = context.open().root
@@ -73,17 +72,16 @@ def worker(
         def act(flows: Any) -> None:
             pace = flows.Pace(every, watch_every, idle_exit)
             if not as_json:
-                echo(f"Looking into {root / 'data' / 'incoming'} every {every:g} s.")
+                echo(f"Checking {root / 'data' / 'incoming'} every {every:g} s.")
             _until_stopped(lambda stop: flows.serve(root, pace, stop, _json if as_json else _show))
 
         with_prefect(progress, act)
 
 
 def _until_stopped(work: Callable[[Event], None]) -> None:
-    """Run `work` in a thread of its own; the first signal asks it to stop, the next one ends it.
+    """Run `work` in its own thread; the first signal asks it to stop, the second one ends it.
 
-    Prefect takes SIGTERM for itself where a flow runs in the main thread, and would break off
-    the batch.
+    When a flow runs in the main thread, Prefect handles SIGTERM itself and would abort the batch.
     """
     stop, faults, around = Event(), list[BaseException](), copy_context()
     before = {number: signal.getsignal(number) for number in SIGNALS}
@@ -97,8 +95,8 @@ def _until_stopped(work: Callable[[Event], None]) -> None:
     def ask(*_: object) -> None:
         stop.set()
         restore()
-        stop_signals.heard()  # this one is obeyed; what goes wrong from now on is told as it is
-        echo("Ending after the batch in hand; once more breaks off.", err=True)
+        stop_signals.heard()  # handled here; later errors are reported as themselves
+        echo("Stopping after the current batch; repeat to stop at once.", err=True)
 
     def restore() -> None:
         for number, handler in before.items():
@@ -129,6 +127,6 @@ def _show(kind: str, value: dict[str, Any]) -> None:
     elif kind == "left":
         show_left([value])
     elif kind == "fault":
-        echo(f"fault ({value['code']}): {value['message']}", value["remedy"], err=True)
+        echo(f"error ({value['code']}): {value['message']}", value["remedy"], err=True)
     elif value["rollback"]:
         show_rollback(value["rollback"])

@@ -1,10 +1,10 @@
-"""Behaviour cases: inputs with the answers that no later version may break.
+"""Behaviour cases: inputs whose answers no later version may break.
 
-Concept: a JSONL file that people keep beside the settings, one case a line: `text`, `label`, and
-if they like `task` and `note`, which says why the answer must be kept.
+Concept: a JSONL file next to the settings, one case per line: `text`, `label`, and optionally
+`task` and `note`, which says why the answer matters.
 
-Promise: a file that is not wholly sound is no file of cases: the error names the line and what to
-do. The texts are kept out of training like those of an exam.
+Promise: one bad line makes the whole file invalid; the error names the line and the remedy. The
+texts are kept out of training like those of an exam.
 """
 
 from __future__ import annotations
@@ -61,16 +61,17 @@ def read_cases(path: Path, identity: Identity = PLAIN) -> CaseFile:
         lines = data.decode("utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
-            f"The behaviour cases {path} cannot be read: {error}.",
-            "Mend gate.checks.behaviour.file in params.yaml, or the file; it must be UTF-8 JSONL.",
+            f"The behaviour cases file {path} cannot be read: {error}.",
+            "Correct gate.checks.behaviour.file in params.yaml, or the file: it must be "
+            "UTF-8 JSONL.",
         ) from None
     cases = [
         _case(path, place, line, identity) for place, line in enumerate(lines, 1) if line.strip()
     ]
     if not cases:
         raise ConfigError(
-            f"The behaviour cases {path} hold no case.",
-            "Write one a line, or set gate.checks.behaviour.file to null.",
+            f"The behaviour cases file {path} is empty.",
+            "Write one case per line, or set gate.checks.behaviour.file to null.",
         )
     _refuse_repeated(path, cases)
     return CaseFile(bytes_digest(data), tuple(cases))
@@ -80,18 +81,18 @@ def _case(path: Path, place: int, line: str, identity: Identity) -> Case:
     try:
         row = json.loads(line)
     except (ValueError, RecursionError):
-        raise _wrong(path, place, "is no JSON") from None
+        raise _wrong(path, place, "is not JSON") from None
     if not isinstance(row, dict):
-        raise _wrong(path, place, "is no JSON object")
+        raise _wrong(path, place, "is not a JSON object")
     unknown = sorted(set(row) - set(KEYS))
     if unknown:
-        raise _wrong(path, place, f"names {unknown[0]!r}, which is no key of a case")
+        raise _wrong(path, place, f"has the unknown key {unknown[0]!r}")
     for name in KEYS[:2]:
         if not _is_text(row.get(name)):
             raise _wrong(path, place, f"has no {name}")
     for name in KEYS[2:]:
         if name in row and not (_is_text(row[name]) and row[name].isprintable()):
-            raise _wrong(path, place, f"has a {name} that is no printable text")
+            raise _wrong(path, place, f"has a {name} that is not printable text")
     text, label = (unicodedata.normalize("NFC", row[name]) for name in KEYS[:2])
     task = task_name(row.get("task", "default"))
     return Case(place, make_item(text, label, task, identity=identity), row.get("note", ""))
@@ -107,11 +108,11 @@ def _refuse_repeated(path: Path, cases: list[Case]) -> None:
     for case in cases:
         before = first.setdefault(case.item.near, case.line)
         if before != case.line:
-            raise _wrong(path, case.line, f"has the text of line {before} again")
+            raise _wrong(path, case.line, f"repeats the text of line {before}")
 
 
 def _wrong(path: Path, place: int, what: str) -> ConfigError:
     return ConfigError(
-        f"The behaviour cases {path}, line {place}: the line {what}.",
-        'A case is {"text": ..., "label": ...}, if you like with "task" and "note".',
+        f"Behaviour cases file {path}, line {place}: this line {what}.",
+        'A case is {"text": ..., "label": ...}, with "task" and "note" optional.',
     )

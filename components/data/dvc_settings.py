@@ -40,7 +40,7 @@ def read_settings(path: Path) -> dict[str, Any]:
     except (DvcConfigError, OSError) as error:
         raise ConfigError(
             f"DVC can't read {path}: {' '.join(str(error).split())}.".replace("..", "."),
-            "Correct it, or move it away: Ratchet writes the one that it needs.",
+            "Correct it, or move it away: Ratchet writes a new one.",
         ) from None
     return settings
 

@@ -157,7 +157,7 @@ def _outcome(check: Expectation, result: Any) -> Outcome:
     if not result.success and not rows and observed is None:
         raise DataRejected(
             f"The check {check.reason!r} ({check.type}) could not be computed.",
-            "Compare the batch with the data section of params.yaml, then run it again.",
+            "Check the batch against the data section of params.yaml, then run it again.",
         )
     return Outcome(check, bool(result.success), rows, _plain(observed))
 

@@ -135,12 +135,12 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) < len(pairs):
         [(repeated, _)] = Counter(name for name, _ in pairs).most_common(1)
-        raise ValueError(f"the key {shown([repeated])} stands twice")
+        raise ValueError(f"the key {shown([repeated])} occurs twice")
     return value
 
 
 def _refuse_number(literal: str) -> Any:
-    raise ValueError(f"{literal} is no JSON number")
+    raise ValueError(f"{literal} is not a JSON number")
 
 
 def _finite(literal: str) -> float:

@@ -107,7 +107,7 @@ def _decoder(source: Source, limits: dict[str, int]) -> Iterator[subprocess.Pope
         except OSError as error:
             raise Retryable(
                 f"The decoder of {source.name} cannot be started: {error.strerror}.",
-                "Free memory or processes, then run the same command again.",
+                "Free up memory or processes, then run the same command again.",
             ) from None
     with decoder:
         try:
@@ -122,13 +122,13 @@ def _refusal(source: Source, stored: int, most: int, kind: str, *facts: Any) -> 
     if kind == "columns":
         return too_many_columns(source)
     if kind == "rows":
-        return too_many_rows(source, f"its footer counts {facts[0]:,}")
+        return too_many_rows(source, f"its footer says {facts[0]:,}")
     if kind == "encoding":
         return not_utf8(source, f"row {facts[0]}", facts[1], facts[2])
     if kind == "memory":
         return DataRejected(
             f"{source.name} needs more than {DECODER_BYTES // 1_000_000} MB of memory to decode.",
-            "Write it again with smaller row groups and pages, or send it as several batches.",
+            "Write the file with smaller row groups and pages, or send it as several batches.",
         )
     if kind == "large" and most == source.file_bytes:
         return too_large(source, f"when decoded (row {facts[0]})")
@@ -140,22 +140,22 @@ def _refusal(source: Source, stored: int, most: int, kind: str, *facts: Any) -> 
             "If the rows are real, send them as JSONL or CSV.",
         )
     return DataRejected(
-        f"{source.name} is no readable Parquet file: {str(facts[0]).rstrip('.')}.",
-        "Write the file again; it may be cut short or of another format.",
+        f"{source.name} is not a readable Parquet file: {str(facts[0]).rstrip('.')}.",
+        "Write the file again; it may be truncated or in another format.",
     )
 
 
 def _stopped(source: Source, code: int, place: int) -> DataRejected | Retryable:
     if -code in STOPPED_FROM_OUTSIDE:
         return Retryable(
-            f"The decoder of {source.name} was stopped from outside, after row {place}.",
-            "Run the same command again; if it comes back, the machine is short of memory.",
+            f"The decoder of {source.name} was killed after row {place}.",
+            "Run the same command again; if it fails again, the machine is short of memory.",
         )
     how = f"signal {-code}" if code < 0 else f"exit {code}"
     if code == -getattr(signal, "SIGXCPU", 0):
         how = "it took too long"
     return DataRejected(
-        f"{source.name} is no readable Parquet file: its decoder broke off after row {place} "
+        f"{source.name} is not a readable Parquet file: its decoder failed after row {place} "
         f"({how}).",
         "Write the file again with another program; it may be damaged.",
     )

@@ -35,8 +35,8 @@ ID = re.compile(r"[0-9a-f]{64}")
 ROWS, ABOUT = FILES = ("rows.jsonl", "about.json")
 """An entry's files, in the order in which they are published."""
 
-REBUILD = "Run `ratchet reconcile`: it writes it again from the ledger."
-BACKUP = "Restore it from a backup, or send these rows again in a file of their own."
+REBUILD = "Run `ratchet reconcile`: it rewrites the file from the ledger."
+BACKUP = "Restore it from a backup, or send these rows again in a separate file."
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,7 +146,7 @@ def read_batch(
     except Exception as error:
         raise DataRejected(
             f"{source.name} cannot be read: {type(error).__name__}: {one_line(error)}.",
-            "Write the file again; if the reason makes no sense, report it with the file.",
+            "Write the file again; if the error makes no sense, report it with the file.",
         ) from error
 
 
@@ -196,7 +196,7 @@ def _read(source: Source, contract: DataSettings, default_task: str, identity: I
                     raise _too_nested(source, place)
             rows.append(row)
     if not rows and not problems:
-        raise DataRejected(f"{source.name} holds no rows.", "Send a file with at least one row.")
+        raise DataRejected(f"{source.name} has no rows.", "Send a file with at least one row.")
     if rows:
         expected = [MODALITIES[identity.modality].column(contract), contract.label_column]
         _refuse_wrong_columns(source, tuple(columns), expected)
@@ -269,7 +269,7 @@ def _refuse_other_formats(source: Source) -> None:
     suffix = source.path.suffix.lower()
     if suffix not in FORMATS:
         raise DataRejected(
-            f"{source.name} has the suffix {shown([suffix])}, which is no known format.",
+            f"{source.name} has the suffix {shown([suffix])}, which is not a known format.",
             f"Send one of {', '.join(FORMATS)}.",
         )
     try:
@@ -299,13 +299,13 @@ def _refuse_wrong_columns(source: Source, columns: tuple[str, ...], expected: li
 
 def _cannot_open(source: Source, error: OSError) -> DataRejected:
     return DataRejected(
-        f"{source.name} cannot be opened: {error.strerror}.", "Check its path and rights."
+        f"{source.name} cannot be opened: {error.strerror}.", "Check its path and permissions."
     )
 
 
 def _too_nested(source: Source, place: int) -> DataRejected:
     return DataRejected(
-        f"{source.name}, line {place}: texts and labels hold more than {MAX_NESTED_VALUES:,} "
-        "nested values by here.",
+        f"{source.name}, line {place}: texts and labels contain more than "
+        f"{MAX_NESTED_VALUES:,} nested values up to here.",
         "Write every text and every label as a string.",
     )

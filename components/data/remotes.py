@@ -22,12 +22,12 @@ def require_reachable(address: str) -> None:
     if kind is None or kind not in known:
         raise ConfigError(
             f"{said}: DVC knows no {kind}://.",
-            f"Name a folder, or an address that begins with one of {', '.join(known)}.",
+            f"Use a folder, or an address that begins with one of {', '.join(known)}.",
         )
     module = known_implementations[kind]["class"].partition(".")[0]
     if find_spec(module) is None:
         package = module.replace("_", "-")
         raise ConfigError(
-            f"{said}: DVC reaches {kind}:// by {package}, which is not installed.",
-            f"Run `pip install {package}`, or name a folder.",
+            f"{said}: DVC needs {package} for {kind}://, and it is not installed.",
+            f"Run `pip install {package}`, or use a folder.",
         )

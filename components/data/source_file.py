@@ -142,7 +142,7 @@ def refuse_columns(source: Source, names: list[str]) -> None:
     repeated = sorted(name for name, times in Counter(names).items() if times > 1)
     if repeated:
         raise DataRejected(
-            f"{source.name} names these columns twice: {shown(repeated)}.",
+            f"{source.name} has these columns twice: {shown(repeated)}.",
             "Give every column its own name.",
         )
 
@@ -163,7 +163,7 @@ def too_many_columns(source: Source) -> DataRejected:
     """Return the refusal of a file with more than `MAX_COLUMNS` column names."""
     return DataRejected(
         f"{source.name} has more than {MAX_COLUMNS:,} columns.",
-        "Send the columns that are needed: text, label, task and those of data.slice_columns.",
+        "Send only the needed columns: text, label, task and those in data.slice_columns.",
     )
 
 
@@ -186,7 +186,7 @@ def too_large(source: Source, how: str) -> DataRejected:
 def too_many_rows(source: Source, how: str) -> DataRejected:
     """Return the refusal of a file with more than `rows`; `how` says by what measure."""
     return DataRejected(
-        f"{source.name} holds more than {source.rows:,} rows ({how}).",
+        f"{source.name} has more than {source.rows:,} rows ({how}).",
         "Send it as several batches, or raise data.max_rows in params.yaml.",
     )
 

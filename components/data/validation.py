@@ -195,12 +195,15 @@ def _refusal(
     labels = sorted({item.label for item in accepted})
     broken = [reason for row in rejected if _is_broken(row) for reason in row.reasons[:1]]
     sentences = {
-        words.TOO_FEW_ROWS: f"{len(accepted)} of {total} rows are usable, "
-        f"but data.min_rows asks for {contract.min_rows}.",
-        words.TOO_MANY_BROKEN: f"{len(broken)} of {total} rows are broken, "
-        f"but data.max_bad_share allows a share of {contract.max_bad_share:g}.",
+        words.TOO_FEW_ROWS: (
+            f"{len(accepted)} of {total} rows are usable, but data.min_rows is {contract.min_rows}."
+        ),
+        words.TOO_MANY_BROKEN: (
+            f"{len(broken)} of {total} rows are broken, but data.max_bad_share is "
+            f"{contract.max_bad_share:g}."
+        ),
         words.TOO_FEW_LABELS: f"The labels of all usable rows: {shown(labels) or 'none'}; "
-        f"data.min_labels asks for {contract.min_labels} different ones.",
+        f"data.min_labels requires {contract.min_labels} different ones.",
     }
     failed = [
         sentences[outcome.check.reason]

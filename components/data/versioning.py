@@ -128,8 +128,8 @@ class DataStore:
         if target.exists():
             if file_md5(target) != stored.md5:
                 raise Corrupted(
-                    f"{target} is not what was stored (md5 {stored.md5}).",
-                    "Move the changed file away; the stored one is then restored.",
+                    f"{target} differs from what was stored (md5 {stored.md5}).",
+                    "Move the changed file away; the stored file is then restored.",
                 )
             return target
 
@@ -140,8 +140,8 @@ class DataStore:
                         write_bytes(target, file.read())
                     return
             raise Corrupted(
-                f"{target} is lost: neither cache nor remote holds its bytes (md5 {stored.md5}).",
-                f"Bring back {self.remote} from a backup, then run this again.",
+                f"{target} is lost: neither the cache nor the remote has it (md5 {stored.md5}).",
+                f"Restore {self.remote} from a backup, then run this again.",
             )
 
         self._locked(restore)
@@ -164,12 +164,13 @@ class DataStore:
             put(cache, file, repo.fs, stored.md5)
             if not holds(cache, stored.md5):
                 raise Corrupted(
-                    f"{file} changed while it was stored.", "Restore the file and add it again."
+                    f"{file} changed while it was being stored.",
+                    "Restore the file and add it again.",
                 )
             put(remote, cache.oid_to_path(stored.md5), cache.fs, stored.md5)
             if not holds(remote, stored.md5):
                 raise Retryable(
-                    f"The remote {self.remote} did not take {stored.path} (md5 {stored.md5}).",
+                    f"The remote {self.remote} did not store {stored.path} (md5 {stored.md5}).",
                     "Check the remote's disk, then run this again.",
                 )
             track(hint, file, stored.md5, (cache, remote))
@@ -244,15 +245,15 @@ class DataStore:
             except (LockError, RWLockFileCorruptedError, RWLockFileFormatError):
                 if time.monotonic() > deadline:
                     raise Retryable(
-                        f"DVC's lock in {self.root} is still taken after "
+                        f"DVC's lock in {self.root} is still held after "
                         f"{LOCK_WAIT_SECONDS:g} seconds.",
-                        "End the other `dvc` process, then run this again.",
+                        "Stop the other `dvc` process, then run this again.",
                     ) from None
             except DvcConfigError as error:
                 raise ConfigError(
                     f"DVC cannot read its settings, {self.root / '.dvc'}/config or config.local: "
                     f"{' '.join(str(error).split())}",
-                    "Mend the file, or move it away: Ratchet writes the one that it needs.",
+                    "Correct the file, or move it away: Ratchet writes a new one.",
                 ) from None
             except RatchetError:
                 raise

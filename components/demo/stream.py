@@ -125,13 +125,13 @@ def _first_tasks(dealer: Dealer, exams: dict[str, list[Row]]) -> list[Scene]:
     """Three domains, one after the other, each with its exam first."""
     more = dealer.batch("tweets", 150, 0.33)
     return [
-        _exam("tweets", exams, "Clear sentiments only: what is missing in it will matter later."),
+        _exam("tweets", exams, "Clear sentiments only: what is missing here will matter later."),
         _batch("tweets-1", "tweets", dealer.batch("tweets", 1100, 0.33), "The first batch."),
         _batch(
             "tweets-2",
             "tweets",
             dealer.shuffled(more + _broken(more)),
-            "Some rows are broken: no text, an unknown label, control characters, copies.",
+            "Some rows are broken: no text, an unknown label, control characters, duplicates.",
         ),
         _exam("products", exams),
         _batch("products-1", "products", dealer.batch("products", 100, 0.33), "A new domain."),
@@ -158,7 +158,7 @@ def _trouble(dealer: Dealer, exams: dict[str, list[Row]], fresh: list[Row]) -> l
                 {"text": row["text"], "label": TURNED[row["label"]]}
                 for row in dealer.clear("tweets", 300, 0.5, balanced=False)
             ],
-            "Somebody turned the labels round. Every row is well-formed.",
+            "Somebody flipped the labels. Every row is well-formed.",
         ),
         _exam("films", exams),
         _batch(
@@ -167,17 +167,19 @@ def _trouble(dealer: Dealer, exams: dict[str, list[Row]], fresh: list[Row]) -> l
             dealer.clear("films", 1500, 0.5, balanced=False),
             "A large backlog without a single neutral sentence.",
         ),
-        _batch("products-2", "products", dealer.batch("products", 40, 0.33), "All is well?"),
+        _batch("products-2", "products", dealer.batch("products", 40, 0.33), "Is everything fine?"),
         Scene(
             "tweets-fresh",
             "holdout",
             "tweets",
             f"ratchet holdout add tweets-fresh.jsonl ({len(fresh)} items)",
-            "Fresh tweets, half of them neutral: the first exam had none.",
+            "New tweets, half of them neutral: the first exam had none.",
             tuple(fresh),
         ),
-        Scene("watch", "watch", "", "ratchet watch", "Is the champion still as good as it was?"),
-        _batch("editorials-2", "editorials", dealer.batch("editorials", 40, 0.35), "Life goes on."),
+        Scene("watch", "watch", "", "ratchet watch", "Is the champion still as good as before?"),
+        _batch(
+            "editorials-2", "editorials", dealer.batch("editorials", 40, 0.35), "Back to normal."
+        ),
     ]
 
 

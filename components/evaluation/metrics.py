@@ -27,7 +27,7 @@ class AccuracyMatrix:
         rows: one per step, oldest first; None where it was not examined.
 
     Raises:
-        ValueError: shapes do not fit, or an accuracy lies outside [0, 1].
+        ValueError: shapes do not fit, or an accuracy is outside [0, 1].
     """
 
     tasks: tuple[str, ...]
@@ -40,7 +40,7 @@ class AccuracyMatrix:
             raise ValueError(f"{len(self.tasks)} tasks, but rows or learned_at hold {widths}")
         cells = [cell for row in self.rows for cell in row if cell is not None]
         if not all(0 <= cell <= 1 for cell in cells):
-            raise ValueError("an accuracy lies outside [0, 1]")
+            raise ValueError("an accuracy is outside [0, 1]")
 
     @property
     def last(self) -> int:

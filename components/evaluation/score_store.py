@@ -111,13 +111,13 @@ class ScoreStore:
                 yield database
         except sqlite3.OperationalError as error:
             raise Retryable(
-                f"The score store {self.path} cannot be used now: {error}.",
-                "Wait for the other process and run it again.",
+                f"The score store {self.path} cannot be used right now: {error}.",
+                "Wait for the other process to finish, then run this again.",
             ) from error
         except sqlite3.DatabaseError as error:
             raise Corrupted(
                 f"The score store {self.path} is damaged: {error}.",
-                "Delete the file; scores are computed anew.",
+                "Delete the file; the scores are recomputed.",
             ) from error
 
 

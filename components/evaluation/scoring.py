@@ -84,11 +84,11 @@ def score(
         known = dict(kept.answers)
         if kept.unsound:
             gone = store.forget(key, kept.unsound)
-            distrust(Distrusted(bundle.digest, gone, "rows that do not fit their digests"))
+            distrust(Distrusted(bundle.digest, gone, "rows that do not match their digests"))
         drawn = SystemRandom().sample(sorted(known), min(SAMPLED, len(known)))
         answers = {asked[digest]: known[digest] for digest in drawn}
         if drawn and (wrong := differing(base, bundle, answers, placement, cache)):
-            reason = f"{len(wrong)} of {len(drawn)} answers given again came out otherwise"
+            reason = f"{len(wrong)} of {len(drawn)} answers came out differently when recomputed"
             distrust(Distrusted(bundle.digest, store.forget(key), reason))
             known = {}
         missing = [asked[digest] for digest in sorted(asked.keys() - known.keys())]

@@ -1,4 +1,4 @@
-"""The gate: whether a candidate may come into force, and whether the champion may stay.
+"""The gate: whether a candidate may be promoted, and whether the champion may stay.
 
 Concept: pure functions from answers to verdicts to one decision; no files, no clock, no
 other room.

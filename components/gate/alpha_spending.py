@@ -1,4 +1,4 @@
-"""How the error of a check is shared out over all the candidates that one exam sees.
+"""How alpha is spread over all candidates that one exam sees.
 
 Concept: an exam is sat again at every batch, so its luck can deceive again and again. After it
 turned f candidates away, the next one is let pass at level 4 alpha / ((f + 1)(f + 2)(f + 3)); these

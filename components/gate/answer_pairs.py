@@ -1,7 +1,7 @@
-"""Two models' answers to one exam, brought together item by item.
+"""Pair two models' answers to one exam, item by item.
 
-Promise: answers are used whole or not at all. What is absent, empty, of other items,
-duplicated or not plainly true or false comes back as the reason why, never as a number.
+Promise: answers are used completely or not at all. If they are missing, empty, for other items,
+duplicated or not plainly true or false, a reason is returned, never a number.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def shown_better(reference: Answers, champion: Answers, alpha: float) -> bool:
 def by_item(answers: Answers | None, whose: str) -> dict[str, bool] | str:
     """Return item digest -> correct, or why these answers cannot be used."""
     if answers is None:
-        return f"{whose} answers are not there"
+        return f"{whose} answers are missing"
     items, correct = list(answers.items), list(answers.correct)
     if not items:
         return "the exam has no items"
@@ -100,7 +100,7 @@ def by_item(answers: Answers | None, whose: str) -> dict[str, bool] | str:
     if len(items) != len(correct):
         return f"{whose} answers cover {len(correct):,} of {len(items):,} items"
     if len(set(items)) != len(items):
-        return f"some items stand twice in {whose} answers"
+        return f"some items occur twice in {whose} answers"
     broken = sum(not is_truth(value) for value in correct)
     if broken:
         return f"{broken:,} of {whose} answers have no score"

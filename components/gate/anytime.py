@@ -1,4 +1,4 @@
-"""Bounds of the loss that hold at every look, for a watch that looks again and again.
+"""Bounds of the loss that are valid at every look, for repeated looks by `watch`.
 
 Concept: the chance of the seen changes under a mixture of all trinomials, divided by their
 largest chance under any trinomial of a given loss, is an e-process: were that loss the true

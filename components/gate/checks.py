@@ -1,12 +1,12 @@
 """The checks of one examination: from answers to verdicts.
 
-Concept: each known exam is held against the champion and against its anchor (a paired
+Concept: each known exam is compared with the champion and with its anchor (a paired
 non-inferiority test each), each part of the batch against a floor or the champion, and
 drift findings are weighed by policy. Where both models of a comparison share all that decides
 their answers, it passes by certificate: nothing is computed, and no alpha is spent.
 
-Promise: nothing is examined by halves. Answers that are absent, empty, of other items,
-duplicated or not plainly true or false give MISSING, and MISSING never promotes.
+Promise: no partial examinations. Answers that are missing, empty, for other items, duplicated or
+not plainly true or false give MISSING, and MISSING never promotes.
 """
 
 from __future__ import annotations
@@ -124,12 +124,12 @@ def _relieved(exam: ExamResult, exams: Sequence[ExamResult]) -> bool:
 
 
 def _floor(part: NewTask, rules: Rules) -> Verdict:
-    """Check that more is right than by always guessing the commonest label."""
+    """Check that the accuracy is above always guessing the majority class."""
     subject, share = _subject(part), part.majority_share
     answers = by_item(part.candidate, "the candidate's")
     known_share = share is not None and isfinite(share) and 0 <= share <= 1
     if isinstance(answers, str) or share is None or not known_share:
-        why = answers if isinstance(answers, str) else "the share of the commonest label is unknown"
+        why = answers if isinstance(answers, str) else "the share of the majority class is unknown"
         sentence = f"{subject}: not examined, because {why}."
         return Verdict("learned", part.task, "", Outcome.MISSING, "reject", sentence)
     right, items = sum(answers.values()), len(answers)

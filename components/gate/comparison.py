@@ -1,8 +1,8 @@
 """One paired comparison: from two models' answers to a verdict.
 
 Concept: most comparisons end in a question (is this loss real?) that is answered together with
-all the others of a decision. Where nothing can be counted the verdict is MISSING, where nothing
-can differ PASS.
+all others of the decision. If nothing can be counted the verdict is MISSING; if nothing can
+differ it is PASS.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """From an examination to one decision.
 
-Concept: every check gives a verdict, every verdict asks for something, and the gravest
-request is granted: reject over hold over promote.
+Concept: every check gives a verdict with a consequence, and the most severe one wins: reject over
+hold over promote.
 
 Promise: pure and monotone. A worse answer never leads to a better action, and what could not
 be examined is never promoted.
@@ -59,7 +59,7 @@ def _reasons(ordered: list[Verdict]) -> tuple[str, ...]:
     deciding = [v.sentence for v in ordered if v.consequence in ("reject", "hold")]
     noted = [v.sentence for v in ordered if v.consequence == "note"]
     rest = len(noted) - NOTED_REASONS
-    more = [f"{rest} more of the checks are noted; the verdicts name them."] if rest > 0 else []
+    more = [f"{rest} more checks are noted; see the verdicts."] if rest > 0 else []
     return (*deciding, *noted[:NOTED_REASONS], *more)
 
 
@@ -94,10 +94,10 @@ def _completeness(examination: Examination) -> list[Verdict]:
     """Return a MISSING verdict for each exam that is absent or stands twice, and for no check."""
     counts = Counter(exam.exam for exam in examination.exams)
     parts = Counter((part.task, part.label) for part in examination.learned)
-    found = [(name, "is not there") for name in sorted(set(examination.expected) - set(counts))]
-    found += [(name, "stands twice") for name, count in sorted(counts.items()) if count > 1]
+    found = [(name, "is missing") for name in sorted(set(examination.expected) - set(counts))]
+    found += [(name, "is listed twice") for name, count in sorted(counts.items()) if count > 1]
     doubled = sorted(task for (task, _), count in parts.items() if count > 1)
-    found += [(task, "is told twice how it was learned") for task in doubled]
+    found += [(task, "has two results for what was learned") for task in doubled]
     sentences = [(name, f"{name}: not examined, because the exam {why}.") for name, why in found]
     if not examination.learned and not any(exam.known for exam in examination.exams):
         sentences.append(("", "Nothing was examined: no known task and nothing new."))

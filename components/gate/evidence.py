@@ -1,15 +1,14 @@
-"""A decision and all that it rests on, as one document, there and back.
+"""Write a decision and everything it is based on as one document, and read it back.
 
 Concept: the document holds every answer of every model (1 right, 0 wrong, ? unanswered, in the
-order of the exam's items), what the checks beyond forgetting looked at, what was found about the
-batch, the rules, and the decision. The same rules over the same answers must give the same
-verdicts, whoever asks, years later.
+order of the exam's items), the inputs of the extra checks, the findings about the batch, the
+rules, and the decision. The same rules and answers must give the same verdicts, even years later.
 
-Answers that can't be brought into one order with the others are written as not given, so that
-what the gate could not use then can't be used later either.
+Answers that cannot be put in the same order as the others are written as missing, so that a
+replay cannot use what the gate could not use.
 
-Promise: deciding again is never kinder than the decision; `recall` reads what `record` wrote;
-what is not such a document is named.
+Promise: a replay is never more lenient than the decision; `recall` reads what `record` wrote; an
+invalid document is reported.
 Schema: `docs/evidence.schema.json`.
 """
 
@@ -69,7 +68,9 @@ def recall(document: Mapping[str, Any]) -> tuple[Examination, Rules]:
     if not isinstance(document, Mapping):
         raise ValueError(f"it must be a mapping, not {type(document).__name__}")
     if document.get("format") != FORMAT:
-        raise ValueError(f"its format is {document.get('format')!r}, and only {FORMAT} has it all")
+        raise ValueError(
+            f"its format is {document.get('format')!r}, but replay needs format {FORMAT}"
+        )
     try:
         _check(document)
         exams = [
@@ -100,7 +101,7 @@ def recall(document: Mapping[str, Any]) -> tuple[Examination, Rules]:
         )
         return examination, Rules.from_json(document["rules"])
     except (KeyError, TypeError, AttributeError, IndexError, ArithmeticError) as error:
-        raise ValueError(f"a part is missing or of another kind: {error}") from error
+        raise ValueError(f"a part is missing or has the wrong type: {error}") from error
 
 
 def _check(document: Mapping[str, Any]) -> None:
@@ -112,14 +113,14 @@ def _check(document: Mapping[str, Any]) -> None:
     for each in document["exams"]:
         refusals = each["refusals"]
         if type(refusals) is not int or refusals < 0:
-            raise ValueError(f"refusals must be a whole number from 0 on, not {refusals!r}")
+            raise ValueError(f"refusals must be a whole number of at least 0, not {refusals!r}")
         for name in ("parts", "scores", "slices"):
             if not isinstance(each[name], Mapping):
                 raise ValueError(f"{name} must be a mapping, not {each[name]!r}")
     rules = document["rules"]
     for name, part in {"rules": rules, "checks": rules["checks"], **rules["checks"]}.items():
         if not isinstance(part, Mapping):
-            raise ValueError(f"{name} is of another kind: it must be a mapping, not {part!r}")
+            raise ValueError(f"{name} has the wrong type: it must be a mapping, not {part!r}")
     weighed = [(note["name"], note["policy"]) for note in document["notes"]]
     weighed += [(n, part.get("policy", "ignore")) for n, part in rules["checks"].items()]
     for name, policy in weighed:
@@ -130,7 +131,10 @@ def _check(document: Mapping[str, Any]) -> None:
 
 
 def decide_again(document: Mapping[str, Any]) -> tuple[Decision, list[str]]:
-    """Decide anew from the document alone.
+    """Decide again from the document alone.
+
+    Outcomes, numbers and the action are compared; sentences are not, so that better wording
+    does not make an old decision look changed.
 
     Returns:
         The decision, and the names of its parts that differ from the recorded one, then those
@@ -146,15 +150,24 @@ def decide_again(document: Mapping[str, Any]) -> tuple[Decision, list[str]]:
     try:
         decision = judge(examination, rules)
         again = record(examination, rules, decision)
+        found, told = _without_wording(decision.to_json()), _without_wording(told)
     except (KeyError, TypeError, AttributeError, IndexError, ArithmeticError) as error:
-        raise ValueError(f"a part can't be judged: {error!r}") from error
-    found = decision.to_json()
+        raise ValueError(f"a part cannot be judged: {error!r}") from error
     differs = [name for name in {**found, **told} if not _same(found, told, name)]
     return decision, differs + [name for name in _DERIVED if not _same(again, document, name)]
 
 
 _DERIVED = ("exams", "rules", "expected", "notes")
-"""What `decide_again` writes anew and holds against the document."""
+"""The parts that `decide_again` writes again and compares with the document."""
+
+_WORDING = ("headline", "reasons")
+
+
+def _without_wording(decision: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a decision without the sentences that say the same to people."""
+    kept = {name: part for name, part in decision.items() if name not in _WORDING}
+    verdicts = [{**verdict, "sentence": ""} for verdict in decision["verdicts"]]
+    return {**kept, "verdicts": verdicts}
 
 
 def _same(one: Mapping[str, Any], other: Mapping[str, Any], name: str) -> bool:

@@ -1,4 +1,4 @@
-"""What two models' answers to the same items say about the loss of accuracy.
+"""Estimate the loss of accuracy from two models' answers to the same items.
 
 Concept: only the items that the two answer differently carry information. They are a
 trinomial sample: `worse` (right before, wrong now), `better` (wrong before, right now) and

@@ -1,4 +1,4 @@
-"""What the exams at hand can tell: power before there is a candidate.
+"""What the current exams can detect: statistical power before there is a candidate.
 
 Concept: a candidate's answers to an exam differ from the champion's on a share of the items
 (the churn), for the better and for the worse. Given that share and a true loss, the counts

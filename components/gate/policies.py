@@ -1,4 +1,4 @@
-"""What each check beyond forgetting tolerates, and what it asks for.
+"""What each extra check tolerates, and the consequences of its outcomes.
 
 Concept: one class a check and one field of `CheckRules` each, named as its section under
 `gate.checks` in `params.yaml`. A policy says what the outcomes ask for:
@@ -9,8 +9,8 @@ Concept: one class a check and one field of `CheckRules` each, named as its sect
     note     note     note           note
     ignore   the check is not made
 
-Promise: by itself no check is made; the settings decide. A limit that would let anything pass
-is refused.
+Promise: no check runs unless the settings ask for it. A limit that would let anything pass is
+refused.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Policy = Literal["ignore", "note", "hold", "reject"]
 
 def _within(name: str, value: float, above: float, limit: float) -> None:
     if not (isfinite(value) and above < value <= limit):
-        raise ValueError(f"{name} must lie above {above:g} and up to {limit:g}, not {value}")
+        raise ValueError(f"{name} must be above {above:g} and at most {limit:g}, not {value}")
 
 
 @dataclass(frozen=True, slots=True)

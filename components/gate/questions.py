@@ -1,7 +1,8 @@
-"""Findings that are decided together, so that many checks do not reject by mistake.
+"""Decide all findings together, so that many checks do not reject by mistake.
 
-Concept: a check either knows its verdict, or asks a question: is this loss real? All questions
-of a decision are answered at once, because the more are asked, the likelier a loss by chance.
+Concept: a check either knows its verdict, or asks a question: is this loss real? All questions of
+a decision are answered at once, because the more questions are asked, the more likely a loss by
+chance becomes.
 
 Promise: the order of the findings changes no verdict.
 """

@@ -1,4 +1,4 @@
-"""Whether the champion does worse on an exam than a version it grew from.
+"""Whether the champion is worse on an exam than one of its ancestors.
 
 Concept: `watch` looks again and again at growing exams, so its bounds are those that hold at
 every look (`anytime`). The whole watch of one champion errs with chance `watch_alpha` at most:

@@ -1,4 +1,4 @@
-"""Verdicts in words that a manager understands.
+"""Verdicts in sentences that a manager understands.
 
 Promise: a number next to a margin is printed with as many decimals as it takes to be seen on
 the right side of it, and nothing is called a loss or a gain that is printed as zero.
@@ -30,10 +30,10 @@ def comparison(
         enough_items: about how many items would settle an open verdict.
     """
     worse, better = changes.worse or "none", changes.better or "none"
-    counts = f"{worse} of {changes.items:,} items worse and {better} better"
+    counts = f"worse on {worse} of {changes.items:,} items and better on {better}"
     loss, margin = 100 * changes.loss, asked.margin_points
     return (
-        f"{asked.subject}: against {asked.reference}, {asked.model} answers {counts}: "
+        f"{asked.subject}: against {asked.reference}, {asked.model} is {counts}: "
         f"{amount(loss, margin)} ({_range(bounds, margin)})"
         f"{_ending(loss, bounds, outcome, margin, enough_items)}"
         f"{asked.advice if outcome is Outcome.INCONCLUSIVE else ''}"
@@ -43,15 +43,15 @@ def comparison(
 def overused(turned_away: int) -> str:
     """Return what to do about an exam that has turned many candidates away."""
     return (
-        f" The exam has refused {turned_away:,} candidates and asks for more each time;"
-        " a fresh one begins anew (`ratchet holdout add`)."
+        f" This exam has refused {turned_away:,} candidates and gets stricter each time; add a new "
+        "one (`ratchet holdout add`)."
     )
 
 
 def certificate(asked: Comparison) -> str:
     """Return the sentence of a check that passes because both models share their parts."""
     return (
-        f"{asked.subject}: {asked.model} answers with the very parts of {asked.reference} "
+        f"{asked.subject}: {asked.model} answers with the same parts as {asked.reference} "
         f"({asked.certificate or ''}), so nothing can be lost."
     )
 
@@ -63,11 +63,11 @@ def floor(
     ending = {
         Outcome.PASS: "better than that",
         Outcome.FAIL: "not better than that",
-    }.get(outcome, "too few items to tell whether that is better")
+    }.get(outcome, "too few items to tell whether this is better")
     return (
-        f"{subject}: the candidate answers {right} of {items:,} new items rightly, "
+        f"{subject}: the candidate answers {right} of {items:,} new items correctly, "
         f"{number(100 * right / items)} % (at least {number(100 * lower, 100 * needed)} %); "
-        f"the bar, always guessing the commonest label, is {number(100 * needed)} %: {ending}."
+        f"the baseline, always guessing the majority class, is {number(100 * needed)} %: {ending}."
     )
 
 
@@ -104,7 +104,7 @@ def _range(bounds: tuple[float, float], margin: float) -> str:
     if upper < 0:
         return f"at least {number(-upper, 0)}, at most {number(-lower)}"
     worst = f"a loss of {number(upper, 0, margin)}"
-    return f"at best a gain of {number(-lower, 0)}, at worst {worst}"
+    return f"between a gain of {number(-lower, 0)} and {worst}"
 
 
 def _ending(
@@ -114,10 +114,12 @@ def _ending(
     if outcome is Outcome.PASS:
         return f", within {limit}."
     if outcome is Outcome.FAIL and loss > margin:
-        return f", beyond {limit}."
+        return f", above {limit}."
     if outcome is Outcome.FAIL:
-        return f", a real loss that is not shown to be within {limit}."
+        return f", a real loss, not shown to be within {limit}."
     if bounds[0] > 0:
-        return f", not shown to be within {limit}; one such loss among so many exams may be chance."
-    open_question = f"too few items to tell whether that is within {limit}"
+        return (
+            f", not shown to be within {limit}; one such loss among this many exams may be chance."
+        )
+    open_question = f"too few items to tell whether this is within {limit}"
     return f", {open_question}; about {enough_items:,} would settle it."

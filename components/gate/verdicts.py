@@ -1,8 +1,8 @@
-"""The values that the gate takes in and gives out.
+"""The input and output values of the gate.
 
 Concept: answers of models to exams go in; a verdict of each check comes out, with every
 number that it rests on. A verdict says what was found (`outcome`) and what that asks for
-(`consequence`); the decision is the gravest consequence.
+(`consequence`); the decision is the most severe consequence.
 
 Promise: every number of a verdict is finite or None, and a verdict survives the way through
 JSON unchanged.
@@ -72,7 +72,7 @@ class Answers:
 
     Args:
         items: item digests, each once.
-        correct: whether each item was answered rightly, same length and order; anything but
+        correct: whether each item was answered correctly, same length and order; anything but
             true or false (None, NaN, a share) makes the check MISSING.
         brier: the Brier score of each answer, halved into [0, 1]: 0 is sure and right, 1 sure
             and wrong; None where it is not asked for.
@@ -130,7 +130,7 @@ class NewTask:
         task: the task of these rows.
         candidate: its answers to the rows.
         champion: answers of the version in force, or None when there is none.
-        majority_share: what always guessing the commonest label would get right, in [0, 1].
+        majority_share: the accuracy of always guessing the majority class, in [0, 1].
             None makes the floor check MISSING. A task of one label has no such bar: give
             the share of that label among all that the model tells apart.
         known: the task was promoted before and brings no new label: it is held against the
@@ -221,7 +221,7 @@ class Rules:
     Args:
         margin_points: tolerated loss against the champion.
         anchor_margin_points: tolerated loss against the anchor, over the whole stream.
-        floor_points: by how much something new must beat its commonest label.
+        floor_points: by how much something new must beat its majority class.
         alpha: chance that a decision lets in a loss of the margin; chance that it rejects
             although nothing is lost; chance that any decision on one exam lets in a loss of
             the anchor's margin.
@@ -242,9 +242,9 @@ class Rules:
     def __post_init__(self) -> None:
         margins = (self.margin_points, self.anchor_margin_points)
         if not all(isfinite(margin) and 0 < margin <= 100 for margin in margins):
-            raise ValueError(f"margins must lie in (0, 100] points, not {margins}")
+            raise ValueError(f"margins must be in (0, 100] points, not {margins}")
         if not (0 < self.alpha < 0.5 and isfinite(self.floor_points) and self.floor_points >= 0):
-            raise ValueError(f"alpha must lie in (0, 0.5) and the floor at or above 0: {self}")
+            raise ValueError(f"alpha must be in (0, 0.5) and the floor at least 0: {self}")
 
     def anchor_alpha(self, turned_away: int) -> float:
         """Return the level at which an exam lets pass against the anchor, after `turned_away`.
@@ -277,7 +277,7 @@ class Verdict:
         outcome: what was found.
         consequence: what it asks for; the gravest one decides.
         effect_points: observed loss against the reference, in points; a gain is negative.
-            For the floor check the reference is guessing the commonest label.
+            For the floor check the reference is guessing the majority class.
         lower_points: one-sided lower bound of the loss, at the rules' alpha.
         upper_points: one-sided upper bound of the loss, at `level`.
         margin_points: the loss that would be tolerated.
@@ -311,7 +311,7 @@ class Verdict:
     def __post_init__(self) -> None:
         floats = (value for value in astuple(self) if isinstance(value, float))
         if not all(isfinite(value) for value in floats):
-            raise ValueError(f"a verdict may not carry a number that is not finite: {self}")
+            raise ValueError(f"a verdict must not contain a number that is not finite: {self}")
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, one per field."""

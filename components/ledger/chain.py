@@ -1,10 +1,10 @@
-"""Events and the chain of hashes that holds them.
+"""Events and their hash chain.
 
 Concept: an event's hash covers every stored byte of it and the hash of the event before; the
-`head` names the last event, so that one cut off at the end is missed as well.
+`head` names the last event, so that a missing last event is noticed as well.
 
-Promise: an event is hashed exactly as it is stored. Texts are compared as they lie in the
-file, so a changed letter case, type or encoding is found.
+Promise: an event is hashed exactly as it is stored. Texts are compared as stored in the file, so
+a change of letter case, type or encoding is found.
 """
 
 from __future__ import annotations
@@ -78,10 +78,10 @@ def read_chain(connection: Connection, place: str) -> list[Event]:
     for number, event in enumerate(events, start=1):
         where = f"Event {number} of the ledger {place}"
         if type(event.seq) is not int or not all(type(part) is str for part in astuple(event)[1:]):
-            raise Corrupted(f"{where} holds a value of another type.", REMEDY)
+            raise Corrupted(f"{where} has a value of the wrong type.", REMEDY)
         expected = event_hash(number, event.time, event.kind, event.payload, previous)
         if (event.seq, event.previous, event.hash) != (number, previous, expected):
-            raise Corrupted(f"{where} does not fit its hash or its predecessor.", REMEDY)
+            raise Corrupted(f"{where} does not match its hash or the event before it.", REMEDY)
         previous = event.hash
     heads = [tuple(row) for row in connection.execute(sa.select(schema.head)).all()]
     if heads != [(len(events), previous)]:

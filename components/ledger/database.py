@@ -1,11 +1,11 @@
-"""The database of a ledger, SQLite: all that the rest of the room need not know of it.
+"""The SQLite database of a ledger; the rest of the package does not depend on SQLite.
 
-Concept: writers begin with BEGIN IMMEDIATE, so two of them never read the same tail; readers
-see one instant. The file is only ever made whole, so an empty one is damage. Everything else in
-this room speaks SQLAlchemy's core, so that another database could stand here.
+Concept: writers begin with BEGIN IMMEDIATE, so two of them never read the same tail; readers see
+one instant. The file is always created in one step, so an empty file is damage. Everything else
+in this package uses SQLAlchemy Core, so that another database could be used.
 
-Promise: every fault of the database leaves as one of Ratchet's errors; no file is made where
-one got lost.
+Promise: every database error is raised as one of Ratchet's errors; a lost file is never silently
+recreated.
 """
 
 from __future__ import annotations
@@ -74,8 +74,8 @@ class Database:
                         write_bytes(self.path, _filled(fill))
         except OSError as error:
             raise Retryable(
-                f"The ledger {self.path} can't be made: {error}.",
-                "Check the folder's rights and free space, then run the same command again.",
+                f"The ledger {self.path} can't be created: {error}.",
+                "Check the folder's permissions and free space, then run the same command again.",
             ) from None
 
     def _connect(self) -> sqlite3.Connection:
@@ -113,16 +113,16 @@ class Database:
         if code in _UNUSABLE:
             return Retryable(
                 f"The ledger {self.path} can't be used: {error.orig}.",
-                "Check the file, its rights and free space, then run the same command again.",
+                "Check the file, its permissions and free space, then run the same command again.",
             )
         if code == sqlite3.SQLITE_CONSTRAINT:
             return Retryable(
-                f"The ledger {self.path} knows this already ({error.orig}).",
+                f"The ledger {self.path} already has this ({error.orig}).",
                 "Nothing was written; run the same command again.",
             )
         return Corrupted(
             f"The ledger {self.path} is damaged: {error.orig}.",
-            "Run `ratchet audit verify`, which names what does not hold.",
+            "Run `ratchet audit verify` to see what is damaged.",
         )
 
 

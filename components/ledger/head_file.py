@@ -1,10 +1,10 @@
-"""The newest event, noted beside the ledger: an older copy of the ledger is told by it.
+"""The newest event, recorded next to the ledger, so that an older copy of the ledger is detected.
 
-Concept: after each commit `ledger.head` names the event that was written. Whoever puts an
-older file in the ledger's place has a note that is ahead of it.
+Concept: after each commit `ledger.head` names the event that was written. If an older ledger is
+put in place, this file is ahead of it.
 
-Promise: a crash leaves the note behind the ledger, never ahead of it. Without a note, or with
-one that can't be read, nothing is claimed.
+Promise: after a crash this file may be behind the ledger, never ahead of it. If it is missing or
+unreadable, nothing is claimed.
 """
 
 from __future__ import annotations
@@ -75,9 +75,9 @@ def difference(connection: Connection, noted: Head, place: str) -> str | None:
     if found is None:
         return (
             f"The ledger {place} is an older copy: it ends at event {newest(connection).seq}, "
-            f"but {NAME} beside it notes event {noted.seq} ({noted.hash[:12]}…)."
+            f"but {NAME} next to it records event {noted.seq} ({noted.hash[:12]}…)."
         )
     return (
         f"The ledger {place} is another copy: its event {noted.seq} is {found[:12]}…, "
-        f"but {NAME} beside it notes {noted.hash[:12]}…."
+        f"but {NAME} next to it records {noted.hash[:12]}…."
     )

@@ -1,10 +1,10 @@
-"""The numbered migrations that make the ledger's tables, and take an older ledger to this layout.
+"""The numbered migrations that create the ledger's tables and bring an older ledger up to date.
 
 Concept: only `events`, `head` and `leases` hold facts, so only they are ever migrated. The
 projections are dropped after a migration and filled again from the events. The number of the last
 one is kept in the database itself.
 
-Promise: migrations are only ever added at the end. A ledger of a newer Ratchet is refused.
+Promise: migrations are only added at the end. A ledger of a newer version of Ratchet is refused.
 """
 
 from __future__ import annotations
@@ -95,11 +95,14 @@ def is_current(connection: Connection, place: str) -> bool:
     number = database.layout_number(connection)
     if number > newest():
         raise ConfigError(
-            f"The ledger {place} has layout {number}; this Ratchet knows layouts up to {newest()}.",
-            "Use the Ratchet that wrote it, or a newer one.",
+            f"The ledger {place} has layout {number}; this version of Ratchet reads layouts "
+            f"up to {newest()}.",
+            "Use the version of Ratchet that wrote it, or a newer one.",
         )
     if number < 1:
-        raise Corrupted(f"{place} is no ledger: it was cut off, or is another database.", REMEDY)
+        raise Corrupted(
+            f"{place} is not a ledger: it was truncated, or is another database.", REMEDY
+        )
     return number == newest()
 
 

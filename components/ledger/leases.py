@@ -1,10 +1,10 @@
-"""The lease that fences writers: one holder a model, each with a higher token than the last.
+"""The lease that fences writers: one holder per model, each with a higher token than the last.
 
-Concept: the token decides, time only says when a lease may be taken. A holder that stalled
-and was overtaken notices at its next append, in the append's own transaction.
+Concept: the token decides; the time only says when a lease can be taken over. A holder that
+stalled and was overtaken notices it at its next append, in the append's own transaction.
 
-Promise: a lease whose holder died on this machine is free at once; one of another machine
-when its time runs out.
+Promise: if the holder died on this machine, the lease is free at once; on another machine, when
+it expires.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _TABLE = schema.leases
 class Lease:
     """The right to change one model, as the holder of the newest fencing token.
 
-    `in_order`: the holder before gave it back with nothing left to put right.
+    `in_order`: the previous holder released it with nothing left to repair.
     """
 
     name: str
@@ -69,7 +69,7 @@ def check(connection: Connection, lease: Lease) -> None:
     row = _row(connection, lease.name)
     if row is None or row.token != lease.token or not row.holder:
         raise Retryable(
-            f"The lease on `{lease.name}` is no longer this process's: "
+            f"This process no longer has the lease on `{lease.name}`: "
             f"{(row.holder if row else '') or 'nobody'} holds it.",
             "Run the same command again; nothing was written under the old lease.",
         )

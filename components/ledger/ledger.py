@@ -1,9 +1,9 @@
-"""Appending to the ledger, under a lease.
+"""Append to the ledger under a lease.
 
 Concept: one `append` is one transaction: check the fencing token, chain the event to the
 one before it, update the projections.
 
-Promise: an event is either there with all its consequences or not there at all.
+Promise: an event is recorded with all its consequences, or not at all.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ __all__ = ["Event", "Head", "Lease", "Ledger"]
 POLL_SECONDS = 0.2
 
 TWO_WAYS_OUT = (
-    "Bring the newer ledger back; or, if this one is right, run "
-    "`ratchet reconcile --accept-ledger`: what it does not know is moved to data/unknown."
+    "Restore the newer ledger; or, if this one is right, run `ratchet reconcile "
+    "--accept-ledger`: what it does not know is moved to data/unknown."
 )
 
 
@@ -179,7 +179,7 @@ class Ledger:
             if time.monotonic() >= deadline:
                 raise Retryable(
                     f"Another process ({taken}) is changing `{name}`.",
-                    "Wait until it ends, then run the same command again.",
+                    "Wait until it finishes, then run the same command again.",
                 )
             if on_wait is not None and not told:
                 on_wait(taken)

@@ -1,8 +1,8 @@
 """Tables of the ledger.
 
-Concept: `events` is only ever inserted into; `head` names its last one. Every other table but
-`leases` is a projection and carries no fact of its own. The indexes let what is asked for
-each batch cost the same however many came before it.
+Concept: `events` is only ever inserted into; `head` names its last one. Every other table except
+`leases` is a projection and holds no facts of its own. The indexes keep the cost of a batch
+constant, however many came before it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Proving the ledger: the chain of hashes, and the projections rebuilt from the events.
+"""Verify the ledger: the hash chain, and the projections rebuilt from the events.
 
-Concept: everything is read in one transaction, so a ledger that is written to meanwhile
-verifies as well. Then tables and rows are compared with those of a fresh ledger in memory
-that was fed the same events.
+Concept: everything is read in one transaction, so verification works while the ledger is written
+to. Then tables and rows are compared with those of a fresh ledger in memory that was fed the same
+events.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from components.ledger.chain import GENESIS, REMEDY, read_chain
 from components.ledger.ledger import Ledger
 from components.sqlite_schema import Defined
 
-REBUILD = "Run `ratchet reconcile --rebuild` to fill the projections again from the events."
+REBUILD = "Run `ratchet reconcile --rebuild` to rebuild the projections from the events."
 
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """A ledger that holds: how many events, the hash of the last one, and what people defined."""
+    """A verified ledger: number of events, hash of the last one, and tables that people added."""
 
     events: int
     head: str
@@ -49,8 +49,8 @@ def verify(ledger: Ledger) -> Verified:
         for table in schema.projections:
             if found[table] != _rows(fresh, table):
                 raise Corrupted(
-                    f"The projection `{table.name}` of the ledger {ledger.place} is not what "
-                    "the events say.",
+                    f"The projection `{table.name}` of the ledger {ledger.place} does not "
+                    "match the events.",
                     REBUILD,
                 )
     beside = tuple(sorted(defined.keys() - made))
@@ -82,7 +82,8 @@ def _check_tables(found: dict[str, Defined], expected: dict[str, Defined], place
     for name, each in (expected | triggers).items():
         if found.get(name) != expected.get(name):
             raise Corrupted(
-                f"`{name}` of the ledger {place} is missing, or not as Ratchet made it.",
+                f"`{name}` of the ledger {place} is missing, or was changed since Ratchet "
+                "created it.",
                 REBUILD if each.table in projections else REMEDY,
             )
 

@@ -181,9 +181,9 @@ def kind_of(bundle: Bundle) -> Kind:
     for what, (name, table) in named.items():
         if name not in table:
             raise ConfigError(
-                f"Bundle {bundle.digest[:12]} has the {what} {name!r}; this Ratchet knows"
-                f" {', '.join(sorted(table))}.",
-                "Use the Ratchet that wrote it, or a newer one.",
+                f"Bundle {bundle.digest[:12]} has the {what} {name!r}; this version of "
+                f"Ratchet has {', '.join(sorted(table))}.",
+                "Use the version of Ratchet that wrote it, or a newer one.",
             )
     return KINDS[state.get("kind", "classifier")]
 

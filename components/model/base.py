@@ -102,7 +102,7 @@ def load_base(settings: ModelSettings, root: Path) -> Base:
         raise ConfigError(
             f"The base at {folder} has digest {digest}, but `model.base_digest` pins"
             f" {settings.base_digest}.",
-            "Restore the pinned weights; a new base needs a new root, or a new pin.",
+            "Restore the pinned weights; a new base needs a new root or a new pin.",
         )
     name = folder.name if Path(settings.base).is_absolute() else settings.base
     if (name, digest) not in _LOADED:
@@ -112,7 +112,7 @@ def load_base(settings: ModelSettings, root: Path) -> Base:
         raise ConfigError(
             f"`model.max_tokens` is {settings.max_tokens}, but {base.name} takes at most"
             f" {base.max_tokens}.",
-            f"Set it to {base.max_tokens} or below.",
+            f"Set it to {base.max_tokens} or less.",
         )
     return base
 
@@ -137,8 +137,8 @@ def read_base(name: str, digest: str, folder: Path) -> Base:
     absent = sorted(key for key in report["missing_keys"] if not key.startswith("pooler."))
     if absent:
         raise ConfigError(
-            f"The weights at {folder} lack {len(absent)} tensors of {type(model).__name__},"
-            f" first {absent[0]}.",
+            f"The weights at {folder} lack {len(absent)} tensors of {type(model).__name__}, "
+            f"starting with {absent[0]}.",
             "Use a complete checkpoint; Ratchet never trains on random weights.",
         )
     if hasattr(model, "pooler"):
@@ -164,7 +164,7 @@ def _tokenizer(folder: Path) -> Any:
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, use_fast=True)
     if not tokenizer.is_fast:
         raise ConfigError(
-            f"The tokenizer at {folder} has no fast form.",
+            f"The tokenizer at {folder} has no fast version.",
             "Save it with a fast tokenizer class (tokenizer.json).",
         )
     _as_digested(tokenizer)

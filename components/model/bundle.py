@@ -166,7 +166,7 @@ def tensors_part(name: str, role: Role, tensors: dict[str, Tensor]) -> Part:
 
 
 def strategy_part(state: State) -> Part:
-    """Return what a strategy hands on as a part; without tensors there is no file of them."""
+    """Return what a strategy hands on as a part; without tensors there is not a file of them."""
 
     def write(folder: Path) -> None:
         _write_json(folder / "strategy.json", {"values": state.values})
@@ -211,7 +211,7 @@ def open_bundle(bundles: Path, digest: str) -> Bundle:
     if state["format"] not in READABLE:
         raise Corrupted(
             f"Bundle {folder} has format {state['format']}; this Ratchet reads {READABLE}.",
-            "Use the Ratchet that wrote it, or run its batch again.",
+            "Use the version of Ratchet that wrote it, or run its batch again.",
         )
     return Bundle(
         digest=digest,
@@ -233,9 +233,9 @@ def _verified_files(folder: Path, digest: str) -> dict[str, str]:
     try:
         manifest = (folder / MANIFEST).read_bytes()
     except OSError:
-        raise ChangedBundle(folder, f"there is no readable {MANIFEST}") from None
+        raise ChangedBundle(folder, f"{MANIFEST} is missing or unreadable") from None
     if bytes_digest(manifest) != digest:
-        raise ChangedBundle(folder, f"{MANIFEST} is not what the digest names")
+        raise ChangedBundle(folder, f"{MANIFEST} does not match the digest")
     listed: dict[str, str] = json.loads(manifest)
     present = set(listing(folder)) - {MANIFEST}
     for name in sorted(present.symmetric_difference(listed)):

@@ -125,7 +125,7 @@ def make_body(
         if hasattr(module, _WIDENS):
             setattr(module, _WIDENS, False)
     if placement.alone:
-        return Body(model, None, None, "each text has a pass of its own")
+        return Body(model, None, None, "each text has its own pass")
     fault: str | None = "the adapter changes the input or the lowest layer"
     for boundary in boundaries_of(model, fork, base.placed(placement)):
         fault = split_fault(base, boundary)
@@ -162,5 +162,5 @@ def check_base(base: Base, bundle: Bundle) -> None:
             f"Bundle {bundle.digest[:12]} was trained on {needed['name']}"
             f" ({needed['digest'][:12]}), but `model.base` is {base.name}"
             f" ({base.digest[:12]}).",
-            "Set `model.base` back to it; another base needs a root of its own.",
+            "Set `model.base` back to it; another base needs a separate root.",
         )

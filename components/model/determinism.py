@@ -72,8 +72,8 @@ def reproducible(seed: int, threads: int) -> Iterator[None]:
 
     if threads > 1 and _is_forked():
         raise ConfigError(
-            f"`training.threads` is {threads}, but this process was forked from one that had"
-            " computed already, and can use one thread alone.",
+            f"`training.threads` is {threads}, but this process was forked after PyTorch had "
+            "started, and can use only one thread.",
             "Train in a fresh process (`spawn`, not `fork`).",
         )
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")

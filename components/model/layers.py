@@ -65,7 +65,7 @@ def layer_stack(model: nn.Module) -> tuple[str, nn.ModuleList]:
             return name, module
     raise ConfigError(
         f"{type(model).__name__} has no stack of transformer layers that Ratchet can find.",
-        "Use a base with a list of layers (BERT, RoBERTa, ModernBERT, Llama, GPT-2 and their kin).",
+        "Use a base with a list of layers (BERT, RoBERTa, ModernBERT, Llama, GPT-2 and similar).",
     )
 
 
@@ -196,9 +196,9 @@ def split_fault(base: Base, boundary: Boundary) -> str | None:
             with Upper(fork, boundary, form_of_layers(base)).starting_from(hidden):
                 halves = _own_states(fork, ids, mask)
         except (LookupError, AttributeError, RuntimeError, TypeError, ValueError) as error:
-            return f"{name} can't be cut in two ({type(error).__name__}: {error})"
+            return f"{name} can't be split in two ({type(error).__name__}: {error})"
     if float((whole - halves).abs().max()) > TOLERANCE * float(whole.abs().max()):
-        return f"{name} hands more than hidden states from layer to layer"
+        return f"{name} passes more than hidden states between layers"
     return None
 
 

@@ -29,7 +29,7 @@ class Placement:
     """How a model computes.
 
     device: `cpu` or `cuda`. precision: of weights and activations below the head.
-    max_tokens: a text is cut there. threads: CPU threads. alone: each text has a pass of its own
+    max_tokens: a text is cut there. threads: CPU threads. alone: each text has its own pass
     through the whole model, unpadded, its adapter merged where that can be, as serving wants it,
     where texts come singly; else they share passes, and what the frozen layers compute is kept.
     """

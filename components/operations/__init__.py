@@ -1,1 +1,1 @@
-"""Off the line: what people and schedules do with a root besides running batches."""
+"""Operations on a root other than running batches, started by people or schedules."""

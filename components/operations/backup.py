@@ -1,7 +1,7 @@
 """A backup: one consistent copy of a root, taken while a worker may be running.
 
-Concept: the caller holds the model's lease and the arrivals are locked, so the worker waits
-between two batches. Databases go through SQLite's own backup, everything else is copied.
+Concept: the caller holds the model's lease and arrivals are locked, so the worker pauses between
+two batches. Databases go through SQLite's own backup, everything else is copied.
 
 Promise: the manifest is written last and the target appears in one step. Nothing outside the
 root is read; what the root needs from there is named in the manifest.
@@ -37,7 +37,7 @@ LOOSE = (INCOMING, *(f"data/{name}/" for name in ("unreadable", "unknown", "dama
 
 FILES = ("params.yaml", ".dvcignore", ".dvc/config", ".dvc/.gitignore")
 
-NO_FILE = "it is a link out of the root, or no plain file"
+NO_FILE = "it is a link out of the root, or not a regular file"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,8 @@ def back_up(ws: Workspace, target: Path) -> BackedUp:
     target = target.absolute()
     if target.resolve().is_relative_to(ws.root.resolve()):
         raise ConfigError(
-            f"{target} lies in the root that it is to keep safe.", "Choose a place outside."
+            f"{target} is inside the root that is being backed up.",
+            "Choose a folder outside the root.",
         )
     with ws.arrivals_locked(), writing(target) as (writer, scratch):
         manifest = _copy(ws, writer, scratch, _plan(ws))
@@ -140,7 +141,7 @@ def _copy_database(source: Path, target: Path) -> None:
             old.backup(new)
     except sqlite3.Error as error:
         raise Retryable(
-            f"{source} could not be copied: {error}.", "Check the disk, then run it again."
+            f"{source} could not be copied: {error}.", "Check the disk, then run this again."
         ) from None
 
 
@@ -157,7 +158,7 @@ def _plan(ws: Workspace) -> _Plan:
     for folder in folders:
         found |= dict(_walk(ws.root, folder, left))
     if (ws.root / ".dvc" / "config.local").exists():
-        left.append(Left(".dvc/config.local", "it may hold passwords"))
+        left.append(Left(".dvc/config.local", "it may contain passwords"))
     return _Plan(found, databases, left)
 
 
@@ -166,8 +167,8 @@ def _walk(root: Path, name: str, left: list[Left]) -> Iterator[tuple[str, Path]]
     top, whole = root / name, root.resolve()
     if not top.resolve().is_relative_to(whole):
         raise ConfigError(
-            f"{top} is a link out of the root, which a backup does not follow.",
-            "Copy it in its place, or back it up by other means.",
+            f"{top} is a link out of the root; backups do not follow links.",
+            "Replace the link with the files, or back them up separately.",
         )
     for path, why in files_below(top, DEEPEST // 2) if top.is_dir() else ():
         known = path.relative_to(root).as_posix()
@@ -182,7 +183,7 @@ def _walk(root: Path, name: str, left: list[Left]) -> Iterator[tuple[str, Path]]
         elif why == NO_FILE or is_loose:
             left.append(Left(known, why))
         else:
-            raise Retryable(f"{path}: {why}.", "Check the rights there, then run it again.")
+            raise Retryable(f"{path}: {why}.", "Check the permissions, then run this again.")
 
 
 def _why_left(path: Path, whole: Path, is_loose: bool) -> str | None:
@@ -204,7 +205,7 @@ def _remote(ws: Workspace, left: list[Left]) -> list[str]:
     inside = _inside(ws, ws.remote) if isinstance(ws.remote, Path) else None
     if inside is not None:
         return [] if inside.startswith("data/") else [inside]
-    left.append(Left(f"DVC's remote {ws.remote}", "it lies outside the root"))
+    left.append(Left(f"DVC's remote {ws.remote}", "it is outside the root"))
     return []
 
 
@@ -215,7 +216,7 @@ def _base(ws: Workspace, left: list[Left]) -> list[str]:
     inside = _inside(ws, folder) if folder.is_dir() else None
     if inside is not None:
         return [inside]
-    left.append(Left(f"the base model {name}", "it lies outside the root", _base_digest(ws)))
+    left.append(Left(f"the base model {name}", "it is outside the root", _base_digest(ws)))
     return []
 
 
@@ -237,7 +238,7 @@ def _cases(ws: Workspace, left: list[Left]) -> list[str]:
     inside = _inside(ws, path)
     if inside is None:
         digest = file_digest(path) if path.is_file() else None
-        left.append(Left(f"the behaviour cases {path}", "they lie outside the root", digest))
+        left.append(Left(f"the behaviour cases {path}", "they are outside the root", digest))
     return [] if inside is None else [inside]
 
 
@@ -247,7 +248,7 @@ def _registry(ws: Workspace, left: list[Left]) -> list[str]:
     path = sqlite_path(given, ws.root) if given else ws.mlruns / "mlflow.db"
     inside = None if path is None else _inside(ws, path)
     if inside is None:
-        left.append(Left(f"MLflow at {given}", "it lies outside the root"))
+        left.append(Left(f"MLflow at {given}", "it is outside the root"))
     return [] if inside is None else [inside]
 
 

@@ -3,9 +3,9 @@
 Concept: `root/...` holds the files, `manifest.json` what each must be. Both forms are read and
 written alike; every file is hashed while it is copied.
 
-Promise: whatever breaks off leaves nothing under the target's name, and what is finished is for
-its owner alone: it holds people's data. Of a backup that somebody else may have made, only plain
-files with plain relative names are read, each to the size that the manifest says.
+Promise: an interrupted backup leaves nothing under the target's name, and a finished one is
+private to its owner, because it holds people's data. From a backup that may come from somebody
+else, only regular files with plain relative names are read, each up to the size in the manifest.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ BLOCK_BYTES = 1 << 20
 DEEPEST = 200
 """Folders around a file of a backup; Python's own ways to make and remove folders recurse."""
 
-REMEDY = "Take another backup; nothing was restored."
+REMEDY = "Use another backup; nothing was restored."
 
 
 class Marked:
@@ -49,7 +49,9 @@ class Marked:
         """
         block = self._file.read(min(wanted, self._left))
         if not block and self._left and wanted:
-            raise Retryable(f"{self._name} got shorter while it was copied.", "Run it again.")
+            raise Retryable(
+                f"{self._name} was truncated while it was being copied.", "Run it again."
+            )
         self._digest.update(block)
         self._left -= len(block)
         return block
@@ -146,7 +148,7 @@ def require_free(target: Path) -> None:
         if target.is_dir()
         else target.exists() and (target.stat().st_size or target.suffix != ".tar")
     ):
-        raise ConfigError(f"{target} is there already.", "Name a new or an empty place.")
+        raise ConfigError(f"{target} already exists.", "Choose a new or empty folder.")
 
 
 @contextmanager
@@ -190,7 +192,7 @@ class FolderReader:
         for path, why in files_below(folder, DEEPEST):
             name = path.relative_to(folder).as_posix()
             if why is not None or path.is_symlink() or not path.is_file():
-                raise _damaged(folder, f"{name[:100]}: {why or 'it is no plain file'}")
+                raise _damaged(folder, f"{name[:100]}: {why or 'it is not a regular file'}")
             self.sizes[name] = path.stat().st_size
 
     def open(self, name: str) -> IO[bytes]:
@@ -213,7 +215,7 @@ class TarReader:
             if member.isdir():
                 continue
             if not member.isreg() or member.issparse() or name in self._members:
-                raise _damaged(path, f"{name} is no plain file, or is there twice")
+                raise _damaged(path, f"{name} is not a regular file, or is listed twice")
             self._members[name] = member
         self.sizes = {name: member.size for name, member in self._members.items()}
 
@@ -237,7 +239,7 @@ def reading(backup: Path) -> Iterator[Reader]:
         Corrupted: it is no backup, or holds what no backup of ours does.
     """
     if not backup.exists():
-        raise ConfigError(f"There is no backup {backup}.", "Check the path and run it again.")
+        raise ConfigError(f"There is no backup {backup}.", "Check the path and run this again.")
     if backup.is_dir():
         yield FolderReader(backup)
         return
@@ -245,7 +247,7 @@ def reading(backup: Path) -> Iterator[Reader]:
         with tarfile.open(backup, "r:") as tar:
             yield TarReader(backup, tar)
     except tarfile.TarError as error:
-        raise _damaged(backup, f"it is no whole tar file ({error})") from None
+        raise _damaged(backup, f"it is not a complete tar file ({error})") from None
 
 
 def require_plain(backup: Path, name: str) -> None:
@@ -257,7 +259,7 @@ def require_plain(backup: Path, name: str) -> None:
     parts = name.split("/")
     odd = {"", ".", ".."} & set(parts) or "\0" in name or len(parts) > DEEPEST
     if odd or PurePosixPath(name).is_absolute():
-        raise _damaged(backup, f"it names a file {name[:100]!r}")
+        raise _damaged(backup, f"it contains a file named {name[:100]!r}")
 
 
 def _damaged(backup: Path, why: str) -> Corrupted:

@@ -1,6 +1,6 @@
 """What a backup holds: each file with its digest, and which state of which ledger.
 
-Promise: a manifest that is read is whole and of a form that this Ratchet knows.
+Promise: a manifest that is read is complete and has a format that this version of Ratchet knows.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def read_manifest(backup: Path, reader: Reader) -> Manifest:
     """
     if reader.sizes.get(MANIFEST, MAX_BYTES + 1) > MAX_BYTES:
         raise Corrupted(
-            f"{backup} is no backup of Ratchet, or no whole one: {MANIFEST} is not in it.", REMEDY
+            f"{backup} is not a complete Ratchet backup: {MANIFEST} is missing.", REMEDY
         )
     with reader.open(MANIFEST) as file:
         manifest = _parsed(backup, file.read(MAX_BYTES))
@@ -72,8 +72,8 @@ def read_manifest(backup: Path, reader: Reader) -> Manifest:
     wrong = sorted(name for name in {*found, *wanted} if found.get(name) != wanted.get(name))
     if wrong:
         raise Corrupted(
-            f"The backup {backup} is damaged: {wrong[0]!r} is missing, or not what {MANIFEST} "
-            f"says ({len(wrong)} file(s) in all).",
+            f"The backup {backup} is damaged: {wrong[0]!r} is missing or does not match "
+            f"{MANIFEST} ({len(wrong)} file(s) in total).",
             REMEDY,
         )
     return manifest
@@ -92,8 +92,8 @@ def _parsed(backup: Path, data: bytes) -> Manifest:
         said = json.loads(data.decode("utf-8", "surrogatepass"))
         if said.pop("format") != FORMAT:
             raise ConfigError(
-                f"The backup {backup} has a form that this Ratchet does not know.",
-                f"Restore it with Ratchet {said.get('ratchet')}, or a newer one.",
+                f"The backup {backup} has a format that this version of Ratchet does not know.",
+                f"Restore it with Ratchet {said.get('ratchet')} or newer.",
             )
         files = {name: _mark(each) for name, each in said.pop("files").items()}
         head, left = Head(**said.pop("head")), [Left(**each) for each in said.pop("not_included")]
@@ -108,5 +108,5 @@ def _parsed(backup: Path, data: bytes) -> Manifest:
 def _mark(said: dict[str, Any]) -> FileMark:
     mark = FileMark(**said)
     if type(mark.size) is not int or type(mark.sha256) is not str:
-        raise TypeError("a mark has other types")
+        raise TypeError("a file record has the wrong types")
     return mark

@@ -1,7 +1,7 @@
-"""Putting damaged bundles right, file by file, from the copies that MLflow has.
+"""Repair damaged bundles, file by file, from the copies in MLflow.
 
-Promise: a file is replaced by one with the right digest only, nothing is deleted, and a bundle
-that no copy can put right does not keep the others from it: it is named.
+Promise: a file is only replaced by one with the right digest, nothing is deleted, and a bundle
+that cannot be repaired is reported and does not block the others.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from components.ledger import views
 from components.pipeline.registry_repair import move_aside
 from components.workspace.root import Workspace
 
-NO_COPY = "No sound copy is left: bring the folder back from a backup."
+NO_COPY = "No intact copy is left: restore the folder from a backup."
 
 
 def restore_registry(ws: Workspace) -> list[str]:
@@ -40,7 +40,7 @@ def restore_bundles(ws: Workspace) -> list[str]:
             if _restore(ws, version.bundle):
                 done.append(f"restored the bundle of version {version.version} from MLflow")
             else:
-                done.append(f"left as it is: version {version.version}: {damage.message} {NO_COPY}")
+                done.append(f"not changed: version {version.version}: {damage.message} {NO_COPY}")
     return done
 
 
@@ -58,7 +58,11 @@ def require_champion(ws: Workspace) -> None:
     try:
         open_bundle(ws.bundles, champion.bundle)
     except Corrupted as damage:
-        back = "" if champion.parent is None else " Or go back to a sound one: `ratchet rollback`."
+        back = (
+            ""
+            if champion.parent is None
+            else " Or roll back to an intact version: `ratchet rollback`."
+        )
         raise Corrupted(
             f"The champion, version {champion.version}: {damage.message}", NO_COPY + back
         ) from None

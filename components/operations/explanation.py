@@ -67,7 +67,7 @@ def _frozen(ws: Workspace, digest: str) -> str:
     except Corrupted as damage:
         return f"unknown: {damage.message}"
     if state.get("frozen"):
-        return f"{state['frozen']} were computed once for each text"
+        return f"{state['frozen']} were computed once per text"
     return f"every layer was computed each time: {state.get('uncut') or 'an earlier format'}"
 
 

@@ -1,4 +1,4 @@
-"""Holdouts that people bring: items that every later candidate must keep getting right.
+"""Holdouts added by people: items that every later candidate must keep answering correctly.
 
 Concept: a file's items become an exam of their task; a second file for the same task opens
 the next generation, examined by itself. An item whose text was trained on can't be an exam.
@@ -28,7 +28,7 @@ from components.workspace.stored_files import store_files
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """What became of a holdout file.
+    """The result of adding a holdout file.
 
     `rejected` rows broke the contract, `known` ones were held out before, `trained` ones
     were trained on and are no exam any more.
@@ -50,28 +50,28 @@ def add(ws: Workspace, lease: Lease, path: Path, task: str, fill: bool = False) 
         Retryable: the file is still being written.
     """
     if not path.exists():
-        raise ConfigError(f"There is no file {path}.", "Check the path and run it again.")
+        raise ConfigError(f"There is no file {path}.", "Check the path and run this again.")
     task = check_task(task, ws.settings.data.tasks)
     contract = ws.settings.data.model_copy(update={"min_rows": 1, "min_labels": 1})
     reading = _read_copy(ws, path, contract, task)
     for row in reading.rows:
         if row.task != task:
             raise DataRejected(
-                f"{path}, line {row.place}: the row names task {row.task!r}, not {task!r}.",
-                "Add each task's rows from a file of their own, or drop the column.",
+                f"{path}, line {row.place}: the row has task {row.task!r}, not {task!r}.",
+                "Add each task's rows from a separate file, or remove the column.",
             )
     checked = validate(reading, contract, frozenset())
     if checked.refused is not None:
-        raise DataRejected(f"{path}: {checked.refused}", "Mend the rows and add it again.")
+        raise DataRejected(f"{path}: {checked.refused}", "Correct the rows and add the file again.")
     near = [item.near for item in checked.accepted]
     held, trained = views.held_among(ws.ledger, near), views.trained_among(ws.ledger, near)
     fresh = [item for item in checked.accepted if item.near not in held | trained]
     known = sum(item.near in held for item in checked.accepted)
     if not fresh:
         raise DataRejected(
-            f"{path}: none of its {len(checked.accepted)} items is new ({known} are held out "
-            f"already, {len(checked.accepted) - known} were trained on).",
-            "Bring items that Ratchet has not seen.",
+            f"{path}: none of its {len(checked.accepted)} items are new ({known} are already "
+            f"held out, {len(checked.accepted) - known} were trained on).",
+            "Add items that Ratchet has not seen.",
         )
     exam = _next_exam(ws, task, fill)
     _keep(ws, lease, printable(path.name), exam, task, fresh)
@@ -137,12 +137,12 @@ def close_interrupted(ws: Workspace, lease: Lease) -> list[str]:
         items = _written(ws, intent.key.removeprefix("holdout:"))
         if items:
             _finish(ws, lease, intent, items)
-            done.append(f"held out {len(items)} items for {intent.exam}, begun before a crash")
+            done.append(f"held out {len(items)} items for {intent.exam}, started before a crash")
         else:
             reason = "interrupted before its items were written"
             closed = HoldoutAbandoned(key=intent.key, exam=intent.exam, reason=reason)
             ws.ledger.append(closed, lease)
-            done.append(f"closed the exam {intent.exam} of {intent.name}: bring it again")
+            done.append(f"cancelled the exam {intent.exam} of {intent.name}: add the file again")
     return done
 
 

@@ -1,4 +1,4 @@
-"""What the gate can tell with the holdouts at hand, and what it decided, decided again.
+"""What the gate can detect with the current holdouts, and a replay of its decisions.
 
 Concept: before a batch comes, the exams' sizes and the share of answers that updates change say
 which losses would be noticed and how many good updates would be held. After a decision, its
@@ -50,9 +50,9 @@ def plan(ws: Workspace, margin_points: float | None, churn: float | None) -> dic
     exams = [exam for exam in held if exam.task in known]
     if not exams:
         raise ConfigError(
-            "There is no exam of a task that a version in force has learned.",
-            "Run a first batch; part of it is held out. More items come in with"
-            " `ratchet holdout add FILE --task NAME`.",
+            "There is no exam yet for a task that the champion has learned.",
+            "Run a first batch; part of it is held out. Add more items with `ratchet "
+            "holdout add FILE --task NAME`.",
         )
     observed, use = _observed_churn(ws, "forgetting"), views.exam_use(ws.ledger)
     sat = _sittings(ws, exams, {} if churn else observed, churn)
@@ -127,14 +127,14 @@ def decide_again(ws: Workspace, number: int) -> dict[str, Any]:
         decision, differs = evidence.decide_again(document)
     except ValueError as error:
         raise ConfigError(
-            f"{place} can't be decided again: {error}.",
-            f"Read it with `ratchet version explain {number}`; versions examined from now on"
-            " carry what it takes.",
+            f"{place} cannot be replayed: {error}.",
+            f"Read it with `ratchet version explain {number}`; new versions record what "
+            "replay needs.",
         ) from error
     if differs:
         raise Corrupted(
             f"{place} does not give the recorded decision: {', '.join(differs)} differ.",
-            "Run `ratchet audit verify`; if that holds, the gate itself was changed since.",
+            "Run `ratchet audit verify`; if it finds nothing, the gate's code has changed since.",
         )
     return {"version": number, "evidence": version.evidence, **decision.to_json()}
 

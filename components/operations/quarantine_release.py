@@ -1,7 +1,7 @@
-"""Letting quarantined data try again: under the settings of today, through the whole gate.
+"""Release quarantined data: it runs again with the current settings, through the whole gate.
 
-Concept: a batch goes back to its old place in the queue; rows come back as a batch of their
-own. Either way nothing is waved through.
+Concept: a batch goes back to its old place in the queue; rows come back as a new batch. Neither
+skips any check.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ def release_any(ws: Workspace, lease: Lease, prefix: str, task: str | None = Non
         return release(ws, lease, find_entry(ws, prefix), task)
     if task is not None:
         raise ConfigError(
-            f"Batch {held[0].batch[:12]} was examined with its task; it can't be given another.",
-            "Release it without --task, or send its rows with the task that they are for.",
+            f"Batch {held[0].batch[:12]} was examined with its task; its task can't be changed.",
+            "Release it without --task, or send its rows with the right task.",
         )
     version = held[0].version
     assert version is not None  # a batch is held because its version is
@@ -91,7 +91,7 @@ def find_entry(ws: Workspace, prefix: str) -> Entry:
         return read_entry(ws.quarantine, found[0])
     problem = "Nothing" if not found else f"More than one entry ({len(found)})"
     raise ConfigError(
-        f"{problem} in quarantine begins with {prefix!r}.",
+        f"{problem} in quarantine starts with {prefix!r}.",
         "`ratchet quarantine list` shows what is there.",
     )
 
@@ -115,8 +115,8 @@ def release(ws: Workspace, lease: Lease, entry: Entry, task: str | None = None) 
     }
     if entry.kind not in kept:
         raise ConfigError(
-            f"The {entry.kind} of {entry.id[:12]} are not in quarantine any more.",
-            "`ratchet status` shows what became of them.",
+            f"The {entry.kind} of {entry.id[:12]} are no longer in quarantine.",
+            "See `ratchet status`.",
         )
     again = _requeue if entry.kind == "batch" else _rows_as_batch
     batch = again(ws, entry, task)
@@ -137,8 +137,8 @@ def _requeue(ws: Workspace, entry: Entry, task: str | None) -> str:
     again = arrive(ws, stored, task or arrival.task, arrival.source)
     if again.batch == entry.batch:
         raise ConfigError(
-            f"{arrival.source} still can't be read: {entry.reason}",
-            "Change the setting that refuses it, or send a mended file.",
+            f"{arrival.source} still cannot be read: {entry.reason}",
+            "Change the setting that rejects it, or send a corrected file.",
         )
     return again.batch
 

@@ -1,9 +1,9 @@
-"""Writing again what is said of a quarantined batch (`about.json`), from the ledger's events.
+"""Rewrite the description of a quarantined batch (`about.json`) from the ledger's events.
 
-Concept: all that stands there stood in an event before, or is counted from the rows beside it.
+Concept: everything in it is also in an event, or is counted from the rows next to it.
 
-Promise: where the event carries a mark, nothing but the very same bytes is published; what lay
-there goes to `data/damaged`. An entry that can't be written again stays as it is, and is named.
+Promise: where the event carries a mark, only the same bytes are written; the old file goes to
+`data/damaged`. An entry that cannot be rewritten is left as it is and reported.
 """
 
 from __future__ import annotations
@@ -92,8 +92,8 @@ def _restore(
         return _left(about)
     finally:
         drop_prepared(ws.quarantine, batch)
-    said = f"wrote what is said of quarantined batch {batch[:12]} again"
-    return said + (f"; what lay there is {aside.relative_to(ws.root)}" if aside else "")
+    said = f"rewrote the description of quarantined batch {batch[:12]}"
+    return said + (f"; the old file is now {aside.relative_to(ws.root)}" if aside else "")
 
 
 def _prepare(ws: Workspace, batch: str, kind: str, payload: dict[str, Any]) -> None:
@@ -116,4 +116,4 @@ def _reason(kind: str, payload: dict[str, Any]) -> str | None:
 
 
 def _left(about: Path) -> str:
-    return f"left as it is: {about} is damaged or missing: bring it back from a backup"
+    return f"not changed: {about} is damaged or missing; restore it from a backup"

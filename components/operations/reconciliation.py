@@ -1,8 +1,8 @@
 """After a crash: finish what was begun, or leave it to be done again.
 
-Concept: every locked command starts here. Intents without an outcome are looked up where
-their effect would be; displays are made to show what the ledger says. Files and displays are
-gone through as a whole only where the lease or an arrival was not ended in order.
+Concept: every locked command starts here. For an intent without an outcome, its effect is looked
+up; displays are updated to match the ledger. All files and displays are checked only if the lease
+or an arrival did not end properly.
 
 Promise: afterwards the champion is the one of the ledger, in MLflow as well; running it twice
 changes nothing more. Nothing is deleted but partial files: what the ledger does not know is

@@ -1,8 +1,8 @@
 """A root from a backup, on another path or machine.
 
-Promise: every file is verified, and the ledger with it, before the folder appears, in one
-step (an empty one is filled, `params.yaml` last); a damaged backup leaves nothing. MLflow's
-absolute addresses are put right.
+Promise: every file is verified, and the ledger with it, before the folder appears, in one step
+(an empty one is filled, `params.yaml` last); a damaged backup leaves nothing. MLflow's absolute
+paths are corrected.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def restore(
     """
     folder = folder.absolute()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ConfigError(f"{folder} is not empty.", "Restore into a new or an empty folder.")
+        raise ConfigError(f"{folder} is not empty.", "Restore into a new or empty folder.")
     with backup_archives.reading(backup) as reader:
         manifest = read_manifest(backup, reader)
         _require_name(folder, manifest)
@@ -83,7 +83,7 @@ def _require_settings(backup: Path, manifest: Manifest, root: Path) -> None:
     except ConfigError as error:
         raise ConfigError(
             f"The backup {backup} can't be used: {error.message.replace(f'{root.resolve()}/', '')}",
-            f"Restore it with Ratchet {manifest.ratchet}, which took it.",
+            f"Restore it with Ratchet {manifest.ratchet}, which created it.",
         ) from None
 
 
@@ -92,7 +92,7 @@ def _require_space(folder: Path, manifest: Manifest) -> None:
     free = shutil.disk_usage(place).free
     if manifest.size > free:
         raise Retryable(
-            f"The root needs {manifest.size:,} bytes; {place} has {free:,}.", "Free some space."
+            f"The root needs {manifest.size:,} bytes; {place} has {free:,}.", "Free up some space."
         )
 
 
@@ -109,10 +109,11 @@ def _unpack(
                 marked = Marked(file, name, mark.size)
                 shutil.copyfileobj(marked, out, backup_archives.BLOCK_BYTES)
         except (FileExistsError, NotADirectoryError):
-            raise Corrupted(f"The backup {backup} names {name!r} twice.", REMEDY) from None
+            raise Corrupted(f"The backup {backup} lists {name!r} twice.", REMEDY) from None
         if marked.mark() != mark:
             raise Corrupted(
-                f"The backup {backup} is damaged: {name!r} is not what was backed up.", REMEDY
+                f"The backup {backup} is damaged: {name!r} does not match what was backed up.",
+                REMEDY,
             )
         if name.startswith("data/incoming/"):  # their order is that of their times
             os.utime(target, ns=(reader.time_ns(f"{INSIDE}/{name}"),) * 2)
@@ -127,7 +128,7 @@ def _verify(backup: Path, manifest: Manifest, root: Path, clock: Clock) -> int |
     ledger = Ledger(root / LEDGER, clock)
     verified = verify(ledger)
     if Head(verified.events, verified.head) != manifest.head or ledger.difference() is not None:
-        raise Corrupted(f"The ledger in {backup} is not at the head that it notes.", REMEDY)
+        raise Corrupted(f"The ledger in {backup} does not end at its recorded head.", REMEDY)
     champion = views.champion(ledger)
     return champion.version if champion else None
 

@@ -1,8 +1,8 @@
-"""Going back: to the newest ancestor shown better, by itself or by hand.
+"""Roll back to the newest ancestor shown better, automatically or by hand.
 
-Concept: the target is chosen, verified and made to answer before the pointer moves. One
-ledger event moves it, bars what is rolled past, puts the first of it in quarantine and
-queues the rest again; MLflow follows.
+Concept: the target is chosen, verified and tested with one answer before the champion changes.
+One ledger event changes the champion, bars the versions after it, quarantines the first of their
+batches and queues the rest again; MLflow follows.
 
 Promise: what a rollback costs (versions, tasks, labels, batches) is listed in its event.
 """
@@ -42,7 +42,7 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class RolledBack:
-    """A rollback that happened. `offending_batch`: in quarantine; None where none is to blame."""
+    """A rollback that happened. `offending_batch` is in quarantine; None if there is none."""
 
     from_version: int
     to_version: int
@@ -58,7 +58,7 @@ class RolledBack:
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """One look at the champion."""
+    """One examination of the champion."""
 
     champion: int | None
     exams: int
@@ -160,13 +160,13 @@ def roll_back(
 def _goal(lineage: list[views.Version], target: int | None) -> views.Version:
     if lineage and target == lineage[0].version:
         raise ConfigError(
-            f"Version {target} is champion already; nothing was changed.",
-            "Name an earlier version (`ratchet history`), or none to go back by one.",
+            f"Version {target} is already champion; nothing was changed.",
+            "Choose an earlier version (see `ratchet history`), or leave out --to to go back one.",
         )
     if len(lineage) < 2:
         raise ConfigError(
-            "There is no earlier version to go back to.",
-            "A first version can only be replaced: run a better batch.",
+            "There is no earlier version to roll back to.",
+            "The first version can only be replaced: run a better batch.",
         )
     wanted = lineage[1].version if target is None else target
     for version in lineage[1:]:

@@ -1,8 +1,8 @@
 """The accuracies of a stream, read off the evidence of the versions in force.
 
 Concept: each promoted version left a document with every answer it gave. Their rows, oldest
-first, and the candidate's at the end, are the accuracy matrix. What a document says of the
-accuracies never changes, so it is read once in the life of a process.
+first, with the candidate's last, form the accuracy matrix. A document never changes, so each one
+is read once per process.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _TOLD: dict[tuple[Path, str], Told] = {}
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What one evidence document says: exam -> accuracy, and the exams that its batch brought."""
+    """One evidence document: exam -> accuracy, and the exams that its batch added."""
 
     candidate: Mapping[str, float | None]
     champion: Mapping[str, float | None]

@@ -1,9 +1,9 @@
-"""Arrival: a file becomes one inbox row, whatever it is called and how often it comes.
+"""Arrival: a file becomes one inbox row, regardless of its name and of how often it arrives.
 
 Concept: the file is copied first; the copy is read, and an intent is written before it is
-published under the batch's digest. So an inbox row never points at nothing, and an arrival
-that a kill cuts short is finished from its intent. A file that cannot be used arrives too:
-under the digest of its bytes, refused, in quarantine.
+published under the batch's digest. So an inbox row always points to a file, and an arrival that
+is killed halfway is finished from its intent. An unusable file arrives too: it gets the digest of
+its bytes, is refused, and goes to quarantine.
 """
 
 from __future__ import annotations
@@ -43,12 +43,11 @@ UNNAMED = "default"
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """What an arriving file turned out to be.
+    """The result of an arrival.
 
     `is_new` is False for a batch seen before, which came from the file `known_as`; `refused`
     says why a file can't be used at all. `alike`: the batch that has the same texts and labels,
-    and other tasks or other columns. `note`: what a copy was good for where the batch's own
-    bytes were lost.
+    but other tasks or columns. `note`: how the file was used if the batch's own bytes were lost.
     """
 
     batch: str
@@ -69,11 +68,11 @@ def arrive(ws: Workspace, path: Path, task: str | None, name: str | None = None)
 
     Raises:
         ConfigError: there is no such file, or the task's name is not usable.
-        DataRejected: it is no file but a folder, a pipe or the like, or cannot be read.
+        DataRejected: it is not a file but a folder, a pipe or the like, or cannot be read.
         Retryable: it is still being written.
     """
     if not path.exists():
-        raise ConfigError(f"There is no file {path}.", "Check the path and run it again.")
+        raise ConfigError(f"There is no file {path}.", "Check the path and run this again.")
     if task is not None:
         task = check_task(task, ws.settings.data.tasks)
     asked = task or folder_task(ws, path)
@@ -130,11 +129,11 @@ def check_task(task: str, legal: Literal["open"] | list[str] = "open") -> str:
     task = task_name(task)
     if not is_usable_task(task):
         raise ConfigError(
-            f"A task can't be called {printable(task)!r}.", "Use a printable name without `#`."
+            f"{printable(task)!r} is not a valid task name.", "Use a printable name without `#`."
         )
     if legal != "open" and task not in legal:
         raise ConfigError(
-            f"There is no task {task!r}: data.tasks names {', '.join(legal)}.",
+            f"There is no task {task!r}: data.tasks lists {', '.join(legal)}.",
             "Use one of these, or add it to data.tasks in params.yaml.",
         )
     return task
@@ -158,8 +157,8 @@ def _read(ws: Workspace, staged: Staged, source: str, task: str) -> Reading | st
     """Read the copy; text is the reason why it is refused."""
     if not is_usable_task(task):
         return (
-            f"Its folder names a task that can't be called {printable(task)!r}. Use a printable "
-            "name without `#`: `ratchet quarantine release BATCH --task NAME`."
+            f"{printable(task)!r}, the name of its folder, is not a valid task name. Use a "
+            "printable name without `#`: `ratchet quarantine release BATCH --task NAME`."
         )
     try:
         return read_batch(staged.path, ws.settings.data, task, source, ws.identity)
@@ -170,7 +169,7 @@ def _read(ws: Workspace, staged: Staged, source: str, task: str) -> Reading | st
     except Exception as error:
         # A parser that breaks on one file must not stop the others behind it.
         said = " ".join(str(error).split())[:300]
-        return printable(f"{source} breaks the reader: {type(error).__name__}: {said}.")
+        return printable(f"{source} makes the reader fail: {type(error).__name__}: {said}.")
 
 
 def _identity(
@@ -201,9 +200,9 @@ def _keep_or_drop(ws: Workspace, known: views.Arrival, staged: Staged) -> str | 
         if place.is_file():
             keep_aside(ws, place, known.batch)
         move_file(staged.path, place)
-        return "its stored bytes were lost or damaged: these took their place"
+        return "its stored bytes were lost or damaged, and were replaced by this file"
     kept = keep_aside(ws, staged.path, known.batch).relative_to(ws.root)
-    return f"its stored bytes are lost or damaged, and were other ones: these are kept as {kept}"
+    return f"its stored bytes are lost or damaged and were different; this file is kept as {kept}"
 
 
 def _payload(
@@ -308,7 +307,7 @@ def _finish_interrupted(ws: Workspace) -> list[str]:
             _publish(ws, payload, staged, place)
         if _is_whole(place, payload):
             _finish(ws, payload, place)
-            done.append(f"recorded the arrival of {payload['source']}, begun before a crash")
+            done.append(f"recorded the arrival of {payload['source']}, started before a crash")
     else:
         finish_entries(ws)
     _mark(ws).unlink()

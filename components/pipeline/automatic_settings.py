@@ -1,7 +1,7 @@
-"""What stands on `auto` in the settings: found out on the first batch, a setting from then on.
+"""Settings with the value `auto`: chosen on the first batch, fixed from then on.
 
-Promise: a choice is one ledger event with its reason, made before anything is trained; no
-later measurement changes it (law 7). Writing the value into `params.yaml` overrules it.
+Promise: a choice is one ledger event with its reason, made before anything is trained; no later
+measurement changes it (law 7). A value in `params.yaml` overrides it.
 """
 
 from __future__ import annotations

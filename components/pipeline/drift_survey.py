@@ -1,9 +1,9 @@
-"""A batch against what the champion has seen: what drifted, and counts for later batches.
+"""Compare a batch with the champion's training data: drift findings, and counts for later batches.
 
 Concept: the batch is compared with earlier rows of its own tasks, in the shares in which the
-lineage was trained on them; rows of a new task with all that was learned so far. The replay
-memory gives the rows, but balances labels; so each evidence document counts what its candidate
-was trained on, and the next comparison begins from the champion's.
+lineage was trained on them; rows of a new task are compared with everything learned so far. The
+replay memory gives the rows, but balances labels; so each evidence document counts what its
+candidate was trained on, and the next comparison begins from the champion's.
 
 Promise: the counts hold no text and no item; the same root state gives the same survey.
 """

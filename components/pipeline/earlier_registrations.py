@@ -1,8 +1,8 @@
-"""What an older Ratchet showed of a version, derived from evidence, bundle and ledger.
+"""What an older version of Ratchet registered in MLflow, derived from evidence, bundle and ledger.
 
-Concept: such a registration left no document. Decision, reasons and metrics are in the
-evidence; base, adapter and trained rows in the bundle. Learning rate and epochs are not
-told by either, and stay out.
+Concept: such a registration left no document. Decision, reasons and metrics are in the evidence;
+base, adapter and trained rows in the bundle. Learning rate and epochs are in neither, and are
+left out.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """The examination of one candidate: scores, drift, evidence, decision.
 
-Concept: the exams are those of the snapshot whose task the champion already knows or the
-batch brings; each model answers exactly the same items. What the decision looked at becomes
-one immutable document, the evidence, which holds every answer.
+Concept: the exams are those of the snapshot whose task the champion already knows or the batch
+brings; each model answers exactly the same items. The input of the decision becomes one immutable
+document, the evidence, which has every answer.
 
-Promise: the evidence carries no path, no random id and no time but what answers took, where that
-is asked for and measured once; so the same root state gives the same bytes.
+Promise: the evidence contains no path, no random id and no time except latencies (measured once,
+and only on request); so the same root state gives the same bytes.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Models:
 class Examined:
     """An examined candidate. `evidence` is the digest of `document`, which is stored.
 
-    `notes`: what people should hear of besides, and what decides nothing.
+    `notes`: information for people that does not affect the decision.
     """
 
     bundle: Bundle
@@ -245,6 +245,6 @@ def _turned_away(exams: Sequence[ExamResult], decision: Decision) -> dict[str, b
 def _note(found: Distrusted) -> str:
     """Say in a line what an outcome says of kept answers that did not hold."""
     return (
-        f"{found.items} kept answers of bundle {found.bundle[:12]} did not hold ({found.reason}); "
-        "they were computed anew, and the decision rests on the new ones."
+        f"{found.items} stored answers of bundle {found.bundle[:12]} were wrong "
+        f"({found.reason}); they were recomputed, and the decision uses the new ones."
     )

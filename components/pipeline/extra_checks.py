@@ -1,7 +1,7 @@
-"""What the checks beyond forgetting look at: labels and slices, cases, weight and time.
+"""The inputs of the extra checks: labels and slices, cases, size and latency.
 
-Concept: each is gathered only where its policy asks for it, and becomes part of the evidence, so
-that the gate decides again from that alone.
+Concept: each is collected only if its policy needs it, and becomes part of the evidence, so that
+a decision can be replayed from the evidence alone.
 
 Promise: times are measured once for a pair of bundles and kept, so a run that was interrupted
 finds the same evidence again.

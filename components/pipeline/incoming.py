@@ -1,8 +1,8 @@
-"""What lies under `data/incoming`: taken in once it is finished, or left and told why.
+"""Files in `data/incoming`: read once they are complete, or left there with a reason.
 
-Concept: a file is taken once it is finished (`data.finished_files`). Its fault is its own: it
-ends in quarantine, or stays with a reason, and the next is taken. A fault of the ledger or
-of the disk ends the intake, with every file that did not arrive where it was.
+Concept: a file is read once it is complete (`data.finished_files`). A bad file does not affect
+the others: it goes to quarantine, or stays with a reason, and the next one is read. An error of
+the ledger or the disk stops the intake; files that have not arrived stay where they are.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ from components.workspace.batch_files import staging
 from components.workspace.root import Workspace
 
 UNFINISHED = (".part", ".tmp", ".swp", ".crdownload")
-BEING_WRITTEN = "still being written: left for the next time"
-CHANGED = "written to while it was taken in: it is taken again the next time"
+BEING_WRITTEN = "still being written: left for next time"
+CHANGED = "changed while being read: it is read again next time"
 KINDS = {
-    stat.S_ISLNK: "a link, which is not followed: copy the file itself here",
-    stat.S_ISFIFO: "a pipe, which is not opened: copy the rows to a file",
-    stat.S_ISSOCK: "a socket, no file",
-    stat.S_ISCHR: "a device, no file",
-    stat.S_ISBLK: "a device, no file",
+    stat.S_ISLNK: "a link; links are not followed: copy the file itself here",
+    stat.S_ISFIFO: "a pipe; pipes are not opened: copy the rows to a file",
+    stat.S_ISSOCK: "a socket, not a file",
+    stat.S_ISCHR: "a device, not a file",
+    stat.S_ISBLK: "a device, not a file",
 }
 
 
@@ -61,7 +61,7 @@ class Left:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What one look at `data/incoming` came to."""
+    """The result of one scan of `data/incoming`."""
 
     arrived: list[Arrived] = field(default_factory=list)
     left: list[Left] = field(default_factory=list)
@@ -136,7 +136,9 @@ def _put_back(ws: Workspace, hidden: list[Path]) -> list[Left]:
             try:
                 put_back(path)
             except OSError as error:
-                reason = f"can't be put back: {error.strerror}; rename it to {name_in_sight(path)}"
+                reason = (
+                    f"can't be moved back: {error.strerror}; rename it to {name_in_sight(path)}"
+                )
                 stuck.append(_left(ws, path, reason))
     return stuck
 
@@ -152,7 +154,7 @@ def _is_taken_on(ws: Workspace, path: Path, found: Found) -> bool:
     except FileNotFoundError:
         return False
     except OSError as error:
-        found.left.append(_left(ws, path, f"can't be looked at: {error.strerror}"))
+        found.left.append(_left(ws, path, f"can't be inspected: {error.strerror}"))
         return False
     if stat.S_ISREG(mode):
         found.files.append(path)
@@ -160,7 +162,7 @@ def _is_taken_on(ws: Workspace, path: Path, found: Found) -> bool:
     if stat.S_ISDIR(mode) and path.suffix.lower() not in FORMATS:
         return True
     reason = next((said for kind, said in KINDS.items() if kind(mode)), None)
-    reason = reason or "a folder named like a file: put its files beside it, or rename it"
+    reason = reason or "a folder named like a file: rename it, or move its files out of it"
     found.left.append(_left(ws, path, reason))
     return False
 
@@ -188,7 +190,7 @@ def _take_one(ws: Workspace, path: Path, quiet: QuietFiles, taken: Taken) -> Non
         if not let_go(path, staged):
             taken.left.append(_left(ws, path, CHANGED))
     except OSError as error:
-        taken.left.append(_left(ws, path, f"taken in, but can't be removed: {error.strerror}"))
+        taken.left.append(_left(ws, path, f"read, but can't be removed: {error.strerror}"))
 
 
 def _move_unreadable(ws: Workspace, path: Path, error: DataRejected, taken: Taken) -> None:
@@ -199,7 +201,7 @@ def _move_unreadable(ws: Workspace, path: Path, error: DataRejected, taken: Take
         return
     taken.arrived.append(arrived)
     if not arrived.is_new:
-        taken.left.append(_left(ws, path, "was refused before; remove it, or rename it"))
+        taken.left.append(_left(ws, path, "was refused before: remove or rename it"))
 
 
 def _seconds_left(quiet: QuietFiles, path: Path) -> float | None:

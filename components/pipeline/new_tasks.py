@@ -1,7 +1,7 @@
-"""Tasks that a root did not know before: said loudly, because a slip of the pen opens an exam.
+"""Tasks that are new to a root: highlighted, because a typo would start a new exam.
 
-Concept: a task is known once it has an exam or an anchor. What a batch brings beyond is noted
-when the batch is validated; whoever runs the batch is told in a sentence.
+Concept: a task is known once it has an exam or an anchor. Other tasks in a batch are recorded
+when the batch is validated, and printed as a sentence when it runs.
 """
 
 from __future__ import annotations
@@ -67,9 +67,9 @@ def sentences(new: dict[str, Any]) -> list[tuple[bool, str]]:
 
 
 def _sentence(task: str, count: int, new: dict[str, Any]) -> str:
-    opened = f"new task {task!r} ({count} of {new['rows']} rows) opens an exam of its own"
+    opened = f"new task {task!r} ({count} of {new['rows']} rows) starts a new exam"
     if task not in new["resembles"]:
         return f"{opened}."
     like = new["resembles"][task]
-    slip = f"if it is a slip of {like!r}" if like else "if it is a slip"
-    return f"{opened}; {slip}, name the legal tasks in `data.tasks` (params.yaml)."
+    slip = f"if it is a misspelling of {like!r}" if like else "if it is a typo"
+    return f"{opened}; {slip}, list the allowed tasks in `data.tasks` (params.yaml)."

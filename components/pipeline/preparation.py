@@ -1,4 +1,4 @@
-"""From an inbox row to two sides of a wall: read, validate, store, snapshot, split.
+"""From an inbox row to training rows and holdout rows: read, validate, store, snapshot, split.
 
 Promise: the batch's bytes are stored and pushed before anything is trained on them; the
 snapshot is taken before the batch's own rows are split, so a batch can't write its own exam.
@@ -66,7 +66,7 @@ class Validated:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What became of a batch: promoted, held, rejected, refused, quarantined or queued again.
+    """The outcome of a batch: promoted, held, rejected, refused, quarantined or queued again.
 
     `headline` says why, in one line for people; `version` is None where none was trained;
     `notes` are lines of what else people should hear of, `new_tasks` what the root did not

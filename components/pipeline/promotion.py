@@ -1,12 +1,12 @@
-"""Promoting a version: its recorded proposal is appended, now or later, by whoever may.
+"""Promote a version: append its recorded proposal, now or later.
 
 Concept: the event that closes an examination says all that a promotion does. `promote` reads
 that event and nothing that a process still has in memory; the pipeline calls it at once, an
 approval may call it days later.
 
-Promise: fast-forward only (law 2): where the champion is not the version's parent any more, it
-is superseded instead. What the gate rejected, what was rolled past and what was released to be
-examined again is never promoted.
+Promise: fast-forward only (law 2): if the champion is no longer the version's parent, the version
+is superseded instead. A version that was rejected, rolled back or released for another
+examination is never promoted.
 """
 
 from __future__ import annotations
@@ -85,30 +85,30 @@ def _require_promotable(ws: Workspace, version: views.Version) -> CandidateExami
     if version.status in FINAL:
         raise ConfigError(
             f"{here} is {version.status}; it can't be promoted again.",
-            "A version of the lineage comes back by a rollback, a barred one never.",
+            "Roll back to return to a former champion; a barred version stays barred.",
         )
     if (twin := barred_twin(ws, version)) is not None:
         raise ConfigError(
-            f"{here} has the very bundle of version {twin.version}, which is barred for ever.",
+            f"{here} has the same bundle as version {twin.version}, which is barred permanently.",
             "Send a better batch.",
         )
     if examined is None or examined.payload.anchors is None:
         raise ConfigError(
-            f"{here} was examined before examinations recorded what a promotion does.",
-            "Have it examined again: `ratchet quarantine release "
+            f"{here} was examined by an older Ratchet that did not record what a promotion needs.",
+            "Examine it again: `ratchet quarantine release "
             f"{(version.batch or '')[:12]}`, then `ratchet intake`.",
         )
     if version.status == "rejected" or examined.payload.action == "reject":
         raise ConfigError(
             f"{here} was rejected: {version.headline}",
-            f"Nobody can overrule that; see `ratchet version explain {version.version}`.",
+            f"A rejection can't be overruled; see `ratchet version explain {version.version}`.",
         )
     if version.status == "superseded" and any(
         void.payload.version == version.version and void.seq > examined.seq
         for void in views.told(ws.ledger, VersionSuperseded)
     ):
         raise ConfigError(
-            f"{here} is superseded: what its examination proposed no longer holds.",
-            "It can be promoted once it was examined again.",
+            f"{here} is superseded: its examination no longer applies.",
+            "It can be promoted after it is examined again.",
         )
     return examined.payload

@@ -1,4 +1,4 @@
-"""What MLflow shows: the run of a candidate, and aliases that mirror the ledger.
+"""What MLflow shows: a run for each candidate, and aliases that mirror the ledger.
 
 Concept: everything here is a display (law 1). `mirror` compares what MLflow shows with what
 the ledger says and writes only the difference; it may be run at any time.

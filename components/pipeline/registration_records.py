@@ -1,4 +1,4 @@
-"""What the ledger says that MLflow is to show of each version, and where MLflow parts from it.
+"""What MLflow should show for each version according to the ledger, and where it differs.
 
 Concept: `registration.done` names three documents: `submission` (what is shown), `files` (a
 mark of every file of the run) and `texts` (the model folder's code and lists; read only where

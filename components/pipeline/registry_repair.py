@@ -1,11 +1,11 @@
-"""Writing again what MLflow lost or what was changed in it: versions, runs and their files.
+"""Repair what was lost or changed in MLflow: versions, runs and their files.
 
 Concept: each version is compared with its record (`registered`). Its files come back first,
 from the bundle, the documents, the reports and the texts kept at registration; then its
-rows. What has no good copy is left as it is, and said every time.
+rows. What has no intact copy is left as it is, and reported every time.
 
 Promise: nothing is deleted: what does not belong in a model's folder is moved to
-`mlruns/aside`. Killed at any place, the next run does the rest.
+`mlruns/aside`. If it is killed at any point, the next run finishes the work.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ def _restore_rows(ws: Workspace, record: Record, found: Shown | None) -> list[st
     if not wrong:
         return []
     left = ws.registry.put_right(wanted, record.when)
-    done = [f"put right in MLflow: {words}" for words in wrong if words not in left]
-    return done + [f"left as it is, MLflow's server cannot change it: {words}" for words in left]
+    done = [f"repaired in MLflow: {words}" for words in wrong if words not in left]
+    return done + [f"not changed, MLflow's server does not allow it: {words}" for words in left]
 
 
 def _restore_files(ws: Workspace, record: Record, deep: bool) -> list[str]:
@@ -62,11 +62,11 @@ def _restore_files(ws: Workspace, record: Record, deep: bool) -> list[str]:
     for name, what in registration_records.files_wrong(ws, record, deep).items():
         if what == "extra":
             move_aside(ws, folder / name, record.version.run, name)
-            done.append(f"{here}: moved {name}, which is not Ratchet's, to mlruns/aside")
+            done.append(f"{here}: moved {name} to mlruns/aside: it was not created by Ratchet")
         elif _copy_back(ws, record, folder / name, name):
-            done.append(f"{here}: wrote {name} again, it was {what}")
+            done.append(f"{here}: rewrote {name}: it was {what}")
         else:
-            done.append(f"left as it is: {here}: {name} is {what}, and there is no good copy")
+            done.append(f"not changed: {here}: {name} is {what}, and there is no intact copy")
     return done
 
 
@@ -110,7 +110,7 @@ def _complete(ws: Workspace, lease: Lease, record: Record, done: list[str]) -> R
             ws, record.version, str(record.payload["key"])
         )
     except Corrupted as damage:
-        done.append(f"left as it is: version {record.version.version}: {damage.message}")
+        done.append(f"not changed: version {record.version.version}: {damage.message}")
         return record
     if not (folder / MODEL / "MLmodel").is_file():
         _write_model(ws, folder, submission)

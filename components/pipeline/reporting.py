@@ -1,4 +1,4 @@
-"""The page and the plots of one batch, filled from what the steps found."""
+"""The report and the plots of one batch, filled from the results of the steps."""
 
 from __future__ import annotations
 

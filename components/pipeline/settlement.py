@@ -1,4 +1,4 @@
-"""Registering an examined candidate, and doing what was decided.
+"""Register a examined candidate and act on the decision.
 
 Concept: registration is begun and done in the ledger, keyed by (bundle, evidence), so a
 retry finds its version again. The decision is one ledger event; MLflow's aliases and tags
@@ -30,8 +30,8 @@ from components.workspace.root import Workspace
 Action = Literal["promoted", "held", "rejected", "superseded"]
 
 BARRED = (
-    "Rejected: the batch trains to the very bundle that was rolled back; a version rolled past is "
-    "barred for ever."
+    "Rejected: the batch trains to the same bundle that was rolled back; a version that was "
+    "rolled back is barred permanently."
 )
 
 

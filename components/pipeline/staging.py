@@ -1,12 +1,12 @@
-"""Copying an arriving file first, and letting go of the original last.
+"""Copy an arriving file first, and delete the original last.
 
-Concept: what is read and recorded is a copy that the source matched before and after it was
-made. The source leaves its folder in two steps: it is renamed out of sight, looked at once
-more, and only then deleted.
+Concept: what is read and recorded is a copy that the source matched before and after it was made.
+The source leaves its folder in two steps: it is renamed to a hidden name, checked once more, and
+only then deleted.
 
-Promise: no byte is deleted that is not in the copy. A source that was written to meanwhile, or
-that somebody has open for writing, goes back to its place; one that was out of sight when the
-process died is put back by the next intake.
+Promise: no byte is deleted that is not in the copy. A source that has changed in the meantime, or
+that somebody has open for writing, is moved back; one that was hidden when the process died is
+moved back by the next intake.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def stage(source: Path, folder: Path, max_megabytes: int) -> Staged:
 def _being_written(source: Path) -> BeingWritten:
     return BeingWritten(
         f"{source} is still being written.",
-        "Run the same command again when its writer is through.",
+        "Run the same command again when it is complete.",
     )
 
 
@@ -186,7 +186,7 @@ def _opened(source: Path) -> Iterator[BinaryIO]:
     if not stat.S_ISREG(mode):
         os.close(descriptor)
         kind = "a folder, not a file" if stat.S_ISDIR(mode) else "not a regular file"
-        raise DataRejected(f"{source} is {kind}.", "Name a file with the rows.")
+        raise DataRejected(f"{source} is {kind}.", "Give a file with the rows.")
     with os.fdopen(descriptor, "rb") as file:
         yield file
 
@@ -213,5 +213,5 @@ def _read(source: Path, file: BinaryIO) -> bytes:
 
 def _unreadable(source: Path, error: OSError) -> UnreadableSource:
     return UnreadableSource(
-        f"{source} cannot be read: {error.strerror}.", "Check the file's rights and its disk."
+        f"{source} cannot be read: {error.strerror}.", "Check the file's permissions and its disk."
     )

@@ -1,8 +1,8 @@
-"""A stored batch read again: its bytes are the ones that arrived, or it goes aside.
+"""Read a stored batch again: its bytes must be the ones that arrived, or it is moved aside.
 
-Concept: the event of an arrival carries the mark of the original bytes. Where they differ, or
-have gone, a good copy is taken from DVC's cache or remote; the damaged bytes are moved to
-`data/damaged`, never written over.
+Concept: the event of an arrival carries the mark of the original bytes. If they differ or are
+missing, an intact copy is taken from DVC's cache or remote; the damaged bytes are moved to
+`data/damaged`, never overwritten.
 
 Promise: damage to one batch never stops the queue: it is a `DataRejected` that names the place
 and the remedy.
@@ -45,7 +45,7 @@ def read_kept(ws: Workspace, lease: Lease, arrival: views.Arrival) -> Reading:
     if mark is None:  # an older ledger knows the rows only, not the bytes
         raise _damaged(path)
     raise DataRejected(
-        f"{path} is read as another batch than when it arrived.",
+        f"{path} now reads as a different batch than when it arrived.",
         "Set data.text_column and data.label_column back and release it, or send the file again.",
     )
 
@@ -93,8 +93,8 @@ def _restore(
 
 
 def _damaged(path: Path) -> DataRejected:
-    state = "is not what arrived any more" if path.exists() else "is gone"
+    state = "is no longer what arrived" if path.exists() else "is missing"
     return DataRejected(
-        f"{path} {state}, and DVC has no good copy.",
-        "Put the original bytes there, then run `ratchet quarantine release` for the batch.",
+        f"{path} {state}, and DVC has no intact copy.",
+        "Restore the original file there, then run `ratchet quarantine release` for the batch.",
     )

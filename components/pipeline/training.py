@@ -90,6 +90,6 @@ def _check_wall(ws: Workspace, items: Sequence[Item]) -> None:
     leaked = sum(item.near in held for item in items)
     if leaked:
         raise Corrupted(
-            f"{leaked} rows that are held out were about to be trained on.",
+            f"{leaked} held-out rows were about to be trained on.",
             "Nothing was trained; run `ratchet audit verify` and report this.",
         )

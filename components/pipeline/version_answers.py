@@ -1,7 +1,7 @@
-"""The answers that one look rests on: each version answers all that it is asked, at once.
+"""The answers that one examination is based on; each version answers all its items at once.
 
-Promise: where kept answers of a version do not hold, none of them is used: it answers all of its
-items again, and the ledger says so.
+Promise: if stored answers of a version turn out wrong, none of them is used: the version answers
+all its items again, and the ledger records it.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What versions answered, and where and in which number format they did.
+    """The versions' answers, and the device and number format used.
 
     `scored`: bundle digest -> item digest -> answer. `calibrated`: Brier scores and confidences
-    are told as well. `distrusted`: the kept answers that did not hold.
+    are included as well. `distrusted`: the stored answers that turned out wrong.
     """
 
     scored: Mapping[str, Mapping[str, Scored]]

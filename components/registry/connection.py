@@ -64,7 +64,7 @@ class Connection:
                 yield
         except Timeout as error:
             raise Retryable(
-                f"{lock} is held by another process.", "Wait for it to end, then run it again."
+                f"{lock} is held by another process.", "Wait for it to finish, then run this again."
             ) from error
 
     @contextmanager
@@ -87,4 +87,4 @@ class Connection:
         """Return the error that says that `what` is not there, and what to do."""
         rebuilt = "Run `ratchet reconcile`: it is rebuilt from the ledger and the bundles."
         restored = "Restore the server's database from a backup, then run `ratchet reconcile`."
-        return Corrupted(f"{self.uri}: {what} is not there.", rebuilt if self.file else restored)
+        return Corrupted(f"{self.uri}: {what} is missing.", rebuilt if self.file else restored)

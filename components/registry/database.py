@@ -30,17 +30,20 @@ _FOLLOWED: dict[Path, tuple[int, int]] = {}
 """The file (device, inode) that this process has open at each place."""
 
 _SQLITE_MAGIC = b"SQLite format 3\x00"
-_RESTORE = "Run `ratchet reconcile`: it is kept aside and rebuilt from the ledger and the bundles."
+_RESTORE = (
+    "Run `ratchet reconcile`: the old file is kept, and a new one is built from the ledger and "
+    "the bundles."
+)
 _FAULTS: tuple[tuple[str, type[RatchetError], str], ...] = (
     (
         r"table is locked|database is locked|api request to|connection refused|timed out",
         Retryable,
-        "Run it again; nothing is registered twice.",
+        "Run this again; nothing is registered twice.",
     ),
     (
         r"disk is full|disk i/o error|no space left|file too large|quota exceeded|failed to copy",
         Retryable,
-        "Free space on the disk and run it again.",
+        "Free up space on the disk and run this again.",
     ),
     (
         r"malformed|not a database|no such (table|column)|registered model with name",
@@ -50,7 +53,7 @@ _FAULTS: tuple[tuple[str, type[RatchetError], str], ...] = (
     (
         r"cannot disable workspaces",
         Corrupted,
-        "Run `ratchet reconcile`: it brings back what is Ratchet's; move the rest in MLflow.",
+        "Run `ratchet reconcile`: it restores what belongs to Ratchet; move the rest in MLflow.",
     ),
     (
         r"out-of-date database schema|can't locate revision",
@@ -60,7 +63,7 @@ _FAULTS: tuple[tuple[str, type[RatchetError], str], ...] = (
     (
         r"readonly database|unable to open database|permission.denied|unauth",
         ConfigError,
-        "Give this user the right to write there.",
+        "Give this user write permission there.",
     ),
 )
 """Signs in MLflow's messages (lower case), what they mean, and what to do."""
@@ -79,7 +82,7 @@ def sqlite_path(uri: str, root: Path) -> Path | None:
         path = (root / uri.removeprefix(_SQLITE)).resolve()
         if set(str(path)) & set("#?%"):
             raise ConfigError(
-                f"MLflow cannot use {path}: there is a #, ? or % in it.", "Rename the folder."
+                f"MLflow cannot use {path}: it contains #, ? or %.", "Rename the folder."
             )
         return path
     scheme = uri.partition("://")[0].partition("+")[0]
@@ -87,8 +90,8 @@ def sqlite_path(uri: str, root: Path) -> Path | None:
         return None
     raise ConfigError(
         f"`registry.tracking_uri` is {uri!r}.",
-        "Name a sqlite:///, http(s)://, postgresql://, mysql:// or mssql:// address, "
-        "or leave it empty for mlruns/mlflow.db.",
+        "Use a sqlite:///, http(s)://, postgresql://, mysql:// or mssql:// address, or "
+        "leave it empty for mlruns/mlflow.db.",
     )
 
 
@@ -212,7 +215,7 @@ def translated(place: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        remedy = "Mend the disk or the rights there, then run it again."
+        remedy = "Check the disk and the permissions there, then run this again."
         raise Retryable(f"{place}: {error}.", remedy) from error
     except (MlflowException, SQLAlchemyError, sqlite3.Error) as error:
         text = str(error)

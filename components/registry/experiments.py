@@ -42,7 +42,7 @@ def ensure_experiment(connection: Connection, client: MlflowClient, name: str) -
     if found.lifecycle_stage != "active":
         raise NeedsHuman(
             f"{connection.uri}: experiment {name!r} was deleted in MLflow.",
-            "`ratchet reconcile` restores it; or name another one in `registry.experiment`.",
+            "`ratchet reconcile` restores it; or set another one in `registry.experiment`.",
         )
 
 

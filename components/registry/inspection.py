@@ -186,7 +186,7 @@ def _unlike_tags(
     own = {key: value for key, value in found.items() if key.startswith(OWN)}
     asked = {key: value for key, value in wanted.items() if key.startswith(OWN)}
     surplus = sorted(own.keys() - asked.keys()) if whole else []
-    extra = [f"{place} {key} is not Ratchet's" for key in surplus]
+    extra = [f"{place} {key} was not set by Ratchet" for key in surplus]
     return [*_unlike_values(place, asked, own), *extra]
 
 

@@ -31,7 +31,7 @@ _NEEDED = {"alembic_version", "experiments", "runs", "registered_models", "model
 def damage(path: Path) -> str | None:
     """Say what is wrong with the database file, or None where it can be used."""
     if not path.exists():
-        return "is gone"
+        return "is missing"
     if path.stat().st_size == 0:
         return "is empty"
     try:
@@ -42,7 +42,7 @@ def damage(path: Path) -> str | None:
             tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
             missing = _NEEDED - {name for (name,) in tables}
     except Corrupted:
-        return "is no SQLite database"
+        return "is not an SQLite database"
     except sqlite3.DatabaseError as error:
         if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
             return None
@@ -85,11 +85,11 @@ def restore_names(path: Path, model: str, experiment: str) -> list[str]:
             ("experiments", "experiment", experiment),
         ):
             if mlflow_rows.bring_here(connection, table, "name = ?", (name,)):
-                done.append(f"brought the {what} {name} back to where MLflow reads")
+                done.append(f"restored the {what} {name} to where MLflow reads it")
         for table in ("registered_model_tags", "model_version_tags"):
             statement = f"DELETE FROM {table} WHERE name = ? AND key = ?"  # noqa: S608
             if connection.execute(statement, (model, HIDING)).rowcount:
-                done.append(f"removed the tag {HIDING}, by which MLflow hid the model {model}")
+                done.append(f"removed the tag {HIDING}, which made MLflow hide the model {model}")
     return done
 
 

@@ -72,6 +72,8 @@ def stage_files(staging: Path, files: Mapping[str, Path]) -> None:
     for name, file in files.items():
         target = (staging / name).resolve()
         if not target.is_relative_to(staging.resolve()) or Path(name).parts[0] == MODEL:
-            raise ConfigError(f"{name!r} is no name for a file of a run.", "Use a plain name.")
+            raise ConfigError(
+                f"{name!r} is not a valid name for a run's file.", "Use a plain name."
+            )
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, target)

@@ -146,7 +146,7 @@ class Registry:
         if now != version:
             raise Retryable(
                 f"{self.uri}: alias {alias} was set to version {version} and reads {now}.",
-                "Something else moves it: run `ratchet reconcile`.",
+                "Something else changed it: run `ratchet reconcile`.",
             )
 
     def drop_alias(self, alias: str) -> None:
@@ -279,15 +279,15 @@ class Registry:
                 aside = restoring.set_aside(self._at.file, stamp)
                 database.create(self._at.file, self._at.artifacts)
                 kept = f"; the old one is kept as {aside.name}" if aside else ""
-                done.append(
-                    f"built MLflow's database anew: it was {wrong.removeprefix('is ')}{kept}"
-                )
+                done.append(f"rebuilt MLflow's database: it was {wrong.removeprefix('is ')}{kept}")
             if restoring.restore_experiment(self._at.file, self._experiment):
                 done.append(f"restored the experiment {self._experiment}, deleted in MLflow")
             done += restoring.restore_names(self._at.file, self._model_name, self._experiment)
             with self._at.client() as client:
                 if ensure_model(client, self._model_name) and wrong is None:
-                    done.append(f"made the model {self._model_name} again, missing in MLflow")
+                    done.append(
+                        f"recreated the model {self._model_name}, which was missing in MLflow"
+                    )
         return done
 
     def write_model(self, target: Path, submission: Submission) -> None:
@@ -377,7 +377,7 @@ class Registry:
 
 def _plain(key: str) -> str:
     if "'" in key or "`" in key:
-        raise ConfigError(f"{key!r} is no registry key.", "Use a digest.")
+        raise ConfigError(f"{key!r} is not a registry key.", "Use a digest.")
     return key
 
 

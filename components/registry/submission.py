@@ -137,7 +137,7 @@ def page(headline: str, body: str) -> str:
         text += "\n\n" + body
     if len(text) <= DESCRIPTION_CHARS:
         return text
-    more = "\n\n... (shortened; the whole text is in the run's files)"
+    more = "\n\n... (shortened; the full text is in the run's files)"
     return text[: DESCRIPTION_CHARS - len(more)] + more
 
 

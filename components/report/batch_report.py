@@ -29,17 +29,17 @@ _SPOKEN = {
 _GROUPS = {
     "forgetting": (
         "Earlier tasks, against the champion",
-        "Does the candidate still do what the version in force does?",
+        "Does the candidate still do what the champion does?",
         "no change",
     ),
     "anchor": (
         "Earlier tasks, against their anchors",
-        "Have small losses added up since a task was at its best?",
+        "Have small losses added up since the task was at its best?",
         "no change",
     ),
     "new": (
         "What is new in the batch",
-        "Was it learned? On rows that the candidate never saw, against guessing.",
+        "Was it learned? Compared with guessing, on rows that the candidate has never seen.",
         "as good as guessing",
     ),
     "own": (
@@ -49,33 +49,33 @@ _GROUPS = {
     ),
     "floors": (
         "Floors",
-        "Is each task good enough in itself?",
+        "Is each task above its required minimum?",
         "the floor",
     ),
     "classes": (
         "Labels, one by one",
-        "Does a label get worse where the whole exam does not?",
+        "Does any single label get worse, even if the whole exam does not?",
         "no change",
     ),
     "slices": (
         "Slices, one by one",
-        "Do the items that share a value get worse where the whole exam does not?",
+        "Does any group of items get worse, even if the whole exam does not?",
         "no change",
     ),
     "negative_flips": (
-        "Answers that broke",
-        "How many were right before and are wrong now, whatever was gained elsewhere?",
+        "Answers that went wrong",
+        "How many were right before and are wrong now, regardless of gains elsewhere?",
         "none",
     ),
     "calibration": (
         "Calibration",
-        "Is the candidate as honest about its doubts as the champion?",
+        "Are the candidate's probabilities as reliable as the champion's?",
         "no change",
     ),
-    "behaviour": ("Behaviour cases", "Are the answers kept that must never break?", ""),
-    "size": ("Size", "Does the adapter stay small enough to ship?", ""),
+    "behaviour": ("Behaviour cases", "Do the answers that must never change still hold?", ""),
+    "size": ("Size", "Is the adapter small enough to ship?", ""),
     "latency": ("Latency", "Does an answer take longer than the champion's?", ""),
-    "drift": ("Drift", "Does the batch look like what the model knows?", ""),
+    "drift": ("Drift", "Does the batch look like the earlier data?", ""),
     "examination": ("Not examined", "What could not be examined is never promoted.", ""),
 }
 _FINDING = ("name", "drifted", "policy", "effect", "threshold", "adjusted_p", "n", "sentence")

@@ -71,7 +71,7 @@ def changes(verdicts: Sequence[Mapping[str, Any]], path: Path) -> bool:
     axes.axvline(0, color=_CALM, lw=1)
     axes.set_yticks(range(len(drawn)), _plain(names))
     axes.invert_yaxis()
-    axes.set_xlabel("change against the champion, points")
+    axes.set_xlabel("change from the champion, points")
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(axis="y", length=0)
     _save(figure, path)

@@ -84,10 +84,10 @@ class _Loader(yaml.SafeLoader):
             raise _fault(f"it is nested more than {MAX_DEPTH} deep", event)
         node = super().compose_node(parent, index)
         if repeated and id(node) not in self._sizes:
-            raise _fault(f"`*{event.anchor[:60]}` is within itself", event)
+            raise _fault(f"`*{event.anchor[:60]}` contains itself", event)
         self._nodes += self._sizes[id(node)] if repeated else 0
         if self._nodes > MAX_NODES:
-            raise _fault(f"it has more than {MAX_NODES:,} values, repeated ones counted", event)
+            raise _fault(f"it has more than {MAX_NODES:,} values, including repeated ones", event)
         self._depth -= 1
         self._sizes.setdefault(id(node), self._nodes - before)
         return node
@@ -103,7 +103,7 @@ class _Loader(yaml.SafeLoader):
         seen: set[str] = set()
         for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
             if key.value in seen:
-                raise _fault(f"the key `{key.value[:60]}` stands twice", key)
+                raise _fault(f"the key `{key.value[:60]}` occurs twice", key)
             seen.add(key.value)
         mapping: dict[Any, Any] = super().construct_mapping(node, deep)
         return mapping

@@ -49,7 +49,8 @@ class DataSettings(Section):
         place(Path(), value)
         if scheme(value) and re.search(r"://[^/@]*:[^/@]*@", value):
             raise ValueError(
-                "should name no password, for settings are kept: write it to .dvc/config.local"
+                "must not contain a password, because settings are recorded: put it in "
+                ".dvc/config.local"
             )
         return value
 
@@ -62,12 +63,12 @@ class DataSettings(Section):
             raise ValueError(f"text, label and task can't share a column: {columns}")
         if len({*columns, *self.slice_columns}) < len(columns) + len(self.slice_columns):
             raise ValueError(
-                f"slice_columns may name no column twice, and none of text, label and task: "
+                f"slice_columns must not repeat a column or contain text, label or task: "
                 f"{self.slice_columns}"
             )
         if self.labels != "open":
             if len(set(self.labels)) < len(self.labels):
-                raise ValueError(f"labels names one twice: {self.labels}")
+                raise ValueError(f"labels lists one twice: {self.labels}")
             if self.min_labels > len(self.labels):
                 raise ValueError(
                     f"min_labels ({self.min_labels}) is above the number of labels "
@@ -75,7 +76,9 @@ class DataSettings(Section):
                 )
         if self.tasks != "open":
             if len(set(self.tasks)) < len(self.tasks):
-                raise ValueError(f"tasks names one twice: {self.tasks}")
+                raise ValueError(f"tasks lists one twice: {self.tasks}")
             if wrong := [name for name in self.tasks if not is_usable_task(name)]:
-                raise ValueError(f"tasks can't be called {wrong}: use printable names without `#`")
+                raise ValueError(
+                    f"tasks has invalid names: {wrong}; use printable names without `#`"
+                )
         return self

@@ -30,8 +30,8 @@ def renamed(values: Mapping[Any, Any], place: str) -> tuple[dict[Any, Any], tupl
             continue
         if name in inner:
             raise ConfigError(
-                f"{place}: `{section}.{former}` is the former name of `{section}.{name}`, and both"
-                " are there.",
+                f"{place}: `{section}.{former}` is the former name of `{section}.{name}`, "
+                "and both are set.",
                 f"Remove `{section}.{former}`.",
             )
         found[section] = {name if key == former else key: each for key, each in inner.items()}

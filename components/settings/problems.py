@@ -39,7 +39,7 @@ class _Place:
     @property
     def legal(self) -> str:
         """The settings that may stand in the section."""
-        return f"legal here: {', '.join(self.section.model_fields)}"
+        return f"allowed here: {', '.join(self.section.model_fields)}"
 
 
 def problems(error: ValidationError) -> list[str]:

@@ -55,7 +55,7 @@ def _checked(values: Any, place: str) -> Loaded:
     if not isinstance(values, dict):
         raise ConfigError(
             f"{place} holds {type(values).__name__}, not a mapping.",
-            f"Write sections, for instance {', '.join(Settings.model_fields)}.",
+            f"Write sections, for example {', '.join(Settings.model_fields)}.",
         )
     values, former = renamed(values, place)
     values, idle = without_idle(values)
@@ -67,5 +67,5 @@ def _checked(values: Any, place: str) -> Loaded:
         more = len(said) - PROBLEMS
         listed = "; ".join(said[:PROBLEMS]) + (f"; and {more} more" if more > 0 else "")
         raise ConfigError(
-            " ".join([f"{place}: {listed}.", *notices]), "Fix these fields and run it again."
+            " ".join([f"{place}: {listed}.", *notices]), "Fix these fields and run this again."
         ) from None

@@ -46,9 +46,11 @@ class Section(BaseModel):
     @classmethod
     def _no_truth_values(cls, value: Any) -> Any:
         if isinstance(value, bool):
-            raise ValueError("no setting is true or false (YAML reads yes, no, on, off so)")
+            raise ValueError(
+                "no setting is true or false (YAML also reads yes, no, on and off this way)"
+            )
         if isinstance(value, str) and "\0" in value:
-            raise ValueError("no setting may hold a NUL character")
+            raise ValueError("no setting may contain a NUL character")
         return value
 
     @model_validator(mode="before")

@@ -162,15 +162,15 @@ def _check_finite(parts: Iterable[Part], settings: Settings) -> None:
     for part in parts:
         for name, tensor in part.tensors.items():
             if not tensor.isfinite().all():
-                what = f"the {part.name} holds what is not a finite number ({name})"
+                what = f"the {part.name} contains a value that is not a finite number ({name})"
                 raise diverged(settings.training, what)
 
 
 def _check(base: Base, lesson: Lesson, settings: Settings) -> None:
     if not lesson.items:
         raise DataRejected(
-            f"Batch {lesson.batch[:12]} has no rows to train on: all of them are holdout"
-            " rows or near-duplicates of holdout rows.",
+            f"Batch {lesson.batch[:12]} has no rows to train on: all are holdout rows or "
+            "near-duplicates of holdout rows.",
             "Lower `holdout.fraction`, or send a batch with new rows.",
         )
     _check_fit(base, settings)
@@ -186,7 +186,7 @@ def _check_fit(base: Base, settings: Settings) -> None:
         fitting = [n for n, each in STRATEGIES.items() if not each.fits(settings.adapter, base)]
         raise ConfigError(
             f"`strategy.method` is {named}, which can't be used here: {refusal}.",
-            f"Change that, or set `strategy.method` to one that fits: {', '.join(fitting)}.",
+            f"Change that, or set `strategy.method` to one of: {', '.join(fitting)}.",
         )
 
 
@@ -197,8 +197,8 @@ def _check_shape(parent: Bundle, now: AdapterSettings) -> None:
     changed = [f"`adapter.{name}` {old!r} -> {new!r}" for name, old, new in pairs if old != new]
     if changed:
         raise ConfigError(
-            f"The adapter settings are not those of the parent version: {'; '.join(changed)}.",
-            "Set them back; a differently shaped adapter starts in a root of its own.",
+            f"The adapter settings differ from those of the parent version: {'; '.join(changed)}.",
+            "Set them back; an adapter with another shape needs a separate root.",
         )
 
 

@@ -72,13 +72,16 @@ def depth_worth_its_seconds(
     rows = sorted(items, key=lambda item: item.digest)[:TRIED_ROWS]
     depths = _depths(base)
     if len(rows) < MIN_ROWS:
-        return min(USUAL, depths[-1]), f"the first batch has too few rows to tell ({len(rows)})"
+        return min(USUAL, depths[-1]), f"the first batch has too few rows to decide ({len(rows)})"
     trials = []
     for place, layers in enumerate(depths, start=1):
         trials.append(_try(base, rows, _at(settings, layers), cache))
         progress(place, len(depths))
     found = ", ".join(f"{t.layers}: {t.accuracy:.1f} % in {t.seconds:.0f} s" for t in trials)
-    why = f"deeper must bring {POINTS_WANTED:g} points for each doubling of the seconds ({found})"
+    why = (
+        f"more layers must bring {POINTS_WANTED:g} points for each doubling of the seconds "
+        f"({found})"
+    )
     return decide(trials).layers, why
 
 

@@ -137,5 +137,5 @@ def diverged(rates: TrainingSettings, what: str) -> NeedsHuman:
     return NeedsHuman(
         f"Training diverged: {what}, with `training.learning_rate` {rates.learning_rate} and"
         f" `training.head_learning_rate` {rates.head_learning_rate}.",
-        "Lower the learning rates (a third is a good next try) and run the batch again.",
+        "Lower the learning rates (try a third) and run the batch again.",
     )

@@ -41,7 +41,7 @@ def probe(base: Base, settings: Settings) -> tuple[Precision, str]:
         return "float32", f"bfloat16 takes {1 / gain:.1f} times as long here"
     return (
         "bfloat16",
-        f"it is {gain:.1f} times as fast here, features the same (cosine {likeness:.4f})",
+        f"it is {gain:.1f} times as fast here, with the same features (cosine {likeness:.4f})",
     )
 
 

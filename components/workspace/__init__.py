@@ -1,6 +1,6 @@
-"""The ground that every step stands on: one root, its files, and what its ledger knows of them.
+"""The basis of every step: one root, its files, and what its ledger knows about them.
 
-Concept: `root.Workspace` opens the rooms that hold a root's state; the other files here find,
-store and name what lies in it. Steps (`pipeline`) and operations stand on this room; it knows
+Concept: `root.Workspace` opens the packages that hold a root's state; the other modules here
+find, store and name its files. `pipeline` and `operations` build on this package; it imports
 neither.
 """

@@ -1,10 +1,10 @@
-"""Where the files of a batch lie.
+"""Where the files of a batch are stored.
 
 Concept: `data/batches/<2 hex>/<batch>/` holds the original bytes (`raw.*`) and the accepted
 items. `data/quarantine/<batch>/` says why something was refused.
 
-Promise: nothing is deleted but what a dead process of ours left half-written. Bytes that are
-not what they should be are moved to `data/damaged` before others take their place.
+Promise: only partial files of dead processes are deleted. Files with wrong bytes are moved to
+`data/damaged` before they are replaced.
 """
 
 from __future__ import annotations

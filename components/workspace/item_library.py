@@ -1,8 +1,8 @@
-"""Finding items again by digest: in stored batches and in holdout files.
+"""Look up items by digest, in stored batches and in holdout files.
 
-Concept: a reference is (source, item digest); the source is a batch or a holdout file. Its
-lines are sorted by digest, so a few of them are read to find one, and a batch of any size
-costs the same. What was found is kept for as long as the process lives, up to a bound.
+Concept: a reference is (source, item digest); the source is a batch or a holdout file. Its lines
+are sorted by digest, so only a few are read to find one, whatever the size of the batch. Items
+that were found are cached in the process, up to a limit.
 """
 
 from __future__ import annotations
@@ -90,4 +90,4 @@ def _digest(identity: Identity, path: Path, line: bytes) -> str:
         row = json.loads(line)
         return identity.item(row[identity.modality], row["label"])
     except (ValueError, LookupError, TypeError, AttributeError):
-        raise Corrupted(f"{path} holds a line that is not an item any more.", REMEDY) from None
+        raise Corrupted(f"{path} has a line that is no longer a valid item.", REMEDY) from None

@@ -1,8 +1,8 @@
-"""Making a root: its settings, its folders, its databases.
+"""Create a root: its settings, folders and databases.
 
-Promise: what is there already stays as it is, so founding twice changes nothing. What is made
-is for the user alone (folders 0700, files 0600) unless the root is to be shared; what is made
-in these folders later is protected by them.
+Promise: existing files are kept, so creating a root twice changes nothing. New files are private
+to the user (folders 0700, files 0600) unless the root is shared; the folders also protect files
+created later.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def _found(root: Path, clock: Clock) -> list[str]:
             made.append("params.yaml")
     except OSError as error:
         raise ConfigError(
-            f"{error.filename} cannot be made: {error.strerror}.", "Choose another folder."
+            f"{error.filename} cannot be created: {error.strerror}.", "Choose another folder."
         ) from None
     ws = open_workspace(root, clock)
     if not (root / ".dvc").exists():

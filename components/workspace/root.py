@@ -1,7 +1,7 @@
-"""One root and everything in it: where files lie, and the rooms that hold its state.
+"""One root and everything in it: the paths of its files, and the packages that hold its state.
 
-Concept: `Workspace` is handed to every step. It opens the rooms on first use, so that a
-command that only reads the ledger pays for nothing else.
+Concept: `Workspace` is handed to every step. It opens ledger, registry and base on first use, so
+that a command that only reads the ledger stays fast.
 """
 
 from __future__ import annotations
@@ -108,8 +108,8 @@ class Workspace:
         absent = not path.exists() or path.stat().st_size == 0
         if absent and any((self.mlruns / name).exists() for name in LED_TO):
             raise Corrupted(
-                f"The ledger {path} is gone, but {self.mlruns} holds what it recorded.",
-                "Bring it back, or restore a backup into another folder (`ratchet restore`).",
+                f"The ledger {path} is missing, but {self.mlruns} has files that it recorded.",
+                "Put it back, or restore a backup into another folder (`ratchet restore`).",
             )
         return Ledger(path, self.clock, self.actor)
 
@@ -262,6 +262,6 @@ def _check_remote(ws: Workspace) -> None:
         if holds or remote.is_relative_to(own):
             raise ConfigError(
                 f"{root / 'params.yaml'}: `data.remote` is {ws.settings.data.remote!r}: it "
-                f"overlaps with {name}, which holds other files.",
-                "Name a folder that holds nothing else, for instance data/remote.",
+                f"overlaps with {name}, which has other files.",
+                "Use a folder with nothing else in it, for example data/remote.",
             )

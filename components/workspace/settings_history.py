@@ -1,8 +1,8 @@
 """Which settings were in force when: an event for each change of `params.yaml` that was seen.
 
-Concept: nobody tells Ratchet that `params.yaml` was edited. So every command that writes holds
-the settings that it read against those recorded last, before it does anything under them; each
-decision names the document of the settings that it was made under besides.
+Concept: Ratchet is not notified when `params.yaml` is edited. So every command that writes first
+compares the settings that it read with those recorded last. Each decision also names the document
+of its settings.
 """
 
 from __future__ import annotations

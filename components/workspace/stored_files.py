@@ -1,8 +1,8 @@
-"""Storing files by DVC, and noticing that their second copy has gone.
+"""Store files with DVC, and detect that their second copy is missing.
 
-Promise: a folder that vanished with all that was pushed is said to be gone, and is filled again
-from the cache before anything else is pushed; what the cache lacks is counted. A remote that is
-no folder of this machine is not looked at.
+Promise: if the remote folder is missing, this is reported, and it is refilled from the cache
+before anything else is pushed; files that the cache lacks are counted. A remote that is not a
+folder on this machine is not checked.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ def remote_warning(ws: Workspace) -> str | None:
     if not _remote_is_gone(ws):
         return None
     return (
-        f"The second copy of the data, {ws.remote}, is gone. Bring it "
-        "back, or run `ratchet reconcile`: it copies there what the cache has."
+        f"The second copy of the data, {ws.remote}, is missing. Put it back, or run `ratchet "
+        "reconcile` to copy everything in the cache there."
     )
 
 
@@ -58,8 +58,8 @@ def refill_remote(ws: Workspace) -> list[str]:
     copied = ws.store.refill()
     wanted = _pushed(ws)
     lost = len(wanted - copied)
-    said = f"copied {len(wanted) - lost} files to {ws.settings.data.remote}, which had vanished"
-    return [said + (f"; of {lost} more there is no copy left" if lost else "")]
+    said = f"copied {len(wanted) - lost} files to {ws.settings.data.remote}, which was missing"
+    return [said + (f"; {lost} more have no copy left" if lost else "")]
 
 
 def restore_settings(ws: Workspace) -> list[str]:
@@ -67,7 +67,7 @@ def restore_settings(ws: Workspace) -> list[str]:
     if settings_are_there(ws) or not _pushed(ws):
         return []
     ws.store.prepare()
-    return ["wrote .dvc/config again, which had vanished"]
+    return ["rewrote .dvc/config, which was missing"]
 
 
 def settings_are_there(ws: Workspace) -> bool:

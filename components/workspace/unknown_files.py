@@ -1,10 +1,10 @@
-"""What lies in a root and its ledger does not know: named, and moved aside, never deleted.
+"""Files in a root that its ledger does not know: reported and moved aside, never deleted.
 
 Concept: a ledger restored from a backup knows less than MLflow, the quarantine and the stored
 batches. Only a person can say which of them is right.
 
-Promise: nothing is deleted. What is moved lies under `data/unknown/<time>/`, and goes back to
-its place by itself once a ledger knows it.
+Promise: nothing is deleted. Files are moved to `data/unknown/<time>/`, and moved back
+automatically once a ledger knows them.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ def require_known(ws: Workspace, interrupted: bool) -> None:
     parts = [f"MLflow has {_some(versions)}"] if versions else []
     parts += [f"the quarantine has batch {_some(entries)}"] if entries else []
     raise NeedsHuman(
-        f"The ledger {ws.ledger.place} ends at event {ws.ledger.head().seq} and does not know "
-        f"all that is there: {'; '.join(parts)}.",
+        f"The ledger {ws.ledger.place} ends at event {ws.ledger.head().seq} and does not "
+        f"know everything in this root: {'; '.join(parts)}.",
         TWO_WAYS_OUT,
     )
 
@@ -105,7 +105,7 @@ def accept_ledger(ws: Workspace, lease: Lease) -> list[str]:
         ],
     )
     ws.ledger.append(accepted, lease)
-    return [*done, f"the ledger counts as it stood at event {head.seq}"]
+    return [*done, f"the ledger at event {head.seq} is now in force"]
 
 
 def set_aside(ws: Workspace, kinds: tuple[str, ...]) -> list[str]:
@@ -189,7 +189,7 @@ def _again(ws: Workspace, moved: Moved) -> str:
     if raw is None:
         return ""
     command = ["ratchet", "run", str(raw.relative_to(ws.root)), "--task", _task_of(folder)]
-    return f"; to take it in again: {shlex.join(command)}"
+    return f"; to process it again: {shlex.join(command)}"
 
 
 def _task_of(folder: Path) -> str:

@@ -60,7 +60,7 @@ EVENTS = {
     "previous": "previous = upper(previous) WHERE seq = 9",
     "hash": "hash = upper(hash) WHERE seq = 9",
     "kind stored as bytes": "kind = CAST(kind AS BLOB) WHERE seq = 9",
-    "payload that is no JSON": "payload = 'x' WHERE seq = 9",
+    "payload that is not JSON": "payload = 'x' WHERE seq = 9",
 }
 for column, assignment in EVENTS.items():
     row("ledger", f"event: {column}", ledger, f"UPDATE events SET {assignment}")

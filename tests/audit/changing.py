@@ -41,7 +41,7 @@ def counted() -> str:
     groups = Counter(each.group for each in CHANGES)
     deep = Counter(each.group for each in CHANGES if each.deep)
     lines = [
-        "| what is changed | changes | found by default | by `--deep` |",
+        "| what is changed | changes | found by default | found by `--deep` |",
         "|---|---|---|---|",
     ]
     lines += [f"| {g} | {n} | {n - deep[g]} | {n} |" for g, n in groups.items()]

@@ -134,7 +134,7 @@ def opened(root: Path, name: str) -> str:
 
 
 for name in ("", "params.yaml", "mlruns", "mlruns/bundles", "mlruns/mlflow.db", "data/batches"):
-    row("rights", f"everybody may write {name or 'the root'}", opened, name)
+    row("permissions", f"everybody may write {name or 'the root'}", opened, name)
 
 
 def opened_below(root: Path) -> str:
@@ -143,8 +143,8 @@ def opened_below(root: Path) -> str:
     return str(path.relative_to(root))
 
 
-row("rights", "everybody may write a file of a bundle", opened_below)
-row("rights", "everybody may write the base", opened, "base")
+row("permissions", "everybody may write a file of a bundle", opened_below)
+row("permissions", "everybody may write the base", opened, "base")
 
 
 def piped(root: Path, pattern: str) -> str:
@@ -157,7 +157,7 @@ def piped(root: Path, pattern: str) -> str:
 for pattern in ("mlruns/documents/*.json", "data/holdout.dvc", "data/batches/*/*/raw.*"):
     row("kinds of files", f"a pipe for {pattern}", piped, pattern)
 
-row("noted head", "gone", lambda r: gone(r / "mlruns" / "ledger.head"))
+row("recorded head", "gone", lambda r: gone(r / "mlruns" / "ledger.head"))
 
 
 # What decides nothing: it is named as not looked at.

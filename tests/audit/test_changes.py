@@ -171,11 +171,11 @@ def test_what_a_desktop_leaves_is_no_damage_and_is_named(kept: Kept, name: str) 
         path.write_bytes(b"icons")
     report = audited(kept.root)
     assert report.findings == []
-    told = {each.what for each in report.skipped if each.why == "the desktop's own"}
+    told = {each.what for each in report.skipped if each.why == "desktop files"}
     assert told == {str(path.relative_to(kept.root)) for path in left}
     exam.with_name(name).unlink()
     exam.with_name(name).symlink_to(raw)
-    assert [each.what for each in audited(kept.root).findings] == ["no event knows it"]
+    assert [each.what for each in audited(kept.root).findings] == ["no event mentions it"]
 
 
 def test_the_command_ends_with_what_it_found(kept: Kept) -> None:

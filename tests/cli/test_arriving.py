@@ -73,7 +73,7 @@ def test_intake_waits_for_a_fresh_file_and_leaves_an_open_one(root: Path) -> Non
         ran = ratchet(root, "intake")
     assert (ran.code, ran.err) == (0, "")
     assert "Files that arrived: 1, new ones: 1." in ran.out
-    assert "left data/incoming/open.jsonl: still being written: left for the next time" in ran.out
+    assert "left data/incoming/open.jsonl: still being written: left for next time" in ran.out
 
 
 def test_a_file_that_is_being_written_is_asked_for_again(root: Path, tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_a_task_new_to_the_root_is_said_loudly_with_what_it_resembles(
 ) -> None:
     odd = [{**row, "task": "moood"} for row in rows(5, 1)]
     ran = ratchet(grown, "run", write_jsonl(grown / "b3.jsonl", rows(3) + odd), "--task", "mood")
-    assert "new task 'moood' (1 of 121 rows) opens an exam of its own" in ran.out
+    assert "new task 'moood' (1 of 121 rows) starts a new exam" in ran.out
     assert "if it is a slip of 'mood'" in ran.out and "data.tasks" in ran.out
     again = ratchet(grown, "run", grown / "b3.jsonl", "--task", "mood", "--json")
     assert again.facts["new_tasks"]["tasks"] == {"moood": 1}
@@ -102,7 +102,7 @@ def test_the_first_batch_of_a_root_names_its_task_without_alarm(
     root: Path, prefect_here: Server
 ) -> None:
     ran = ratchet(root, "run", batch(root / "b.jsonl", 1), "--task", "mood")
-    assert "new task 'mood' (120 of 120 rows) opens an exam of its own.\n" in ran.out
+    assert "new task 'mood' (120 of 120 rows) starts a new exam.\n" in ran.out
 
 
 def test_a_slip_in_the_first_batch_of_a_root_is_told_beside_the_task_that_was_meant(
@@ -110,7 +110,7 @@ def test_a_slip_in_the_first_batch_of_a_root_is_told_beside_the_task_that_was_me
 ) -> None:
     odd = [{**row, "task": "moood"} for row in rows(5, 1)]
     ran = ratchet(root, "run", write_jsonl(root / "b.jsonl", rows(1) + odd), "--task", "mood")
-    assert "new task 'mood' (120 of 121 rows) opens an exam of its own.\n" in ran.out
+    assert "new task 'mood' (120 of 121 rows) starts a new exam.\n" in ran.out
     assert "new task 'moood' (1 of 121 rows)" in ran.out and "if it is a slip of 'mood'" in ran.out
 
 
@@ -123,5 +123,5 @@ def test_a_task_outside_the_closed_list_is_a_slip_of_usage(
     (root / "params.yaml").write_text(PARAMS.replace("min_rows: 10", "min_rows: 10, tasks: [mood]"))
     file = batch(root / "b.jsonl", 1)
     ran = ratchet(root, *command[:-1], file, "--task", "modo")
-    assert ran.code == 2 and "There is no task 'modo': data.tasks names mood." in ran.err
+    assert ran.code == 2 and "There is no task 'modo': data.tasks lists mood." in ran.err
     assert_one_paragraph(ran)

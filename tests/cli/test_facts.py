@@ -62,14 +62,14 @@ def test_a_slip_on_the_command_line_ends_with_2_and_the_usage(words: list[str]) 
 def test_a_fresh_root_shows_that_nothing_is_there_yet(tmp_path: Path) -> None:
     ran = ratchet(tmp_path, "init")
     assert ran.code == 0 and "params.yaml" in ran.out and "Next:" in ran.out
-    assert "is a root already" in ratchet(tmp_path, "init").out
+    assert "is already a root" in ratchet(tmp_path, "init").out
     for words, says in {
         ("status",): "no champion yet",
-        ("history",): "Nothing was promoted yet",
+        ("history",): "Nothing has been promoted yet",
         ("quarantine", "list"): "Quarantine is empty",
-        ("holdout", "list"): "Nothing is held out yet",
-        ("reconcile",): "All is in order",
-        ("audit", "verify"): "What holds: events 1,",
+        ("holdout", "list"): "There are no exams yet",
+        ("reconcile",): "Nothing to repair",
+        ("audit", "verify"): "Verified: events 1,",
     }.items():
         shown = ratchet(tmp_path, *words)
         assert (shown.code, shown.err) == (0, "") and says in shown.out
@@ -197,7 +197,7 @@ def test_intake_watch_rollback_and_release_through_the_command(
     assert back.code == 0 and "version 1 is champion again" in back.out
     assert "cost: versions 3, 2" in back.out and "next: ratchet intake" in back.out
     here = ratchet(grown, "rollback", "--to", "1", "--reason", "again")
-    assert here.code == 2 and "is champion already" in here.err
+    assert here.code == 2 and "is already champion" in here.err
     assert_one_paragraph(here)
     moves = ratchet(grown, "history", "--json").facts["moves"]
     assert [(m["version"], m["how"]) for m in moves] == [
@@ -244,7 +244,7 @@ def test_what_the_gate_can_tell_is_said_before_a_batch(grown: Path, tmp_path: Pa
 
 def test_a_decision_is_made_again_from_its_evidence(grown: Path) -> None:
     shown = ratchet(grown, "gate", "replay", "2")
-    assert shown.code == 0 and "verdicts hold" in shown.out
+    assert shown.code == 0 and "verdicts match" in shown.out
     again = ratchet(grown, "gate", "replay", "2", "--json").facts
     assert (
         again["verdicts"] == ratchet(grown, "version", "explain", "2", "--json").facts["verdicts"]

@@ -21,7 +21,7 @@ from tests.command import Ran, finish, ratchet, start
 from tests.server import Server
 from tests.stream import batch
 
-STOPPED = "Stopped. Run the same command again to go on.\n"
+STOPPED = "Stopped. Run the same command again to continue.\n"
 
 
 class Interrupted(BaseModel):

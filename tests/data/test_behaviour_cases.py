@@ -43,18 +43,18 @@ def test_a_label_is_compared_in_its_canonical_form(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("row", "said"),
     [
-        ("{", "line 2: the line is no JSON"),
-        ("[1]", "line 2: the line is no JSON object"),
+        ("{", "line 2: this line is not JSON"),
+        ("[1]", "line 2: this line is not a JSON object"),
         ({"text": "x"}, "has no label"),
         ({"text": " ", "label": "a"}, "has no text"),
         ({"text": 3, "label": "a"}, "has no text"),
-        ({"text": "x", "label": "a", "note": 7}, "has a note that is no printable text"),
-        ({"text": "x", "label": "a", "note": "\x1b[31m"}, "has a note that is no printable text"),
-        ({"text": "x", "label": "a", "task": ""}, "has a task that is no printable text"),
-        ({"text": "x", "label": "a", "lable": "b"}, "names 'lable', which is no key"),
-        ({**GOOD, "label": "other"}, "line 2: the line has the text of line 1 again"),
-        ({"text": "i WANT my money back!", "label": "refund"}, "has the text of line 1 again"),
-        ("[" * 100_000, "is no JSON"),
+        ({"text": "x", "label": "a", "note": 7}, "has a note that is not printable text"),
+        ({"text": "x", "label": "a", "note": "\x1b[31m"}, "has a note that is not printable text"),
+        ({"text": "x", "label": "a", "task": ""}, "has a task that is not printable text"),
+        ({"text": "x", "label": "a", "lable": "b"}, "has the unknown key 'lable'"),
+        ({**GOOD, "label": "other"}, "line 2: this line repeats the text of line 1"),
+        ({"text": "i WANT my money back!", "label": "refund"}, "repeats the text of line 1"),
+        ("[" * 100_000, "is not JSON"),
     ],
 )
 def test_a_line_that_is_no_case_is_named_with_the_remedy(
@@ -69,7 +69,7 @@ def test_a_line_that_is_no_case_is_named_with_the_remedy(
 def test_a_file_that_is_missing_empty_or_no_text_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"gate\.checks\.behaviour\.file"):
         read_cases(tmp_path / "absent.jsonl")
-    with pytest.raises(ConfigError, match="hold no case"):
+    with pytest.raises(ConfigError, match="is empty"):
         read_cases(write(tmp_path, "", " "))
     (tmp_path / "cases.jsonl").write_bytes(b'{"text": "caf\xe9", "label": "a"}')
     with pytest.raises(ConfigError, match="cannot be read"):

@@ -190,7 +190,7 @@ BOMBS: dict[str, tuple[str, Callable[[Path], None], str]] = {
     "dictionary": ("b.parquet", kept_dictionary, "decompression bomb"),
     "nested": ("b.parquet", nested, "row 1 is longer than"),
     "page": ("b.parquet", page, "memory to decode"),
-    "null rows": ("b.parquet", null_rows, "its footer counts 50,000,000"),
+    "null rows": ("b.parquet", null_rows, "its footer says 50,000,000"),
     "footer": ("b.parquet", footer, "memory to decode"),
     "endless line": ("b.jsonl", endless_line, "larger than 200 MB on disk"),
     "long line": ("b.jsonl", line_below_the_file_limit, "line 1 is longer than"),

@@ -111,11 +111,11 @@ def test_a_byte_order_mark_and_crlf_change_nothing(read: Any, bom: str, end: str
     ("line", "reason"),
     [
         ('{"text":"x"', "not JSON: Expecting ',' delimiter at column 12"),
-        ('{"text":NaN,"label":"a"}', "not JSON: NaN is no JSON number"),
-        ('{"text":"a","label":-Infinity}', "not JSON: -Infinity is no JSON number"),
+        ('{"text":NaN,"label":"a"}', "not JSON: NaN is not a JSON number"),
+        ('{"text":"a","label":-Infinity}', "not JSON: -Infinity is not a JSON number"),
         ('{"text":1e999,"label":"a"}', "not JSON: the number 1e999 is out of range"),
-        ('{"text":"a","label":"b","text":"c"}', "not JSON: the key 'text' stands twice"),
-        ('{"text":"a","label":{"k":1,"k":2}}', "not JSON: the key 'k' stands twice"),
+        ('{"text":"a","label":"b","text":"c"}', "not JSON: the key 'text' occurs twice"),
+        ('{"text":"a","label":{"k":1,"k":2}}', "not JSON: the key 'k' occurs twice"),
         ('["a","b"]', "not a JSON object but a list"),
         ("null", "not a JSON object but null"),
         ("12", "not a JSON object but a number"),
@@ -211,10 +211,10 @@ def test_parquet_text_that_is_not_utf8_is_refused_with_its_row(read: Any) -> Non
         ("b.jsonl", b"", "is empty"),
         ("b.csv", b"", "is empty"),
         ("b.parquet", b"", "is empty"),
-        ("b.jsonl", b"\n \r\n", "holds no rows"),
-        ("b.jsonl", b"\xef\xbb\xbf", "holds no rows"),
-        ("b.csv", b"text,label\n", "holds no rows"),
-        ("b.parquet", parquet({"text": [], "label": []}), "holds no rows"),
+        ("b.jsonl", b"\n \r\n", "has no rows"),
+        ("b.jsonl", b"\xef\xbb\xbf", "has no rows"),
+        ("b.csv", b"text,label\n", "has no rows"),
+        ("b.parquet", parquet({"text": [], "label": []}), "has no rows"),
         (
             "b.jsonl",
             GOOD + b'{"text":"caf\xe9"}\n',
@@ -226,8 +226,8 @@ def test_parquet_text_that_is_not_utf8_is_refused_with_its_row(read: Any) -> Non
         ("b.parquet", pickle.dumps({"text": "a"}), "is a pickle"),
         ("b.csv", b"PK\x03\x04rest", "is a zip archive"),
         ("b.jsonl", parquet({"text": ["a"], "label": ["b"]}), "is a Parquet file"),
-        ("b.parquet", parquet({"text": ["a"], "label": ["b"]})[:-9], "is no readable Parquet"),
-        ("b.parquet", GOOD, "is no readable Parquet"),
+        ("b.parquet", parquet({"text": ["a"], "label": ["b"]})[:-9], "is not a readable Parquet"),
+        ("b.parquet", GOOD, "is not a readable Parquet"),
         (
             "b.jsonl",
             b'{"words":"a","tag":"b"}\n',
@@ -235,7 +235,7 @@ def test_parquet_text_that_is_not_utf8_is_refused_with_its_row(read: Any) -> Non
         ),
         ("b.csv", b"text;label\na;b\n", "it has 'text;label'"),
         ("b.parquet", parquet({"text": ["a"]}), "no column 'label'; it has 'text'"),
-        ("b.csv", b"text,label,text\na,b,c\n", "names these columns twice: 'text'"),
+        ("b.csv", b"text,label,text\na,b,c\n", "has these columns twice: 'text'"),
         ("b.csv", b'"text"x,label\na,b\n', "line 1: the header is unreadable"),
         ("b.xlsx", GOOD, "suffix '.xlsx'"),
         ("batch", GOOD, "suffix ''"),
@@ -258,7 +258,7 @@ def test_a_column_that_only_some_rows_lack_is_left_to_validation(read: Any) -> N
 def test_a_repeated_parquet_column_is_refused(read: Any) -> None:
     one = pyarrow.array(["a"])
     table = pyarrow.Table.from_arrays([one, one, one], names=["text", "label", "text"])
-    with pytest.raises(DataRejected, match="names these columns twice: 'text'"):
+    with pytest.raises(DataRejected, match="has these columns twice: 'text'"):
         read(parquet(table), "b.parquet")
 
 
@@ -308,7 +308,7 @@ def test_more_rows_than_the_contract_allows_are_refused(read: Any) -> None:
         len(read(parquet({"text": ["a"] * 20, "label": ["b"] * 20}), "b.parquet", max_rows=20).rows)
         == 20
     )
-    with pytest.raises(DataRejected, match=r"more than 20 rows \(its footer counts 21\)"):
+    with pytest.raises(DataRejected, match=r"more than 20 rows \(its footer says 21\)"):
         read(parquet({"text": ["a"] * 21, "label": ["b"] * 21}), "b.parquet", max_rows=20)
 
 
@@ -479,7 +479,7 @@ def test_a_hundred_thousand_columns_are_refused(read: Any, name: str) -> None:
 def test_nested_texts_are_bounded_over_the_whole_file(read: Any) -> None:
     line = '{"text":[' + "{}," * 200_000 + '{}],"label":"a"}\n'
     assert len(read(line * 4).rows) == 4
-    with pytest.raises(DataRejected, match="line 5: texts and labels hold more than 1,000,000"):
+    with pytest.raises(DataRejected, match="line 5: texts and labels contain more than 1,000,000"):
         read(line * 5)
 
 
@@ -520,10 +520,10 @@ def test_a_decoder_that_crashes_is_the_file_and_one_that_was_killed_is_not(
     path.write_bytes(parquet({"text": ["a"], "label": ["b"]}))
     monkeypatch.setattr("components.data.parquet_reader.DECODER", decoder)
     for how, kind, message in [
-        ("SIGSEGV", DataRejected, r"broke off after row 0 \(signal 11\)"),
+        ("SIGSEGV", DataRejected, r"failed after row 0 \(signal 11\)"),
         ("SIGXCPU", DataRejected, "it took too long"),
-        ("SIGTERM", Retryable, "was stopped from outside"),
-        ("SIGKILL", Retryable, "was stopped from outside"),
+        ("SIGTERM", Retryable, "was killed after row"),
+        ("SIGKILL", Retryable, "was killed after row"),
     ]:
         decoder.write_text(f"import os, signal; os.kill(os.getpid(), signal.{how})")
         with pytest.raises(kind, match=message):

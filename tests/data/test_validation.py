@@ -188,7 +188,7 @@ def test_too_few_usable_rows_refuse_the_batch() -> None:
     assert check(GOOD, min_rows=40).refused is None
     refused = check([*GOOD, row(None)], min_rows=41).refused
     assert refused == (
-        "40 of 41 rows are usable, but data.min_rows asks for 41. "
+        "40 of 41 rows are usable, but data.min_rows is 41. "
         "Most often (1 of 1 broken rows): missing text."
     )
 
@@ -198,7 +198,7 @@ def test_the_largest_legal_share_of_broken_rows_is_legal() -> None:
     assert check([*GOOD, *bad], max_bad_share=0.2).refused is None
     refused = check([*GOOD, *bad], broken=1, max_bad_share=0.2).refused
     assert refused is not None
-    assert refused.startswith("11 of 51 rows are broken, but data.max_bad_share allows")
+    assert refused.startswith("11 of 51 rows are broken, but data.max_bad_share is")
 
 
 def test_copies_are_rejected_but_are_not_broken_rows() -> None:
@@ -210,7 +210,7 @@ def test_one_class_only_refuses_the_batch_even_if_the_champion_knows_more() -> N
     rows = [row(f"message number {i}", "pos") for i in range(40)]
     checked = validate(reading(rows), DataSettings(), frozenset({"pos", "neg"}))
     assert checked.refused == (
-        "The labels of all usable rows: 'pos'; data.min_labels asks for 2 different ones."
+        "The labels of all usable rows: 'pos'; data.min_labels requires 2 different ones."
     )
 
 

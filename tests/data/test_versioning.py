@@ -126,7 +126,7 @@ def test_a_file_that_is_there_is_returned_as_it_is(store: DataStore) -> None:
 def test_a_changed_file_is_corrupted_and_not_overwritten(store: DataStore) -> None:
     stored = keep(store, "a.jsonl", "one\n")
     put(store, "a.jsonl", "two\n")
-    with pytest.raises(Corrupted, match=r"a\.jsonl is not what was stored"):
+    with pytest.raises(Corrupted, match=r"a\.jsonl differs from what was stored"):
         store.fetch(stored)
     assert (store.root / stored.path).read_text() == "two\n"
 
@@ -272,7 +272,7 @@ def test_a_lock_that_stays_taken_is_retryable(
     monkeypatch.setattr(versioning, "LOCK_WAIT_SECONDS", 0.3)
     held = {"write": {str(store.root / "data"): {"pid": os.getpid(), "cmd": "x"}}, "read": {}}
     (store.root / ".dvc/tmp/rwlock").write_text(json.dumps(held))
-    with pytest.raises(Retryable, match=r"still taken after 0\.3 seconds"):
+    with pytest.raises(Retryable, match=r"still held after 0\.3 seconds"):
         keep(store, "b.jsonl")
 
 

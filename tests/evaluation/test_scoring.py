@@ -281,7 +281,7 @@ def test_answers_turned_round_with_digests_that_fit_are_found_by_giving_some_aga
     assert store.look_up(key, whole).answers == turned  # the digests fit
     assert score(base, bundles[0], ITEMS, store, PLAIN, distrust=told.append) == whole
     assert [each.items for each in told] == [len(ITEMS)]
-    assert f"of {SAMPLED} answers given again" in told[0].reason
+    assert f"of {SAMPLED} answers came out differently" in told[0].reason
 
 
 def test_a_near_tie_answered_elsewhere_is_no_reason_for_distrust(

@@ -16,7 +16,7 @@ DROPPED_ONE_IN = 5
 APART = "fresh process,damage,older copy"
 NO_ARRIVALS = (
     "reconcile,rollback,release,holdout add,watch,settings,look,drop caches,keep a copy,"
-    "growing file,write slowly,drop what is no file"
+    "growing file,write slowly,drop what is not a file"
 )
 
 

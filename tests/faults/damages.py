@@ -27,7 +27,7 @@ NOT_PROMISED = {
     r"data/incoming/": "did not arrive yet",
     r"data/unknown/": "lies aside for a person",
     r"mlruns/activations/": "a cache",
-    r"mlruns/reports/": "pages to look at; the runs in MLflow have their own copies",
+    r"mlruns/reports/": "reports for reading; the runs in MLflow have their own copies",
     r"base/(?!config\.json|tokenizer\.json|.*\.safetensors)": "beside the weights; said unasked",
     r"\.dvc/(tmp/|\.gitignore|config)": "DVC's own scratch",
     r"data/[a-z]+\.dvc$": "a hint that DVC's users read; written again with the next batch",

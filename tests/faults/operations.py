@@ -252,7 +252,7 @@ def fresh_process(sim: Simulation, rng: random.Random) -> Done:
 
 OPERATIONS: dict[str, tuple[float, Operation]] = {
     "drop": (9, drop),
-    "drop what is no file": (1, drop_what_is_no_file),
+    "drop what is not a file": (1, drop_what_is_no_file),
     "write slowly": (3, write_slowly),
     "intake": (9, intake),
     "worker": (2, worker),

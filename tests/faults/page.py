@@ -50,7 +50,7 @@ def _runs(runs: list[dict[str, Any]]) -> str:
             "## 1. What was run",
             f"{len(runs)} seeds, {hours:.2f} hours in all: {operations.total():,} operations, "
             f"{commands:,} commands, {struck.total():,} faults that struck, {told.total():,} "
-            "damages told.",
+            "damages reported.",
             *_table("operation", operations),
             *_table("fault that struck", struck),
             *_table("a changed byte of", told),

@@ -197,7 +197,7 @@ def copies(reader: Reader) -> Iterator[str]:
     for name, md5 in stored.items():
         for path in (reader.root / name, remote / md5[:2] / md5[2:]):
             if not path.is_file() or reader.kept.look(path).md5 != md5:
-                yield f"copy: {path.relative_to(reader.root)} is not what was stored"
+                yield f"copy: {path.relative_to(reader.root)} differs from what was stored"
 
 
 def walls(reader: Reader) -> Iterator[str]:

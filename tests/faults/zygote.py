@@ -94,7 +94,7 @@ class Running:
             _live(root, words, fault, self._meter, log)
 
     def end(self) -> Ended:
-        """Wait until it ends; send its signal when it is time, and end it where it is stuck."""
+        """Wait until it finishes; send its signal when it is time, and end it where it is stuck."""
         while True:
             pid, status = os.waitpid(self.pid, os.WNOHANG)
             passed = time.monotonic() - self._began

@@ -136,7 +136,7 @@ def test_asked_to_stop_it_ends_after_the_batch_in_hand(
     out, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
     [line] = out.splitlines()
-    assert json.loads(line)["kind"] == "settled" and "after the batch in hand" in err
+    assert json.loads(line)["kind"] == "settled" and "after the current batch" in err
     assert [a.status for a in views.arrivals(ws.ledger)] == ["promoted"] * 3 + ["queued"]
 
 

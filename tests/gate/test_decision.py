@@ -77,8 +77,8 @@ def test_a_regression_is_rejected_in_words_a_manager_understands() -> None:
     decision = decide(exam("tweets", 41, 12, 800))
     assert decision.action == "reject"
     assert decision.headline == (
-        "Reject: tweets: against the champion, the candidate answers 41 of 800 items worse and "
-        "12 better: a loss of 3.6 points (at least 2.2, at most 5.2), beyond the margin of 3."
+        "Reject: tweets: against the champion, the candidate is worse on 41 of 800 items and "
+        "better on 12: a loss of 3.6 points (at least 2.2, at most 5.2), above the margin of 3."
     )
     (verdict, anchor) = decision.verdicts
     assert (verdict.n, verdict.right_to_wrong, verdict.wrong_to_right) == (800, 41, 12)
@@ -289,7 +289,7 @@ def test_an_exam_that_stands_twice_is_missing() -> None:
 
 @pytest.mark.parametrize("change", [{"margin_points": 0}, {"alpha": 0.9}, {"margin_points": 1e9}])
 def test_rules_that_would_let_anything_pass_are_refused(change: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match="must lie"):
+    with pytest.raises(ValueError, match="must be"):
         replace(RULES, **change)
 
 

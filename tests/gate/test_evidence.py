@@ -142,15 +142,15 @@ def test_a_changed_answer_is_found() -> None:
     [
         ({"format": 1}, "its format is 1"),
         ({"exams": [{"exam": "e"}]}, "a part is missing"),
-        ({"rules": {"margin": 1}}, "a part is missing or of another kind"),
+        ({"rules": {"margin": 1}}, "a part is missing or has the wrong type"),
         ({"rules": {"margin_points": 3, "anchor_margin_points": 6}}, "a part is missing"),
         (
             {"rules": {"margin_points": -1, "anchor_margin_points": 6, "checks": {}}},
-            "margins must lie",
+            "margins must be",
         ),
         (
             {"rules": {"margin_points": 3, "anchor_margin_points": 6, "checks": {"size": 1}}},
-            "of another kind",
+            "wrong type",
         ),
         (
             {"rules": {"margin_points": 3, "anchor_margin_points": 6, "checks": {"sizes": {}}}},
@@ -184,14 +184,14 @@ def changed(*way: Any, to: Any) -> dict[str, Any]:
         (changed("exams", 0, "parts", to=[]), "parts must be"),
         (changed("exams", 0, "scores", to=[]), "scores must be"),
         (changed("exams", 0, "slices", to=[]), "slices must be"),
-        (changed("exams", 0, to=[]), "another kind"),
-        (changed("exams", to=None), "another kind"),
-        (changed("rules", to=[]), "another kind"),
-        (changed("rules", "checks", to=[]), "another kind"),
-        (changed("rules", "checks", "size", to=[]), "size is of another kind"),
+        (changed("exams", 0, to=[]), "wrong type"),
+        (changed("exams", to=None), "wrong type"),
+        (changed("rules", to=[]), "wrong type"),
+        (changed("rules", "checks", to=[]), "wrong type"),
+        (changed("rules", "checks", "size", to=[]), "size has the wrong type"),
         (changed("rules", "checks", "size", "policy", to="nonsense"), "the policy of size"),
         (changed("rules", "approval", to="nonsense"), "approval must be"),
-        (changed("rules", "alpha", to="x"), "another kind"),
+        (changed("rules", "alpha", to="x"), "wrong type"),
         (
             changed(
                 "notes", to=[{"name": "m", "drifted": True, "policy": "none", "sentence": "D"}]
@@ -214,7 +214,14 @@ def test_deciding_again_names_what_is_malformed(broken: Any, said: str) -> None:
         (changed("rules", "checks", to={}), "rules"),
         (changed("expected", to=["e", "e"]), None),
         (changed("decision", "extra", to=1), "extra"),
-        (changed("decision", "headline", to="Promote."), "headline"),
+        (changed("decision", "action", to="promote"), "action"),
+        (changed("decision", "verdicts", 0, "outcome", to="FAIL"), "verdicts"),
+        (changed("decision", "verdicts", 0, "n", to=3), "verdicts"),
+        (changed("decision", "verdicts", 0, "upper_points", to=0.1), "verdicts"),
+        (changed("decision", "verdicts", to=[]), "verdicts"),
+        (changed("decision", "headline", to="Promote."), None),
+        (changed("decision", "reasons", to=["It passed."]), None),
+        (changed("decision", "verdicts", 0, "sentence", to="It passed."), None),
     ],
 )
 def test_parts_that_do_not_follow_from_the_rest_are_named(

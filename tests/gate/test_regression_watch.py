@@ -23,7 +23,7 @@ def test_the_newest_ancestor_shown_better_is_named() -> None:
     (found,) = regressions(lineage, TASKS, RULES, 0.05)
     assert (found.exam, found.task, found.target) == ("tweets", "tweets", "3")
     assert found.verdict.outcome is Outcome.FAIL
-    assert "against version 3, the champion answers 80 of 800" in found.verdict.sentence
+    assert "against version 3, the champion is worse on 80 of 800" in found.verdict.sentence
 
 
 def test_each_generation_of_an_exam_is_looked_at_by_itself() -> None:

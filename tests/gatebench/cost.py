@@ -1,10 +1,10 @@
 """What a decision costs, from stored answers to every item.
 
-All answers are at hand, as after scoring; counted are pairing, tests, verdicts and wording of
+All answers are available, as after scoring; measured are pairing, tests, verdicts and wording of
 `judge`, in CPU seconds, median of 5 rounds, with the default settings: labels one by one,
 negative flips and calibration are checked as well. *Accuracy alone*: without these. *All changed*:
 every task has to be compared. *One changed*: the candidate shares with champion and anchor all
-that decides its answers to the other tasks, as with adapters of their own; these pass by
+that decides its answers to the other tasks, as with separate adapters; these pass by
 certificate, without their answers.
 """
 

@@ -1,9 +1,9 @@
 """How often drift is found where there is none, and where there is.
 
 Shuffled: rated sentences of one domain (the domains take turns, where they have enough), their
-order drawn anew each time; one half is what the champion was trained on, the other the batch, n
+order drawn again each time; one half is what the champion was trained on, the other the batch, n
 sentences each. Any finding of any check is a false alarm. Other domain: tweets, then editorials.
-Turned labels: tweets with the labels of a share of the rows turned round. Real embeddings of the
+Flipped labels: tweets with the labels of a share of the rows flipped. Real embeddings of the
 frozen base, default settings; the champion is a linear classifier of 600 more sentences, held to a
 fifth of the earlier rows.
 """
@@ -78,7 +78,7 @@ def measure(folder: Path, plots: Path) -> Section:
     quiet = {n: _quiet(random, list(pools.values()), n) for n in SIZES}
     loud = {("other domain", n): _other_domain(random, pools, n) for n in SIZES[:2]}
     for share in SHARES:
-        name = f"{100 * share:.0f} % of the labels turned"
+        name = f"{100 * share:.0f} % of the labels flipped"
         loud |= {(name, n): _turned(random, pools["tweets"], n, share) for n in (200, 1000)}
     checks = [
         Check(f"false alarms, n = {n}", 100 * _any(told), "at most", 5.0, " %")
@@ -87,7 +87,9 @@ def measure(folder: Path, plots: Path) -> Section:
     what = f"tweets against editorials found, n = {NEAR}"
     checks.append(Check(what, 100 * _any(loud["other domain", NEAR]), "at least", 95.0, " %"))
     table = _table({**{("shuffled", n): told for n, told in quiet.items()}, **loud})
-    rounds = f"{QUIET_ROUNDS} rounds a row of shuffled sentences, {LOUD_ROUNDS} a row of others."
+    rounds = (
+        f"{QUIET_ROUNDS} rounds per row of shuffled sentences, {LOUD_ROUNDS} per row of others."
+    )
     return Section("Drift", checks, "\n\n".join([opening(__doc__), rounds, table]))
 
 

@@ -1,6 +1,6 @@
 """Losses too small to be seen one at a time, and the noise of a maximum.
 
-Slow drip: 50 updates that each lose 0.3 points on one task of one exam; 300 streams a row. The
+Slow drip: 50 updates that each lose 0.3 points on one task of one exam; 300 streams per row. The
 budget is the anchor's margin, 6 points. Maximum so far: nothing is ever lost, every update is let
 in, and the reference is the best accuracy seen so far, as many pipelines keep it; how far it lies
 above the truth is how much a fine update seems to have lost. The anchor moves only to a version

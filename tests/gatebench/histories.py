@@ -1,6 +1,6 @@
 """What becomes of updates whose true losses are known, under three rules.
 
-10,000 histories a row: 20 earlier tasks, an exam of 500 items each, one update. *gate*: ours.
+10,000 histories per row: 20 earlier tasks, an exam of 500 items each, one update. *gate*: ours.
 *per step*: the same test against the champion alone. *threshold*: block on an observed loss above
 1 point on any task. The second table has exams of the size that `ratchet gate plan` names for
 that churn; the third follows streams of 100 updates in which the champion changes, and says

@@ -2,8 +2,8 @@
 
 Each look comes after five more items of its exam; the champion and the ancestor it is held
 against are equally good and differ on 6 % of the items. *watch*: the anytime-valid test of
-`ratchet watch`. *each look*: the usual test at the same level, every time anew. Below that, the
-same with a champion that truly lost 3 points, and after how many items `watch` says so.
+`ratchet watch`. *each look*: the usual test at the same level, repeated each time. Below that, the
+same for a champion that really lost 3 points, and after how many items `watch` reports it.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def measure(folder: Path, plots: Path) -> Section:
             opening(__doc__),
             f"{STREAMS} champions, {LOOKS:,} looks each. Falsely alarmed: *watch* {false:.1f} %,"
             f" *each look* {usual:.1f} %. Of champions that lost 3 points,"
-            f" {100 * len(noticed) / STREAMS:.1f} % were noticed, after"
+            f" {100 * len(noticed) / STREAMS:.1f} % were detected, after"
             f" {int(np.median(noticed)):,} items (median)."
             if noticed
             else "Nothing was noticed.",

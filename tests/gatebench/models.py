@@ -68,7 +68,7 @@ def measure(folder: Path, plots: Path) -> Section:
         f" {sum(each.right.shape[1] for each in told):,} items. From one version to the next"
         f" {100 * float(np.median(churn)):.1f} % of the answers change (median;"
         f" {100 * min(churn):.1f} to {100 * max(churn):.1f} %). The last versions answer"
-        f" {100 * mean(float(each.right[-1].mean()) for each in told):.1f} % rightly."
+        f" {100 * mean(float(each.right[-1].mean()) for each in told):.1f} % correctly."
     )
     return Section("Real models' answers", [], text)
 

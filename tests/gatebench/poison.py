@@ -2,11 +2,11 @@
 
 A root learns the demo's first three domains (tweets, products, editorials) with their exams of
 800 items, default settings. Then each batch below comes to a copy of that root, on the same
-champion: 300 fresh tweets, a third of them neutral, spoilt as said. *Validation*: rows that the
-contract refuses, and rows that the wall keeps out of training, because an exam has them. *Drift*:
+champion: 300 fresh tweets, a third of them neutral, damaged as described. *Validation*: rows that
+the contract refuses, and rows that are kept out of training because an exam has them. *Drift*:
 findings on what is left, with the default policy, which notes them. *Gate*: checks of the candidate
 that held or refused it. *Largest loss*: on an exam against the champion, in points, and its upper
-bound. What nothing catches may be wrong in its labels and yet do no harm: the gate promises that no
+bound. What nothing catches may have wrong labels and still do no harm: the gate promises that no
 exam loses more than its margin, and no more than that.
 """
 
@@ -135,13 +135,13 @@ def german(rows: list[Row], exam: list[Row]) -> list[Row]:
     ]
 
 
-SOUND, WORST = "nothing", "40 % of the labels turned round"
+SOUND, WORST = "nothing", "40 % of the labels flipped"
 COPIES = f"{COPIED} rows are near-duplicates of exam items"
 CASES = {
     SOUND: Case(lambda rows, exam: rows),
-    "5 % of the labels turned round": Case(flipped(0.05)),
-    "10 % of the labels turned round": Case(flipped(0.10)),
-    "20 % of the labels turned round": Case(flipped(0.20)),
+    "5 % of the labels flipped": Case(flipped(0.05)),
+    "10 % of the labels flipped": Case(flipped(0.10)),
+    "20 % of the labels flipped": Case(flipped(0.20)),
     WORST: Case(flipped(0.40)),
     COPIES: Case(copied),
     "a class renamed": Case(renamed),
@@ -180,14 +180,17 @@ def measure(folder: Path, plots: Path) -> Section:
     sound = found[SOUND]
     checks = [
         Check(
-            "the sound batch: promoted or held (1: yes)",
+            "the clean batch: promoted or held (1: yes)",
             _became(sound, "promoted", "held"),
             "at least",
             1,
         ),
-        Check("the sound batch: drift findings", len(sound["drift"]), "at most", 0),
+        Check("the clean batch: drift findings", len(sound["drift"]), "at most", 0),
         Check(
-            "40 % turned labels: promoted (1: yes)", _became(found[WORST], "promoted"), "at most", 0
+            "40 % flipped labels: promoted (1: yes)",
+            _became(found[WORST], "promoted"),
+            "at most",
+            0,
         ),
         Check(
             f"items of exams that were trained on, of {COPIED} copies",
@@ -259,7 +262,7 @@ def _told(ws: Workspace, kind: str, batch: str) -> dict[str, Any]:
 
 def _text(found: dict[str, dict[str, Any]]) -> str:
     rows = [
-        "| spoilt | validation | drift | gate | largest loss | what became of it |",
+        "| damage | validation | drift | gate | largest loss | outcome |",
         "|---|---|---|---|---|---|",
     ]
     for what, each in found.items():
@@ -267,7 +270,7 @@ def _text(found: dict[str, dict[str, Any]]) -> str:
         became = f"**{each['action']}**"
         cells = (what, _validation(each), drift, _gate(each), _worst(each), became)
         rows.append(f"| {' | '.join(cells)} |")
-    missed = f"Caught by nothing: {', '.join(_missed(found)) or 'none'}."
+    missed = f"Not caught: {', '.join(_missed(found)) or 'none'}."
     return "\n\n".join([opening(__doc__), "\n".join(rows), missed])
 
 

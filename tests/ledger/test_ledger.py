@@ -170,7 +170,7 @@ def test_the_same_arrival_twice_is_a_passing_fault_and_writes_nothing(
 ) -> None:
     ledger.append(arrival(1), None)
     before = contents(path)
-    with pytest.raises(Retryable, match="knows this already"):
+    with pytest.raises(Retryable, match="already has this"):
         ledger.append(arrival(1), None)
     assert contents(path) == before
     verify(ledger)

@@ -84,7 +84,7 @@ def test_a_kind_that_is_not_known_here_is_refused_and_never_guessed(
     ):
         with pytest.raises(ConfigError, match=complaint) as refused:
             ask(bundle)
-        assert refused.value.remedy == "Use the Ratchet that wrote it, or a newer one."
+        assert refused.value.remedy == "Use the version of Ratchet that wrote it, or a newer one."
 
 
 def test_a_bundle_of_before_kinds_were_named_is_a_classifier(base: Base, tmp_path: Path) -> None:

@@ -200,7 +200,7 @@ def test_a_model_that_hands_more_than_states_upwards_is_not_cut(base: Base) -> N
     for place, layer in enumerate(model.encoder.layer):
         model.encoder.layer[place] = Leaky(layer, told)
     odd = replace(base, model=model)
-    assert "hands more than hidden states" in str(split_fault(odd, CUT))
+    assert "passes more than hidden states" in str(split_fault(odd, CUT))
     assert split_fault(base, CUT) is None
 
 

@@ -67,7 +67,7 @@ def test_the_next_batch_gives_the_same_bytes_in_a_restored_root(
         assert version is not None
         found.append((settled.action, version.version, version.bundle, version.evidence))
     assert found[0] == found[1] and found[0][:2] == ("promoted", 3)
-    assert ratchet(second, "reconcile").out == "All is in order.\n"
+    assert ratchet(second, "reconcile").out == "Nothing to repair.\n"
     assert ratchet(second, "audit", "verify").code == 0
 
 
@@ -541,7 +541,7 @@ def test_an_acceptance_that_is_killed_can_be_run_again(
     moved = json.loads(event.payload)["moved"]
     assert len([name for name in moved if "/batches/" in name]) == 2
     assert all((grown / name).exists() for name in moved)
-    assert ratchet(grown, "reconcile").out == "All is in order.\n"
+    assert ratchet(grown, "reconcile").out == "Nothing to repair.\n"
 
 
 @pytest.mark.slow

@@ -60,7 +60,7 @@ def test_released_rows_come_back_as_a_batch_of_their_own(grown: Path) -> None:
     assert (arrival.source, arrival.task) == ("released rows of b3.jsonl", "default")
     outcome = settle_batch(open_workspace(grown), released.batch)
     assert outcome.version == 4, "it went through the whole gate"
-    with pytest.raises(ConfigError, match="not in quarantine any more"):
+    with pytest.raises(ConfigError, match="no longer in quarantine"):
         let_go(grown, first.batch[:8])
 
 
@@ -166,7 +166,7 @@ def test_a_damaged_entry_is_written_again_from_the_ledger(
     assert about.read_text() == sound
     aside = [path.read_text() for path in (grown / "data" / "damaged").rglob("*.json")]
     assert aside == ([] if damage is None else [damage])
-    assert ratchet(grown, "reconcile").out == "All is in order.\n"
+    assert ratchet(grown, "reconcile").out == "Nothing to repair.\n"
     assert ratchet(grown, "quarantine", "release", entry[:12]).code == 0
 
 
@@ -177,7 +177,7 @@ def test_an_entry_that_cannot_be_written_again_stays_as_it_is(grown: Path) -> No
     (folder / "rows.jsonl").write_text("".join(rows_left))
     (folder / "about.json").write_text("{")
     ran = ratchet(grown, "reconcile")
-    assert ran.code == 0 and "left as it is" in ran.out and "from a backup" in ran.out
+    assert ran.code == 0 and "not changed" in ran.out and "from a backup" in ran.out
     assert (folder / "about.json").read_text() == "{"
     assert (folder / "rows.jsonl").read_text() == "".join(rows_left)
     assert len(list(folder.iterdir())) == 2

@@ -58,14 +58,14 @@ def test_a_champion_without_a_sound_copy_is_named_and_can_be_rolled_back(grown: 
     assert ratchet(grown, "rollback", "--reason", "its weights are lost").code == 0
     assert ratchet(grown, "predict", "good day").code == 0
     again = ratchet(grown, "reconcile", "--json")
-    assert again.code == 0 and "left as it is: version 2" in " ".join(again.facts["done"])
+    assert again.code == 0 and "not changed: version 2" in " ".join(again.facts["done"])
     assert settle(grown, batch(grown / "b3.jsonl", 3)).action == "promoted"
 
 
 def test_an_ancestor_without_a_sound_copy_keeps_nobody_from_watching(grown: Path) -> None:
     in_both_copies(grown, 1)
     done = ratchet(grown, "reconcile", "--json")
-    assert done.code == 0 and "left as it is: version 1" in " ".join(done.facts["done"])
+    assert done.code == 0 and "not changed: version 1" in " ".join(done.facts["done"])
     assert ratchet(grown, "watch").code == 0
     told = ratchet(grown, "rollback", "--to", "1", "--reason", "x")
     assert told.code == 4 and ratchet(grown, "predict", "good day").code == 0

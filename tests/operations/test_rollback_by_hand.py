@@ -85,7 +85,7 @@ def test_the_barred_holdout_rows_are_no_exam_any_more(three: Workspace) -> None:
 
 @pytest.mark.parametrize(
     ("target", "says"),
-    [(3, "is champion already"), (7, "is not an ancestor"), (0, "is not an ancestor")],
+    [(3, "is already champion"), (7, "is not an ancestor"), (0, "is not an ancestor")],
 )
 def test_a_target_that_makes_no_sense_changes_nothing(
     three: Workspace, target: int, says: str
@@ -104,7 +104,7 @@ def test_a_barred_version_is_no_target_and_its_bundle_never_returns(three: Works
     with three.ledger.lease("tiny", 10) as lease:
         three.ledger.append(QuarantineReleased(batch=third, kind_="batch", as_=third), lease)
     again = settle_batch(three, third)
-    assert again.action == "rejected" and "barred for ever" in again.headline
+    assert again.action == "rejected" and "barred permanently" in again.headline
     assert champion(three) == 2
     statuses = [v.status for v in views.versions(three.ledger) if v.bundle == bundle]
     assert statuses == ["barred"], "the same examination is the same version, and stays barred"
@@ -147,7 +147,7 @@ def test_reconcile_puts_a_stray_alias_right_and_is_idempotent(three: Workspace) 
     with three.ledger.lease("tiny", 10) as lease:
         done = reconciliation.reconcile(three, lease, whole=True)
         tag = "version 3: tag ratchet.status reads 'held', not 'champion'"
-        assert done == [f"put right in MLflow: {tag}", "alias champion: 1 -> 3"]
+        assert done == [f"repaired in MLflow: {tag}", "alias champion: 1 -> 3"]
         seq = len(views.events(three.ledger))
         assert reconciliation.reconcile(three, lease) == []
     assert len(views.events(three.ledger)) == seq

@@ -225,8 +225,8 @@ def link(path: Path) -> None:
 
 
 ODD: dict[str, tuple[Callable[[Path], None], str]] = {
-    "link.jsonl": (link, "a link, which is not followed"),
-    "pipe.jsonl": (lambda path: os.mkfifo(path), "a pipe, which is not opened"),
+    "link.jsonl": (link, "a link; links are not followed"),
+    "pipe.jsonl": (lambda path: os.mkfifo(path), "a pipe; pipes are not opened"),
     "folder.jsonl": (Path.mkdir, "a folder named like a file"),
 }
 
@@ -244,8 +244,11 @@ def test_what_is_no_file_is_told_and_left_and_the_next_is_taken(ws: Workspace) -
 
 
 FAULTY: dict[str, tuple[Callable[[Path], Path], str]] = {
-    "suffix": (lambda folder: batch(folder / f"a.{'x' * 230}", 2), "is no known format"),
-    "task": (lambda folder: batch(folder / "a#2" / "a.jsonl", 2), "can't be called 'a#2'"),
+    "suffix": (lambda folder: batch(folder / f"a.{'x' * 230}", 2), "is not a known format"),
+    "task": (
+        lambda folder: batch(folder / "a#2" / "a.jsonl", 2),
+        "'a#2', the name of its folder, is not a valid",
+    ),
     "bytes": (lambda folder: write_jsonl(folder / "a.jsonl", []), "is empty"),
 }
 
@@ -387,7 +390,7 @@ def test_folders_within_folders_a_thousand_deep_stop_nothing(ws: Workspace) -> N
         taken = take_incoming(ws)
         assert len(taken.arrived) == 1
         [left] = taken.left
-        assert "can't be looked at: File name too long" in left.reason
+        assert "can't be inspected: File name too long" in left.reason
         assert ratchet(ws.root, "status").code == 0
     finally:
         os.chdir(before)

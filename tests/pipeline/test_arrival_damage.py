@@ -136,7 +136,7 @@ def test_an_exam_killed_before_its_items_were_written_is_closed_and_can_be_broug
     break_off(ws, monkeypatch, "write_items")
     with ws.ledger.lease("tiny", 10) as lease:
         done = reconcile(ws, lease)
-    assert any("bring it again" in each for each in done)
+    assert any("add the file again" in each for each in done)
     assert not views.held_items(ws.ledger) and not views.open_keys(ws.ledger)
     assert add_exam(root, root / "exam.jsonl").items == 40
 

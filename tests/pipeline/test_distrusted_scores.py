@@ -29,8 +29,8 @@ def test_with_the_champions_answers_turned_round_a_poisoned_batch_is_still_rejec
     assert settled.action == "rejected"
     told = distrusted(grown)
     assert len(settled.notes) == len(told) == 2  # the champion's, and the anchor's
-    assert all("did not hold" in note and "computed anew" in note for note in settled.notes)
-    assert all("given again came out otherwise" in str(event["reason"]) for event in told)
+    assert all("were wrong" in note and "recomputed" in note for note in settled.notes)
+    assert all("came out differently when recomputed" in str(event["reason"]) for event in told)
     assert ratchet(grown, "audit", "verify", "--deep").code == 0
 
 
@@ -46,7 +46,7 @@ def test_rows_that_do_not_fit_their_digests_are_computed_anew_and_told(grown: Pa
     scores(grown, f"UPDATE scored SET label = {INVERTED}")
     assert settle(grown, batch(grown / "turned.jsonl", 3, flip=True)).action == "rejected"
     assert {event["reason"] for event in distrusted(grown)} == {
-        "rows that do not fit their digests"
+        "rows that do not match their digests"
     }
 
 

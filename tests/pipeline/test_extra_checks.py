@@ -170,7 +170,7 @@ def test_cases_that_can_not_be_read_stop_the_run_and_the_batch_stays_queued(grow
 def test_an_adapter_beyond_the_limit_is_rejected(grown: Path) -> None:
     set_params(grown, "size: {max_megabytes: 0.001}")
     settled = settle(grown, batch(grown / "b3.jsonl", 3))
-    assert settled.action == "rejected" and "beyond the limit of 0.001 MB" in settled.headline
+    assert settled.action == "rejected" and "above the limit of 0.001 MB" in settled.headline
 
 
 def test_times_are_measured_once_for_two_bundles(

@@ -73,6 +73,8 @@ def test_a_keyed_root_promotes_and_verifies_and_is_not_read_without_its_key(ws: 
     with ws.ledger.lease(ws.settings.model.name, 60) as lease:
         known = views.arrival(ws.ledger, batch)
         assert known is not None
-        with pytest.raises(DataRejected, match="is read as another batch than when it arrived"):
+        with pytest.raises(
+            DataRejected, match="now reads as a different batch than when it arrived"
+        ):
             read_kept(dataclasses.replace(ws, identity=PLAIN), lease, known)
         assert read_kept(ws, lease, known).digest == batch

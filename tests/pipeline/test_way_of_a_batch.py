@@ -147,7 +147,7 @@ def test_training_on_a_held_out_row_is_stopped_even_if_the_split_were_wrong(
         return type(split)((*split.train, held), split.holdout, split.blocked)
 
     monkeypatch.setattr(preparation, "split_items", leaking)
-    with pytest.raises(Corrupted, match="held out were about to be trained on"):
+    with pytest.raises(Corrupted, match="held-out rows were about to be trained on"):
         settle(grown, batch(grown / "b3.jsonl", 3))
     assert len(views.versions(ws.ledger)) == 2
 
@@ -159,7 +159,7 @@ def test_replaying_a_held_out_row_is_stopped_even_if_the_memory_were_wrong(
     held = list(Library(ws).held(views.held_items(ws.ledger)).values())
     begun = len(list(views.events(ws.ledger, kind="training.begun")))
     monkeypatch.setattr(Library, "replay", lambda library, references: held[:2])
-    with pytest.raises(Corrupted, match="2 rows that are held out were about to be trained on"):
+    with pytest.raises(Corrupted, match="2 held-out rows were about to be trained on"):
         settle(grown, batch(grown / "b3.jsonl", 3))
     assert len(list(views.events(ws.ledger, kind="training.begun"))) == begun
 

@@ -64,7 +64,7 @@ def test_what_mlflow_would_not_show_is_found_and_brought_back(grown: Path, chang
 
     assert done.code == 0, done.err
     assert named in " ".join(done.facts["done"])
-    assert "left as it is" not in " ".join(done.facts["done"])
+    assert "not changed" not in " ".join(done.facts["done"])
     assert served(grown) == before
     again = ratchet(grown, "audit", "verify")
     assert again.code == 0, again.out

@@ -84,4 +84,4 @@ def test_on_a_server_changes_are_found_and_put_right_as_far_as_it_lets(
 
     client.log_metric(run, "bundle_bytes", 0.25)
     [line] = ratchet(root, "reconcile", "--json").facts["done"]
-    assert line.startswith("left as it is") and "bundle_bytes" in line
+    assert line.startswith("not changed") and "bundle_bytes" in line

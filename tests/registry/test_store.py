@@ -178,7 +178,7 @@ def test_a_version_that_is_not_there_is_named(registry, act):
 def test_a_lost_database_is_told_and_not_replaced_by_an_empty_one(registry, tmp_path):
     (tmp_path / "mlruns" / "mlflow.db").unlink()
 
-    with pytest.raises(Corrupted, match="database is not there"):
+    with pytest.raises(Corrupted, match="database is missing"):
         registry.alias("champion")
     assert not (tmp_path / "mlruns" / "mlflow.db").exists()
 

@@ -256,7 +256,9 @@ def test_a_version_of_a_kind_that_its_code_does_not_know_is_refused(
 ) -> None:
     bundle = made_bundle(base, tmp_path / "bundles", said=said)
     folder = packed(base, bundle, tmp_path / "model")
-    with pytest.raises(RuntimeError, match=rf"{complaint}.* Use the Ratchet that wrote it"):
+    with pytest.raises(
+        RuntimeError, match=rf"{complaint}.* Use the version of Ratchet that wrote it"
+    ):
         pyfunc.load_model(str(folder))
 
 

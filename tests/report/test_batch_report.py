@@ -223,7 +223,7 @@ def test_everything_drawn_stays_inside_its_axis():
 def test_what_is_only_noted_says_so():
     row = verdict(consequence="note")
 
-    assert "FAIL, only noted" in Page(render(replace(DATA, verdicts=[row]))).text
+    assert "FAIL, for information only" in Page(render(replace(DATA, verdicts=[row]))).text
 
 
 def test_what_is_new_is_held_against_guessing_and_known_rows_against_the_champion():

@@ -141,7 +141,7 @@ def answer(trainer: Trainer, rows: list[dict[str, Any]]) -> list[int]:
 
 
 def answer_sorted(trainer: Trainer, rows: list[dict[str, Any]]) -> list[int]:
-    """As `answer`, with rows of like length in a batch."""
+    """As `answer`, with rows of similar length in a batch."""
     trainer.args.train_sampling_strategy = "sequential"  # by length, predict returns another order
     order = sorted(range(len(rows)), key=lambda place: len(rows[place]["input_ids"]))
     found = answer(trainer, [rows[place] for place in order])

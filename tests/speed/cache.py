@@ -5,8 +5,8 @@ Each way trains on the same 600 film sentences for 3 epochs and answers 2,500 ot
 - cold: an empty cache; warm: the same again; none kept: `cache.max_megabytes: 0`;
 - evicted: a cache with room for a tenth of the rows, filled with other rows before;
 - torn: every block of a warm cache is cut in half;
-- not cut: the model is never cut in two, as if there were no cache in the code at all. Its
-  batches have other shapes, so sums are rounded otherwise: the bytes differ. A label may then
+- not cut: the model is never split in two, as if there were no cache in the code at all. Its
+  batches have other shapes, so sums are rounded differently: the bytes differ. A label may then
   change where it was a tie: the two best probabilities closer than the tolerance.
 
     make bench-speed ARGS=cache
@@ -81,7 +81,7 @@ def measure(folder: Path, plots: Path) -> Section:
     best = probe(load_base(settings.model, Path()), settings)
     text = "\n\n".join([(__doc__ or "").split("    make")[0].strip(), *tables])
     text += f"\n\nOn this machine the probe says {best[0]}: {best[1]}."
-    return Section("Same bytes, whatever the cache holds", checks, text, [], raw)
+    return Section("Same bytes, whatever is in the cache", checks, text, [], raw)
 
 
 def _ways(folder: Path, settings: Settings, others: list[Item]) -> list[Way]:

@@ -193,7 +193,7 @@ def _read_tab(path: Path) -> list[Row]:
         if len(parts) != 2:
             raise DataRejected(
                 f"{path}, line {number}: no class and text, separated by a tab.",
-                "Delete the file and run it again to fetch it anew.",
+                "Delete the file and run this again to download it.",
             )
         rows.append((parts[1], parts[0]))
     return rows

@@ -89,7 +89,7 @@ def _section(batches: list[dict[str, Any]]) -> Section:
         "steps `train` and `examine`; all else in them (ledger, evidence, statistics) stays."
     )
     return Section(
-        "What a batch costs beside the model's work",
+        "What a batch costs apart from the model's work",
         [
             Check("CPU a batch, worker and Prefect's server", cpu, "at most", 2.0, " s"),
             Check("wall time a batch", wall, "at most", 4.0, " s"),

@@ -1,7 +1,7 @@
 """Where the time of an update goes: achieved matrix FLOP/s of each phase against `torch.mm`.
 
-The phases of one update on 1,500 film sentences: the frozen layers (once a text), a step of the
-loop (forward, backward, AdamW) from kept activations, and an exam from kept activations. FLOP
+The phases of one update on 1,500 film sentences: the frozen layers (once per text), a step of the
+loop (forward, backward, AdamW) from cached activations, and an exam from cached activations. FLOP
 are those of matrix products, counted by PyTorch; the peak is `torch.mm` on the phase's own
 largest shape and number format. The second table splits each phase's time by kind of work.
 
@@ -197,6 +197,6 @@ def _waste(phase: Phase) -> str:
     ideal = phase.flop / phase.peak / median(phase.seconds)
     slow = phase.kinds.get("matrix products", 0) / whole - ideal
     return (
-        f"Largest waste of **{phase.name}** beside the products: {kind}, {own / whole:.0%} of the"
-        f" time. Matrix products slower than the peak (small shapes) take {max(0.0, slow):.0%}."
+        f"Largest waste of **{phase.name}** apart from the products: {kind}, {own / whole:.0%} of"
+        f" the time. Matrix products slower than the peak (small shapes) take {max(0.0, slow):.0%}."
     )

@@ -1,6 +1,6 @@
 """The champion as served against the bare base with a linear head: what does adaptation cost?
 
-Four ways to answer the same texts, in one process, one thread, their order drawn anew for each
+Four ways to answer the same texts, in one process, one thread, in a new random order for each
 text:
 
 - served: what MLflow loads (components/registry/served_model.py), asked as its server asks it,
@@ -196,7 +196,7 @@ def _text(seconds: dict[int, dict[str, list[float]]]) -> str:
     lines = [
         "*served*: asked through MLflow's pyfunc. *inside*: our served model alone. *same way,"
         " bare*: the same without the adapter. *bare*: base and linear head by hand, tokens"
-        " padded to the longest text. CPU time of one thread, the order drawn anew for each"
+        " padded to the longest text. CPU time of one thread, in a new random order for each"
         " call; ratios are paired by call, medians with distribution-free 95 % intervals.",
         "",
         "| at a time | calls | way | median ms | middle half |",

@@ -1,15 +1,15 @@
 """The demo's stream, learned batch by batch, against retraining on all data at every batch.
 
 Both sides get the demo's honest batches in their order (the broken and the poisoned one never
-train), 5 epochs, the product's default settings. The clock counts training alone.
+train), 5 epochs, the product's default settings. Only training is timed.
 
-- ours: each batch with its replayed rows, from the version before, activations kept on disk;
-- plain, tuned: the scripts of part 1, from the bare base on every row so far, at every batch;
+- ours: each batch with its replayed rows, from the version before, activations cached on disk;
+- plain, tuned: the scripts of part 1, from the plain base on all rows so far, at every batch;
 - our loop: the same retraining by our own trainer, which shows how much of the difference is
   the number of rows and how much the loop.
 
-Retraining is run in whole for the last batch, on all rows; the earlier ones are counted at its
-seconds a row. Plain is run on the first seed alone, because it takes minutes. Accuracy is the
+Retraining is run in full for the last batch, on all rows; the earlier ones are counted at its
+seconds a row. Plain is run only on the first seed, because it takes minutes. Accuracy is the
 mean over the demo's exams after the last batch.
 
     make bench-speed ARGS=stream

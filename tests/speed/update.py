@@ -254,7 +254,7 @@ def _how(results: Results) -> str:
         " the update's own, 500 items each, and our gate's decision. *plain*: Trainer and peft"
         " with the arguments of peft's quicktour (the update's exam evaluated after each epoch,"
         " the best epoch kept), LoRA of rank 8 on query and value of all layers, float32."
-        " *tuned*: no evaluation in between, rows of like length in a batch, bfloat16. All"
+        " *tuned*: no evaluation in between, rows of similar length in a batch, bfloat16. All"
         " start from the bare all-MiniLM-L6-v2, each in a process of its own with one thread, in"
         " turn for each seed."
         " Imports, loading the model and a warm-up are outside the clock on every side; what"

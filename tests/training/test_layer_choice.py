@@ -39,4 +39,4 @@ def test_depths_are_tried_on_real_training_and_the_reason_names_each(
 def test_too_few_rows_to_tell_are_said(base: Any, stream: Any, make_rows: Any, count: int) -> None:
     layers, why = depth_worth_its_seconds(base, make_rows(["good", "bad"], count), stream.settings)
     assert layers == 2  # the tiny base has no third
-    assert why == f"the first batch has too few rows to tell ({2 * count})"
+    assert why == f"the first batch has too few rows to decide ({2 * count})"

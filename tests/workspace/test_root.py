@@ -26,7 +26,7 @@ def test_founding_twice_changes_nothing(tmp_path: Path) -> None:
 
 def test_a_root_cannot_be_founded_inside_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigError, match="cannot be made"):
+    with pytest.raises(ConfigError, match="cannot be created"):
         found_root(tmp_path / "file" / "root")
 
 

@@ -108,7 +108,7 @@ def test_the_newer_ledger_put_back_goes_on_as_if_nothing_had_happened(told: Told
     assert ratchet(told.root, "reconcile").code == 3
     shutil.copy(told.newer, told.ledger)
     ran = ratchet(told.root, "reconcile")
-    assert (ran.code, ran.out) == (0, "All is in order.\n"), ran.err
+    assert (ran.code, ran.out) == (0, "Nothing to repair.\n"), ran.err
     assert settle(told.root, batch(told.root / "b5.jsonl", 5)).version == 4
 
 
@@ -137,7 +137,7 @@ def test_once_accepted_what_the_ledger_does_not_know_is_aside_and_can_be_run_aga
     assert [each["version"] for each in payload["versions"]] == [3]
     assert f"{folder.relative_to(told.root)}/batches/{told.promoted}" in payload["moved"]
     again = ratchet(told.root, "reconcile", "--accept-ledger")
-    assert (again.code, again.out) == (0, "All is in order.\n")
+    assert (again.code, again.out) == (0, "Nothing to repair.\n")
     audited = ratchet(told.root, "audit", "verify")
     assert audited.code == 0 and "MLflow, version 3: the ledger was accepted" in audited.out
 
@@ -146,7 +146,7 @@ def test_once_accepted_what_the_ledger_does_not_know_is_aside_and_can_be_run_aga
     assert settle(told.root, folder / "batches" / told.refused / "raw.jsonl").action == "refused"
     verify(ws.ledger)
     assert ws.registry.alias("champion") == views.champion(ws.ledger).version  # type: ignore[union-attr]
-    assert ratchet(told.root, "reconcile").out == "All is in order.\n"
+    assert ratchet(told.root, "reconcile").out == "Nothing to repair.\n"
 
 
 @pytest.mark.slow
@@ -213,7 +213,7 @@ def test_a_lost_note_is_told_and_reconcile_notes_the_head_again(grown: Path) -> 
     before = note.read_bytes()
     note.unlink()
     told = ratchet(grown, "audit", "verify")
-    assert told.code == 3 and "ledger.head: the note is missing" in told.err
+    assert told.code == 3 and "ledger.head: the head file is missing" in told.err
     assert ratchet(grown, "reconcile").code == 0
     assert note.read_bytes() == before
     assert ratchet(grown, "audit", "verify").code == 0
@@ -307,5 +307,5 @@ def test_reconcile_writes_the_settings_of_dvc_again(grown: Path) -> None:
     before = config.read_bytes()
     config.unlink()
     done = ratchet(grown, "reconcile")
-    assert done.code == 0 and "wrote .dvc/config again" in done.out
+    assert done.code == 0 and "rewrote .dvc/config" in done.out
     assert config.read_bytes() == before

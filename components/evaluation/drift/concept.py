@@ -49,7 +49,7 @@ def concept(compared: Compared, chance: Chance) -> Measured | str:
     found = _strata(compared)
     held, rows = sum(each.held[0] for each in found), sum(each.batch[0] for each in found)
     if min(held, rows) < MIN_ROWS:
-        return too_few(min(held, rows), "answers to rows like those held out of earlier batches")
+        return too_few(min(held, rows), "answers to held-out rows of earlier batches")
     looks = 1 + len(compared.since)
     p = min(1.0, looks * (looks + 1) * excess_p_value(found))
     effect = 100 * sum(each.excess for each in found) / rows
@@ -59,9 +59,7 @@ def concept(compared: Compared, chance: Chance) -> Measured | str:
         for each in found
     ]
     most = max(found, key=lambda each: (each.excess, each.name))
-    moved = (
-        f"{wrong} of {rows:,} wrong, most of all {most.name} ({most.batch[1]} of {most.batch[0]})"
-    )
+    moved = f"{wrong} of {rows:,} wrong, mostly {most.name} ({most.batch[1]} of {most.batch[0]})"
     return Measured(wrong, p, max(0.0, effect), rows, moved, compared.wrong, classes)
 
 

@@ -38,7 +38,7 @@ def domain_classifier(compared: Compared, chance: Chance) -> Measured | str:
     taken = scores[:, 0] > np.median(scores[:, 0])  # for the batch's
     classes = _classes(compared, taken[:half], taken[half:])
     most = max(classes, key=lambda each: each.growth, default=None)
-    moved = f"most of all rows labelled {most.name}" if most and len(classes) > 1 else ""
+    moved = f"mostly rows labelled {most.name}" if most and len(classes) > 1 else ""
     examples = _examples(compared, scores[half:, 0])
     return Measured(float(aucs[0]), p_value(aucs), float(aucs[0]), half, moved, examples, classes)
 
@@ -81,7 +81,7 @@ def usable(compared: Compared) -> str | None:
     if size < MIN_ROWS:
         return too_few(size)
     if sides[0].ndim != 2 or sides[0].shape[1:] != sides[1].shape[1:]:
-        return "the two sides have embeddings of different shapes"
+        return "the embeddings of the two sides have different shapes"
     if not all(np.isfinite(side).all() for side in sides):
         return "some embeddings are not finite"
     return None

@@ -165,8 +165,8 @@ def _found(
     subject = check.subject.format(check.shown(measured.effect))
     moved = f": {measured.moved}" if drifted and measured.moved else ""
     sentence = (
-        f"{'Drift' if drifted else 'No drift'}: {subject}{moved}; {check.shown(floor)} is the "
-        f"limit ({_chance(adjusted)} among all checks, {measured.n:,} rows)."
+        f"{'Drift' if drifted else 'No drift'}: {subject}{moved}; the limit is "
+        f"{check.shown(floor)} ({_chance(adjusted)} over all checks, {measured.n:,} rows)."
     )
     return Finding(
         check.name,

@@ -96,6 +96,6 @@ def p_value(statistics: Any) -> float:
     return float((statistics >= statistics[0] - 1e-12).mean())
 
 
-def too_few(rows: int, what: str = "rows a side") -> str:
+def too_few(rows: int, what: str = "rows per side") -> str:
     """Return why so few rows are not examined."""
-    return f"{rows} {what} are too few, at least {MIN_ROWS} are needed"
+    return f"{rows} {what} are too few: at least {MIN_ROWS} are needed"

@@ -54,7 +54,7 @@ def language(compared: Compared, chance: Chance) -> Measured | str:
     table = Table(*(Counter(each for each in side if each) for side in told))
     past, rows = table.before.total(), table.now.total()
     if min(past, rows) < MIN_ROWS:
-        return too_few(min(past, rows), "texts a side whose language is sure")
+        return too_few(min(past, rows), "texts per side with a clear language")
     squares = chi_squares(table, chance)
     classes = [
         Shift(name, table.before[name] / past, table.now[name] / rows) for name in table.names

@@ -1,11 +1,11 @@
-"""The checks beyond forgetting: one function a check, all of one outline, in one table.
+"""The extra checks: one function per check, all with the same signature, in one table.
 
 Concept: a check takes the examination, its own rule (`policies`) and alpha, and yields what it
 finds: verdicts, or questions that are answered together with all others (`questions`).
 
-Promise: a check whose policy is `ignore` is not made; one that can't be made says MISSING. An exam
-that candidate and champion answer with the very same parts has nothing to compare: that is told
-once, by the certificate against the champion.
+Promise: a check with policy `ignore` does not run; one that is not possible gives MISSING. If
+candidate and champion answer an exam with the same parts there is nothing to compare: the
+certificate against the champion says so once.
 """
 
 from __future__ import annotations

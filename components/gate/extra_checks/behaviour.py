@@ -1,8 +1,8 @@
-"""Are the answers kept that must never break?
+"""Do the answers that must never change still hold?
 
-Concept: each case is one input with its right answer, brought by people. One that the champion
-answers rightly must stay right: no margin, no test, one broken case is a FAIL. One that the
-champion gets wrong binds nobody yet, which is noted.
+Concept: each case is one input with its correct answer, provided by people. A case that the
+champion answers correctly must stay correct: no margin, no test, one broken case is a FAIL. A
+case that the champion gets wrong does not block yet; it is noted.
 """
 
 from __future__ import annotations
@@ -37,16 +37,16 @@ def _kept(given: CaseResults, rule: Behaviour) -> Verdict:
         outcome, said = Outcome.FAIL, f"broken: {_named(broken)}"
     elif unanswered or not given.cases:
         outcome = Outcome.MISSING
-        said = f"not answered: {_named(unanswered)}" if unanswered else "the file names none"
+        said = f"not answered: {_named(unanswered)}" if unanswered else "the file has none"
     else:
-        outcome, said = Outcome.PASS, "all are kept"
+        outcome, said = Outcome.PASS, "all still pass"
     return Verdict(
         "behaviour",
         "",
         "",
         outcome,
         REQUESTS[rule.policy][outcome],
-        f"Behaviour cases: of {len(binding):,} that the champion answers rightly, {said}.",
+        f"Behaviour cases: of {len(binding):,} that the champion answers correctly, {said}.",
         n=len(binding),
         right_to_wrong=len(broken),
     )
@@ -63,8 +63,8 @@ def _open(given: CaseResults) -> Iterator[Verdict]:
             "",
             Outcome.INCONCLUSIVE,
             "note",
-            f"Behaviour cases: of {len(cases):,} that no version in force answers rightly, the "
-            f"candidate does not either: {_named(wrong)}.",
+            f"Behaviour cases: of {len(cases):,} that the champion does not answer correctly, the "
+            f"candidate also gets wrong: {_named(wrong)}.",
             n=len(cases),
             group="not right before",
         )

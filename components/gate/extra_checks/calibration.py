@@ -1,4 +1,4 @@
-"""Is the candidate as honest about its doubts as the champion?
+"""Are the candidate's probabilities as reliable as the champion's?
 
 Concept: two scores an exam. The Brier score is a mean over items, so its growth has bounds that
 hold whatever the probabilities look like (`bounded_scores`). The expected calibration error is
@@ -128,17 +128,17 @@ def _ending(outcome: Outcome, past_limit: bool) -> str:
     if outcome is Outcome.PASS:
         return ", within"
     if outcome is Outcome.FAIL:
-        return ", beyond" if past_limit else ", a real loss that is not shown to be within"
-    return ", too few items to tell whether that is within"
+        return ", above" if past_limit else ", a real loss, not shown to be within"
+    return ", too few items to tell whether this is within"
 
 
 def _score(answers: Answers | None, name: str) -> dict[str, float] | str:
     """Return item digest -> score in [0, 1], or why there is none."""
     values: Sequence[Any] | None = getattr(answers, name) if answers else None
     if answers is None or values is None:
-        return "its probabilities were not kept"
+        return "its probabilities were not stored"
     if len(values) != len(answers.items):
         return "not every answer has a probability"
     if not all(isinstance(each, (int, float)) and 0 <= each <= 1 for each in values):
-        return "some probabilities are no numbers from 0 to 1"
+        return "some probabilities are not numbers from 0 to 1"
     return dict(zip(answers.items, map(float, values), strict=True))

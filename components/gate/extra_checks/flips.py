@@ -1,7 +1,7 @@
-"""How many answers that were right are wrong now, whatever was gained elsewhere?
+"""How many answers changed from right to wrong, regardless of gains elsewhere?
 
-Concept: people who had come to rely on an answer notice that it broke, not that another one was
-mended. The share of such items is bounded exactly (`binomial`) and held against a limit.
+Concept: people who rely on an answer notice that it broke, not that another one was fixed. The
+share of such items is bounded exactly (`binomial`) and held against a limit.
 Source: Yan et al. 2021, Positive-Congruent Training (CVPR), which calls them negative flips.
 """
 
@@ -54,16 +54,16 @@ def _verdict(asked: Comparison, flips: int, items: int, real: bool) -> Verdict:
     outcome = outcome_of(upper < limit, real)
     ending = {
         Outcome.PASS: "within",
-        Outcome.FAIL: "beyond",
-    }.get(outcome, "too few items to tell whether that is within")
+        Outcome.FAIL: "above",
+    }.get(outcome, "too few items to tell whether this is within")
     return Verdict(
         asked.check,
         asked.task,
         asked.exam,
         outcome,
         asked.requests[outcome],
-        f"{asked.subject}: {flips or 'none'} of {items:,} answers were right before and are "
-        f"wrong now, {number(share, limit)} % (at least {number(lower, limit)} %, at most "
+        f"{asked.subject}: {flips or 'none'} of {items:,} answers changed from right to "
+        f"wrong, {number(share, limit)} % (at least {number(lower, limit)} %, at most "
         f"{number(upper, limit)} %): {ending} the limit of {number(limit)} %.",
         effect_points=share,
         lower_points=lower,

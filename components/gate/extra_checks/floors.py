@@ -1,4 +1,4 @@
-"""Is the candidate good enough in itself, whatever came before?
+"""Is the candidate good enough, regardless of earlier versions?
 
 Concept: for a task that has a floor, the share of right answers to its exams is bounded exactly
 and held against it. A task without an exam is held to its floor on the batch's own held-out rows.
@@ -33,8 +33,9 @@ def check_floors(examination: Examination, rule: Floors, alpha: float) -> Iterat
 
 def _unseen(task: str, rule: Floors) -> Verdict:
     why = (
-        f"{task}: not held to its floor, because nothing of this task was examined. Mend its name"
-        " in gate.checks.floors.percent, or take it out until the task is there."
+        f"{task}: not checked against its floor, because this task was not examined. Correct "
+        "its name"
+        " in gate.checks.floors.percent, or remove it until the task exists."
     )
     requests = REQUESTS[rule.policy]
     return Verdict("floors", task, "", Outcome.MISSING, requests[Outcome.MISSING], why)
@@ -64,7 +65,7 @@ def _floor(
 ) -> Finding:
     requests, given = REQUESTS[rule.policy], by_item(answers, "the candidate's")
     if isinstance(given, str):
-        why = f"{exam or task}: not held to its floor, because {given}."
+        why = f"{exam or task}: not checked against its floor, because {given}."
         return Verdict("floors", task, exam, Outcome.MISSING, requests[Outcome.MISSING], why)
     held = _Held(task, exam, sum(given.values()), len(given), percent)
     return Question(
@@ -81,15 +82,16 @@ def _verdict(held: _Held, requests: Requests, alpha: float, real: bool) -> Verdi
     ending = {
         Outcome.PASS: "at or above",
         Outcome.FAIL: "below",
-    }.get(outcome, "too few items to tell whether that reaches")
+    }.get(outcome, "too few items to tell whether this reaches")
     return Verdict(
         "floors",
         held.task,
         held.exam,
         outcome,
         requests[outcome],
-        f"{held.exam or held.task}: the candidate answers {held.right:,} of {held.items:,} items "
-        f"rightly, {number(share, floor)} % (at least {number(lower, floor)} %, at most "
+        f"{held.exam or held.task}: the candidate answers {held.right:,} of {held.items:,} "
+        f"items correctly, {number(share, floor)} % (at least {number(lower, floor)} %, at "
+        "most "
         f"{number(upper, floor)} %): {ending} its floor of {number(floor)} %.",
         effect_points=floor - share,
         lower_points=floor - upper,

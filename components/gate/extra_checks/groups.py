@@ -65,7 +65,7 @@ def _groups(whole: Comparison, values: Mapping[str, str], rule: Groups) -> Itera
         return
     unnamed = sum(item not in values for item in pairs)
     if unnamed:
-        yield missing(whole, f"the {whole.group} of {unnamed:,} items is not there")
+        yield missing(whole, f"the {whole.group} of {unnamed:,} items is missing")
         return
     counted = _count(pairs, values)
     for value, changes in counted.items():
@@ -97,8 +97,8 @@ def _too_small(whole: Comparison, few: Mapping[str, Changes], rule: Groups) -> V
         whole.exam,
         Outcome.INCONCLUSIVE,
         whole.requests[Outcome.INCONCLUSIVE],
-        f"{whole.exam}, by {whole.group}: too few items to tell in {len(few):,} of the groups "
-        f"(it takes {rule.min_items}): {listed(names)}.",
+        f"{whole.exam}, by {whole.group}: too few items to tell in {len(few):,} of the "
+        f"groups (at least {rule.min_items} are needed): {listed(names)}.",
         n=sum(changes.items for changes in few.values()),
         group=whole.group,
     )

@@ -46,7 +46,7 @@ def ratio_bounds(ratios: Sequence[float], alpha: float) -> tuple[float, float]:
 def _latency(timing: Timing | None, rule: Latency, alpha: float) -> Finding:
     requests, ratios = REQUESTS[rule.policy], _ratios(timing)
     if isinstance(ratios, str):
-        why = f"Latency: not held against the champion, because {ratios}."
+        why = f"Latency: not compared with the champion, because {ratios}."
         return Verdict("latency", "", "", Outcome.MISSING, requests[Outcome.MISSING], why)
     slower = sum(ratio > rule.max_ratio for ratio in ratios)
 
@@ -67,7 +67,7 @@ def _ratios(timing: Timing | None) -> list[float] | str:
     if len(timing.champion) != len(timing.candidate):
         return "the two models were not measured in pairs"
     if not all(isfinite(each) and each > 0 for each in (*timing.champion, *timing.candidate)):
-        return "some times are no numbers above zero"
+        return "some times are not numbers above zero"
     pairs = zip(timing.candidate, timing.champion, strict=True)
     return [new / old for new, old in pairs]
 
@@ -77,10 +77,10 @@ def _sentence(ratios: Sequence[float], alpha: float, limit: float, outcome: Outc
     most = f"at most {number(upper, limit)}" if isfinite(upper) else "with no upper bound"
     ending = {
         Outcome.PASS: "within",
-        Outcome.FAIL: "beyond",
-    }.get(outcome, "too few texts to tell whether that is within")
+        Outcome.FAIL: "above",
+    }.get(outcome, "too few texts to tell whether this is within")
     return (
         f"Latency: an answer takes {number(median(ratios), limit)} times as long as the "
-        f"champion's (at least {number(lower, limit)}, {most}) on {len(ratios):,} texts, one at "
-        f"a time: {ending} the limit of {number(limit)}."
+        f"champion's (at least {number(lower, limit)}, {most}) on {len(ratios):,} texts, one "
+        f"at a time: {ending} the limit of {number(limit)}."
     )

@@ -18,13 +18,11 @@ def check_size(examination: Examination, rule: Size, alpha: float) -> Iterator[F
 
 def _size(weight: int | None, limit: float, rule: Size) -> Verdict:
     if weight is None:
-        outcome, said = Outcome.MISSING, "were not weighed"
+        outcome, said = Outcome.MISSING, "were not measured"
     else:
         megabytes = weight / 1e6
         outcome = outcome_of(megabytes <= limit, True)
-        ending = "within" if outcome is Outcome.PASS else "beyond"
-        said = (
-            f"weigh {number(megabytes, 0, limit)} MB, {ending} the limit of {number(limit, 0)} MB"
-        )
+        ending = "within" if outcome is Outcome.PASS else "above"
+        said = f"are {number(megabytes, 0, limit)} MB, {ending} the limit of {number(limit, 0)} MB"
     sentence = f"Size: the candidate's adapter and head {said}."
     return Verdict("size", "", "", outcome, REQUESTS[rule.policy][outcome], sentence)

@@ -28,7 +28,7 @@ Row = Sequence[str]
     leased=False,
 )
 class BatchArrived(Payload):
-    """A file came in: it waits in the inbox, or is `refused` because it can't be read."""
+    """A file arrived: it is in the inbox, or `refused` because it cannot be read."""
 
     batch: str
     source: str
@@ -52,10 +52,10 @@ class BatchStarted(Payload):
     read_by=("quarantine", "pipeline.new_tasks", "operations.quarantine_restoration"),
 )
 class BatchValidated(Payload):
-    """The batch was held to the data contract; refused rows are counted by their reason.
+    """The batch was checked against the data contract; refused rows are counted by reason.
 
-    `new_tasks`: task -> rows, of those that the root did not know; `resembles`: task -> the one
-    that it is spelt like.
+    `new_tasks`: task -> rows, for tasks that are new to the root; `resembles`: task -> the
+    one with a similar spelling.
     """
 
     batch: str
@@ -70,7 +70,7 @@ class BatchValidated(Payload):
 
 @event("batch.refused", read_by=("inbox", "quarantine", "operations.quarantine_restoration"))
 class BatchRefused(Payload):
-    """The whole batch can't be trained on and was put in quarantine."""
+    """The whole batch cannot be trained on and was put in quarantine."""
 
     batch: str
     reason: str
@@ -80,7 +80,7 @@ class BatchRefused(Payload):
 
 @event("batch.requeued", read_by=("inbox",))
 class BatchRequeued(Payload):
-    """The batch's run failed or was interrupted through no fault of the batch: it waits again."""
+    """The batch's run failed or was interrupted, not because of the batch: it is queued again."""
 
     batch: str
     reason: str
@@ -88,7 +88,7 @@ class BatchRequeued(Payload):
 
 @event("batch.restored")
 class BatchRestored(Payload):
-    """A stored file was damaged or gone and came back from DVC; `damaged` is where the rest is."""
+    """A damaged or missing stored file was restored from DVC; `damaged`: where the old one is."""
 
     batch: str
     path: str
@@ -133,7 +133,7 @@ class SnapshotTaken(Payload):
 
 @event("split.made", read_by=("splits",))
 class SplitMade(Payload):
-    """The batch's items were divided; `blocked` counts those too near to the other side."""
+    """The batch's items were split; `blocked` counts near-duplicates of items on the other side."""
 
     batch: str
     train: Sequence[Row]

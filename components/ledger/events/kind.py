@@ -124,7 +124,7 @@ def decode(kind: str, payload: str) -> Payload:
 
     Raises:
         NewerEvent: the kind has a newer schema than this Ratchet knows.
-        TypeError: a field is missing, or this is no JSON object.
+        TypeError: a field is missing, or this is not a JSON object.
         ValueError: it is no JSON.
     """
     return _decode(kind, payload)[0]
@@ -149,7 +149,7 @@ def _decode(kind: str, text: str) -> tuple[Payload, str]:
     """Return what an event says, and its actor."""
     said = json.loads(text)
     if not isinstance(said, dict):
-        raise TypeError("its payload is no JSON object")
+        raise TypeError("its payload is not a JSON object")
     actor = said.pop(ACTOR, "")
     return _typed(kind, said), actor
 
@@ -161,9 +161,9 @@ def _typed(kind: str, said: dict[str, Any]) -> Payload:
         return UnknownEvent(name=kind, more=said)
     if schema > known.about.schema:
         raise NewerEvent(
-            f"An event {kind} of the ledger has schema {schema}; this Ratchet knows schemas up "
-            f"to {known.about.schema}: a newer Ratchet wrote it.",
-            "Use the Ratchet that wrote it, or a newer one.",
+            f"An event {kind} of the ledger has schema {schema}, but this version of Ratchet "
+            f"reads schemas up to {known.about.schema}.",
+            "Use the version of Ratchet that wrote it, or a newer one.",
         )
     if schema < known.about.schema:
         said = known.upgraded(schema, said)

@@ -18,7 +18,7 @@ from components.ledger.events.kind import Payload, event
     ),
 )
 class SettingsSeen(Payload):
-    """A command found other settings than before. `changed`: field -> (before, now)."""
+    """A command found changed settings. `changed`: field -> (before, now)."""
 
     settings: str
     changed: Mapping[str, Sequence[Any]]
@@ -26,7 +26,7 @@ class SettingsSeen(Payload):
 
 @event("setting.chosen", read_by=("choices",))
 class SettingChosen(Payload):
-    """A setting that stands on `auto` was chosen by measurement, once."""
+    """A setting with the value `auto` was chosen by measurement, once."""
 
     name: str
     value: Any
@@ -59,7 +59,7 @@ class HoldoutBegun(Payload):
     intent="closes",
 )
 class HoldoutDone(Payload):
-    """The exam items were stored and count from now on. `items`: (digest, near) pairs."""
+    """The exam items were stored and are now held out. `items`: (digest, near) pairs."""
 
     key: str
     name: str
@@ -72,7 +72,7 @@ class HoldoutDone(Payload):
 
 @event("holdout.abandoned", intent="closes")
 class HoldoutAbandoned(Payload):
-    """Exam items that were begun are not held out: the file has to be brought again."""
+    """Adding exam items was cancelled: the file has to be added again."""
 
     key: str
     exam: str
@@ -88,9 +88,9 @@ class HoldoutAbandoned(Payload):
     ),
 )
 class LedgerAccepted(Payload):
-    """A person said that this ledger is right, whatever was noted before.
+    """A person accepted this ledger, whatever the head file says.
 
-    `noted`, `head`: the newest event by the note and by the ledger; `moved`: files moved to
+    `noted`, `head`: the newest event in the head file and in the ledger; `moved`: files moved to
     `data/unknown`; `versions`: MLflow's versions that the ledger does not know.
     """
 

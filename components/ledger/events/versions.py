@@ -33,7 +33,7 @@ class TrainingDone(Payload):
 
 @event("training.abandoned", intent="closes")
 class TrainingAbandoned(Payload):
-    """A training that was begun came to nothing: nobody works at it any more."""
+    """A training that was started will not be finished: its process is gone."""
 
     key: str
     batch: str
@@ -43,13 +43,13 @@ class TrainingAbandoned(Payload):
     "candidate.examined", read_by=("exam_use", "ledger.views.about_events", "operations.planning")
 )
 class CandidateExamined(Payload):
-    """The gate decided on a candidate, and this is all that promoting it would do.
+    """The gate decided on a candidate; the event has everything that promoting it would do.
 
     `exams`: exam -> whether it turned the candidate away. `origin`: batch, adopt, rebase, amend or
     forget. `parent`: the version that was champion. `anchors`: task -> the version that the task
-    would be held against; null there is the candidate, which has no number yet. `joins`: task ->
-    the exam that its held-out rows would join. An event without `anchors` is of an earlier
-    Ratchet: it proposes nothing.
+    would be held against; null means the candidate, which has no number yet. `joins`: task -> the
+    exam that its held-out rows would join. An event without `anchors` is from an earlier version
+    of Ratchet: it proposes nothing.
     """
 
     batch: str | None
@@ -73,7 +73,7 @@ class CandidateJudged(CandidateExamined):
 
 @event("scores.distrusted")
 class ScoresDistrusted(Payload):
-    """Kept answers of a bundle did not hold and were computed again."""
+    """Stored answers of a bundle were wrong and were recomputed."""
 
     bundle: str
     items: int
@@ -111,7 +111,7 @@ class RegistrationBegun(Payload):
     intent="closes",
 )
 class RegistrationDone(Payload):
-    """MLflow has the version. `files`, `texts`: documents that list what lies in its run."""
+    """MLflow has the version. `files`, `texts`: documents that list the files of its run."""
 
     key: str
     batch: str | None
@@ -128,7 +128,7 @@ class RegistrationDone(Payload):
 
 @event("registration.rebuilt", read_by=("pipeline.registration_records",))
 class RegistrationRebuilt(Payload):
-    """A version that an older Ratchet registered got the documents that it lacked."""
+    """A version registered by an older Ratchet got its missing documents."""
 
     key: str
     version: int
@@ -140,7 +140,7 @@ class RegistrationRebuilt(Payload):
 
 @event("registration.abandoned", intent="closes")
 class RegistrationAbandoned(Payload):
-    """A registration that was begun never reached MLflow."""
+    """A registration that was started never reached MLflow."""
 
     key: str
     batch: str | None
@@ -187,7 +187,7 @@ class VersionRejected(Payload):
 
 @event("version.superseded", read_by=("versions", "inbox", "pipeline.promotion"))
 class VersionSuperseded(Payload):
-    """The version's examination no longer counts; `requeue`: its batch waits again."""
+    """The version's examination no longer counts; `requeue`: its batch is queued again."""
 
     version: int
     batch: str | None
@@ -220,9 +220,8 @@ class ChampionWatched(Payload):
 class ChampionRolledBack(Payload):
     """An ancestor became champion again.
 
-    `barred`: the versions rolled past; `offending_batch`: the one that is put in
-    quarantine;
-    `requeued`: those that wait again; `cost`: the tasks, labels, batches and versions given up.
+    `barred`: the versions that were rolled back; `offending_batch`: the one that is quarantined;
+    `requeued`: batches that are queued again; `cost`: the tasks, labels, batches and versions lost.
     """
 
     from_: int
@@ -245,7 +244,7 @@ class ChampionRolledBack(Payload):
 
 @event("alias.mirrored")
 class AliasMirrored(Payload):
-    """An alias in MLflow was moved to what the ledger says; null where it was dropped."""
+    """An alias in MLflow was changed to match the ledger; null if it was removed."""
 
     alias: str
     version: int | None

@@ -93,7 +93,7 @@ def _promoted(connection: Connection, event: Recorded[VersionPromoted]) -> None:
     if candidate.status in FINAL:
         raise ConfigError(
             f"Version {candidate.version} is {candidate.status}; it can't be promoted again.",
-            "A version of the lineage comes back by a rollback, a barred one never.",
+            "Roll back to return to a former champion; a barred version stays barred.",
         )
     if {champion} != {said.parent, candidate.parent}:
         raise Superseded(
@@ -209,7 +209,7 @@ def _check_rollback(connection: Connection, said: ChampionRolledBack) -> None:
     later = [version for version in lineage.scalars() if version >= goal]
     if later[:1] != [goal] or later[1:] != sorted(said.barred) or len(later) < 2:
         raise Superseded(
-            f"The lineage moved on since the rollback to version {said.to} was planned.",
+            f"The champion changed after the rollback to version {said.to} was planned.",
             "Run the same command again.",
         )
 

@@ -160,9 +160,9 @@ def target_pattern(model: nn.Module, settings: AdapterSettings) -> str:
         fitting = [name for name in linear if f".{name}".endswith(f".{target}")]
         if not fitting:
             raise ConfigError(
-                f"`adapter.target_modules` names {target!r}, which fits no linear module of"
-                " the adapted layers.",
-                f"Use all-linear, or some of: {', '.join(endings)}.",
+                f"`adapter.target_modules` names {target!r}, which matches no linear module "
+                "of the adapted layers.",
+                f"Use all-linear, or one or more of: {', '.join(endings)}.",
             )
         chosen.update(fitting)
     return "|".join(re.escape(name) for name in linear if name in chosen)
@@ -199,7 +199,8 @@ def _feed_forward(model: nn.Module, linear: list[str]) -> list[str]:
     if not chosen:
         raise ConfigError(
             f"{type(model).__name__} has no feed-forward module that Ratchet can find.",
-            f"Set `adapter.target_modules` to all-linear, or some of: {', '.join(linear[-6:])}.",
+            "Set `adapter.target_modules` to all-linear, or one or more of: "
+            f"{', '.join(linear[-6:])}.",
         )
     return chosen
 

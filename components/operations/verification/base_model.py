@@ -12,7 +12,7 @@ from components.operations.verification.scene import Scene
 READ_BYTES = 200_000_000
 """Up to here the base is read at the default depth: a fifth of a second."""
 
-REMEDY = "Restore the base; every version of this root was trained on exactly these bytes."
+REMEDY = "Restore the base; every version in this root was trained on exactly these bytes."
 
 
 def check_base_model(scene: Scene) -> Iterator[Found]:
@@ -21,7 +21,7 @@ def check_base_model(scene: Scene) -> Iterator[Found]:
 
     ws, champion = scene.ws, views.champion(scene.ws.ledger)
     if champion is None:
-        yield Skipped("the base", "no version was promoted yet, so none is recorded")
+        yield Skipped("the base", "no version has been promoted yet, so no base is recorded")
         return
     state = json.loads((ws.bundles / champion.bundle / "state.json").read_bytes())
     folder = local_base(ws.settings.model.base, ws.root)
@@ -34,8 +34,10 @@ def check_base_model(scene: Scene) -> Iterator[Found]:
         return
     if base_digest(folder) != state["base"]["digest"]:
         wanted = f"the digest {state['base']['digest'][:12]}… of {state['base']['name']}"
-        yield Finding(f"the base at {folder}", f"it was changed: it has not {wanted}", REMEDY)
+        yield Finding(f"the base at {folder}", f"it was changed: it does not have {wanted}", REMEDY)
         return
     yield Holds("base", 1)
     if beside := sorted(path.name for path in set(folder.iterdir()) - set(base_files(folder))):
-        yield Skipped(f"{', '.join(beside)} of the base", "a base's digest does not cover them")
+        yield Skipped(
+            f"{', '.join(beside)} of the base", "the digest of the base does not cover them"
+        )

@@ -13,11 +13,11 @@ from components.operations.verification.scene import Scene
 from components.pipeline.arrival import begun_place
 from components.workspace.batch_files import items_path, raw_path, unread_path
 
-REMEDY = "Move it away if it is there; `dvc checkout` restores it from the cache or the remote."
+REMEDY = "Move it away if it exists; `dvc checkout` restores it from the cache or the remote."
 KNOWN_NAMES = (".gitignore", ".gitkeep", "README.md")
 DESKTOP_NAMES = (".DS_Store", "Thumbs.db", "desktop.ini")
 """What a desktop's file manager leaves in every folder that is looked at; nothing reads them."""
-DESKTOPS_OWN = "the desktop's own"
+DESKTOPS_OWN = "desktop files"
 
 
 def check_batches(scene: Scene) -> Iterator[Found]:
@@ -31,7 +31,7 @@ def check_batches(scene: Scene) -> Iterator[Found]:
     yield from marks.skipped("data files")
     unmarked = sum(each.size is None for each in files.values())
     if unmarked:
-        yield Skipped(f"the bytes of {unmarked} data files", "they were recorded without a mark")
+        yield Skipped(f"the bytes of {unmarked} data files", "they were recorded without a digest")
     allowed = set(files) | _in_the_making(scene)
     for folder in (scene.ws.batches, scene.ws.holdouts):
         yield from _unknown(scene, folder, allowed)
@@ -93,5 +93,7 @@ def _unknown(scene: Scene, folder: Path, allowed: set[Path]) -> Iterator[Found]:
             yield Skipped(scene.relative(path), DESKTOPS_OWN)
         elif not (path.name in KNOWN_NAMES and path.parent == folder):
             yield Finding(
-                scene.relative(path), "no event knows it", "Move it away, then look at it."
+                scene.relative(path),
+                "no event mentions it",
+                "Move it away, then check where it came from.",
             )

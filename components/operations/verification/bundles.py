@@ -31,11 +31,11 @@ def check_bundles(scene: Scene) -> Iterator[Found]:
         held += not found
         yield from found
     yield Holds("bundles", held)
-    yield from marks.skipped("files of bundles that never served, or serve no more")
+    yield from marks.skipped("files of bundles that never served or no longer serve")
     others = [path.name for path in ws.bundles.glob("*") if path.name not in named]
     if others:
         what = f"{some(others)} in {scene.relative(ws.bundles)}"
-        yield Skipped(what, "no event names it; nothing is trained or served from it")
+        yield Skipped(what, "no event mentions it; nothing is trained or served from it")
 
 
 def _bundle(scene: Scene, folder: Path, digest: str, marks: Marks) -> Iterator[Found]:
@@ -45,11 +45,11 @@ def _bundle(scene: Scene, folder: Path, digest: str, marks: Marks) -> Iterator[F
         yield Finding(scene.relative(manifest), "it is missing", REMEDY)
         return
     if file_digest(manifest) != digest:
-        yield Finding(scene.relative(manifest), "it is not what the bundle's name says", REMEDY)
+        yield Finding(scene.relative(manifest), "it does not match the bundle's digest", REMEDY)
         return
     listed: dict[str, str] = json.loads(manifest.read_bytes())
     for name in sorted(set(listing(folder)) - {MANIFEST} - set(listed)):
-        yield Finding(scene.relative(folder / name), "the manifest does not list it", REMEDY)
+        yield Finding(scene.relative(folder / name), "it is not in the manifest", REMEDY)
     for name, sha256 in listed.items():
         if (finding := marks.compare(Wanted(folder / name, sha256))) is not None:
             yield finding

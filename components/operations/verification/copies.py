@@ -12,8 +12,8 @@ from components.operations.verification.file_marks import Marks, Wanted
 from components.operations.verification.findings import Finding, Found, Holds, Skipped
 from components.operations.verification.scene import Scene
 
-REMEDY = "Delete it if it is there; the next batch of its folder, or `dvc push`, copies it again."
-HINT_REMEDY = "Delete it; it is made anew when the next batch of its folder is stored."
+REMEDY = "Delete it if it exists; the next batch of its folder, or `dvc push`, copies it again."
+HINT_REMEDY = "Delete it; it is recreated when the next batch of its folder is stored."
 
 
 def check_copies(scene: Scene) -> Iterator[Found]:
@@ -24,14 +24,14 @@ def check_copies(scene: Scene) -> Iterator[Found]:
     if isinstance(ws.remote, Path):
         places["remote"] = ws.remote.resolve()
     else:
-        why = "it is no folder of this machine; `dvc status -c` looks there"
+        why = "it is not a folder on this machine; use `dvc status -c`"
         yield Skipped(f"the remote {ws.remote}", why)
     for name, place in places.items():
         if stored and not place.is_dir():
             yield Finding(
                 scene.relative(place),
-                f"the {name} is gone, with the copies of {len(stored)} files",
-                "Bring it back from a backup, or run `dvc push` where the other copies are.",
+                f"the {name} is missing, with the copies of {len(stored)} files",
+                "Restore it from a backup, or run `dvc push` where the other copies are.",
             )
             continue
         marks = Marks(scene, REMEDY)
@@ -69,7 +69,7 @@ def _hints(
             yield from _listing(scene, hint, each, _object(place, each.md5), listed)
     for path, md5 in entries.items():
         if listed.get(path) != md5:
-            what = f"it does not list {scene.relative(path)} as it was stored"
+            what = f"its entry for {scene.relative(path)} differs from what was stored"
             yield Finding(scene.relative(hint), what, HINT_REMEDY)
 
 
@@ -86,7 +86,7 @@ def _listing(
         return
     rows = json.loads(listing.read_bytes())
     if len(rows) != tracked.files:
-        what = f"it counts {tracked.files} files in {tracked.name}; the listing has {len(rows)}"
+        what = f"it says {tracked.files} files in {tracked.name}; the listing has {len(rows)}"
         yield Finding(scene.relative(hint), what, HINT_REMEDY)
     base = hint.parent / PurePosixPath(tracked.name)
     listed.update({base / row["relpath"]: row["md5"] for row in rows})

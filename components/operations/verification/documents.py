@@ -27,7 +27,7 @@ def check_documents(scene: Scene) -> Iterator[Found]:
     folder = ws.mlruns / "documents"
     others = {path.name for path in folder.glob("*")} - {f"{digest}.json" for digest in digests}
     if others:
-        yield Skipped(f"{some(others)} in {scene.relative(folder)}", "no event names it")
+        yield Skipped(f"{some(others)} in {scene.relative(folder)}", "no event mentions it")
 
 
 def named(scene: Scene) -> set[str]:

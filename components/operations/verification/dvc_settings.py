@@ -16,8 +16,10 @@ def check_dvc_settings(scene: Scene) -> Iterator[Found]:
     """Each of the two files: one that DVC refuses, or that leads elsewhere."""
     ws = scene.ws
     if not settings_are_there(ws) and scene.told("store.done", "holdout.done"):
-        remedy = "`ratchet reconcile` writes it again."
-        yield Finding(".dvc/config", "it is gone, and `dvc` finds no repository", remedy, "unsafe")
+        remedy = "`ratchet reconcile` rewrites it."
+        yield Finding(
+            ".dvc/config", "it is missing, and `dvc` finds no repository", remedy, "unsafe"
+        )
     for path in (ws.root / ".dvc" / name for name in FILES):
         if not path.exists():
             continue
@@ -28,6 +30,6 @@ def check_dvc_settings(scene: Scene) -> Iterator[Found]:
             yield Finding(place, error.message.rstrip("."), error.remedy)
             continue
         for each in found:
-            what = f"{each.field} is {each.found}, where Ratchet uses {each.wanted}"
-            remedy = "Set it right, or move the file away: Ratchet writes the one that it needs."
+            what = f"{each.field} is {each.found}, but Ratchet uses {each.wanted}"
+            remedy = "Correct it, or move the file away: Ratchet writes a new one."
             yield Finding(place, what, remedy, "unsafe")

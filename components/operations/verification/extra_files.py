@@ -54,7 +54,7 @@ def _objects(scene: Scene) -> Iterator[Found]:
     for name, place in places.items():
         found = {_shown(place / "files" / "md5", path) for path in _files(place / "files")}
         if count := len(found - known):
-            why = "no event names them, as of earlier listings; nothing is restored from them"
+            why = "no event mentions them, for example old listings; nothing is restored from them"
             yield Skipped(f"{count} files in the {name}", why)
 
 

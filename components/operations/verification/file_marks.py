@@ -61,7 +61,13 @@ class Marks:
         """Return what was not read at this depth."""
         if not self.unread:
             return []
-        return [Skipped(f"the bytes of {self.unread} {what}", "large; the sizes fit", deep=True)]
+        return [
+            Skipped(
+                f"the bytes of {self.unread} {what}",
+                "large files; only their sizes were checked",
+                deep=True,
+            )
+        ]
 
     def _problem(self, known: Wanted) -> str | None:
         path = known.path
@@ -71,7 +77,7 @@ class Marks:
             return "it is missing"
         size = path.stat().st_size
         if known.size is not None and size != known.size:
-            return f"it was changed: {size:,} bytes, recorded were {known.size:,}"
+            return f"it was changed: {size:,} bytes, but {known.size:,} were recorded"
         if not self.scene.deep and (size > SMALL_BYTES or size > self._left):
             self.unread += 1
             return None

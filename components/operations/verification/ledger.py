@@ -18,15 +18,15 @@ from components.operations.verification.scene import Scene
 from components.operations.verification.tables import NOT_READ
 
 NOTE_AGAIN = (
-    "Compare the head below with one that you noted elsewhere, then run `ratchet reconcile`: "
-    "it notes the head again."
+    "Compare the head below with one that you stored elsewhere, then run `ratchet reconcile`: "
+    "it records the head again."
 )
 
 
 def check_ledger(scene: Scene) -> Iterator[Found]:
     """The first event, table or projection that does not hold."""
     for place in scene.unread:
-        yield Finding(f"event {place} of the ledger", "its payload is no JSON object", REMEDY)
+        yield Finding(f"event {place} of the ledger", "its payload is not a JSON object", REMEDY)
     verified = verify(scene.ws.ledger)
     yield Holds("events", verified.events)
     if verified.beside:
@@ -41,9 +41,9 @@ def check_head_file(scene: Scene) -> Iterator[Found]:
     ledger, path = scene.ws.ledger, scene.ws.mlruns / NAME
     if scene.events is None or not path.exists():
         if scene.events and scene.told("settings.seen"):
-            yield Finding(scene.relative(path), "the note is missing", NOTE_AGAIN, "unsafe")
+            yield Finding(scene.relative(path), "the head file is missing", NOTE_AGAIN, "unsafe")
         elif scene.events:
-            yield Skipped(scene.relative(path), "no head is noted beside the ledger")
+            yield Skipped(scene.relative(path), "no head is recorded next to the ledger")
         return
     if ledger.noted() is None:
         yield Finding(scene.relative(path), "it can't be read", TWO_WAYS_OUT)
@@ -60,14 +60,19 @@ def check_leases(scene: Scene) -> Iterator[Found]:
         if not _sensible(row):
             yield Finding(
                 f"lease `{row.name}` of the ledger {ledger.place}",
-                f"it makes no sense: token {row.token!r}, ends {row.expires!r}, "
+                f"it is invalid: token {row.token!r}, ends {row.expires!r}, "
                 f"in_order {row.in_order!r}",
-                "Delete the row; whoever writes next takes a new lease.",
+                "Delete the row; the next writer takes a new lease.",
             )
         elif row.holder and not is_dead(row.holder):
-            why = f"{row.holder} writes under the lease `{row.name}`: files may be ahead of events"
-            yield Skipped("what is being written now", why)
-    yield Skipped("who holds which lease", "leases say who writes now; no event tells of them")
+            why = (
+                f"{row.holder} is writing under the lease `{row.name}`: files may be ahead of "
+                "events"
+            )
+            yield Skipped("what is being written right now", why)
+    yield Skipped(
+        "who holds which lease", "leases say who is writing right now; events do not record them"
+    )
 
 
 def _sensible(row: sa.Row[tuple[object, ...]]) -> bool:

@@ -19,7 +19,7 @@ from components.registry import mlflow_rows
 from components.registry.database import sqlite_path
 from components.registry.inspection import HIDING, Shown
 
-DELETE = "Delete that version in MLflow, if nobody needs it: Ratchet registers all of its own."
+DELETE = "Delete that version in MLflow if nobody needs it: Ratchet did not register it."
 MISTAKEN = re.compile(r"champion|candidate|latest$|v?\d+$", re.IGNORECASE)
 """An alias beside Ratchet's that reads like one, or that MLflow itself would refuse."""
 SERVED = ("champion", "former")
@@ -37,7 +37,7 @@ def check_extras(scene: Scene, shown: Mapping[int, Shown]) -> Iterator[Found]:
         what = f"the tag {HIDING} of version {number}, unknown to the ledger, hides every version"
         yield Finding("MLflow", what, "Run `ratchet reconcile`: it removes the tag.")
     if others := mlflow_rows.other_models(path, model):
-        yield Skipped(f"the models {some(others)} in MLflow", "they are not of this root")
+        yield Skipped(f"the models {some(others)} in MLflow", "they are not from this root")
 
 
 def _versions(scene: Scene, shown: Mapping[int, Shown], known: Set[int]) -> Iterator[Found]:
@@ -51,7 +51,9 @@ def _versions(scene: Scene, shown: Mapping[int, Shown], known: Set[int]) -> Iter
         each, place = shown[number], f"MLflow, version {number}"
         key = each.tags.get("ratchet.key")
         if key in begun:
-            yield Skipped(place, "it is being registered; else `ratchet reconcile` records it")
+            yield Skipped(
+                place, "it is being registered right now, or `ratchet reconcile` records it"
+            )
         elif (number, each.run_id) in seen:
             yield Skipped(place, "the ledger was accepted without it")
         else:
@@ -67,8 +69,10 @@ def _aliases(scene: Scene) -> Iterator[Found]:
             continue
         now = status.get(number, "unknown to the ledger")
         if now in SERVED and not MISTAKEN.match(alias):
-            yield Skipped(f"MLflow, alias {alias}", f"not Ratchet's; version {number} is {now}")
+            yield Skipped(
+                f"MLflow, alias {alias}", f"not set by Ratchet; version {number} is {now}"
+            )
         else:
-            what = f"it is not Ratchet's, and leads to version {number}, which is {now}"
-            remedy = "Remove it in MLflow, or give it another name, unless you mean it."
+            what = f"it was not set by Ratchet and points to version {number}, which is {now}"
+            remedy = "Remove or rename it in MLflow, unless it is intended."
             yield Finding(f"MLflow, alias {alias}", what, remedy, "unsafe")

@@ -13,7 +13,7 @@ from components.operations.verification.file_marks import Marks, wanted
 from components.operations.verification.findings import Finding, Found, Holds, Skipped
 from components.operations.verification.scene import Scene
 
-REMEDY = "`ratchet reconcile` writes a lost about.json again; restore rows from a backup."
+REMEDY = "`ratchet reconcile` rewrites a lost about.json; restore rows from a backup."
 
 
 def check_quarantine(scene: Scene) -> Iterator[Found]:
@@ -34,7 +34,7 @@ def check_quarantine(scene: Scene) -> Iterator[Found]:
             yield Finding(where, "the entry, or its about.json, is missing", REMEDY)
     if unmarked := len(entered - set(recorded)):
         what = f"the contents of {unmarked} quarantine entries"
-        yield Skipped(what, "they were recorded without marks")
+        yield Skipped(what, "they were recorded without digests")
     yield from _unknown(scene, recorded, entered)
 
 
@@ -58,5 +58,7 @@ def _unknown(
         else:
             known = known or (path.name in FILES and batch in entered | arrived)
         if not known and not path.name.endswith(PART_SUFFIX):
-            what = "no event knows it"
-            yield Finding(scene.relative(path), what, "Move it away, then look at it.")
+            what = "no event mentions it"
+            yield Finding(
+                scene.relative(path), what, "Move it away, then check where it came from."
+            )

@@ -22,7 +22,7 @@ from components.pipeline.registration_records import (
 )
 from components.registry.inspection import differences
 
-REMEDY = "Run `ratchet reconcile`: it writes again what MLflow shows, from ledger and bundles."
+REMEDY = "Run `ratchet reconcile`: it rewrites what MLflow shows, from the ledger and the bundles."
 
 
 def check_registry(scene: Scene) -> Iterator[Found]:
@@ -30,7 +30,7 @@ def check_registry(scene: Scene) -> Iterator[Found]:
     ws, held = scene.ws, 0
     versions = scene.told("registration.done") and records(ws)
     if not versions:
-        yield Skipped("MLflow", "no version was registered yet")
+        yield Skipped("MLflow", "no version has been registered yet")
         return
     yield from (Finding(place, what, REMEDY) for place, what in alias_differences(ws))
     shown, champion = ws.registry.shown(), views.champion(ws.ledger)
@@ -46,13 +46,13 @@ def check_registry(scene: Scene) -> Iterator[Found]:
         yield from found
     yield Holds("versions in MLflow", held)
     yield from check_extras(scene, shown)
-    yield from marks.skipped("files of versions in MLflow that do not serve")
+    yield from marks.skipped("files in MLflow of versions that are not served")
     if old := [each.version.version for each in versions if not each.complete]:
         what = f"some of what MLflow shows of version {', '.join(map(str, old))}"
-        yield Skipped(what, "an earlier Ratchet did not record all of it")
-    yield Skipped("mlruns/reports", "pages to look at; the run of each version has its own copy")
+        yield Skipped(what, "an earlier version of Ratchet did not record all of it")
+    yield Skipped("mlruns/reports", "reports for reading; the run of each version has its own copy")
     if ws.registry.run_folder(versions[0].version.run) is None:
-        yield Skipped("the files of versions", "a server keeps them, not this machine")
+        yield Skipped("the files of versions", "they are on a server, not on this machine")
 
 
 def _files(scene: Scene, record: Record, marks: Marks) -> Iterator[Found]:

@@ -8,8 +8,8 @@ from components.errors import Corrupted, NeedsHuman, RatchetError
 from components.operations.verification.findings import Report
 
 UNPROVABLE = (
-    "a whole chain written anew, with files that fit it",
-    "an older copy of everything, ledger and files alike",
+    "a chain that was rewritten as a whole, with matching files",
+    "an older copy of everything, ledger and files",
 )
 """What fits together in itself: only a head that was noted elsewhere shows it."""
 
@@ -20,13 +20,13 @@ def lines(report: Report) -> Iterator[str]:
         yield f"{each.place}: {each.what}"
         yield f"    {each.remedy}"
     counts = ", ".join(f"{what} {count:,}" for what, count in report.holds.items())
-    yield f"What holds: {counts}."
+    yield f"Verified: {counts}."
     if report.skipped:
-        yield "Not looked at:"
+        yield "Not checked:"
     for left in report.skipped:
-        yield f"  {left.what}: {left.why}" + (" (--deep looks)" if left.deep else "")
-    yield f"Not provable here: {'; '.join(UNPROVABLE)}."
-    yield "Compare the head with one that you noted elsewhere."
+        yield f"  {left.what}: {left.why}" + (" (checked with --deep)" if left.deep else "")
+    yield f"Cannot be proven from here: {'; '.join(UNPROVABLE)}."
+    yield "Compare the head with one that you stored elsewhere."
     yield f"Head: {report.head or 'unknown'}"
 
 

@@ -27,18 +27,18 @@ def check_rights(scene: Scene) -> Iterator[Found]:
     for folder, count in open_to_all.items():
         path = first[folder]
         place = scene.relative(path) if path != scene.ws.root else str(path)
-        more = f", and {count - 1} more beside it" if count > 1 else ""
-        what = f"every user of this machine may write it{more}"
-        remedy = f"Run `chmod -R o-w {path if count == 1 else folder}`; look at what else is found."
+        more = f", and {count - 1} more in the same folder" if count > 1 else ""
+        what = f"every user of this machine can write to it{more}"
+        remedy = f"Run `chmod -R o-w {path if count == 1 else folder}`; check the other findings."
         yield Finding(place, what, remedy, "unsafe")
-    yield Holds("paths that not everybody may write", held)
+    yield Holds("paths not writable by everyone", held)
 
 
 def check_kinds(scene: Scene) -> Iterator[Found]:
     """Pipes, sockets and devices among what is read."""
     for path, mode in _places(scene):
         if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISLNK(mode)):
-            what = "a pipe, a socket or a device, not a file: whoever reads it waits"
+            what = "a pipe, a socket or a device, not a file: reading it would hang"
             yield Finding(scene.relative(path), what, "Remove it, then verify again.")
 
 

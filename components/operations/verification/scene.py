@@ -44,7 +44,7 @@ class Scene:
             Corrupted: the ledger can't be read.
         """
         if self.events is None:
-            raise Corrupted("The ledger can't be read.", "See what is said of the ledger.")
+            raise Corrupted("The ledger can't be read.", "See the findings on the ledger.")
         return [payload for kind, payload in self.events if kind in kinds]
 
     def relative(self, path: Path) -> str:
@@ -88,6 +88,6 @@ def guarded(name: str, check: AuditCheck, scene: Scene) -> Iterator[Found]:
         what = " ".join(str(error).split())
         yield Finding(
             name,
-            f"it could not be looked at to the end ({type(error).__name__}: {what})",
-            "See what else is found; restore that from a backup, then verify again.",
+            f"it could not be checked completely ({type(error).__name__}: {what})",
+            "See the other findings; restore what is damaged from a backup, then verify again.",
         )

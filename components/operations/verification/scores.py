@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from components.model.bundle import Bundle
     from components.workspace.root import Progress
 
-REMEDY = "Delete mlruns/scores.db: answers are computed anew, and decisions since can be looked at."
+REMEDY = "Delete mlruns/scores.db: answers are recomputed. Review the decisions made since."
 
-KEPT_STATES = "a cache; a few are computed again at each use. Delete it when in doubt"
+KEPT_STATES = "a cache; a few answers are recomputed at each use. Delete it when in doubt"
 
 
 def check_scores(scene: Scene) -> Iterator[Found]:
@@ -29,17 +29,17 @@ def check_scores(scene: Scene) -> Iterator[Found]:
     if ws.activations is not None and ws.activations.folder.exists():
         yield Skipped(scene.relative(ws.activations.folder), KEPT_STATES)
     if not ws.scores.path.exists():
-        yield Skipped(scene.relative(ws.scores.path), "no answers are kept")
+        yield Skipped(scene.relative(ws.scores.path), "no answers are stored")
         return
     kept, place = ws.scores.everything(), scene.relative(ws.scores.path)
     yield from check_kept_tables(scene)
     for key, each in kept.items():
         if each.unsound:
-            what = f"{len(each.unsound)} answers under {key[:12]} do not fit their digests"
-            remedy = "They are never used: the next examination computes them anew."
+            what = f"{len(each.unsound)} answers under {key[:12]} do not match their digests"
+            remedy = "They are never used: the next examination recomputes them."
             yield Finding(place, what, remedy)
     sound = {key: each for key, each in kept.items() if each.answers}
-    yield Holds("kept answers", sum(len(each.answers) for each in sound.values()))
+    yield Holds("stored answers", sum(len(each.answers) for each in sound.values()))
     if scene.deep:
         yield from _again(scene, place, sound)
     elif sound:
@@ -68,10 +68,8 @@ def _again(scene: Scene, place: str, kept: dict[str, Kept]) -> Iterator[Found]:
             what = f"{len(wrong)} of {len(answers)} answers are not those of {bundle.digest[:12]}"
             yield Finding(place, what, REMEDY)
     if total > given:
-        what = f"{total - given} kept answers"
-        yield Skipped(
-            what, "they are of another version, another precision or an item that is gone"
-        )
+        what = f"{total - given} stored answers"
+        yield Skipped(what, "they are from another version, another precision or a deleted item")
 
 
 def _show(progress: Progress, before: int, total: int, done: int, _of: int) -> None:

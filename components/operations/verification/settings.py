@@ -20,8 +20,8 @@ def check_settings(scene: Scene) -> Iterator[Found]:
     for name, (before, now) in changed.items():
         yield Finding(
             f"{place}: {name}",
-            f"it was {before!r} when a command ran last, and is {now!r} now",
-            "If you changed it, run `ratchet reconcile`, which records it; else set it back.",
+            f"it was {before!r} at the last command, and is {now!r} now",
+            "If you changed it, run `ratchet reconcile` to record it; otherwise set it back.",
             "unrecorded",
         )
     if not changed:

@@ -16,7 +16,7 @@ from components.operations.verification.scene import Scene
 from components.registry.database import sqlite_path
 from components.sqlite_schema import Defined, defined
 
-NOT_READ = "not made by Ratchet or MLflow, which read nothing from it"
+NOT_READ = "not created by Ratchet or MLflow; neither reads it"
 
 
 def check_kept_tables(scene: Scene) -> Iterator[Found]:
@@ -28,7 +28,7 @@ def check_kept_tables(scene: Scene) -> Iterator[Found]:
         fresh = ScoreStore(Path(folder) / path.name)
         fresh.everything()  # makes it
         made = defined(fresh.path)
-    remedy = "Delete the file: answers are computed anew."
+    remedy = "Delete the file: the answers are recomputed."
     yield from _beside(scene, path, made.__contains__, {each.name for each in made}, remedy)
 
 
@@ -38,7 +38,7 @@ def check_mlflow_tables(scene: Scene) -> Iterator[Found]:
 
     path = sqlite_path(scene.ws.unprepared_registry().uri, scene.ws.root)
     if path is None:
-        yield Skipped("the tables of MLflow", "a server keeps them, not this machine")
+        yield Skipped("the tables of MLflow", "they are on a server, not on this machine")
         return
     if not path.exists():
         return  # what is missing is the registry's own question
@@ -59,7 +59,7 @@ def _beside(
         if is_own(each):
             continue
         if each.kind == "trigger" or each.name.casefold() in names:
-            what = f"the {each.kind} {each.name} is not of the program that keeps this file"
+            what = f"the {each.kind} {each.name} was not created by the program that owns this file"
             yield Finding(place, what, remedy)
         else:
             beside.append(f"{each.kind} {each.name}")

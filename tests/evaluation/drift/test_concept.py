@@ -27,7 +27,7 @@ def test_turned_labels_are_found_and_the_label_is_named() -> None:
     past = Past(held=HELD, answered={"t": {"a": (60, 14), "b": (60, 40)}})
     found = find(compared(side(1), side(2), past))["concept"]
     assert found.drifted and found.effect == pytest.approx(100 * 30 / 120)
-    assert "54 of 120 wrong, most of all b (40 of 60)" in found.sentence
+    assert "54 of 120 wrong, mostly b (40 of 60)" in found.sentence
     assert found.classes[0].name == "b"
 
 
@@ -90,4 +90,4 @@ def test_over_many_looks_at_one_champion_false_alarms_stay_below_alpha() -> None
 def test_rows_unlike_any_held_out_row_say_nothing(answered: Answered) -> None:
     past = Past(held=HELD, answered=answered)
     found = find(compared(side(1), side(2), past))["concept"]
-    assert not found.examined and "0 answers to rows like those held out" in found.sentence
+    assert not found.examined and "0 answers to held-out rows" in found.sentence

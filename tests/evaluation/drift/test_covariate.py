@@ -13,7 +13,7 @@ def test_texts_of_another_kind_are_found_by_both_tests_and_by_name() -> None:
     assert {"domain_classifier", "mmd"} <= drifted(found)
     assert found["domain_classifier"].n == 200
     assert (found["domain_classifier"].effect or 0) > 0.7
-    assert found["mmd"].sentence.startswith("Drift: the batch's texts lie apart")
+    assert found["mmd"].sentence.startswith("Drift: the batch's texts differ")
 
 
 def test_the_classifier_is_judged_on_rows_that_it_was_not_fitted_to() -> None:
@@ -37,7 +37,7 @@ def test_the_rows_that_moved_are_the_examples_and_their_label_is_named() -> None
         assert found[name].drifted
         assert len(set(found[name].examples) & set(moved.items)) >= 4
     assert found["domain_classifier"].classes[0].name == "b"
-    assert "most of all rows labelled b" in found["domain_classifier"].sentence
+    assert "mostly rows labelled b" in found["domain_classifier"].sentence
 
 
 def test_a_larger_spread_is_found_by_the_discrepancy() -> None:

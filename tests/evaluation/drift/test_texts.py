@@ -38,4 +38,4 @@ def test_texts_whose_language_is_not_sure_are_not_counted() -> None:
     unsure = side(2, own=labels(40), texts=["ok 12"] * 40)
     assert _language("12345 67") is None
     found = find(compared(english, unsure))["language"]
-    assert not found.examined and "texts a side whose language is sure" in found.sentence
+    assert not found.examined and "texts per side with a clear language" in found.sentence

@@ -31,7 +31,8 @@ def test_gains_elsewhere_do_not_make_up_for_what_broke() -> None:
     after = [place >= 80 for place in range(800)]
     decision = decide(exam(answers(before), answers(after)), RULES)
     assert (
-        decision.action == "reject" and "80 of 800 answers were right before" in decision.headline
+        decision.action == "reject"
+        and "80 of 800 answers changed from right to wrong" in decision.headline
     )
 
 

@@ -15,9 +15,9 @@ ONE = answers([True] * 200)
     ("weight", "outcome", "said"),
     [
         (1_999_999, Outcome.PASS, "within the limit of 2 MB"),
-        (2_000_000, Outcome.PASS, "weigh 2 MB"),
-        (2_010_000, Outcome.FAIL, "weigh 2.01 MB, beyond the limit of 2 MB"),
-        (None, Outcome.MISSING, "were not weighed"),
+        (2_000_000, Outcome.PASS, "are 2 MB"),
+        (2_010_000, Outcome.FAIL, "are 2.01 MB, above the limit of 2 MB"),
+        (None, Outcome.MISSING, "were not measured"),
     ],
 )
 def test_the_bytes_are_held_against_the_limit(
