@@ -14,7 +14,7 @@ help: ## show this help
 demo: $(READY) ## run four real domains through the whole pipeline
 	@$(BIN)/ratchet demo $(ARGS)
 
-test: $(READY) ## run all tests except the slow ones
+test: $(READY) ## run all tests except the slow ones and those that kill processes
 	@$(BIN)/python -m pytest $(ARGS)
 
 check: $(READY) ## check lint, format, types, imports and generated docs
