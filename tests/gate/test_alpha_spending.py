@@ -6,15 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.gate.alpha_spending import OVERUSED_AFTER, share
+from components.gate.alpha_spending import OVERUSED_AFTER, share, spent
 
 
 @given(st.integers(0, 2000))
-def test_the_shares_add_up_to_the_wear_and_never_to_more_than_all(turned_away: int) -> None:
-    spent = sum(share(each) for each in range(turned_away))
-    assert spent == pytest.approx(spent(turned_away))
-    assert spent < 1
+def test_the_shares_add_up_to_what_is_spent_and_never_to_more_than_all(turned_away: int) -> None:
+    together = sum(share(each) for each in range(turned_away))
+    assert together == pytest.approx(spent(turned_away))
+    assert together < 1
 
 
-def test_a_worn_exam_passes_at_less_than_a_hundredth() -> None:
+def test_an_overused_exam_passes_at_less_than_a_hundredth() -> None:
     assert share(OVERUSED_AFTER) < 0.01 < share(OVERUSED_AFTER - 1)
