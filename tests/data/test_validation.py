@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.data.expectations import Check, run_checks
+from components.data.expectations import Expectation, run_checks
 from components.data.readers import Problem, Reading, Row
 from components.data.validation import Validation, validate
 from components.digest import canonical_json
@@ -300,7 +300,9 @@ def test_threads_validate_their_own_batches() -> None:
 
 
 def test_a_check_that_cannot_be_computed_never_passes() -> None:
-    broken = Check("no such column", "expect_column_values_to_not_be_null", {"column": "gone"})
+    broken = Expectation(
+        "no such column", "expect_column_values_to_not_be_null", {"column": "gone"}
+    )
     with pytest.raises(DataRejected, match="'no such column'"):
         run_checks({"text": ["a"]}, [broken])
 
