@@ -295,7 +295,7 @@ def as_written_before(root: Path) -> None:
             ledger.clock = lambda: datetime.fromisoformat(next(times))
             ledger.append(decode(event.kind, json.dumps(payload)), lease)
             ledger.clock = system_clock
-        ledger.settle(lease)
+        ledger.note_in_order(lease)
     with closing(sqlite3.connect(database(root))) as connection, connection:
         names = "('ratchet.files', 'ratchet.texts')"
         connection.execute(f"DELETE FROM model_version_tags WHERE key IN {names}")
