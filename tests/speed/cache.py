@@ -24,9 +24,8 @@ from unittest import mock
 
 import numpy as np
 
-from components.evaluation import scoring
 from components.items import Item
-from components.model import layers
+from components.model import answering, layers
 from components.model.activation_cache import ActivationCache
 from components.model.answering import predict
 from components.model.base import load_base
@@ -124,7 +123,7 @@ def _run(
 ) -> tuple[str, Any]:
     """Return the bundle's digest, and the answers to the test items."""
     base = load_base(settings.model, Path())
-    scoring._CLASSIFIERS.clear()
+    answering._OPEN.clear()
     way.prepare(folder / "activations")
     cache = ActivationCache(folder / "activations", way.room) if way.room else None
     fault: AbstractContextManager[Any] = nullcontext()
