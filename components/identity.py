@@ -144,7 +144,7 @@ def _bytes(text: str) -> bytes:
 
 
 FORMS = {"text-v1": Form("text", nfc, normalised_text)}
-"""Kind of identity -> form. A kind's digests stay what they are for ever."""
+"""Kind of identity -> form. A kind's digests never change."""
 
 PLAIN = Identity()
 """Texts without a key: what every root has so far."""

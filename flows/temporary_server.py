@@ -89,7 +89,7 @@ def _signed(home: Path) -> Iterator[None]:
 def _deaf_children() -> Iterator[None]:
     """Let processes that are started here not hear Ctrl-C, which a terminal sends to all.
 
-    The server is ended by this process, once the batch in hand needs it no more.
+    The server is ended by this process, once the current batch no longer needs it.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:

@@ -25,7 +25,7 @@ KEYS = ("text", "label", "task", "note")
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One case: its line, the item that must be answered rightly, and why."""
+    """One case: its line, the item that must be answered correctly, and why."""
 
     line: int
     item: Item

@@ -2,7 +2,7 @@
 
 Concept: each domain is a task with three classes, cut from the mean rating. A seed deals the
 sentences out once, so no sentence stands on two sides. Two batches are spoiled on purpose, as
-they are in life: one by broken rows, one by labels turned round. What follows is up to the
+in practice: one with broken rows, one with flipped labels. What follows is up to the
 gate.
 
 Promise: the same ratings and seed give the same stream; nothing in here knows the outcome.
@@ -31,7 +31,7 @@ FRESH_ITEMS = 700
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """One thing that happens. `why` is what a spectator is told beforehand."""
+    """One scene. `why` is shown to the reader before it runs."""
 
     name: str
     kind: Kind

@@ -54,7 +54,7 @@ class Kept:
 class ScoreStore:
     """Answers by (`answers_key`, item digest), in one SQLite file.
 
-    The table is called anew where its columns change: see `EARLIER_TABLES`.
+    The table gets a new name if its columns change: see `EARLIER_TABLES`.
     """
 
     path: Path

@@ -6,7 +6,7 @@ version has not answered yet. Of the answers that it finds there, it gives some 
 
 Promise: a text's answer does not depend on the other texts (see `training.encoding` for
 the fixed shapes that hold this, and for what remains). Where one kept answer is not what the
-version answers, none of that version's is used: all are computed anew, and the caller is told.
+version answers, none of that version's is used: all are recomputed, and the caller is notified.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def score(
 ) -> dict[str, Scored]:
     """Return item digest -> answer for all `items`, computing only what is missing.
 
-    `SAMPLED` of the answers found in the store are given again; `distrust` is told where the
+    `SAMPLED` of the answers found in the store are given again; `distrust` is called if the
     store did not hold.
 
     Raises:

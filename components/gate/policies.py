@@ -112,7 +112,7 @@ class Latency:
 
 @dataclass(frozen=True, slots=True)
 class CheckRules:
-    """The checks beyond forgetting, in the order in which they are told."""
+    """The extra checks, in the order in which they are reported."""
 
     floors: Floors = Floors()
     classes: Groups = Groups()

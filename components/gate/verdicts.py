@@ -158,7 +158,7 @@ class DriftNote:
 
 @dataclass(frozen=True, slots=True)
 class CaseResult:
-    """One input whose answer must be kept, and whether each model answers it rightly.
+    """One input whose answer must be kept, and whether each model answers it correctly.
 
     `line`: its line in the file; `note`: why it must be kept. None: there is no champion, or
     no answer.

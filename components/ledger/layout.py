@@ -115,7 +115,7 @@ def migrate(connection: Connection, place: str) -> None:
 
 
 def refill(connection: Connection, events: list[Event], place: str) -> None:
-    """Make every projection anew from events whose chain is proved.
+    """Rebuild every projection from events whose chain is verified.
 
     Raises:
         Corrupted: names the first event that does not follow from those before it.

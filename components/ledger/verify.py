@@ -58,7 +58,7 @@ def verify(ledger: Ledger) -> Verified:
 
 
 def rebuild(ledger: Ledger) -> int:
-    """Make every projection anew from the verified events; return their count.
+    """Rebuild every projection from the verified events; return their count.
 
     Raises:
         Corrupted: the events themselves do not hold; nothing was changed.

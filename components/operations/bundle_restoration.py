@@ -21,7 +21,7 @@ NO_COPY = "No intact copy is left: restore the folder from a backup."
 
 
 def restore_registry(ws: Workspace) -> list[str]:
-    """Build MLflow's database anew where it is lost or damaged; return what was done, in words.
+    """Rebuild MLflow's database if it is lost or damaged; return what was done, in words.
 
     It is empty then: `publication.mirror` writes every version into it again.
     """

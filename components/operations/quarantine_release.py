@@ -33,7 +33,7 @@ from components.workspace.root import Workspace
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """What was let go: the batch that now waits in the inbox, and how many rows it has."""
+    """What was released: the batch that is now in the inbox, and how many rows it has."""
 
     batch: str
     kind: str

@@ -24,7 +24,7 @@ def choose(ws: Workspace, lease: Lease, lesson: Lesson) -> Settings:
     Args:
         ws: the root.
         lease: of the model.
-        lesson: the batch in hand, to try things on; its parent's adapter keeps its shape.
+        lesson: the current batch, to try things on; its parent's adapter keeps its shape.
     """
     settings = ws.in_force()
     if settings.training.precision == "auto":

@@ -181,7 +181,7 @@ def give_up(ws: Workspace, lease: Lease, kind: Literal["training", "registration
     """Close what was begun of a kind and has no outcome: no holder of the lease works at it.
 
     The same work may be begun again under its key; work that changed meanwhile has another key,
-    and would leave this one open for ever.
+    and would leave this one open forever.
     """
     if kind == "training":
         for begun in views.open_intents(ws.ledger, TrainingBegun):

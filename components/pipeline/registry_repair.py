@@ -132,7 +132,7 @@ def _complete(ws: Workspace, lease: Lease, record: Record, done: list[str]) -> R
 
 
 def _write_model(ws: Workspace, folder: Path, submission: Any) -> None:
-    """Write a model folder anew; what is left of the old one is moved aside."""
+    """Rewrite a model folder; what is left of the old one is moved aside."""
     part = ws.mlruns / f"registry.model{PART_SUFFIX}"
     shutil.rmtree(part, ignore_errors=True)
     ws.registry.write_model(part, submission)

@@ -80,7 +80,7 @@ def settle(
 ) -> Settled:
     """Promote, hold or reject a version as its examination proposed; MLflow follows.
 
-    `notes`: what people should hear of besides.
+    `notes`: information for people.
     """
     examined, batch = views.examined(ws.ledger, version), version.batch
     assert examined is not None and batch is not None  # the line registers what it examined

@@ -192,7 +192,7 @@ def _opened(source: Path) -> Iterator[BinaryIO]:
 
 
 def _copy(source: Path, file: BinaryIO, target: Path, expected: int) -> FileMark:
-    """Copy to the end, or until there is more than expected: a file may grow for ever."""
+    """Copy to the end, or until there is more than expected: a file may grow forever."""
     digest, size = hashlib.sha256(), 0
     with target.open("wb") as copy:
         while size <= expected and (block := _read(source, file)):

@@ -3,7 +3,7 @@
 Concept: `Connection` is what the registry's rooms share. MLflow's client is made on first
 use; every call through it has its faults sorted.
 
-Promise: a database that is gone is told, never made anew by a mere look at it; the lock falls
+Promise: a missing database is reported, never recreated just by looking at it; the lock falls
 with its process.
 """
 

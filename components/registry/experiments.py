@@ -55,7 +55,7 @@ def experiment_id(connection: Connection, client: MlflowClient, name: str) -> st
 
 
 def experiment_for(connection: Connection, client: MlflowClient, name: str) -> int:
-    """Return the id of an experiment; a lost one is made anew."""
+    """Return the id of an experiment; a lost one is recreated."""
     found = client.get_experiment_by_name(name)
     if found is not None:
         return int(found.experiment_id)

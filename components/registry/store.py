@@ -73,7 +73,7 @@ class Registry:
                 (On a server the model is made in any case: only its own backup has more.)
 
         Raises:
-            Corrupted: the database or the model is gone, and may not be made anew.
+            Corrupted: the database or the model is gone, and must not be recreated.
             NeedsHuman: the experiment was deleted in MLflow.
         """
         with self._at.locked():
@@ -251,7 +251,7 @@ class Registry:
     def put_right(self, wanted: Shown, when: int) -> list[str]:
         """Make MLflow show a version as wanted; return what is still different, in words.
 
-        `when` is the time of the registration in milliseconds, for rows that are made anew.
+        `when` is the time of the registration in milliseconds, for rows that are recreated.
         """
         with self._at.locked():
             if self._at.file is not None:
@@ -266,7 +266,7 @@ class Registry:
         return differences(wanted, self.shown(wanted.version).get(wanted.version))
 
     def restore(self, stamp: str) -> list[str]:
-        """Make a lost or damaged database file anew, and bring back experiment and model.
+        """Rebuild a lost or damaged database file, and restore experiment and model.
 
         What lay there is kept beside it under `stamp`. `prepare` is to follow, then
         `put_right` for each version.

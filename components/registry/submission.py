@@ -42,7 +42,7 @@ class DataSource:
 class Submission:
     """One candidate to register.
 
-    `key` names the work, and one key yields one version for ever. `headline` becomes the
+    `key` names the work, and one key always yields one version. `headline` becomes the
     first line of the description, the only one that MLflow's list of versions shows.
     `files` maps artifact names (`report.html`, `plots/tasks.png`) to files. A metric that
     is None or not finite is left out. `base_folder` is where the base lies on this

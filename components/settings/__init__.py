@@ -1,4 +1,4 @@
-"""The settings of one root: `params.yaml`, read by Ratchet and by DVC alike.
+"""The settings of one root: `params.yaml`, read by both Ratchet and DVC.
 
 Concept: one frozen pydantic model a section, one file each; every field has a default, so an
 empty file is a working one. Unknown keys are refused, because a typo must not be a default.

@@ -14,7 +14,7 @@ from components.settings.section import ByMethod, Member, Name, Positive
 
 
 class AdapterSection(Member):
-    """What every method is told: where in the base to adapt.
+    """The input of every method: where in the base to adapt.
 
     `target_modules`: `feed-forward` takes the widening linear modules of the feed-forward
     blocks, `all-linear` every linear module, a list those whose names end so.

@@ -40,7 +40,7 @@ USUAL = 3
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One depth: how many of the judged rows it answers rightly, and CPU seconds of training."""
+    """One depth: how many of the judged rows it answers correctly, and CPU seconds of training."""
 
     layers: int
     right: int
@@ -49,7 +49,7 @@ class Trial:
 
     @property
     def accuracy(self) -> float:
-        """The share of rows answered rightly, in percent."""
+        """The share of rows answered correctly, in percent."""
         return 100 * self.right / self.rows
 
 

@@ -131,7 +131,7 @@ class Workspace:
     def registry(self) -> Registry:
         """The model registry, made on first use.
 
-        Once the ledger knows versions, a missing registry is damage, and none is made anew;
+        Once the ledger knows versions, a missing registry is damage, and is not recreated;
         one that was moved with its root gets its addresses put right.
         """
         registry = self.unprepared_registry()

@@ -56,7 +56,7 @@ def test_intake_names_a_file_that_was_seen_before_and_one_that_differs_in_its_ta
     batch(incoming / "tone" / "other.jsonl", 1, n=5)
     done = ratchet(root, "intake")
     assert re.search("seen before: again.jsonl is batch [0-9a-f]{12}, a.jsonl\n", done.out)
-    assert "note: other.jsonl has the texts and labels of batch" in done.out
+    assert "note: other.jsonl has the same texts and labels as batch" in done.out
     assert re.search("refused batch [0-9a-f]{12}, other.jsonl\n", done.out), "too few rows"
     assert "a.jsonl" in ratchet(root, "status").out and not list(incoming.rglob("*.jsonl"))
 
@@ -92,7 +92,7 @@ def test_a_task_new_to_the_root_is_said_loudly_with_what_it_resembles(
     odd = [{**row, "task": "moood"} for row in rows(5, 1)]
     ran = ratchet(grown, "run", write_jsonl(grown / "b3.jsonl", rows(3) + odd), "--task", "mood")
     assert "new task 'moood' (1 of 121 rows) starts a new exam" in ran.out
-    assert "if it is a slip of 'mood'" in ran.out and "data.tasks" in ran.out
+    assert "if it is a misspelling of 'mood'" in ran.out and "data.tasks" in ran.out
     again = ratchet(grown, "run", grown / "b3.jsonl", "--task", "mood", "--json")
     assert again.facts["new_tasks"]["tasks"] == {"moood": 1}
     assert again.facts["new_tasks"]["resembles"] == {"moood": "mood"}
@@ -111,7 +111,10 @@ def test_a_slip_in_the_first_batch_of_a_root_is_told_beside_the_task_that_was_me
     odd = [{**row, "task": "moood"} for row in rows(5, 1)]
     ran = ratchet(root, "run", write_jsonl(root / "b.jsonl", rows(1) + odd), "--task", "mood")
     assert "new task 'mood' (120 of 121 rows) starts a new exam.\n" in ran.out
-    assert "new task 'moood' (1 of 121 rows)" in ran.out and "if it is a slip of 'mood'" in ran.out
+    assert (
+        "new task 'moood' (1 of 121 rows)" in ran.out
+        and "if it is a misspelling of 'mood'" in ran.out
+    )
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,7 @@ def test_an_unreadable_file_is_read_again_when_the_setting_that_refused_it_is_ch
     )
     refused = settle(grown, write_jsonl(grown / "long.jsonl", long))
     assert refused.action == "refused" and "longer than 1,000 bytes" in refused.headline
-    with pytest.raises(ConfigError, match=r"long.jsonl still can't be read"):
+    with pytest.raises(ConfigError, match=r"long.jsonl still cannot be read"):
         let_go(grown, refused.batch)
     (grown / "params.yaml").write_text(PARAMS)
     released = let_go(grown, refused.batch)

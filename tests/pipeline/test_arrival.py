@@ -437,7 +437,7 @@ def test_a_parser_that_breaks_on_one_file_refuses_that_file(
     batch(ws.incoming / "a.jsonl", 2)
     take_incoming(ws)
     [refused] = views.arrivals(ws.ledger)
-    assert "a.jsonl breaks the reader: OverflowError: year 10000" in refused.reason
+    assert "a.jsonl makes the reader fail: OverflowError: year 10000" in refused.reason
 
 
 def test_a_fault_of_the_ledger_ends_the_intake_with_nothing_lost(

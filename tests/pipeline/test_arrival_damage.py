@@ -157,10 +157,10 @@ def test_a_remote_that_vanished_is_said_to_be_gone_and_filled_from_the_cache(roo
     ws = open_workspace(root)
     assert remote_warning(ws) is None
     shutil.rmtree(root / "data" / "remote")
-    assert "is gone" in str(remote_warning(ws))
+    assert "is missing" in str(remote_warning(ws))
     with ws.ledger.lease("tiny", 10) as lease:
         done = reconcile(ws, lease)
-    assert done[0] == "copied 1 files to data/remote, which had vanished"
+    assert done[0] == "copied 1 files to data/remote, which was missing"
     [event] = views.events(ws.ledger, kind="holdout.done")
     assert ws.store.is_pushed(json.loads(event.payload)["stored"]["md5"])
     assert remote_warning(ws) is None

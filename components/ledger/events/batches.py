@@ -9,7 +9,7 @@ from typing import Any
 from components.ledger.events.kind import Payload, event
 
 Mark = Mapping[str, Any]
-"""A file's size and SHA-256; of what was stored, its path and MD5 besides."""
+"""A file's size and SHA-256; for a stored file also its path and MD5."""
 
 Row = Sequence[str]
 """An item of a split: its digest, its near-duplicate key and its task."""

@@ -26,7 +26,7 @@ ACTOR, SCHEMA = "actor", "schema"
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What is known of a kind besides its fields.
+    """What is known about a kind apart from its fields.
 
     `read_by`: the projections and modules (from `components`) that read it. `leased`: whether
     only the holder of the lease may append it. `intent`: whether it opens or closes what its
@@ -112,7 +112,7 @@ class UnknownEvent(Payload):
 
 
 def encode(payload: Payload, actor: str) -> dict[str, Any]:
-    """Return what the ledger keeps of an event besides its kind."""
+    """Return what the ledger stores about an event apart from its kind."""
     found = payload.said()
     if payload.about.schema > 1:
         found[SCHEMA] = payload.about.schema
