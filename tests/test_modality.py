@@ -67,5 +67,5 @@ def test_a_version_names_what_it_answers_to_and_an_unknown_kind_is_refused(grown
         == told
     ), "a state of an earlier root names none"
     other = replace(bundle, state={**bundle.state, "modality": "image"})
-    with pytest.raises(ConfigError, match="modality 'image'; this Ratchet knows text"):
+    with pytest.raises(ConfigError, match="modality 'image'; this version of Ratchet has text"):
         load_version(ws.base, other)

@@ -53,7 +53,9 @@ def test_a_password_is_no_setting() -> None:
 def test_a_base_at_an_address_is_refused_by_that_address(tmp_path: Path, base: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load_base(ModelSettings(base=base), tmp_path)
-    assert f"`model.base` is {base!r}: an address" in caught.value.message
+    assert (
+        f"`model.base` is {base!r}: a base cannot be loaded from an address" in caught.value.message
+    )
     assert str(tmp_path) not in str(caught.value)
     assert local_base(base, tmp_path) is None
 

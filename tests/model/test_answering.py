@@ -67,9 +67,9 @@ def test_a_changed_bundle_is_not_opened(base: Base, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("said", "complaint"),
     [
-        ({"kind": "oracle"}, r"has the kind 'oracle'; this Ratchet knows classifier\."),
+        ({"kind": "oracle"}, r"has the kind 'oracle'; this version of Ratchet has classifier\."),
         ({"adapter": {"method": "magic"}}, r"has the adapter method 'magic'; .* lora"),
-        ({"head": "many"}, r"has the head 'many'; this Ratchet knows linear\."),
+        ({"head": "many"}, r"has the head 'many'; this version of Ratchet has linear\."),
     ],
     ids=["kind", "method", "head"],
 )

@@ -90,8 +90,8 @@ def remove_manifest(folder: Path) -> None:
         (remove_head, "head.safetensors is missing"),
         (add_pickle, "adapter/extra.pkl is not listed"),
         (add_dangling_link, "adapter/link is not listed"),
-        (remove_manifest, "no readable manifest.json"),
-        (shutil.rmtree, "no readable manifest.json"),
+        (remove_manifest, "manifest.json is missing or unreadable"),
+        (shutil.rmtree, "manifest.json is missing or unreadable"),
     ],
 )
 def test_missing_and_extra_files_are_refused_by_name(

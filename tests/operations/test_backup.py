@@ -234,10 +234,10 @@ def test_nothing_is_written_over_and_nothing_into_the_root(
     target.write_text("mine")
     target = tmp_path / place
     ran = ratchet(grown, "backup", target)
-    assert ran.code == 2 and "is there already" in ran.err
+    assert ran.code == 2 and "already exists" in ran.err
     assert_one_paragraph(ran)
     inside = ratchet(grown, "backup", grown / "backups" / place)
-    assert inside.code == 2 and "lies in the root" in inside.err
+    assert inside.code == 2 and "is inside the root" in inside.err
     assert_one_paragraph(inside)
     other = tmp_path / "full"
     other.mkdir()

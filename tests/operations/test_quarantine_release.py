@@ -162,7 +162,7 @@ def test_a_damaged_entry_is_written_again_from_the_ledger(
         damage = sound.replace('"reason":"', '"reason":"not ')
     about.unlink() if damage is None else about.write_text(damage)
     ran = ratchet(grown, "reconcile")
-    assert ran.code == 0 and f"quarantined batch {entry[:12]} again" in ran.out
+    assert ran.code == 0 and f"rewrote the description of quarantined batch {entry[:12]}" in ran.out
     assert about.read_text() == sound
     aside = [path.read_text() for path in (grown / "data" / "damaged").rglob("*.json")]
     assert aside == ([] if damage is None else [damage])

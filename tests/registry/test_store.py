@@ -157,7 +157,7 @@ def test_tags_description_and_files_of_a_version_can_be_changed(registry, submis
 def test_a_file_name_that_leaves_the_run_is_refused(registry, submission, tmp_path, name):
     registry.register(submission())
 
-    with pytest.raises(ConfigError, match="no name"):
+    with pytest.raises(ConfigError, match="not a valid name"):
         registry.attach(1, {name: tmp_path / "report.html"})
 
 

@@ -245,9 +245,12 @@ def test_code_that_was_not_registered_is_refused_by_name_and_never_run(
 @pytest.mark.parametrize(
     ("said", "complaint"),
     [
-        ({"kind": "oracle"}, "the kind 'oracle'; this Ratchet knows classifier"),
-        ({"adapter": {"method": "magic"}}, "the adapter method 'magic'; this Ratchet knows"),
-        ({"head": "many"}, "the head 'many'; this Ratchet knows linear"),
+        ({"kind": "oracle"}, "the kind 'oracle'; this version of Ratchet has classifier"),
+        (
+            {"adapter": {"method": "magic"}},
+            "the adapter method 'magic'; this version of Ratchet has",
+        ),
+        ({"head": "many"}, "the head 'many'; this version of Ratchet has linear"),
     ],
     ids=["kind", "method", "head"],
 )

@@ -328,6 +328,6 @@ def test_a_fit_that_leaves_a_nan_leaves_no_bundle(
     nan = float("nan")
     strategy = replace(STRATEGIES["replay"], fit=fit, guard=Remembering)
     monkeypatch.setitem(candidate.STRATEGIES, "replay", strategy)
-    with pytest.raises(NeedsHuman, match=f"the {broken} holds .* not a finite number"):
+    with pytest.raises(NeedsHuman, match=f"the {broken} contains .* not a finite number"):
         stream.teach("a", make_rows(["good", "bad"], 8))
     assert not stream.bundles.exists() or not any(stream.bundles.iterdir())

@@ -30,7 +30,7 @@ def test_depths_are_tried_on_real_training_and_the_reason_names_each(
     items = make_rows(["good", "bad"], 110)
     layers, why = depth_worth_its_seconds(base, items, stream.settings, lambda *at: told.append(at))
     assert layers in (1, 2)
-    assert why.startswith("deeper must bring 1 points for each doubling of the seconds (1: ")
+    assert why.startswith("more layers must bring 1 points for each doubling of the seconds (1: ")
     assert "2: " in why
     assert told == [(1, 2), (2, 2)]
 

@@ -78,6 +78,6 @@ def test_weights_that_end_as_no_numbers_never_become_a_bundle(
                 bias.grad.fill_(float("nan"))
 
     guarded(Poisoned)
-    with pytest.raises(NeedsHuman, match=r"the head holds .* \(bias\).*learning_rate` 0.005"):
+    with pytest.raises(NeedsHuman, match=r"the head contains .* \(bias\).*learning_rate` 0.005"):
         stream.teach("a", make_rows(["good", "bad"], 8))
     assert not stream.bundles.exists() or not any(stream.bundles.iterdir())

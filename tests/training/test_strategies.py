@@ -132,7 +132,7 @@ def test_an_opened_part_without_finite_numbers_leaves_no_bundle(
 
     broken = tensors_part("expert", "answers", {"w": torch.tensor([1.0, float("inf")])})
     install(monkeypatch, start=lambda learner: (broken,))
-    with pytest.raises(NeedsHuman, match=r"the expert holds .* \(w\)"):
+    with pytest.raises(NeedsHuman, match=r"the expert contains .* \(w\)"):
         stream.teach("a", make_rows(["good", "bad"], 4))
     assert not stream.bundles.exists() or not any(stream.bundles.iterdir())
 

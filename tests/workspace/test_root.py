@@ -41,7 +41,7 @@ def test_a_ledger_that_is_gone_is_never_begun_anew_beside_its_versions(
 ) -> None:
     ledger = grown / "mlruns" / "ratchet.db"
     ledger.write_bytes(b"") if emptied else ledger.unlink()
-    with pytest.raises(Corrupted, match=r"ledger .* is gone"):
+    with pytest.raises(Corrupted, match=r"ledger .* is missing"):
         settle(grown, batch(grown / "b3.jsonl", 3))
     assert emptied or not ledger.exists()
 

@@ -233,7 +233,7 @@ def test_no_ledger_beside_a_note_is_a_lost_one(root: Path) -> None:
     settle(root, root / "broken.jsonl")
     (root / "mlruns" / "ratchet.db").unlink()
     ran = ratchet(root, "run", root / "broken.jsonl")
-    assert ran.code == 4 and "is gone" in ran.err and "ratchet restore" in ran.err
+    assert ran.code == 4 and "is missing" in ran.err and "ratchet restore" in ran.err
 
 
 def broken_off(ws: Workspace, work: Callable[[], object]) -> None:
