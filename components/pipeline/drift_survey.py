@@ -21,7 +21,7 @@ from components.items import Item
 from components.ledger import views
 from components.pipeline.answers import Given
 from components.pipeline.preparation import Prepared
-from components.workspace.library import Library
+from components.workspace.item_library import Library
 from components.workspace.root import Workspace
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from components.items import Item
 from components.ledger import views
-from components.workspace.library import Library
+from components.workspace.item_library import Library
 from components.workspace.root import Workspace
 
 

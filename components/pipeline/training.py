@@ -20,7 +20,7 @@ from components.ledger.book import Lease
 from components.ledger.events import TrainingBegun, TrainingDone
 from components.pipeline.automatic_settings import choose
 from components.pipeline.preparation import Prepared
-from components.workspace.library import Library
+from components.workspace.item_library import Library
 from components.workspace.root import Workspace
 
 if TYPE_CHECKING:

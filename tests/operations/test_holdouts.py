@@ -12,7 +12,7 @@ from components.errors import ConfigError, DataRejected
 from components.ledger import views
 from components.operations.rollback import roll_back
 from components.pipeline.exams import open_exams
-from components.workspace.library import Library
+from components.workspace.item_library import Library
 from components.workspace.root import open_workspace
 from tests.command import ratchet
 from tests.stream import PARAMS, add_exam, batch, rows, settle, write_jsonl

@@ -19,7 +19,7 @@ from components.pipeline import extra_checks
 from components.pipeline.preparation import Settled
 from components.training.memory import remembered
 from components.workspace.batch_files import items_path
-from components.workspace.library import Library
+from components.workspace.item_library import Library
 from components.workspace.root import Workspace, open_workspace
 from tests.stream import PARAMS, add_exam, batch, make_root, rows, settle, write_jsonl
 

@@ -17,7 +17,7 @@ from components.operations.verification import verify
 from components.pipeline.arrival import arrive
 from components.pipeline.preparation import split, store, validate
 from components.pipeline.stored_batch import read_kept
-from components.workspace.library import Library
+from components.workspace.item_library import Library
 from components.workspace.root import Workspace, open_workspace
 from flows.retrain import settle_batch
 from tests.stream import rows, write_jsonl

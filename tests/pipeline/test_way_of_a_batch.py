@@ -23,7 +23,7 @@ from components.pipeline import examination, preparation, settlement, training
 from components.pipeline.arrival import arrive
 from components.pipeline.preparation import Settled
 from components.training.memory import remembered
-from components.workspace.library import Library
+from components.workspace.item_library import Library
 from components.workspace.root import Workspace, open_workspace
 from flows.retrain import settle_batch
 from tests.stream import FILLER, GOOD, PARAMS, add_exam, batch, make_root, rows, settle, write_jsonl
