@@ -1,10 +1,10 @@
 """Answers of a version: labels and probabilities, computed once for each item.
 
-Concept: `score` answers items and keeps each answer, with its
-confidence and its Brier score, in a `ScoreStore`, so an exam costs only the items that this
-version has not answered yet. Of the answers that it finds there, it gives some again.
+Concept: `score` answers items and keeps each answer, with its confidence and its Brier score, in
+a `ScoreStore`, so an exam costs only the items that this version has not answered yet. Of the
+answers that it finds there, it gives some again.
 
-Promise: a text's answer does not depend on the other texts (see `training.encoding` for
+Promise: a text's answer does not depend on the other texts (see `model.encoding` for
 the fixed shapes that hold this, and for what remains). Where one kept answer is not what the
 version answers, none of that version's is used: all are recomputed, and the caller is notified.
 """

@@ -20,9 +20,10 @@ from components.model.base import Base, load_base
 from components.model.bundle import Bundle
 from components.model.placement import Placement
 from components.model.serving import open_served
-from components.registry import Registry, Submission
+from components.registry import Registry
 from components.settings import parse_settings
 from components.training.candidate import Lesson, learn
+from tests.made_bundles import submission_of
 
 GOOD, BAD = ("lovely", "great", "fine"), ("awful", "broken", "late")
 TEXTS = [f"{word} parcel {n}" for n in range(9) for word in (*GOOD, *BAD)]
@@ -79,19 +80,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Base, Bundle]:
 @pytest.fixture
 def served(registry: Registry, trained: tuple[Base, Bundle]) -> Registry:
     base, bundle = trained
-    registry.register(
-        Submission(
-            key="1" * 64,
-            bundle=bundle.folder,
-            bundle_digest=bundle.digest,
-            batch="b" * 64,
-            parent_version=None,
-            headline="Promote: learned parcels.",
-            base_name=base.name,
-            base_digest=base.digest,
-            base_folder=base.folder,
-        )
-    )
+    registry.register(submission_of(base, bundle))
     registry.set_alias("champion", 1)
     return registry
 
