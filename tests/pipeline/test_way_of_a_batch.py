@@ -158,7 +158,7 @@ def test_replaying_a_held_out_row_is_stopped_even_if_the_memory_were_wrong(
     ws = open_workspace(grown)
     held = list(Library(ws).held(views.held_items(ws.ledger)).values())
     begun = len(list(views.events(ws.ledger, kind="training.begun")))
-    monkeypatch.setattr(Library, "replay", lambda library, references: held[:2])
+    monkeypatch.setattr(Library, "remembered", lambda library, references: held[:2])
     with pytest.raises(Corrupted, match="2 held-out rows were about to be trained on"):
         settle(grown, batch(grown / "b3.jsonl", 3))
     assert len(list(views.events(ws.ledger, kind="training.begun"))) == begun

@@ -119,8 +119,8 @@ def test_few_permutations_are_raised_until_alpha_can_be_reached() -> None:
 @pytest.mark.parametrize(
     ("earlier", "batch", "why"),
     [
-        (side(1, 19), side(2, 300), "19 rows a side are too few"),
-        (side(1, 0), side(2, 300), "0 rows a side are too few"),
+        (side(1, 19), side(2, 300), "19 rows per side are too few"),
+        (side(1, 0), side(2, 300), "0 rows per side are too few"),
         (side(1, 50), replace(side(2, 50), embeddings=embeddings(50, 2)[:, :8]), "shapes"),
         (side(1, 50), replace(side(2, 50), embeddings=embeddings(50, 2) * np.nan), "not finite"),
     ],
