@@ -105,7 +105,15 @@ class _Stream:
             "held_out": len(split.holdout),
             "right_of_exam": right,
             "action": decision.action,
-            "headline": decision.headline,
+            "verdicts": [
+                {
+                    "check": verdict.check,
+                    "outcome": verdict.outcome,
+                    "right_to_wrong": verdict.right_to_wrong,
+                    "wrong_to_right": verdict.wrong_to_right,
+                }
+                for verdict in decision.verdicts
+            ],
         }
 
     def _split(self, checked: Validation) -> Split:
