@@ -195,6 +195,10 @@ def test_a_changed_bundle_is_refused_by_name(served, file):
     [
         (["fine", None], "Text 1 is NoneType"),
         (pandas.DataFrame({"a": ["x"], "b": ["y"]}), "No column 'text'"),
+        (
+            pandas.DataFrame([["good", "bad"]], columns=["text", "text"]),
+            "2 columns are called 'text'",
+        ),
     ],
 )
 def test_what_is_no_text_is_refused(served, asked, complaint):
