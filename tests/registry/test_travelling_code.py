@@ -208,6 +208,25 @@ def test_a_process_that_has_ratchet_gets_the_copy_and_a_loaded_copy_leaves_no_tr
     assert sys.path == before
 
 
+def test_what_runs_is_what_was_checked_and_nothing_of_the_process_is_switched(
+    base: Base, tmp_path: Path
+) -> None:
+    bundle, other = made_bundle(base, tmp_path / "bundles"), copied_code(tmp_path / "other")
+    with (other / "model" / "__init__.py").open("a") as first:
+        first.write(
+            "import sys\nfrom pathlib import Path\nSWITCHED = sys.dont_write_bytecode\n"
+            "Path(__file__).with_name('encoding.py').write_text('raise AssertionError')\n"
+        )
+    folder, before = packed(base, bundle, tmp_path / "model", other), list(sys.meta_path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "dont_write_bytecode", False)
+        model = pyfunc.load_model(str(folder))
+    assert model.predict(TEXTS) == predict(base, bundle, TEXTS, PLAIN).labels
+    assert sys.modules[f"{code_of(folder).name}.model"].SWITCHED is False
+    assert sys.meta_path == before
+    assert not list(folder.rglob("*.pyc"))
+
+
 def changed(package: Path) -> None:
     with (package / "model" / "encoding.py").open("a") as file:
         file.write("\nMEAN = False\n")
