@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from components.model.base import Base, read_base
 from components.model.base_lookup import base_digest
 from components.model.bundle import Bundle
 from components.model.heads import HEADS
+from components.model.libraries import LIBRARIES
 from components.model.prediction import Prediction
 from components.registry import packaging
 from tests.made_bundles import PLAIN, copied_code, made_bundle, submission_of
@@ -350,3 +352,9 @@ def test_the_package_is_called_by_what_is_in_it(tmp_path: Path) -> None:
     with packaging.travelling_code(tmp_path / "same") as other:
         pass
     assert first.name == again.name != other.name
+
+
+def test_a_version_pins_every_library_that_decides_its_answers() -> None:
+    pinned = {name.partition("==")[0]: name for name in packaging.requirements()}
+    wanted = {name: f"{name}=={version(name).partition('+')[0]}" for name in LIBRARIES}
+    assert pinned | wanted == pinned
