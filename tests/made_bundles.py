@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType, SimpleNamespace
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -17,12 +17,23 @@ from components.model.heads import HEADS
 from components.model.placement import Placement
 from components.registry import Submission
 from components.registry.packaging import COMPONENTS, travelling_code
+from components.settings import Settings
+from components.settings.section import member, sections_of
 
 PLAIN = Placement("cpu", "float32", 128, 1)
 LABELS = ["bad", "fair", "good"]
-SETTINGS: Any = SimpleNamespace(
-    rank=4, alpha=8, dropout=0.0, layers="all", target_modules="all-linear"
-)
+
+
+def settings_for(method: str) -> Any:
+    """Return a method's own settings, all modules adapted; LoRA's for one that has none."""
+    section = member(sections_of(Settings, "adapter"), method)
+    return section.model_validate(
+        {
+            "method": section.default_of("method"),
+            "layers": "all",
+            "target_modules": "all-linear",
+        }
+    )
 
 
 def made_bundle(
@@ -38,7 +49,7 @@ def made_bundle(
     own, draw = METHODS[method], torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(), torch.no_grad():
         torch.manual_seed(seed)
-        model = own.attach(base.fork(PLAIN), SETTINGS)
+        model = own.attach(base.fork(PLAIN), settings_for(method))
         grown = HEADS[head](None, base.hidden_size, len(LABELS))
         for weight in [*model.parameters(), *grown.parameters()]:
             if weight.requires_grad:

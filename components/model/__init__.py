@@ -1,6 +1,6 @@
 """What a version is, and how it answers.
 
-Concept: a bundle is a folder of named parts over one frozen base; `open_version` puts the two
+Concept: a bundle is a folder of named parts over one frozen base; `load_version` puts the two
 together and hands back an `Answerer`. `adapters` and `heads` are tables; a new method is one
 file and one row.
 

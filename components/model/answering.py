@@ -1,8 +1,9 @@
-"""The front door: a bundle's folder and its base in, something that answers out.
+"""The front door: a bundle and its base in, something that answers out.
 
-Concept: `state.json` names the kind of a version, and of its adapter, its head and what it
-answers to; each kind is a row of a table. `Answerer` is all that the gate, the command line and a
-served model see.
+Concept: `load_version` makes an `Answerer` of an opened bundle. `predict` keeps the last few,
+`serving.open_served` finds the base first, `open_version` starts from a folder. `state.json` names
+the kind of a version, and of its adapter, its head and what it answers to; each kind is a row of a
+table. `Answerer` is all that the gate, the command line and a served model see.
 
 Promise: a text's answer does not depend on the other texts (see `encoding` for the fixed shapes
 that hold this, and for what remains). A kind that this code does not know is refused, never

@@ -4,21 +4,26 @@ Concept: a base is a folder of safetensors, `config.json` and `tokenizer.json`; 
 covers exactly these. Every adapted model is a fork: its own module objects over the same
 weights, so several bundles cost one base in memory and cannot reach each other's adapters.
 
-Promise: pickled weights are never opened (law 9). A base without a pinned digest is accepted
-and its digest recorded; one that differs from the pin is refused.
+Promise: nothing but what the digest covers decides an answer: `tokenizer_config.json`, adapters
+and other files in the folder are not read. Pickled weights are never opened (law 9). A base
+without a pinned digest is accepted and its digest recorded; one that differs from the pin is
+refused.
 """
 
 from __future__ import annotations
 
 import copy
-from contextlib import suppress
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError
-from .base_lookup import base_digest, named_base
+from .base_lookup import TOKENIZER, WHOLE, base_digest, base_files, named_base
 from .determinism import fixed_threads
 from .quiet_loading import quiet_transformers
 
@@ -93,8 +98,8 @@ def load_base(settings: ModelSettings, root: Path) -> Base:
 
     Raises:
         ConfigError: there is no such base, its digest is not the pinned one, it has pickled
-            weights only, no fast tokenizer, weights that do not fit its config, or takes
-            fewer tokens than `model.max_tokens`.
+            weights only, weights that do not fit its config, a `tokenizer.json` that is not
+            one, or takes fewer tokens than `model.max_tokens`.
     """
     folder = named_base(settings.base, root)
     digest = base_digest(folder)
@@ -121,14 +126,14 @@ def read_base(name: str, digest: str, folder: Path) -> Base:
     """Load the base in `folder`, whose digest was checked.
 
     Raises:
-        ConfigError: it has no fast tokenizer, or weights that do not fit its config.
+        ConfigError: `tokenizer.json` is not a tokenizer, or the weights do not fit the config.
     """
     import torch
     from transformers import AutoModel
 
-    with quiet_transformers(), fixed_threads(1):
+    with quiet_transformers(), fixed_threads(1), _digested_files(folder) as alone:
         model, report = AutoModel.from_pretrained(
-            folder,
+            alone,
             dtype=torch.float32,
             use_safetensors=True,
             local_files_only=True,
@@ -145,7 +150,6 @@ def read_base(name: str, digest: str, folder: Path) -> Base:
         model.pooler = None  # mean pooling instead; many checkpoints lack its weights
     model.eval().requires_grad_(False)
     tokenizer = _tokenizer(folder)
-    pad_ids = (tokenizer.pad_token_id, tokenizer.eos_token_id, 0)
     return Base(
         name=name,
         digest=digest,
@@ -153,34 +157,61 @@ def read_base(name: str, digest: str, folder: Path) -> Base:
         model=model,
         tokenizer=tokenizer,
         hidden_size=int(model.config.hidden_size),
-        max_tokens=_longest(model.config, tokenizer),
-        pad_id=next(pad for pad in pad_ids if pad is not None),
+        max_tokens=_longest(model),
+        pad_id=_pad_id(model.config, tokenizer),
     )
 
 
+@contextmanager
+def _digested_files(folder: Path) -> Iterator[Path]:
+    """Give a folder of links to what the digest covers and nothing else.
+
+    transformers would also read adapters, other configs, other tokenizers, and a list of shards;
+    that list is made from the shards.
+    """
+    from safetensors import safe_open
+
+    with TemporaryDirectory() as place:
+        alone = Path(place)
+        for path in base_files(folder):
+            (alone / path.name).symlink_to(path.resolve())
+        if not (alone / WHOLE).exists():
+            holders: dict[str, str] = {}
+            for shard in sorted(alone.glob("*.safetensors")):
+                with safe_open(shard, framework="pt") as tensors:
+                    holders |= dict.fromkeys(tensors.keys(), shard.name)
+            index = json.dumps({"metadata": {}, "weight_map": holders})
+            (alone / f"{WHOLE}.index.json").write_text(index, encoding="utf-8")
+        yield alone
+
+
 def _tokenizer(folder: Path) -> Any:
-    from transformers import AutoTokenizer
+    """Return what `tokenizer.json` describes: it normalizes and truncates as that file says."""
+    from transformers import PreTrainedTokenizerFast
 
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, use_fast=True)
-    if not tokenizer.is_fast:
+    try:
+        return PreTrainedTokenizerFast(tokenizer_file=str(folder / TOKENIZER))  # type: ignore[no-untyped-call]
+    except Exception as error:  # `tokenizers` has no class of its own for what it cannot read
         raise ConfigError(
-            f"The tokenizer at {folder} has no fast version.",
-            "Save it with a fast tokenizer class (tokenizer.json).",
-        )
-    _as_digested(tokenizer)
-    return tokenizer
+            f"The {TOKENIZER} at {folder} is not a tokenizer: {error}.",
+            "Save the fast tokenizer there with save_pretrained().",
+        ) from error
 
 
-def _as_digested(tokenizer: Any) -> None:
-    """Cut and pad as `tokenizer.json` says; no digest covers `tokenizer_config.json`."""
-    backend = tokenizer.backend_tokenizer
-    tokenizer.truncation_side = (backend.truncation or {}).get("direction", "right")
-    tokenizer.padding_side = (backend.padding or {}).get("direction", "right")
+def _pad_id(config: Any, tokenizer: Any) -> int:
+    """Return the id that rows are padded with; it also stands for a text without tokens."""
+    named = (getattr(config, name, None) for name in ("pad_token_id", "eos_token_id"))
+    for found in (tokenizer.pad_token_id, *named):
+        if isinstance(found, int) and found >= 0:
+            return found
+    return 0
 
 
-def _longest(config: Any, tokenizer: Any) -> int:
+def _longest(model: nn.Module) -> int:
     """RoBERTa's positions start behind the padding index, so it takes fewer than it lists."""
-    positions = int(getattr(config, "max_position_embeddings", 0) or 8192)
-    if config.model_type in {"roberta", "xlm-roberta", "camembert"}:
-        positions -= int(config.pad_token_id or 0) + 1
-    return min(positions, int(tokenizer.model_max_length))
+    positions = int(getattr(model.config, "max_position_embeddings", 0) or 8192)
+    for name, table in model.named_modules():
+        padding = getattr(table, "padding_idx", None)
+        if name.endswith("position_embeddings") and padding is not None:
+            return positions - int(padding) - 1
+    return positions

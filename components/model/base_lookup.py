@@ -16,7 +16,10 @@ from typing import Any
 from ..digest import file_digest, json_digest
 from ..errors import ConfigError
 
-_DESCRIBING = ("config.json", "tokenizer.json")
+WHOLE, TOKENIZER = "model.safetensors", "tokenizer.json"
+"""The weights where they are one file; what texts are cut into tokens by."""
+
+_DESCRIBING = ("config.json", TOKENIZER)
 _WANTED = ["*.json", "*.safetensors", "*.txt"]
 _FROM_HUB: dict[str, Any] = {"allow_patterns": _WANTED, "ignore_patterns": ["*/*"]}
 

@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..digest import bytes_digest, canonical_json, file_digest
-from ..errors import Corrupted
+from ..errors import Corrupted, NeedsHuman
 from ..files import PART_SUFFIX, publish_folder
 from .tensors import read_tensors, write_tensors
 
@@ -63,12 +63,21 @@ class ChangedBundle(Corrupted):
         self.fault = fault
 
 
+class NotFinite(NeedsHuman):
+    """A part was to be written with a value that is no finite number; `fault` says which."""
+
+    def __init__(self, part: str, where: str) -> None:
+        self.fault = f"the {part} contains a value that is not a finite number ({where})"
+        super().__init__(f"No bundle was written: {self.fault}.", "Check what computed the value.")
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """A named part to write into a bundle.
 
     `write` gets the bundle's folder and makes files there that begin with `name`; what is for
-    learning only never decides an answer. `tensors`: what `write` will write of them, by name.
+    learning only never decides an answer. `tensors`: by name; those of an opened part that require
+    gradients are trained.
     """
 
     name: str
@@ -173,13 +182,16 @@ def strategy_part(state: State) -> Part:
         if state.tensors:
             write_tensors(folder / "strategy.safetensors", state.tensors)
 
-    return Part("strategy", "learns", write, state.tensors)
+    return Part("strategy", "learns", write)
 
 
 def write_bundle(bundles: Path, state: dict[str, Any], parts: Iterable[Part]) -> Bundle:
     """Write the bundle under its digest and return it, opened and verified.
 
     Law 7: equal contents give equal bytes, so writing twice leaves one folder.
+
+    Raises:
+        NotFinite: a tensor or a JSON value is no finite number; nothing is left behind.
     """
     work = bundles / f"{state['key']}.{os.getpid()}{PART_SUFFIX}"
     shutil.rmtree(work, ignore_errors=True)
@@ -191,6 +203,7 @@ def write_bundle(bundles: Path, state: dict[str, Any], parts: Iterable[Part]) ->
             learning += [part.name] if part.role == "learns" else []
         own = {"format": FORMAT, "learning": sorted(learning)}
         _write_json(work / STATE, state | own)
+        _check_finite(work)
         digest = _seal(work)
         publish_folder(work, bundles / digest)
     finally:
@@ -220,6 +233,15 @@ def open_bundle(bundles: Path, digest: str) -> Bundle:
         state=state,
         files=files,
     )
+
+
+def _check_finite(folder: Path) -> None:
+    """Look at the tensors as they were written, whoever wrote them."""
+    for file in listing(folder):
+        if file.endswith(".safetensors"):
+            for name, tensor in read_tensors(folder / file).items():
+                if tensor.is_floating_point() and not tensor.double().isfinite().all():
+                    raise NotFinite(part_of(file), name)
 
 
 def _seal(folder: Path) -> str:
@@ -254,7 +276,11 @@ def listing(folder: Path) -> list[str]:
 
 
 def _write_json(path: Path, value: Any) -> None:
-    path.write_text(canonical_json(value) + "\n", encoding="utf-8")
+    try:
+        text = canonical_json(value)
+    except ValueError as error:
+        raise NotFinite(part_of(path.name), path.name) from error
+    path.write_text(text + "\n", encoding="utf-8")
 
 
 def _read_json(path: Path) -> Any:

@@ -41,7 +41,7 @@ class Served:
                 (label to number, sums to 1).
 
         Raises:
-            ValueError: there is no such column, or a cell is no string.
+            ValueError: there is not exactly one such column, or a cell is no string.
         """
         found = self.version.answer(texts_of(asked))
         if not probabilities:
@@ -87,16 +87,19 @@ def texts_of(asked: Any) -> list[str]:
     """Return the texts of whatever was asked: a string, a list, a column named `text`.
 
     Raises:
-        ValueError: there is no such column, or a cell is no string.
+        ValueError: there is not exactly one such column, or a cell is no string.
     """
     import pandas as pd
 
     if isinstance(asked, dict):
         asked = pd.DataFrame(asked)
     if isinstance(asked, pd.DataFrame):
-        if "text" not in asked.columns and asked.shape[1] != 1:
-            raise ValueError(f"No column 'text' among {list(asked.columns)}.")
-        asked = asked["text"] if "text" in asked.columns else asked.iloc[:, 0]
+        named = "text" in asked.columns
+        columns = asked[["text"]] if named else asked
+        if (count := columns.shape[1]) != 1:
+            found = f"{count} columns are called 'text'" if named else "No column 'text'"
+            raise ValueError(f"{found} among {list(asked.columns)}; name one column 'text'.")
+        asked = columns.iloc[:, 0]
     texts = [asked] if isinstance(asked, str) else list(asked)
     for place, text in enumerate(texts):
         if not isinstance(text, str):

@@ -20,6 +20,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from components.digest import file_digest, json_digest
+from components.model.libraries import LIBRARIES
 from components.registry.database import quiet
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ MODEL, CODE = "model", "code"
 
 _GROUND = ("digest.py", "errors.py", "files.py")
 _ABOUT = '"""What answers for this version: Ratchet\'s components/model as it was registered."""\n'
-_LIBRARIES = ("mlflow", "numpy", "pandas", "peft", "safetensors", "torch", "transformers")
+_LIBRARIES = tuple(sorted({"mlflow", "numpy", "pandas", *LIBRARIES}))
 
 
 def write_model(target: Path, submission: Submission) -> None:

@@ -19,6 +19,8 @@ import sys
 from contextlib import suppress
 from hashlib import sha256
 from importlib import import_module
+from importlib.machinery import ModuleSpec, SourceFileLoader
+from importlib.util import spec_from_file_location
 from pathlib import Path
 from typing import Any
 
@@ -50,26 +52,60 @@ class RatchetModel(PythonModel):
         return self.served.predict(model_input, bool((params or {}).get("probabilities")))
 
 
+class Source(SourceFileLoader):
+    """Runs a module from bytes that were read before; bytecode is neither read nor written."""
+
+    def __init__(self, name: str, path: str, source: bytes) -> None:
+        super().__init__(name, path)
+        self.source = source
+
+    def get_data(self, path: str) -> bytes:
+        """Return the source, whatever the file holds by now."""
+        return self.source
+
+    def path_stats(self, path: str) -> Any:
+        """Have no date to compare bytecode with, so there is none."""
+        raise OSError
+
+
+class Finder:
+    """Finds the modules of one package, which are given as loaders by name."""
+
+    def __init__(self, loaders: dict[str, Source]) -> None:
+        self.loaders = loaders
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        """Return where a module of this package comes from, None for any other."""
+        if loader := self.loaders.get(name):
+            return spec_from_file_location(name, loader.path, loader=loader)
+        return None
+
+
 def checked_package(listed: dict[str, str]) -> str:
     """Import the whole package in `code/`, if its files are those listed, and return its name.
 
-    At once, because a module read later may have been changed; without bytecode, because that
-    would run in place of what is listed.
+    At once and from the bytes that were checked, because a file may be changed later.
     """
-    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:
         files = (path for path in CODE.rglob("*") if path.is_symlink() or not path.is_dir())
-        held = {path: path.read_bytes() if path.is_file() else b"" for path in files}
-        found = {p.relative_to(CODE).as_posix(): sha256(held[p]).hexdigest() for p in held}
+        held = {
+            p.relative_to(CODE).as_posix(): p.read_bytes() if p.is_file() else b"" for p in files
+        }
+        found = {name: sha256(source).hexdigest() for name, source in held.items()}
         if wrong := sorted(n for n in {*listed, *found} if listed.get(n) != found.get(n)):
             why = f"is not the one that was registered: {', '.join(wrong)} changed. Restore the"
             raise RuntimeError(f"The code at {CODE} {why} artifacts, or load another version.")
-        for name in listed:
-            import_module(name.removesuffix(".py").removesuffix("/__init__").replace("/", "."))
-        return name.partition("/")[0]
     finally:
-        sys.dont_write_bytecode = before
         sys.path[:] = [place for place in sys.path if Path(place) != CODE]  # MLflow put it there
+    names = {n: n.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for n in listed}
+    finder = Finder({names[n]: Source(names[n], str(CODE / n), held[n]) for n in listed})
+    sys.meta_path.insert(0, finder)
+    try:
+        for name in names.values():
+            import_module(name)
+    finally:
+        sys.meta_path.remove(finder)
+    return next(iter(listed)).partition("/")[0]
 
 
 if __spec__ and __spec__.cached:  # a copy that would run in place of this file from now on

@@ -23,6 +23,7 @@ from components.model.adapters import METHODS
 from components.model.bundle import (
     FORMAT,
     Bundle,
+    NotFinite,
     Part,
     json_part,
     strategy_part,
@@ -140,8 +141,10 @@ def learn(
             *opened,
         )
         assert len({part.name for part in parts}) == len(parts)
-        _check_finite(parts, settings)
-        return write_bundle(bundles, _state(base, lesson, settings, strategy, learner), parts)
+        try:
+            return write_bundle(bundles, _state(base, lesson, settings, strategy, learner), parts)
+        except NotFinite as found:
+            raise diverged(settings.training, found.fault) from found
 
 
 def _features(learner: Learner, refs: Iterable[MemoryRef]) -> Tensor:
@@ -154,16 +157,7 @@ def _adapter_part(learner: Learner) -> Part:
     def write(folder: Path) -> None:
         learner.method.save(learner.model, learner.classifier.base.name, folder / "adapter")
 
-    return Part("adapter", "answers", write, added_tensors(learner.classifier))
-
-
-def _check_finite(parts: Iterable[Part], settings: Settings) -> None:
-    """Refuse to write a part with a number that is not finite, whatever trained it."""
-    for part in parts:
-        for name, tensor in part.tensors.items():
-            if not tensor.isfinite().all():
-                what = f"the {part.name} contains a value that is not a finite number ({name})"
-                raise diverged(settings.training, what)
+    return Part("adapter", "answers", write)
 
 
 def _check(base: Base, lesson: Lesson, settings: Settings) -> None:

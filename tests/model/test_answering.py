@@ -12,7 +12,7 @@ from components.model.answering import deciding_parts, kind_of, open_version, pr
 from components.model.base import Base
 from components.model.bundle import json_part
 from components.model.placement import Placement
-from tests.made_bundles import LABELS, PLAIN, SETTINGS, made_bundle
+from tests.made_bundles import LABELS, PLAIN, made_bundle, settings_for
 
 TEXTS = ["it was good", "bad", "", "so so so ugly"]
 ALONE = Placement("cpu", "float32", 128, 1, alone=True)
@@ -40,7 +40,7 @@ def test_a_text_alone_gets_the_answer_that_it_gets_in_company(base: Base, tmp_pa
 @pytest.mark.parametrize("method", [name for name, each in METHODS.items() if each.merge])
 def test_a_merged_adapter_leaves_the_weights_of_the_base_alone(base: Base, method: str) -> None:
     before = {name: weight.clone() for name, weight in base.model.state_dict().items()}
-    model = METHODS[method].attach(base.fork(PLAIN), SETTINGS)
+    model = METHODS[method].attach(base.fork(PLAIN), settings_for(method))
     with torch.no_grad():
         for weight in model.parameters():
             if weight.requires_grad:

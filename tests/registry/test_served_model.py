@@ -116,16 +116,28 @@ def test_a_stranger_gets_the_answers_that_the_scoring_gives(served, trained, tmp
     assert told.stderr == ""
 
 
-def test_a_served_text_is_cut_where_the_digested_tokenizer_says(trained, tmp_path):
+def test_files_of_the_base_that_no_digest_covers_change_no_served_answer(trained, tmp_path):
     base, bundle = trained
     folder = Path(shutil.copytree(base.folder, tmp_path / "base"))
-    about = json.loads((folder / "tokenizer_config.json").read_text())
-    about |= {"truncation_side": "left", "padding_side": "left"}
+    about = {
+        "tokenizer_class": "BertTokenizer",
+        "do_lower_case": False,
+        "model_max_length": 4,
+        "pad_token": "awful",
+        "truncation_side": "left",
+        "padding_side": "left",
+    }
     (folder / "tokenizer_config.json").write_text(json.dumps(about))
-    long = ["great " * 30 + "awful " * 30, "awful " * 30 + "great " * 30]
+    (folder / "special_tokens_map.json").write_text('{"additional_special_tokens": ["great"]}')
+    (folder / "adapter_config.json").write_text('{"peft_type": "LORA"}')
+    long = ["great " * 30 + "awful " * 30, "AWFUL " * 30 + "GREAT " * 30]
     served = open_served(bundle.folder, [str(folder)])
-    assert served.predict(long) == answerer(base, bundle, PLAIN).answer(long).labels
     assert served.predict(long) == ["good", "bad"]
+    asked = [*long, *ODD]
+    assert served.predict(asked, True) == open_served(bundle.folder, [str(base.folder)]).predict(
+        asked, True
+    )
+    assert served.predict(asked) == answerer(base, bundle, PLAIN).answer(asked).labels
 
 
 @pytest.mark.parametrize(
@@ -183,6 +195,10 @@ def test_a_changed_bundle_is_refused_by_name(served, file):
     [
         (["fine", None], "Text 1 is NoneType"),
         (pandas.DataFrame({"a": ["x"], "b": ["y"]}), "No column 'text'"),
+        (
+            pandas.DataFrame([["good", "bad"]], columns=["text", "text"]),
+            "2 columns are called 'text'",
+        ),
     ],
 )
 def test_what_is_no_text_is_refused(served, asked, complaint):

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from components.model.base import Base, read_base
 from components.model.base_lookup import base_digest
 from components.model.bundle import Bundle
 from components.model.heads import HEADS
+from components.model.libraries import LIBRARIES
 from components.model.prediction import Prediction
 from components.registry import packaging
 from tests.made_bundles import PLAIN, copied_code, made_bundle, submission_of
@@ -32,6 +34,8 @@ TEXTS = [f"{word} parcel {n}" for n in range(3) for word in (*GOOD, *BAD)]
 ODD = ["", " ", "great " * 200, "emoji 🙂", "great\x00awful", "\ud800 lone", "\u0301", *TEXTS]
 MORE_METHODS = Path(__file__).with_name("more_methods.py")
 MORE = ("ia3", "ia3, merged", "dora, merged", "prompt tuning")
+MORE_HEADS_FILE = Path(__file__).with_name("more_heads.py")
+MORE_HEADS = ("cosine",)
 
 STRANGER = """
 import json, sys
@@ -61,16 +65,25 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Base:
 
 @pytest.fixture(scope="module")
 def more() -> Iterator[None]:
-    """Put further methods into this process's table, from the file that a copy gets as well."""
-    spec = importlib.util.spec_from_file_location("components.model.adapters.more", MORE_METHODS)
+    """Put further rows into this process's tables, from the files that a copy gets as well."""
+    methods = rows_of(MORE_METHODS, "components.model.adapters.more")
+    heads = rows_of(MORE_HEADS_FILE, "components.model.heads.more")
+    assert (tuple(methods), tuple(heads)) == (MORE, MORE_HEADS)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, method in methods.items():
+            patch.setitem(METHODS, name, method)
+        for name, head in heads.items():
+            patch.setitem(HEADS, name, head)
+        yield
+
+
+def rows_of(file: Path, name: str) -> dict[str, Any]:
+    spec = importlib.util.spec_from_file_location(name, file)
     assert spec is not None and spec.loader is not None
     module: Any = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    assert tuple(module.ROWS) == MORE
-    with pytest.MonkeyPatch.context() as patch:
-        for name, method in module.ROWS.items():
-            patch.setitem(METHODS, name, method)
-        yield
+    rows: dict[str, Any] = module.ROWS
+    return rows
 
 
 def packed(base: Base, bundle: Bundle, target: Path, components: Path | None = None) -> Path:
@@ -90,7 +103,8 @@ def code_of(model: Path) -> Path:
     return package
 
 
-KINDS = [(method, head) for method in (*METHODS, *MORE) for head in HEADS]
+KINDS = [(method, head) for method in (*METHODS, *MORE) for head in (*HEADS, *MORE_HEADS)]
+"""Every row of the tables, so a new one is tested without a change here."""
 
 
 @pytest.fixture(scope="module")
@@ -100,12 +114,17 @@ def told(
     """What a stranger gets from a version of each kind: {kind: (bundle, answers)}."""
     place = tmp_path_factory.mktemp("table")
     longer = copied_code(place / "longer")
-    shutil.copy(MORE_METHODS, longer / "model" / "adapters" / "more.py")
-    with (longer / "model" / "adapters" / "__init__.py").open("a") as table:
-        table.write("\nfrom . import more\n\nMETHODS |= more.ROWS\n")
+    for file, room, table in (
+        (MORE_METHODS, "adapters", "METHODS"),
+        (MORE_HEADS_FILE, "heads", "HEADS"),
+    ):
+        shutil.copy(file, longer / "model" / room / "more.py")
+        with (longer / "model" / room / "__init__.py").open("a") as rows:
+            rows.write(f"\nfrom . import more\n\n{table} |= more.ROWS\n")
     bundles, folders = {}, {}
     for number, (method, head) in enumerate(KINDS):
-        name, code = f"{method} {head}", longer if method in MORE else None
+        name = f"{method} {head}"
+        code = longer if method in MORE or head in MORE_HEADS else None
         drawn = (made_bundle(base, place / "bundles", method, head, seed) for seed in range(99))
         bundles[name] = next(each for each in drawn if len(set(gate(base, each).labels)) > 1)
         folders[name] = str(packed(base, bundles[name], place / str(number), code))
@@ -189,6 +208,25 @@ def test_a_process_that_has_ratchet_gets_the_copy_and_a_loaded_copy_leaves_no_tr
     assert type(served).__module__ == f"{code_of(folder).name}.model.serving"
     assert sorted(path for path in folder.rglob("*")) == files
     assert sys.path == before
+
+
+def test_what_runs_is_what_was_checked_and_nothing_of_the_process_is_switched(
+    base: Base, tmp_path: Path
+) -> None:
+    bundle, other = made_bundle(base, tmp_path / "bundles"), copied_code(tmp_path / "other")
+    with (other / "model" / "__init__.py").open("a") as first:
+        first.write(
+            "import sys\nfrom pathlib import Path\nSWITCHED = sys.dont_write_bytecode\n"
+            "Path(__file__).with_name('encoding.py').write_text('raise AssertionError')\n"
+        )
+    folder, before = packed(base, bundle, tmp_path / "model", other), list(sys.meta_path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "dont_write_bytecode", False)
+        model = pyfunc.load_model(str(folder))
+    assert model.predict(TEXTS) == predict(base, bundle, TEXTS, PLAIN).labels
+    assert sys.modules[f"{code_of(folder).name}.model"].SWITCHED is False
+    assert sys.meta_path == before
+    assert not list(folder.rglob("*.pyc"))
 
 
 def changed(package: Path) -> None:
@@ -314,3 +352,9 @@ def test_the_package_is_called_by_what_is_in_it(tmp_path: Path) -> None:
     with packaging.travelling_code(tmp_path / "same") as other:
         pass
     assert first.name == again.name != other.name
+
+
+def test_a_version_pins_every_library_that_decides_its_answers() -> None:
+    pinned = {name.partition("==")[0]: name for name in packaging.requirements()}
+    wanted = {name: f"{name}=={version(name).partition('+')[0]}" for name in LIBRARIES}
+    assert pinned | wanted == pinned

@@ -17,10 +17,11 @@ from components.errors import ConfigError, DataRejected, NeedsHuman
 from components.items import Item, make_item, write_items
 from components.model import adapters
 from components.model.adapters.method import peft_method
-from components.model.bundle import State, open_bundle
+from components.model.bundle import Part, State, open_bundle
 from components.model.classifier import load_classifier
 from components.model.placement import Placement
 from components.model.progress import silent
+from components.model.tensors import write_tensors
 from components.settings import NoneSettings, Settings
 from components.training import candidate
 from components.training.candidate import lesson_key
@@ -311,13 +312,34 @@ def test_a_strategy_that_solves_its_head_is_one_row_of_the_table(
     assert accuracy(base, stream.teach("a", items), items) > 0.9
 
 
-@pytest.mark.parametrize("broken", ["adapter", "head", "strategy"])
+@pytest.mark.parametrize(
+    ("broken", "where"),
+    [
+        ("adapter", "base_model"),
+        ("head", "bias|weight"),
+        ("strategy", "fisher"),
+        ("strategy", "strategy.json"),
+        ("expert", "experts.0"),
+    ],
+)
 def test_a_fit_that_leaves_a_nan_leaves_no_bundle(
-    stream: Any, make_rows: Rows, monkeypatch: pytest.MonkeyPatch, broken: str
+    stream: Any, make_rows: Rows, monkeypatch: pytest.MonkeyPatch, broken: str, where: str
 ) -> None:
+    nan = float("nan")
+
+    def broken_at(place: str) -> float:
+        return nan if place == where else 0.0
+
     class Remembering(Guard):
         def finish(self) -> State:
-            return State({}, {"fisher": torch.full((2,), nan if broken == "strategy" else 0.0)})
+            fisher = torch.full((2,), broken_at("fisher"), dtype=torch.bfloat16)
+            return State({"means": {"good": [broken_at("strategy.json")]}}, {"fisher": fisher})
+
+    def write_expert(folder: Path) -> None:
+        """Of these tensors the part itself declares none."""
+        (folder / "expert").mkdir()
+        tensors = {"experts.0": torch.tensor([broken_at("experts.0")])}
+        write_tensors(folder / "expert" / "weights.safetensors", tensors)
 
     def fit(learner: Any, guard: Any, progress: Any) -> None:
         weights = {"adapter": learner.adapter_weights(), "head": learner.head_weights()}
@@ -325,9 +347,12 @@ def test_a_fit_that_leaves_a_nan_leaves_no_bundle(
             for weight in weights.get(broken, [])[:1]:
                 weight.view(-1)[0] = nan
 
-    nan = float("nan")
-    strategy = replace(STRATEGIES["replay"], fit=fit, guard=Remembering)
+    def start(learner: Any) -> tuple[Part, ...]:
+        return (Part("expert", "answers", write_expert),)
+
+    strategy = replace(STRATEGIES["replay"], fit=fit, guard=Remembering, start=start)
     monkeypatch.setitem(candidate.STRATEGIES, "replay", strategy)
-    with pytest.raises(NeedsHuman, match=f"the {broken} contains .* not a finite number"):
+    complaint = rf"diverged: the {broken} contains .* not a finite number \(.*({where}).*\)"
+    with pytest.raises(NeedsHuman, match=complaint):
         stream.teach("a", make_rows(["good", "bad"], 8))
     assert not stream.bundles.exists() or not any(stream.bundles.iterdir())
