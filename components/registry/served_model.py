@@ -5,8 +5,7 @@ examined it (Ratchet's `components/model`). The base, which all versions share, 
 the first of these that has it: the environment variable RATCHET_BASE, `base_folder` and `base`
 of `load_model(..., model_config={...})` or of this version, Hugging Face's cache, its hub.
 
-Promise: nothing but the files that were registered answers, none of them a pickle, and it
-needs `requirements.txt` beside it and nothing of Ratchet's.
+Promise: only registered files answer, none of them a pickle; `requirements.txt` is all it needs.
 
 Use:
     model = mlflow.pyfunc.load_model("models:/ratchet@champion")
@@ -19,9 +18,8 @@ import sys
 from contextlib import suppress
 from hashlib import sha256
 from importlib import import_module
-from importlib.machinery import ModuleSpec, SourceFileLoader
-from importlib.util import spec_from_file_location
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import mlflow
@@ -45,67 +43,33 @@ class RatchetModel(PythonModel):
         except serving.RatchetError as error:
             raise RuntimeError(str(error)) from None
 
-    def predict(
-        self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None
-    ) -> Any:
+    def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> Any:
         """Answer each text, in order; `params`: `probabilities: True` asks for them as well."""
         return self.served.predict(model_input, bool((params or {}).get("probabilities")))
-
-
-class Source(SourceFileLoader):
-    """Runs a module from bytes that were read before; bytecode is neither read nor written."""
-
-    def __init__(self, name: str, path: str, source: bytes) -> None:
-        super().__init__(name, path)
-        self.source = source
-
-    def get_data(self, path: str) -> bytes:
-        """Return the source, whatever the file holds by now."""
-        return self.source
-
-    def path_stats(self, path: str) -> Any:
-        """Have no date to compare bytecode with, so there is none."""
-        raise OSError
-
-
-class Finder:
-    """Finds the modules of one package, which are given as loaders by name."""
-
-    def __init__(self, loaders: dict[str, Source]) -> None:
-        self.loaders = loaders
-
-    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
-        """Return where a module of this package comes from, None for any other."""
-        if loader := self.loaders.get(name):
-            return spec_from_file_location(name, loader.path, loader=loader)
-        return None
 
 
 def checked_package(listed: dict[str, str]) -> str:
     """Import the whole package in `code/`, if its files are those listed, and return its name.
 
-    At once and from the bytes that were checked, because a file may be changed later.
+    At once and from a copy of the bytes that were checked: the files may be changed later.
     """
-    try:
-        files = (path for path in CODE.rglob("*") if path.is_symlink() or not path.is_dir())
-        held = {
-            p.relative_to(CODE).as_posix(): p.read_bytes() if p.is_file() else b"" for p in files
-        }
-        found = {name: sha256(source).hexdigest() for name, source in held.items()}
-        if wrong := sorted(n for n in {*listed, *found} if listed.get(n) != found.get(n)):
-            why = f"is not the one that was registered: {', '.join(wrong)} changed. Restore the"
-            raise RuntimeError(f"The code at {CODE} {why} artifacts, or load another version.")
-    finally:
-        sys.path[:] = [place for place in sys.path if Path(place) != CODE]  # MLflow put it there
-    names = {n: n.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for n in listed}
-    finder = Finder({names[n]: Source(names[n], str(CODE / n), held[n]) for n in listed})
-    sys.meta_path.insert(0, finder)
-    try:
-        for name in names.values():
-            import_module(name)
-    finally:
-        sys.meta_path.remove(finder)
-    return next(iter(listed)).partition("/")[0]
+    files = (path for path in CODE.rglob("*") if path.is_symlink() or not path.is_dir())
+    held = {p.relative_to(CODE).as_posix(): p.read_bytes() if p.is_file() else b"" for p in files}
+    found = {name: sha256(source).hexdigest() for name, source in held.items()}
+    with TemporaryDirectory() as copy:
+        try:
+            if wrong := sorted(n for n in {*listed, *found} if listed.get(n) != found.get(n)):
+                why = f"is not the one that was registered: {', '.join(wrong)} changed. Restore the"
+                raise RuntimeError(f"The code at {CODE} {why} artifacts, or load another version.")
+            for name, source in held.items():
+                Path(copy, name).parent.mkdir(parents=True, exist_ok=True)
+                Path(copy, name).write_bytes(source)
+            sys.path.insert(0, copy)
+            for name in held:
+                import_module(name.removesuffix(".py").removesuffix("/__init__").replace("/", "."))
+            return name.partition("/")[0]
+        finally:  # MLflow put CODE there
+            sys.path[:] = [p for p in sys.path if Path(p) not in (CODE, Path(copy))]
 
 
 if __spec__ and __spec__.cached:  # a copy that would run in place of this file from now on

@@ -216,16 +216,17 @@ def test_what_runs_is_what_was_checked_and_nothing_of_the_process_is_switched(
     bundle, other = made_bundle(base, tmp_path / "bundles"), copied_code(tmp_path / "other")
     with (other / "model" / "__init__.py").open("a") as first:
         first.write(
-            "import sys\nfrom pathlib import Path\nSWITCHED = sys.dont_write_bytecode\n"
-            "Path(__file__).with_name('encoding.py').write_text('raise AssertionError')\n"
+            "import os, sys\nfrom pathlib import Path\nSWITCHED = sys.dont_write_bytecode\n"
+            "Path(os.environ['REGISTERED'], 'encoding.py').write_text('raise AssertionError')\n"
         )
-    folder, before = packed(base, bundle, tmp_path / "model", other), list(sys.meta_path)
+    folder, before = packed(base, bundle, tmp_path / "model", other), list(sys.path)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "dont_write_bytecode", False)
+        patch.setenv("REGISTERED", str(code_of(folder) / "model"))
         model = pyfunc.load_model(str(folder))
     assert model.predict(TEXTS) == predict(base, bundle, TEXTS, PLAIN).labels
     assert sys.modules[f"{code_of(folder).name}.model"].SWITCHED is False
-    assert sys.meta_path == before
+    assert sys.path == before
     assert not list(folder.rglob("*.pyc"))
 
 
