@@ -24,6 +24,9 @@ from components.ledger.database import Database
 from components.ledger.events import NewerEvent, read
 from components.ledger.projections import apply
 
+MALFORMED = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What a rule raises where an event has a value of another shape than its kind."""
+
 
 @dataclass(frozen=True, slots=True)
 class Migration:
@@ -130,7 +133,7 @@ def refill(connection: Connection, events: list[Event], place: str) -> None:
             apply(connection, read(event))
         except NewerEvent:
             raise
-        except (RatchetError, SQLAlchemyError, LookupError, TypeError, ValueError) as error:
+        except (RatchetError, SQLAlchemyError, *MALFORMED) as error:
             raise Corrupted(
                 f"Event {event.seq} ({event.kind}) of the ledger {place} does not follow from "
                 f"the events before it: {error}",

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Protocol
 from ..digest import json_digest
 from ..errors import ConfigError
 from .adapters import METHODS
-from .bundle import Bundle, open_bundle
+from .bundle import DEFAULTS, Bundle, open_bundle
 from .classifier import check_base, load_classifier
 from .determinism import fixed_threads
 from .encoding import ENCODERS
@@ -172,12 +172,12 @@ def kind_of(bundle: Bundle) -> Kind:
     Raises:
         ConfigError: one of them is not known here.
     """
-    state = bundle.state
+    state = DEFAULTS | bundle.state
     named: dict[str, tuple[str, Mapping[str, object]]] = {
-        "kind": (state.get("kind", "classifier"), KINDS),
+        "kind": (state["kind"], KINDS),
         "adapter method": (state["adapter"]["method"], METHODS),
         "head": (state["head"], HEADS),
-        "modality": (state.get("modality", "text"), ENCODERS),
+        "modality": (state["modality"], ENCODERS),
     }
     for what, (name, table) in named.items():
         if name not in table:
@@ -186,7 +186,7 @@ def kind_of(bundle: Bundle) -> Kind:
                 f"Ratchet has {', '.join(sorted(table))}.",
                 "Use the version of Ratchet that wrote it, or a newer one.",
             )
-    return KINDS[state.get("kind", "classifier")]
+    return KINDS[state["kind"]]
 
 
 def predict(

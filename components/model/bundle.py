@@ -42,11 +42,29 @@ READABLE = (1, 2, 3)
 
 MANIFEST, STATE = "manifest.json", "state.json"
 _REMEDY = "Run `ratchet reconcile`: it restores the folder from the copy in MLflow."
+_WRITTEN_SO = "Use the version of Ratchet that wrote it, or run its batch again."
 
 Role = Literal["answers", "learns"]
 
 LEARNING_PARTS = ("memory", "strategy")
 """Which parts were for learning only before `state.json` named them (format 2 and earlier)."""
+
+ANSWERING_PARTS = frozenset({"adapter", "head", "labels"})
+"""Which parts can't be for learning only: every version answers by them."""
+
+DEFAULTS = {"kind": "classifier", "modality": "text"}
+"""What was so before `state.json` named it (format 2 and earlier)."""
+
+NEEDED: dict[str, type] = {
+    "adapter.method": str,
+    "base.digest": str,
+    "base.name": str,
+    "head": str,
+    "kind": str,
+    "modality": str,
+    "serving.max_tokens": int,
+}
+"""What `state.json` must say, defaults included, for a version to answer."""
 
 HISTORY = frozenset(
     "anchors batch device format frozen key learning libraries parent precision seed settings"
@@ -125,14 +143,15 @@ class Bundle:
     def answering(self) -> dict[str, Any]:
         """Return all that decides answers: {"files": {name: SHA-256}, "state": {...}}.
 
-        Law: versions that differ in memory, strategy or history alone have one such value.
+        Law: versions that differ in memory, strategy, history or format alone have one such value.
         """
         files = {
             name: digest
             for name, digest in self.files.items()
             if name != STATE and self.role(name) == "answers"
         }
-        state = {name: value for name, value in self.state.items() if name not in HISTORY}
+        said = DEFAULTS | self.state
+        state = {name: value for name, value in said.items() if name not in HISTORY}
         return {"files": files, "state": state}
 
     def answering_bytes(self) -> int:
@@ -216,23 +235,46 @@ def open_bundle(bundles: Path, digest: str) -> Bundle:
 
     Raises:
         ChangedBundle: it is missing, or a file in it is changed, missing or not listed.
-        Corrupted: it has a format that is not known here.
+        Corrupted: it has a format that is not known here, or does not say what a bundle must.
     """
     folder = bundles / digest
     files = _verified_files(folder, digest)
-    state = _read_json(folder / STATE)
-    if state["format"] not in READABLE:
+    state, labels = _read_json(folder / STATE), _read_json(folder / "labels.json")
+    if not isinstance(state, dict):
+        raise _malformed(folder, f"{STATE} is not an object")
+    if state.get("format") not in READABLE:
         raise Corrupted(
-            f"Bundle {folder} has format {state['format']}; this Ratchet reads {READABLE}.",
-            "Use the version of Ratchet that wrote it, or run its batch again.",
+            f"Bundle {folder} has format {state.get('format')}; this Ratchet reads {READABLE}.",
+            _WRITTEN_SO,
         )
-    return Bundle(
-        digest=digest,
-        folder=folder,
-        labels=tuple(_read_json(folder / "labels.json")),
-        state=state,
-        files=files,
-    )
+    if (fault := _fault(DEFAULTS | state)) is not None:
+        raise _malformed(folder, f"{STATE}: {fault}")
+    if not _are_texts(labels):
+        raise _malformed(folder, "labels.json is not a list of labels")
+    return Bundle(digest=digest, folder=folder, labels=tuple(labels), state=state, files=files)
+
+
+def _fault(state: dict[str, Any]) -> str | None:
+    """Say what `state.json` says wrongly, or not at all; None if it is sound."""
+    for name, kind in NEEDED.items():
+        value: Any = state
+        for step in name.split("."):
+            value = value.get(step) if isinstance(value, dict) else None
+        if not isinstance(value, kind):
+            return f"`{name}` is missing or invalid"
+    learning = state.get("learning", [])
+    if not _are_texts(learning):
+        return "`learning` is not a list of parts"
+    wrong = sorted(ANSWERING_PARTS.intersection(learning))
+    return f"`learning` names {', '.join(wrong)}, which decides answers" if wrong else None
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(each, str) for each in value)
+
+
+def _malformed(folder: Path, fault: str) -> Corrupted:
+    return Corrupted(f"Bundle {folder} is malformed: {fault}.", _WRITTEN_SO)
 
 
 def _check_finite(folder: Path) -> None:
@@ -258,7 +300,9 @@ def _verified_files(folder: Path, digest: str) -> dict[str, str]:
         raise ChangedBundle(folder, f"{MANIFEST} is missing or unreadable") from None
     if bytes_digest(manifest) != digest:
         raise ChangedBundle(folder, f"{MANIFEST} does not match the digest")
-    listed: dict[str, str] = json.loads(manifest)
+    listed = _read_json(folder / MANIFEST)
+    if not isinstance(listed, dict) or not _are_texts(list(listed.values())):
+        raise _malformed(folder, f"{MANIFEST} does not list files")
     present = set(listing(folder)) - {MANIFEST}
     for name in sorted(present.symmetric_difference(listed)):
         problem = "is not listed" if name in present else "is missing"
@@ -284,4 +328,7 @@ def _write_json(path: Path, value: Any) -> None:
 
 
 def _read_json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError, RecursionError):
+        raise _malformed(path.parent, f"{path.name} is missing or is not valid JSON") from None

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import ConfigError
 from .adapters import METHODS
+from .bundle import DEFAULTS
 from .encoding import ENCODERS, Encoder, infer, infer_singly, pad, pooled, tokenise
 from .frozen import Frozen
 from .heads import HEADS
@@ -150,7 +151,7 @@ def load_classifier(
     head = grow(bundle.head_tensors(), base.hidden_size, len(bundle.labels)).to(placement.device)
     body.model.eval().requires_grad_(False)
     head.eval().requires_grad_(False)
-    encode = ENCODERS[bundle.state.get("modality", "text")]
+    encode = ENCODERS[(DEFAULTS | bundle.state)["modality"]]
     return Classifier(base, body, head, bundle.labels, placement, encode)
 
 

@@ -8,7 +8,6 @@ Promise: where the event carries a mark, only the same bytes are written; the ol
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from components.data.quarantine import (
 from components.errors import RatchetError
 from components.files import mark_of
 from components.ledger import views
+from components.ledger.events import payload_of
 from components.workspace.batch_files import keep_aside, raw_path, unread_path
 from components.workspace.root import Workspace
 
@@ -57,7 +57,7 @@ def _made_by(ws: Workspace) -> dict[str, tuple[str, dict[str, Any]]]:
     for event in views.events(ws.ledger) if entered else ():
         if event.kind not in REASONS:
             continue
-        payload = json.loads(event.payload)
+        payload = payload_of(event)
         batch = views.entered(payload)
         if batch in entered and (payload.get("rejected") or _reason(event.kind, payload)):
             found[batch] = (event.kind, payload)

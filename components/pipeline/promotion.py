@@ -5,15 +5,15 @@ that event and nothing that a process still has in memory; the pipeline calls it
 approval may call it days later.
 
 Promise: fast-forward only (law 2): if the champion is no longer the version's parent, the version
-is superseded instead. A version that was rejected, rolled back or released for another
-examination is never promoted.
+is superseded instead. So is one whose training rows became an exam meanwhile (law 4). A version
+that was rejected, rolled back or released for another examination is never promoted.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from components.errors import ConfigError
+from components.errors import ConfigError, Corrupted
 from components.ledger import views
 from components.ledger.events import CandidateExamined, VersionPromoted, VersionSuperseded
 from components.ledger.ledger import Lease
@@ -21,14 +21,21 @@ from components.ledger.projections import FINAL, Superseded
 from components.pipeline.publication import mirror_around
 from components.workspace.root import Workspace
 
+if TYPE_CHECKING:
+    from components.model.bundle import Bundle
+
+LEARNED_FROM = ("anchors", "batch", "parent", "wall")
+"""What `state.json` says of the lesson: if one of them changed, a barred batch may try again."""
+
 
 def promote(
-    ws: Workspace, lease: Lease, number: int, reason: str | None = None
+    ws: Workspace, lease: Lease, number: int, reason: str | None = None, *, settling: bool = False
 ) -> Literal["promoted", "superseded"]:
     """Make a version champion as its examination proposed, and let MLflow follow.
 
-    `reason`: why, in a line; None for the examination's headline. A superseded version's batch
-    is queued again.
+    `reason`: why, in a line; None for the examination's headline. `settling`: whether the
+    pipeline asks, for the version that it has just registered. A superseded version's batch is
+    queued again unless another of its versions decided it.
 
     Raises:
         ConfigError: there is no such version, or it may not be promoted.
@@ -39,6 +46,11 @@ def promote(
     version = views.version(ws.ledger, number)
     if version is None:
         raise ConfigError(f"There is no version {number}.", "`ratchet version list` shows all.")
+    if version.status == "candidate" and not settling:
+        raise ConfigError(
+            f"Version {number} is registered but not settled: its run was interrupted.",
+            "Run `ratchet intake`: it finishes the run of its batch.",
+        )
     proposal = _require_promotable(ws, version)
     assert proposal.anchors is not None and proposal.joins is not None
     open_bundle(ws.bundles, version.bundle)
@@ -52,12 +64,35 @@ def promote(
     )
     action: Literal["promoted", "superseded"] = "promoted"
     try:
+        _require_unheld(ws, number)
         ws.ledger.append(promoted, lease)
     except Superseded as error:
-        action = "superseded"
-        supersede(ws, lease, version, str(error), requeue=version.batch is not None)
+        action, requeue = "superseded", _is_undecided(ws, version.batch)
+        why = str(error) if requeue else error.message
+        supersede(ws, lease, version, why, requeue)
     mirror_around(ws, lease, version)
     return action
+
+
+def _require_unheld(ws: Workspace, number: int) -> None:
+    """Look again: rows that a version was trained on may have become an exam since.
+
+    Raises:
+        Superseded: some did.
+    """
+    leaks = views.leaks(ws.ledger, number)
+    if leaks:
+        exams = ", ".join(f"{leak.rows} in exam `{leak.exam}`" for leak in leaks)
+        raise Superseded(
+            f"Rows that version {number} was trained on are held out now: {exams}.",
+            "Its batch is queued again and will be trained without them.",
+        )
+
+
+def _is_undecided(ws: Workspace, batch: str | None) -> bool:
+    """Tell whether a batch waits for a decision; another of its versions may have decided it."""
+    arrival = views.arrival(ws.ledger, batch) if batch is not None else None
+    return arrival is not None and arrival.status in ("running", "held")
 
 
 def supersede(
@@ -71,8 +106,37 @@ def supersede(
 
 
 def barred_twin(ws: Workspace, version: views.Version) -> views.Version | None:
-    """Return a version that has the same bundle and was rolled past, if there is one."""
-    return next(iter(views.versions(ws.ledger, bundle=version.bundle, status="barred")), None)
+    """Return a version that learned the same and was rolled past, if there is one.
+
+    It has the same bundle; or the same weights, learned from the same batch in the same
+    situation, in a bundle that was written in another form. Where a bundle can't be read, only
+    the digests are compared.
+    """
+    same = views.versions(ws.ledger, bundle=version.bundle, status="barred")
+    if not same and version.batch is not None:
+        barred = views.versions(ws.ledger, batch=version.batch, status="barred")
+        same = [each for each in barred if _learned_the_same(ws, version.bundle, each.bundle)]
+    return next(iter(same), None)
+
+
+def _learned_the_same(ws: Workspace, one: str, other: str) -> bool:
+    from components.model.bundle import open_bundle
+
+    try:
+        bundles = [open_bundle(ws.bundles, digest) for digest in (one, other)]
+    except Corrupted:
+        return False
+    said = [each.state for each in bundles]
+    known = [name for name in LEARNED_FROM if all(name in state for state in said)]
+    facts = [{name: state[name] for name in known} for state in said]
+    return facts[0] == facts[1] and _parts(bundles[0]) == _parts(bundles[1])
+
+
+def _parts(bundle: Bundle) -> dict[str, str]:
+    """Return the digest of each file that training wrote, `state.json` left out."""
+    from components.model.bundle import STATE
+
+    return {name: digest for name, digest in bundle.files.items() if name != STATE}
 
 
 def _require_promotable(ws: Workspace, version: views.Version) -> CandidateExamined:
@@ -89,19 +153,19 @@ def _require_promotable(ws: Workspace, version: views.Version) -> CandidateExami
         )
     if (twin := barred_twin(ws, version)) is not None:
         raise ConfigError(
-            f"{here} has the same bundle as version {twin.version}, which is barred permanently.",
+            f"{here} learned the same as version {twin.version}, which is barred permanently.",
             "Send a better batch.",
+        )
+    if version.status == "rejected" or (examined and examined.payload.action == "reject"):
+        raise ConfigError(
+            f"{here} was rejected: {version.headline}",
+            f"A rejection can't be overruled; see `ratchet version explain {version.version}`.",
         )
     if examined is None or examined.payload.anchors is None:
         raise ConfigError(
             f"{here} was examined by an older Ratchet that did not record what a promotion needs.",
             "Examine it again: `ratchet quarantine release "
             f"{(version.batch or '')[:12]}`, then `ratchet intake`.",
-        )
-    if version.status == "rejected" or examined.payload.action == "reject":
-        raise ConfigError(
-            f"{here} was rejected: {version.headline}",
-            f"A rejection can't be overruled; see `ratchet version explain {version.version}`.",
         )
     if version.status == "superseded" and any(
         void.payload.version == version.version and void.seq > examined.seq

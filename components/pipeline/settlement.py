@@ -88,7 +88,7 @@ def settle(
     if barred_twin(ws, version) is not None:
         action = _reject(ws, lease, version, batch, BARRED)
     elif examined.payload.action == "promote":
-        action = promote(ws, lease, version.version)
+        action = promote(ws, lease, version.version, settling=True)
     elif examined.payload.action == "hold":
         action = _hold(ws, lease, version, examined.payload.headline)
     else:

@@ -30,6 +30,7 @@ from components.ledger.events import (
     UnknownEvent,
     decode,
     encode,
+    payload_of,
     read,
 )
 from components.ledger.events.kind import event
@@ -194,6 +195,35 @@ def test_a_newer_schema_is_refused_and_named(ledger: Ledger) -> None:
             asked(ledger)
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        lambda found: views.events(found, batch="b"),
+        views.entry_marks,
+        lambda found: [payload_of(each) for each in views.events(found)],
+    ],
+)
+def test_whoever_reads_a_payload_as_it_stands_refuses_a_newer_schema_and_damage(
+    ledger: Ledger, asked: Any
+) -> None:
+    _smuggle(ledger, "batch.started", '{"batch":"b","schema":2}')
+    with pytest.raises(NewerEvent, match=r"newer Ratchet.*Update"):
+        asked(ledger)
+    with ledger.writing() as connection:
+        text = f'{{"batch":{"[" * 9000}{"]" * 9000}}}'
+        connection.execute(schema.events.update().values(payload=text))
+    with pytest.raises(Corrupted, match=r"Event 1 \(batch\.started\)"):
+        asked(ledger)
+
+
+def test_an_examination_whose_exams_are_a_list_is_damage_and_named(ledger: Ledger) -> None:
+    said = encode(examined("b", "c", {"mood": True}), "")
+    _smuggle(ledger, "candidate.examined", json.dumps({**said, "exams": ["mood"]}))
+    for asked in (rebuild, verify):
+        with pytest.raises(Corrupted, match=r"Event 1 \(candidate\.examined\).*"):
+            asked(ledger)
+
+
 def test_an_older_schema_is_upgraded(renamed: Any) -> None:
     assert decode("test.renamed", '{"old":"x"}') == renamed(new="x")
     text = json.dumps(encode(renamed(new="x"), "me"))
@@ -207,7 +237,10 @@ def test_a_field_that_nobody_knows_stays(ledger: Ledger) -> None:
     assert encode(found, "") == {"batch": "b", "why": "x"}
 
 
-@pytest.mark.parametrize("payload", ["{}", "[]", "{", '{"batch":"b","schema":"x"}'])
+@pytest.mark.parametrize(
+    "payload",
+    ["{}", "[]", "{", '{"batch":"b","schema":"x"}', f'{{"batch":{"[" * 9000}{"]" * 9000}}}'],
+)
 def test_what_does_not_say_what_its_kind_says_is_damage_and_named(
     ledger: Ledger, payload: str
 ) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from components.digest import bytes_digest, file_digest
 from components.errors import Corrupted
+from components.model.answering import deciding_parts
 from components.model.base import Base
 from components.model.bundle import Bundle, json_part, open_bundle
 from components.training.memory import remembered
@@ -135,3 +136,71 @@ def test_the_weight_of_a_version_is_that_of_what_answers(base: Base, tmp_path: P
     assert plain.answering_bytes() == sum(file.stat().st_size for file in files)
     assert learning.answering_bytes() == plain.answering_bytes()
     assert router.answering_bytes() == plain.answering_bytes() + 1003  # quotes and a line end
+
+
+def resealed(bundle: Bundle, name: str, text: str) -> str:
+    """Write a file of a bundle again, with digests that fit; return the bundle's new digest."""
+    folder = bundle.folder.parent / "resealed"
+    shutil.copytree(bundle.folder, folder)
+    (folder / name).write_text(text, encoding="utf-8")
+    if name != "manifest.json":
+        files = {**bundle.files, name: file_digest(folder / name)}
+        (folder / "manifest.json").write_text(json.dumps(files), encoding="utf-8")
+    return folder.rename(folder.with_name(file_digest(folder / "manifest.json"))).name
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"learning": ["adapter", "memory"]}, "`learning` names adapter"),
+        ({"learning": ["head", "labels"]}, "`learning` names head, labels"),
+        ({"learning": "memory"}, "`learning` is not a list"),
+        ({"learning": [["memory"]]}, "`learning` is not a list"),
+        ({"learning": None}, "`learning` is not a list"),
+        ({"adapter": "lora"}, "`adapter.method`"),
+        ({"base": {"name": "tiny"}}, "`base.digest`"),
+        ({"head": ["linear"]}, "`head`"),
+        ({"kind": ["classifier"]}, "`kind`"),
+        ({"modality": 1}, "`modality`"),
+        ({"serving": {"max_tokens": "128"}}, "`serving.max_tokens`"),
+        ({"format": [3]}, "has format"),
+        ({"format": None}, "has format"),
+    ],
+)
+def test_a_state_that_does_not_say_what_it_must_is_refused_by_name(
+    bundle: Bundle, changed: dict[str, Any], message: str
+) -> None:
+    digest = resealed(bundle, "state.json", json.dumps({**bundle.state, **changed}))
+    with pytest.raises(Corrupted, match=message) as refused:
+        open_bundle(bundle.folder.parent, digest)
+    assert str(bundle.folder.parent / digest) in refused.value.message
+
+
+@pytest.mark.parametrize("name", ["adapter", "base", "format", "head", "serving"])
+def test_a_state_that_lacks_what_serves_is_refused_by_name(bundle: Bundle, name: str) -> None:
+    left = {key: value for key, value in bundle.state.items() if key != name}
+    digest = resealed(bundle, "state.json", json.dumps(left))
+    with pytest.raises(Corrupted, match=name):
+        open_bundle(bundle.folder.parent, digest)
+
+
+@pytest.mark.parametrize("name", ["state.json", "labels.json", "manifest.json"])
+@pytest.mark.parametrize("text", ["[[]]", "3", "null", "{", '{"a":[]}', "[" * 100_000])
+def test_a_file_that_is_not_what_it_must_be_is_refused_by_name(
+    bundle: Bundle, name: str, text: str
+) -> None:
+    digest = resealed(bundle, name, text)
+    with pytest.raises(Corrupted, match=rf"{name}|has format"):
+        open_bundle(bundle.folder.parent, digest)
+
+
+def test_versions_of_an_earlier_format_that_answer_alike_have_the_same_key(
+    base: Base, tmp_path: Path
+) -> None:
+    made = made_bundle(base, tmp_path, said={"modality": "text"})
+    unsaid = ("kind", "learning", "modality")
+    state = {name: value for name, value in made.state.items() if name not in unsaid}
+    earlier = resealed(made, "state.json", json.dumps({**state, "format": 2}))
+    twin = open_bundle(tmp_path, earlier)
+    assert twin.answering() == made.answering()
+    assert deciding_parts(twin, "any") == deciding_parts(made, "any")

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import re
+import shutil
 import sqlite3
 import subprocess
 import sys
 import tarfile
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from components.digest import file_digest
 from components.errors import ConfigError, Corrupted
 from components.ledger import views
 from components.ledger.events import (
@@ -21,14 +26,17 @@ from components.ledger.events import (
     VersionPromoted,
 )
 from components.ledger.verify import rebuild, verify
+from components.model.bundle import MANIFEST, STATE
 from components.operations.explanation import explain
 from components.operations.quarantine_release import release_any
 from components.operations.rollback import roll_back
-from components.pipeline.promotion import promote
+from components.pipeline.arrival import arrive
+from components.pipeline.promotion import barred_twin, promote
+from components.workspace.item_library import Library
 from components.workspace.root import Workspace, open_workspace
 from flows.retrain import settle_batch
 from tests.command import ratchet
-from tests.stream import PARAMS, add_exam, batch, make_root, settle
+from tests.stream import PARAMS, add_exam, batch, make_root, settle, write_jsonl
 
 EARLIER = Path(__file__).parents[1] / "earlier" / "root-2026-11.tar.xz"
 ALWAYS = f"{PARAMS}\ngate: {{approval: always}}\n"
@@ -81,6 +89,15 @@ def held_once(root: Path) -> int:
     return settled.version
 
 
+def add_rows(ws: Workspace, version: views.Version, side: str, count: int) -> None:
+    """Make an exam of rows of one side of a version's batch."""
+    assert version.batch is not None
+    digests = views.split_side(ws.ledger, version.batch, side)[:count]
+    items = Library(ws).batch(version.batch, digests)
+    rows = [{"text": item.text, "label": item.label} for item in items]
+    assert add_exam(ws.root, write_jsonl(ws.root / f"{side}.jsonl", rows)).items == count
+
+
 def test_a_version_promoted_later_by_another_process_is_promoted_as_if_at_once(
     tmp_path: Path,
 ) -> None:
@@ -129,6 +146,36 @@ def test_a_version_whose_parent_is_champion_no_more_is_superseded_and_its_batch_
     assert settle_batch(ws, str(held.batch)).action == "promoted"
 
 
+def test_a_version_trained_on_what_was_made_an_exam_since_is_superseded_and_trained_again(
+    grown: Path,
+) -> None:
+    number = held_once(grown)
+    ws = open_workspace(grown)
+    held = views.version(ws.ledger, number)
+    assert held is not None and held.batch is not None
+    add_rows(ws, held, "train", 12)
+    assert promoted_here(grown, number) == "superseded"
+    waiting = views.arrival(ws.ledger, held.batch)
+    assert waiting is not None and waiting.status == "queued"
+    assert re.search(r"trained on.*12 in exam `mood#2`", waiting.reason)
+    champion = views.champion(ws.ledger)
+    assert champion is not None and champion.version == ws.registry.alias("champion") == 2
+    (grown / "params.yaml").write_text(ALWAYS, encoding="utf-8")
+    again = settle_batch(open_workspace(grown), held.batch)
+    assert again.action == "held" and again.version is not None and again.version > number
+    assert promoted_here(grown, again.version) == "promoted"
+    assert views.leaks(ws.ledger) == []
+
+
+def test_rows_that_a_version_held_out_itself_may_join_any_exam_meanwhile(grown: Path) -> None:
+    number = held_once(grown)
+    ws = open_workspace(grown)
+    held = views.version(ws.ledger, number)
+    assert held is not None
+    add_rows(ws, held, "holdout", 5)
+    assert promoted_here(grown, number) == "promoted"
+
+
 def test_a_released_batch_voids_the_proposal_until_it_is_examined_again(grown: Path) -> None:
     number = held_once(grown)
     ws = open_workspace(grown)
@@ -172,6 +219,36 @@ def test_the_bundle_of_a_barred_version_never_comes_back_under_another_number(
     assert champion is not None and champion.version == 2
 
 
+@pytest.mark.parametrize(
+    ("changed", "kept", "outcome"),
+    [
+        ({"format": 2, "kind": None, "learning": None, "modality": None}, True, "barred"),
+        ({"new": "a fact that later formats record"}, True, "barred"),
+        ({"wall": "other holdouts"}, True, "promoted"),
+        ({"parent": "another champion"}, True, "promoted"),
+        ({"new": "nothing is left to compare with"}, False, "promoted"),
+    ],
+)
+def test_the_weights_of_a_barred_version_stay_out_in_another_format(
+    grown: Path, changed: dict[str, Any], kept: bool, outcome: str
+) -> None:
+    ws = open_workspace(grown)
+    settled = settle(grown, batch(grown / "b3.jsonl", 3))
+    barred = views.version(ws.ledger, settled.version or 0)
+    assert barred is not None and settled.action == "promoted"
+    with ws.ledger.lease("tiny", 10) as lease:
+        roll_back(ws, lease, 2, "worse")
+    again = _adopt(ws, rewritten(ws, barred.bundle, changed), 2, barred)
+    if not kept:
+        shutil.rmtree(ws.bundles / barred.bundle)
+    if outcome == "barred":
+        with pytest.raises(ConfigError, match=f"the same as version {barred.version}, .*barred"):
+            promoted_here(grown, again)
+    else:
+        with ws.ledger.lease("tiny", 60) as lease:
+            assert barred_twin(ws, views.versions(ws.ledger, version=again)[0]) is None
+
+
 def test_a_damaged_bundle_is_not_promoted(grown: Path) -> None:
     number = held_once(grown)
     ws = open_workspace(grown)
@@ -196,6 +273,45 @@ def test_a_version_held_before_proposals_were_recorded_must_be_examined_again(
         promoted_here(ws.root, held.version)
     assert str(held.batch)[:12] in str(refused.value)
     assert projected(ws.root) == before
+
+
+def test_a_rejection_by_an_older_ratchet_is_told_as_what_it_is(tmp_path: Path) -> None:
+    with tarfile.open(EARLIER) as archive:
+        archive.extractall(tmp_path)  # ours; `filter` came with 3.11.4
+    ws = open_workspace(tmp_path / "support")
+    [rejected] = views.versions(ws.ledger, status="rejected")
+    with pytest.raises(ConfigError, match="was rejected"):
+        promoted_here(ws.root, rejected.version)
+
+
+def test_a_version_whose_run_was_killed_before_it_was_settled_is_left_to_the_line(
+    grown: Path,
+) -> None:
+    def killed(name: str, work: Callable[[], Any]) -> Any:
+        if name == "settle":
+            raise SystemExit
+        return work()
+
+    ws = open_workspace(grown)
+    arrived = arrive(ws, batch(grown / "b3.jsonl", 3), "mood").batch
+    with pytest.raises(SystemExit):
+        settle_batch(ws, arrived, killed)
+    [left] = views.versions(ws.ledger, status="candidate")
+    with pytest.raises(ConfigError, match=r"not settled.*ratchet intake"):
+        promoted_here(grown, left.version)
+    settled = settle_batch(open_workspace(grown), arrived)
+    assert (settled.action, settled.version) == ("promoted", left.version)
+
+
+def test_a_batch_that_another_version_brought_in_is_not_queued_again(grown: Path) -> None:
+    ws = open_workspace(grown)
+    held = views.version(ws.ledger, held_once(grown))
+    assert held is not None and held.batch is not None
+    other = _adopt(ws, held.bundle, 2, held)
+    assert promoted_here(grown, other) == "promoted"
+    assert promoted_here(grown, held.version) == "superseded"
+    arrival = views.arrival(ws.ledger, held.batch)
+    assert arrival is not None and arrival.status == "promoted"
 
 
 def test_a_version_that_no_batch_brought_is_shown_explained_and_rolled_past(grown: Path) -> None:
@@ -226,30 +342,48 @@ def test_a_version_that_no_batch_brought_is_shown_explained_and_rolled_past(grow
     assert ratchet(grown, "audit", "verify").code == 0
 
 
-def _adopt(ws: Workspace, bundle: str, parent: int) -> int:
-    """Append what an adoption leaves in the ledger: a bundle that came from no batch, held."""
-    [source] = [each for each in views.versions(ws.ledger, bundle=bundle) if each.batch]
+def rewritten(ws: Workspace, bundle: str, changed: dict[str, Any]) -> str:
+    """Write a bundle again with another `state.json`, fields that are None left out."""
+    folder = ws.bundles / "rewritten"
+    shutil.copytree(ws.bundles / bundle, folder)
+    state = {**json.loads((folder / STATE).read_text(encoding="utf-8")), **changed}
+    state = {name: value for name, value in state.items() if value is not None}
+    (folder / STATE).write_text(json.dumps(state), encoding="utf-8")
+    files = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    files[STATE] = file_digest(folder / STATE)
+    (folder / MANIFEST).write_text(json.dumps(files), encoding="utf-8")
+    return folder.rename(ws.bundles / file_digest(folder / MANIFEST)).name
+
+
+def _adopt(ws: Workspace, bundle: str, parent: int, like: views.Version | None = None) -> int:
+    """Append what an adoption leaves in the ledger: a bundle that came from no batch, held.
+
+    `like`: or from the batch of that version.
+    """
+    source, batch = like, like.batch if like else None
+    if source is None:
+        [source] = [each for each in views.versions(ws.ledger, bundle=bundle) if each.batch]
     document = ws.read_document(source.evidence)
-    evidence = ws.write_document({**document, "batch": None})
+    evidence = ws.write_document({**document, "batch": batch, "bundle": bundle, "by": "hand"})
     champion = views.version(ws.ledger, parent)
     assert champion is not None
     number = (views.newest(ws.ledger) or 0) + 1
     headline = "Hold for a person: adopted."
     examined = CandidateExamined(
-        batch=None,
+        batch=batch,
         bundle=bundle,
         snapshot=document["snapshot"],
         evidence=evidence,
         action="hold",
         headline=headline,
-        origin="adopt",
+        origin="batch" if batch else "adopt",
         parent=parent,
         anchors={**champion.anchors},
-        joins={},
+        joins={"mood": "mood"} if batch else {},
     )
     done = RegistrationDone(
         key=f"{bundle}:{evidence}",
-        batch=None,
+        batch=batch,
         bundle=bundle,
         parent=parent,
         evidence=evidence,
@@ -258,6 +392,6 @@ def _adopt(ws: Workspace, bundle: str, parent: int) -> int:
         run=f"{number:032x}",
     )
     with ws.ledger.lease(ws.settings.model.name, 10) as lease:
-        for said in (examined, done, VersionHeld(version=number, batch=None, reason=headline)):
+        for said in (examined, done, VersionHeld(version=number, batch=batch, reason=headline)):
             ws.ledger.append(said, lease)
     return number

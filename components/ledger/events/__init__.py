@@ -32,6 +32,7 @@ from components.ledger.events.kind import (
     decode,
     encode,
     from_said,
+    payload_of,
     read,
 )
 from components.ledger.events.root import (
@@ -107,5 +108,6 @@ __all__ = [
     "decode",
     "encode",
     "from_said",
+    "payload_of",
     "read",
 ]

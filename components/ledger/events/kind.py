@@ -62,6 +62,7 @@ class Payload:
         return {**self.more, **found}
 
 
+T = TypeVar("T")
 P = TypeVar("P", bound=Payload)
 P_co = TypeVar("P_co", bound=Payload, covariant=True)
 
@@ -126,6 +127,7 @@ def decode(kind: str, payload: str) -> Payload:
         NewerEvent: the kind has a newer schema than this Ratchet knows.
         TypeError: a field is missing, or this is not a JSON object.
         ValueError: it is no JSON.
+        RecursionError: it is nested too deeply.
     """
     return _decode(kind, payload)[0]
 
@@ -137,37 +139,54 @@ def read(event: Event) -> Recorded[Payload]:
         NewerEvent: its kind has a newer schema than this Ratchet knows.
         Corrupted: it does not say what its kind says.
     """
+    payload, actor = _named(event, _decode)
+    return Recorded(event.seq, event.time, actor, payload)
+
+
+def payload_of(event: Event) -> dict[str, Any]:
+    """Return a stored event's payload as it stands, for who needs no class.
+
+    Raises:
+        NewerEvent: its kind has a newer schema than this Ratchet knows.
+        Corrupted: it is no JSON object.
+    """
+    return _named(event, _parsed)
+
+
+def _named(event: Event, reading: Callable[[str, str], T]) -> T:
+    """Read an event's payload; an error names the event."""
     try:
-        payload, actor = _decode(event.kind, event.payload)
-    except (TypeError, ValueError) as error:
+        return reading(event.kind, event.payload)
+    except (TypeError, ValueError, RecursionError) as error:
         what = f"Event {event.seq} ({event.kind}) of the ledger can't be read: {error}."
         raise Corrupted(what, REMEDY) from error
-    return Recorded(event.seq, event.time, actor, payload)
+
+
+def _parsed(kind: str, text: str) -> dict[str, Any]:
+    """Return a payload as it stands: the one place where its text is read."""
+    said = json.loads(text)
+    if not isinstance(said, dict):
+        raise TypeError("its payload is not a JSON object")
+    schema, known = said.get(SCHEMA, 1), KINDS.get(kind)
+    if known is not None and schema > known.about.schema:
+        raise NewerEvent(
+            f"An event {kind} of the ledger was written by a newer Ratchet: it has schema "
+            f"{schema}, but this version of Ratchet reads schemas up to {known.about.schema}.",
+            "Update Ratchet to the version that wrote it, or a newer one.",
+        )
+    return said
 
 
 def _decode(kind: str, text: str) -> tuple[Payload, str]:
     """Return what an event says, and its actor."""
-    said = json.loads(text)
-    if not isinstance(said, dict):
-        raise TypeError("its payload is not a JSON object")
-    actor = said.pop(ACTOR, "")
-    return _typed(kind, said), actor
-
-
-def _typed(kind: str, said: dict[str, Any]) -> Payload:
-    schema = said.pop(SCHEMA, 1)
+    said = _parsed(kind, text)
+    actor, schema = said.pop(ACTOR, ""), said.pop(SCHEMA, 1)
     known = KINDS.get(kind)
     if known is None:
-        return UnknownEvent(name=kind, more=said)
-    if schema > known.about.schema:
-        raise NewerEvent(
-            f"An event {kind} of the ledger has schema {schema}, but this version of Ratchet "
-            f"reads schemas up to {known.about.schema}.",
-            "Use the version of Ratchet that wrote it, or a newer one.",
-        )
+        return UnknownEvent(name=kind, more=said), actor
     if schema < known.about.schema:
         said = known.upgraded(schema, said)
-    return from_said(known, said)
+    return from_said(known, said), actor
 
 
 def from_said(kind: type[P], said: Mapping[str, Any]) -> P:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
@@ -10,7 +9,15 @@ import sqlalchemy as sa
 
 from components.ledger import schema
 from components.ledger.chain import Event
-from components.ledger.events import KINDS, BatchArrived, CandidateExamined, Recorded, decode, read
+from components.ledger.events import (
+    KINDS,
+    BatchArrived,
+    CandidateExamined,
+    Recorded,
+    decode,
+    payload_of,
+    read,
+)
 from components.ledger.events.kind import P
 from components.ledger.ledger import Ledger
 from components.ledger.views.about_batches import Arrival
@@ -79,7 +86,7 @@ def _read(
 
 def entry_marks(ledger: Ledger) -> dict[str, dict[str, Any]]:
     """Return the newest marks of each quarantine entry: batch -> file name -> mark."""
-    return newest_entry_marks(json.loads(event.payload) for event in events(ledger))
+    return newest_entry_marks(map(payload_of, events(ledger)))
 
 
 def newest_entry_marks(payloads: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -107,4 +114,4 @@ def events(ledger: Ledger, **wanted: str) -> list[Event]:
     batch = wanted.get("batch")
     if batch is None:
         return found
-    return [event for event in found if json.loads(event.payload).get("batch") == batch]
+    return [event for event in found if payload_of(event).get("batch") == batch]

@@ -42,6 +42,15 @@ class HeldExam:
     items: list[str]
 
 
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """A version whose batch has training rows that are held out for an exam now, and how many."""
+
+    version: int
+    exam: str
+    rows: int
+
+
 def held_items(ledger: Ledger) -> list[HeldItem]:
     """Return everything that is held out now, by exam and item digest."""
     table = schema.holdout
@@ -148,3 +157,21 @@ def trained_among(ledger: Ledger, near: Iterable[str]) -> frozenset[str]:
         .where(splits.c.near.in_(among(near)))
     )
     return frozenset(row.near for row in ledger.query(statement))
+
+
+def leaks(ledger: Ledger, version: int | None = None) -> list[Leak]:
+    """Return what is held out now although one version was trained on it, by version and exam.
+
+    `version`: whose training rows; None for the champion and all its ancestors. Law 4: none.
+    """
+    splits, held, table = schema.splits, schema.holdout, schema.versions
+    one = table.c.status.in_(LINEAGE) if version is None else table.c.version == version
+    statement = (
+        sa.select(table.c.version, held.c.exam, sa.func.count(splits.c.item.distinct()))
+        .join(splits, splits.c.batch == table.c.batch)
+        .join(held, held.c.near == splits.c.near)
+        .where(one, splits.c.side == "train")
+        .group_by(table.c.version, held.c.exam)
+        .order_by(table.c.version, held.c.exam)
+    )
+    return [Leak(*row) for row in ledger.query(statement)]

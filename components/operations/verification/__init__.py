@@ -17,6 +17,7 @@ from components.operations.verification.bundles import check_bundles
 from components.operations.verification.copies import check_copies
 from components.operations.verification.documents import check_documents
 from components.operations.verification.dvc_settings import check_dvc_settings
+from components.operations.verification.exam_leaks import check_exam_leaks
 from components.operations.verification.extra_files import check_extra_files
 from components.operations.verification.findings import Finding, Found, Holds, Report, Skipped
 from components.operations.verification.ledger import check_head_file, check_leases, check_ledger
@@ -48,6 +49,7 @@ AUDIT_CHECKS: dict[str, AuditCheck] = {
     "documents": check_documents,
     "settings": check_settings,
     "batches": check_batches,
+    "exams": check_exam_leaks,
     "copies": check_copies,
     "DVC's settings": check_dvc_settings,
     "quarantine": check_quarantine,

@@ -6,7 +6,6 @@ own question. So one bad event does not keep the files of all others from being 
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from components.errors import Corrupted, RatchetError
 from components.ledger import views
+from components.ledger.events import payload_of
 from components.operations.verification.findings import Finding, Found, Skipped
 from components.workspace.root import Workspace
 
@@ -57,7 +57,11 @@ AuditCheck = Callable[[Scene], Iterator[Found]]
 
 
 def open_scene(ws: Workspace, deep: bool) -> Scene:
-    """Read the events of a root; a ledger that can't be read leaves a scene without any."""
+    """Read the events of a root; a ledger that can't be read leaves a scene without any.
+
+    Raises:
+        NewerEvent: a newer Ratchet wrote one of them, so this one can't prove what it says.
+    """
     try:
         rows = views.events(ws.ledger)
     except (RatchetError, SQLAlchemyError, *DAMAGE):
@@ -65,12 +69,8 @@ def open_scene(ws: Workspace, deep: bool) -> Scene:
     events, unread = list[Told](), list[int]()
     for place, row in enumerate(rows, start=1):
         try:
-            payload = json.loads(row.payload)
-        except (ValueError, TypeError):
-            payload = None
-        if isinstance(payload, dict):
-            events.append((row.kind, payload))
-        else:
+            events.append((row.kind, payload_of(row)))
+        except Corrupted:
             unread.append(place)
     return Scene(ws, deep, tuple(events), rows[-1].hash if rows else None, tuple(unread))
 

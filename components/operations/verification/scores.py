@@ -39,21 +39,26 @@ def check_scores(scene: Scene) -> Iterator[Found]:
             remedy = "They are never used: the next examination recomputes them."
             yield Finding(place, what, remedy)
     sound = {key: each for key, each in kept.items() if each.answers}
-    yield Holds("stored answers", sum(len(each.answers) for each in sound.values()))
     if scene.deep:
         yield from _again(scene, place, sound)
-    elif sound:
-        count = sum(len(each.answers) for each in sound.values())
+        return
+    count = sum(len(each.answers) for each in sound.values())
+    yield Holds("stored answers", count)
+    if sound:
         yield Skipped(f"whether the versions give these {count} answers", "slow", deep=True)
 
 
 def _again(scene: Scene, place: str, kept: dict[str, Kept]) -> Iterator[Found]:
-    """Give every kept answer again, without the kept states of the frozen layers."""
+    """Give every kept answer again, without the kept states of the frozen layers.
+
+    Each is counted once: it holds, it is wrong, or it was not looked at.
+    """
     from components.evaluation.scoring import answers_key, differing
     from components.model.placement import placement_of
 
     ws, placement = scene.ws, placement_of(scene.ws.in_force())
-    items, given, total = _items(scene), 0, sum(len(each.answers) for each in kept.values())
+    items, given, held = _items(scene), 0, 0
+    total = sum(len(each.answers) for each in kept.values())
     tasks = {item.task for item in items.values()}
     for bundle in _bundles(scene):
         keys = {answers_key(bundle, placement, task) for task in tasks}
@@ -63,10 +68,11 @@ def _again(scene: Scene, place: str, kept: dict[str, Kept]) -> Iterator[Found]:
         answers = {items[digest]: each for digest, each in mine.items() if digest in items}
         show = partial(_show, ws.progress, given, total)
         wrong = differing(ws.base, bundle, answers, placement, None, show) if answers else []
-        given += len(answers)
+        given, held = given + len(answers), held + len(answers) - len(wrong)
         if wrong:
             what = f"{len(wrong)} of {len(answers)} answers are not those of {bundle.digest[:12]}"
             yield Finding(place, what, REMEDY)
+    yield Holds("stored answers", held)
     if total > given:
         what = f"{total - given} stored answers"
         yield Skipped(what, "they are from another version, another precision or a deleted item")
