@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Protocol
 from ..digest import json_digest
 from ..errors import ConfigError
 from .adapters import METHODS
-from .bundle import DEFAULTS, Bundle, open_bundle
+from .bundle import Bundle, open_bundle
 from .classifier import check_base, load_classifier
 from .determinism import fixed_threads
 from .encoding import ENCODERS
@@ -172,7 +172,7 @@ def kind_of(bundle: Bundle) -> Kind:
     Raises:
         ConfigError: one of them is not known here.
     """
-    state = DEFAULTS | bundle.state
+    state = bundle.state
     named: dict[str, tuple[str, Mapping[str, object]]] = {
         "kind": (state["kind"], KINDS),
         "adapter method": (state["adapter"]["method"], METHODS),

@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ..digest import bytes_digest, canonical_json, file_digest
 from ..errors import Corrupted, NeedsHuman
 from ..files import PART_SUFFIX, publish_folder
+from .bundle_state import DEFAULTS, HISTORY, LEARNING_PARTS, are_texts, fault_of
 from .tensors import read_tensors, write_tensors
 
 if TYPE_CHECKING:
@@ -45,32 +46,6 @@ _REMEDY = "Run `ratchet reconcile`: it restores the folder from the copy in MLfl
 _WRITTEN_SO = "Use the version of Ratchet that wrote it, or run its batch again."
 
 Role = Literal["answers", "learns"]
-
-LEARNING_PARTS = ("memory", "strategy")
-"""Which parts were for learning only before `state.json` named them (format 2 and earlier)."""
-
-ANSWERING_PARTS = frozenset({"adapter", "head", "labels"})
-"""Which parts can't be for learning only: every version answers by them."""
-
-DEFAULTS = {"kind": "classifier", "modality": "text"}
-"""What was so before `state.json` named it (format 2 and earlier)."""
-
-NEEDED: dict[str, type] = {
-    "adapter.method": str,
-    "base.digest": str,
-    "base.name": str,
-    "head": str,
-    "kind": str,
-    "modality": str,
-    "serving.max_tokens": int,
-}
-"""What `state.json` must say, defaults included, for a version to answer."""
-
-HISTORY = frozenset(
-    "anchors batch device format frozen key learning libraries parent precision seed settings"
-    " strategy trained uncut wall".split()
-)
-"""What `state.json` says of how the version came to be; everything else in it decides answers."""
 
 
 class ChangedBundle(Corrupted):
@@ -114,9 +89,10 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A verified bundle. `state` is `state.json`; tensors are read when asked for.
+    """A verified bundle; tensors are read when asked for.
 
-    `files`: the SHA-256 of each file but the manifest.
+    `state`: what `state.json` says, with its defaults. `files`: the SHA-256 of each file but the
+    manifest.
     """
 
     digest: str
@@ -150,8 +126,7 @@ class Bundle:
             for name, digest in self.files.items()
             if name != STATE and self.role(name) == "answers"
         }
-        said = DEFAULTS | self.state
-        state = {name: value for name, value in said.items() if name not in HISTORY}
+        state = {name: value for name, value in self.state.items() if name not in HISTORY}
         return {"files": files, "state": state}
 
     def answering_bytes(self) -> int:
@@ -247,30 +222,12 @@ def open_bundle(bundles: Path, digest: str) -> Bundle:
             f"Bundle {folder} has format {state.get('format')}; this Ratchet reads {READABLE}.",
             _WRITTEN_SO,
         )
-    if (fault := _fault(DEFAULTS | state)) is not None:
+    state = DEFAULTS | state
+    if (fault := fault_of(state)) is not None:
         raise _malformed(folder, f"{STATE}: {fault}")
-    if not _are_texts(labels):
+    if not are_texts(labels):
         raise _malformed(folder, "labels.json is not a list of labels")
     return Bundle(digest=digest, folder=folder, labels=tuple(labels), state=state, files=files)
-
-
-def _fault(state: dict[str, Any]) -> str | None:
-    """Say what `state.json` says wrongly, or not at all; None if it is sound."""
-    for name, kind in NEEDED.items():
-        value: Any = state
-        for step in name.split("."):
-            value = value.get(step) if isinstance(value, dict) else None
-        if not isinstance(value, kind):
-            return f"`{name}` is missing or invalid"
-    learning = state.get("learning", [])
-    if not _are_texts(learning):
-        return "`learning` is not a list of parts"
-    wrong = sorted(ANSWERING_PARTS.intersection(learning))
-    return f"`learning` names {', '.join(wrong)}, which decides answers" if wrong else None
-
-
-def _are_texts(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(each, str) for each in value)
 
 
 def _malformed(folder: Path, fault: str) -> Corrupted:
@@ -301,7 +258,7 @@ def _verified_files(folder: Path, digest: str) -> dict[str, str]:
     if bytes_digest(manifest) != digest:
         raise ChangedBundle(folder, f"{MANIFEST} does not match the digest")
     listed = _read_json(folder / MANIFEST)
-    if not isinstance(listed, dict) or not _are_texts(list(listed.values())):
+    if not isinstance(listed, dict) or not are_texts(list(listed.values())):
         raise _malformed(folder, f"{MANIFEST} does not list files")
     present = set(listing(folder)) - {MANIFEST}
     for name in sorted(present.symmetric_difference(listed)):

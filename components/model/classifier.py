@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from ..errors import ConfigError
 from .adapters import METHODS
-from .bundle import DEFAULTS
 from .encoding import ENCODERS, Encoder, infer, infer_singly, pad, pooled, tokenise
 from .frozen import Frozen
 from .heads import HEADS
@@ -151,7 +150,7 @@ def load_classifier(
     head = grow(bundle.head_tensors(), base.hidden_size, len(bundle.labels)).to(placement.device)
     body.model.eval().requires_grad_(False)
     head.eval().requires_grad_(False)
-    encode = ENCODERS[(DEFAULTS | bundle.state)["modality"]]
+    encode = ENCODERS[bundle.state["modality"]]
     return Classifier(base, body, head, bundle.labels, placement, encode)
 
 

@@ -11,7 +11,7 @@ that was rejected, rolled back or released for another examination is never prom
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from components.errors import ConfigError, Corrupted
 from components.ledger import views
@@ -20,9 +20,6 @@ from components.ledger.ledger import Lease
 from components.ledger.projections import FINAL, Superseded
 from components.pipeline.publication import mirror_around
 from components.workspace.root import Workspace
-
-if TYPE_CHECKING:
-    from components.model.bundle import Bundle
 
 LEARNED_FROM = ("anchors", "batch", "parent", "wall")
 """What `state.json` says of the lesson: if one of them changed, a barred batch may try again."""
@@ -120,7 +117,7 @@ def barred_twin(ws: Workspace, version: views.Version) -> views.Version | None:
 
 
 def _learned_the_same(ws: Workspace, one: str, other: str) -> bool:
-    from components.model.bundle import open_bundle
+    from components.model.bundle import STATE, open_bundle
 
     try:
         bundles = [open_bundle(ws.bundles, digest) for digest in (one, other)]
@@ -129,14 +126,8 @@ def _learned_the_same(ws: Workspace, one: str, other: str) -> bool:
     said = [each.state for each in bundles]
     known = [name for name in LEARNED_FROM if all(name in state for state in said)]
     facts = [{name: state[name] for name in known} for state in said]
-    return facts[0] == facts[1] and _parts(bundles[0]) == _parts(bundles[1])
-
-
-def _parts(bundle: Bundle) -> dict[str, str]:
-    """Return the digest of each file that training wrote, `state.json` left out."""
-    from components.model.bundle import STATE
-
-    return {name: digest for name, digest in bundle.files.items() if name != STATE}
+    trained = [each.files | {STATE: ""} for each in bundles]
+    return facts[0] == facts[1] and trained[0] == trained[1]
 
 
 def _require_promotable(ws: Workspace, version: views.Version) -> CandidateExamined:

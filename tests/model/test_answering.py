@@ -87,12 +87,6 @@ def test_a_kind_that_is_not_known_here_is_refused_and_never_guessed(
         assert refused.value.remedy == "Use the version of Ratchet that wrote it, or a newer one."
 
 
-def test_a_bundle_of_before_kinds_were_named_is_a_classifier(base: Base, tmp_path: Path) -> None:
-    bundle = made_bundle(base, tmp_path)
-    del bundle.state["kind"]
-    assert kind_of(bundle) is kind_of(made_bundle(base, tmp_path / "other"))
-
-
 def test_what_decides_answers_is_all_but_what_only_learns(base: Base, tmp_path: Path) -> None:
     plain = deciding_parts(made_bundle(base, tmp_path), "mood")
     router = made_bundle(base, tmp_path, more=[json_part("router", "answers", {"mood": 1})])

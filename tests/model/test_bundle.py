@@ -10,7 +10,7 @@ import pytest
 
 from components.digest import bytes_digest, file_digest
 from components.errors import Corrupted
-from components.model.answering import deciding_parts
+from components.model.answering import deciding_parts, kind_of
 from components.model.base import Base
 from components.model.bundle import Bundle, json_part, open_bundle
 from components.training.memory import remembered
@@ -204,3 +204,4 @@ def test_versions_of_an_earlier_format_that_answer_alike_have_the_same_key(
     twin = open_bundle(tmp_path, earlier)
     assert twin.answering() == made.answering()
     assert deciding_parts(twin, "any") == deciding_parts(made, "any")
+    assert kind_of(twin) is kind_of(made)
