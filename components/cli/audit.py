@@ -149,7 +149,8 @@ def _show(value: dict[str, Any]) -> None:
         [_row(verdict) for verdict in shown],
     )
     if passed:
-        echo(f"{passed:,} more labels and slices passed; --json lists them.")
+        more = "1 more label or slice" if passed == 1 else f"{passed:,} more labels and slices"
+        echo(f"{more} passed; --json lists the rest.")
     echo(f"evidence {value['evidence']}", f"bundle   {value['bundle']}")
     echo(f"frozen   {value['frozen']}", f"report   {value['report']}")
 
