@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from components.cli.audit import _row
 from components.cli.gate import _show_replay
 from components.cli.outcomes import show_rollback
 from components.cli.output import counted
+from components.gate import Verdict
 from tests.command import REPOSITORY, ratchet
 
 
@@ -55,6 +57,18 @@ def test_what_a_rollback_costs(
 def test_what_a_replay_found(capsys: pytest.CaptureFixture[str], count: int, said: str) -> None:
     _show_replay({"headline": "Promote.", "evidence": "a", "verdicts": [{}] * count})
     assert capsys.readouterr().out.endswith(f"{said}\n")
+
+
+@pytest.mark.parametrize(
+    ("worse", "better", "shown"), [(534, 14, "534/14"), (534, None, "534"), (None, None, "")]
+)
+def test_a_count_without_its_counterpart_has_no_slash(
+    worse: int | None, better: int | None, shown: str
+) -> None:
+    numbers = dict.fromkeys(Verdict.__dataclass_fields__)
+    facts = {"check": "forgetting", "exam": "mood", "task": "mood", "outcome": "PASS"}
+    verdict = numbers | facts | {"right_to_wrong": worse, "wrong_to_right": better}
+    assert _row(verdict)[7] == shown
 
 
 def test_exams_and_frozen_layers_are_counted_in_words(grown: Path) -> None:
