@@ -77,7 +77,8 @@ def event(kind: type[Payload]) -> str:
 
 def main(check: bool) -> int:
     """Write or compare; return the exit code."""
-    context = click.Context(cli, info_name="ratchet", terminal_width=88, max_content_width=88)
+    width = {"terminal_width": 88, "max_content_width": 88}
+    context = click.Context(cli, info_name="ratchet", **(cli.context_settings | width))
     pages = {
         "cli.md": [COMMANDS, *commands(cli, context)],
         "events.md": [EVENTS, *(event(KINDS[name]) for name in sorted(KINDS))],

@@ -131,6 +131,10 @@ ILLEGAL = {
     "a: [": ["cannot be read", "line 1"],
     "--- {}\n--- {}": ["cannot be read", "single document"],
     "!!python/object/apply:os.getcwd []": ["cannot be read", "constructor"],
+    "data: {labels: !!set {a, b}}": ["line 1", "`!!set`", "write a list, a mapping or text"],
+    "data: {labels: !!omap [a: 1]}": ["`!!omap`"],
+    "data: {labels: !!pairs [a: 1]}": ["`!!pairs`"],
+    "model: {name: !!binary aGk=}": ["`!!binary`"],
     "[1, 2]": ["holds list, not a mapping"],
     "text": ["holds str, not a mapping"],
 }

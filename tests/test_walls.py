@@ -61,21 +61,56 @@ def test_every_contract_of_the_walls_is_kept() -> None:
         ("components/model/breach.py", "from components.training.loop import descend\n"),
         ("components/training/breach.py", "from components.evaluation import scoring\n"),
         ("components/workspace/breach.py", "from components.pipeline import arrival\n"),
+        ("flows/breach.py", "def late():\n    from components.cli.main import cli\n"),
     ],
 )
 def test_a_breach_is_found_and_named(tmp_path: Path, module: str, line: str) -> None:
     """The contracts can fail: each kind of breach, put into a copy of the packages' outline."""
-    (tmp_path / "pyproject.toml").write_bytes((ROOT / "pyproject.toml").read_bytes())
-    for package in ("components", "flows"):
-        for source in (ROOT / package).rglob("*.py"):
-            copy = tmp_path / source.relative_to(ROOT)
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            copy.touch()
-    (tmp_path / module).write_text(line)
-    done = run(LINT, tmp_path)
+    done = lint_outline(tmp_path, {module: line})
     assert done.returncode == 1
     assert "1 broken" in done.stdout
-    assert module.removesuffix(".py").replace("/", ".") in done.stdout
+    assert dotted(module) in done.stdout
+
+
+FOR_TYPES = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    "
+
+
+@pytest.mark.parametrize(
+    ("folder", "other", "guard"),
+    [
+        ("components/gate", "components/gate", ""),
+        ("components/gate", "components/gate", FOR_TYPES),
+        ("components/ledger", "components/ledger/views", ""),
+        ("components/model/heads", "components/model/heads", ""),
+        ("flows", "flows", ""),
+    ],
+)
+def test_a_circle_of_imports_is_found_and_named(
+    tmp_path: Path, folder: str, other: str, guard: str
+) -> None:
+    there, back = f"{folder}/breach.py", f"{other}/back.py"
+    breach = {there: f"import {dotted(back)}\n", back: f"{guard}import {dotted(there)}\n"}
+    done = lint_outline(tmp_path, breach)
+    assert done.returncode == 1
+    assert "1 broken" in done.stdout
+    assert f"No cycles are allowed in {dotted(folder)}.\n" in done.stdout
+
+
+def dotted(file: str) -> str:
+    return file.removesuffix(".py").replace("/", ".")
+
+
+def lint_outline(folder: Path, breach: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Hold files (path -> text) among empty ones named like ours against the contracts."""
+    (folder / "pyproject.toml").write_bytes((ROOT / "pyproject.toml").read_bytes())
+    for package in ("components", "flows"):
+        for source in (ROOT / package).rglob("*.py"):
+            copy = folder / source.relative_to(ROOT)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.touch()
+    for module, text in breach.items():
+        (folder / module).write_text(text)
+    return run(LINT, folder)
 
 
 def imports(*packages: str) -> set[tuple[str, str]]:

@@ -149,14 +149,15 @@ def _show(value: dict[str, Any]) -> None:
         [_row(verdict) for verdict in shown],
     )
     if passed:
-        echo(f"{passed:,} more labels and slices passed; --json lists them.")
+        more = "1 more label or slice" if passed == 1 else f"{passed:,} more labels and slices"
+        echo(f"{more} passed; --json lists the rest.")
     echo(f"evidence {value['evidence']}", f"bundle   {value['bundle']}")
     echo(f"frozen   {value['frozen']}", f"report   {value['report']}")
 
 
 def _row(v: Mapping[str, Any]) -> list[Any]:
     changes = (v["right_to_wrong"], v["wrong_to_right"])
-    changed = "/".join("" if each is None else str(each) for each in changes)
+    changed = "/".join(str(each) for each in changes if each is not None)
     bounds = (
         "" if v["lower_points"] is None else f"{v['lower_points']:.1f} … {v['upper_points']:.1f}"
     )
@@ -168,7 +169,7 @@ def _row(v: Mapping[str, Any]) -> list[Any]:
         bounds,
         _points(v["margin_points"]),
         v["n"] or "",
-        "" if changes == (None, None) else changed,
+        changed,
         _points(v["detectable_points"]),
     ]
 

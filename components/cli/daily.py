@@ -12,7 +12,7 @@ import click
 from components.cli.arguments import Words
 from components.cli.options import Context, json_option, pass_root, with_prefect
 from components.cli.outcomes import show_arrived, show_left, show_settled, show_warnings
-from components.cli.output import echo, facts, plain, progress_bar, table
+from components.cli.output import counted, echo, facts, plain, progress_bar, table
 
 if TYPE_CHECKING:
     from components.ledger.views import Arrival
@@ -162,7 +162,7 @@ def show_status(context: Context, show_all: bool, as_json: bool) -> None:
             echo(f"{ws.settings.model.name}: no champion yet.")
         else:
             echo(f"{ws.settings.model.name}: version {champion.version} is champion.")
-        exam_list = ", ".join(f"{exam} ({n} items)" for exam, n in exams.items())
+        exam_list = ", ".join(f"{exam} ({counted(n, 'item')})" for exam, n in exams.items())
         echo(f"Exams: {exam_list or 'none yet'}")
         for name, each in value["chosen"].items():
             echo(f"{name}: auto, chosen as {each['value']}: {each['why']}.")

@@ -9,7 +9,7 @@ import click
 
 from components.cli.arguments import BatchPrefix, Words
 from components.cli.options import Context, changing, json_option, pass_root
-from components.cli.output import echo, facts, table
+from components.cli.output import counted, echo, facts, table
 
 
 def register(group: click.Group) -> None:
@@ -47,7 +47,7 @@ def add(context: Context, file: Path, task: str, fill: bool, as_json: bool) -> N
         added = holdouts.add(ws, lease, file, task, fill)
 
     def show() -> None:
-        echo(f"{added.exam}: {added.items} items are now held out.")
+        echo(f"{added.exam}: {counted(added.items, 'new item')} held out.")
         left = {"broken": added.rejected, "known": added.known, "trained on": added.trained}
         if any(left.values()):
             said = ", ".join(f"{count} {why}" for why, count in left.items() if count)
@@ -82,7 +82,8 @@ def list_exams(context: Context, as_json: bool) -> None:
         if not rows:
             echo("There are no exams yet: `ratchet holdout add FILE --task NAME`.")
             return
-        table(["exam", "task", "items", "used", "blocking"], [list(row.values()) for row in rows])
+        shown = [row | {"blocking": "yes" if row["blocking"] else "no"} for row in rows]
+        table(["exam", "task", "items", "used", "blocking"], [list(row.values()) for row in shown])
 
     facts(as_json, rows, show)
 

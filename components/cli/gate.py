@@ -111,4 +111,5 @@ def _needed(each: dict[str, Any]) -> str:
 def _show_replay(value: dict[str, Any]) -> None:
     echo(value["headline"])
     count = len(value["verdicts"])
-    echo(f"Replayed from evidence {value['evidence']}: all {count} verdicts match.")
+    same = "the verdict matches" if count == 1 else f"all {count} verdicts match"
+    echo(f"Replayed from evidence {value['evidence']}: {same}.")

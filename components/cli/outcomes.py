@@ -66,13 +66,13 @@ def show_rollback(undone: dict[str, Any]) -> None:
     again = f" version {undone['from_version']}; version {undone['to_version']} is champion again."
     echo((status("barred"), again), f"  {undone['reason']}")
     cost = undone["cost"]
-    lost = [
-        f"{what} {_listed(cost[what])}" for what in ("versions", "tasks", "labels") if cost[what]
-    ]
-    echo(f"  cost: {'; '.join(lost)}")
+    lost = [_listed(what, cost[f"{what}s"]) for what in ("version", "task", "label")]
+    echo(f"  cost: {'; '.join(filter(None, lost)) or 'nothing'}")
     if undone["offending_batch"]:
         echo(f"  batch {undone['offending_batch'][:12]} is in quarantine")
 
 
-def _listed(values: list[Any]) -> str:
-    return ", ".join(str(value) for value in values)
+def _listed(noun: str, values: list[Any]) -> str:
+    """Return `task a` or `tasks a, b`; nothing where there are none."""
+    named = ", ".join(str(value) for value in values)
+    return f"{noun}{'s' * (len(values) > 1)} {named}" if values else ""

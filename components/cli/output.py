@@ -101,6 +101,11 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | No
     Console(width=None if sys.stdout.isatty() else PIPE_COLUMNS).print(drawn)
 
 
+def counted(count: int, noun: str) -> str:
+    """Return a count with its noun: 1 exam, 2 exams."""
+    return f"{count:,} {noun}{'s' * (count != 1)}"
+
+
 def status(word: str) -> Styled:
     """Return a status in its colour."""
     return Styled(word, COLOURS.get(word))

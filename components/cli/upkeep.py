@@ -9,7 +9,7 @@ import click
 from components.cli.arguments import VERSION, Words
 from components.cli.options import Context, changing, json_option, leased, pass_root, with_prefect
 from components.cli.outcomes import show_rollback, show_settled
-from components.cli.output import echo, facts, progress_bar
+from components.cli.output import counted, echo, facts, progress_bar
 
 
 def register(group: click.Group) -> None:
@@ -35,7 +35,7 @@ def watch(context: Context, as_json: bool) -> None:
         if result["champion"] is None:
             echo("There is no champion to watch yet.")
         elif result["rollback"] is None:
-            echo(f"Version {result['champion']} is fine on {result['exams']} exam(s).")
+            echo(f"Version {result['champion']} is fine on {counted(result['exams'], 'exam')}.")
         else:
             show_rollback(result["rollback"])
             for outcome in result["settled"]:
@@ -106,7 +106,7 @@ def reconcile(context: Context, rebuild: bool, accept_ledger: bool, as_json: boo
 
     ws = context.open()
     with leased(ws) as lease:
-        done = [f"rebuilt from {fill_again(ws.ledger)} events"] if rebuild else []
+        done = [f"rebuilt from {counted(fill_again(ws.ledger), 'event')}"] if rebuild else []
         done += unknown_files.accept_ledger(ws, lease) if accept_ledger else []
         ws.ledger.require_newest()
         done += restore_registry(ws)

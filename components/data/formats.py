@@ -194,7 +194,8 @@ def _csv_rows(source: Source) -> Iterator[tuple[int, list[str] | Unreadable, byt
             return
         width = width or len(row)
         if row and len(row) != width:
-            yield place, _bad_row(f"{len(row)} cells where the header has {width}", lines), b""
+            cells = "1 cell" if len(row) == 1 else f"{len(row)} cells"
+            yield place, _bad_row(f"{cells} where the header has {width}", lines), b""
         else:
             yield place, row, lines[0] if len(lines) == 1 else b"".join(lines)
 

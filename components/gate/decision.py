@@ -59,7 +59,8 @@ def _reasons(ordered: list[Verdict]) -> tuple[str, ...]:
     deciding = [v.sentence for v in ordered if v.consequence in ("reject", "hold")]
     noted = [v.sentence for v in ordered if v.consequence == "note"]
     rest = len(noted) - NOTED_REASONS
-    more = [f"{rest} more checks are noted; see the verdicts."] if rest > 0 else []
+    noun = "check is" if rest == 1 else "checks are"
+    more = [f"{rest} more {noun} noted; see the verdicts."] if rest > 0 else []
     return (*deciding, *noted[:NOTED_REASONS], *more)
 
 
@@ -135,7 +136,8 @@ def _closest(passed: list[Verdict]) -> str:
     worst = max(passed, key=lambda verdict: (verdict.upper_points or 0.0, verdict.exam))
     margin = worst.margin_points or 0.0
     upper = worst.upper_points or 0.0
-    lost = f"at most {number(upper, 0, margin)} points are" if upper > 0 else "nothing is"
+    most = number(upper, 0, margin)
+    lost = f"at most {most} point{' is' if most == '1' else 's are'}" if upper > 0 else "nothing is"
     return f"{worst.exam}, where {lost} lost (margin {number(margin)})"
 
 

@@ -73,7 +73,7 @@ def read_manifest(backup: Path, reader: Reader) -> Manifest:
     if wrong:
         raise Corrupted(
             f"The backup {backup} is damaged: {wrong[0]!r} is missing or does not match "
-            f"{MANIFEST} ({len(wrong)} file(s) in total).",
+            f"{MANIFEST} ({len(wrong)} file{'s' * (len(wrong) > 1)} in total).",
             REMEDY,
         )
     return manifest

@@ -67,7 +67,8 @@ def _frozen(ws: Workspace, digest: str) -> str:
     except Corrupted as damage:
         return f"unknown: {damage.message}"
     if state.get("frozen"):
-        return f"{state['frozen']} were computed once per text"
+        layers = str(state["frozen"]).replace("the lowest 1 layers", "the lowest layer")
+        return f"computed once per text: {layers}"
     return f"every layer was computed each time: {state.get('uncut') or 'an earlier format'}"
 
 

@@ -69,8 +69,8 @@ def add(ws: Workspace, lease: Lease, path: Path, task: str, fill: bool = False) 
     known = sum(item.near in held for item in checked.accepted)
     if not fresh:
         raise DataRejected(
-            f"{path}: none of its {len(checked.accepted)} items are new ({known} are already "
-            f"held out, {len(checked.accepted) - known} were trained on).",
+            f"{path}: none of its items is new (held out already: {known}, trained on: "
+            f"{len(checked.accepted) - known}).",
             "Add items that Ratchet has not seen.",
         )
     exam = _next_exam(ws, task, fill)
@@ -137,7 +137,8 @@ def close_interrupted(ws: Workspace, lease: Lease) -> list[str]:
         items = _written(ws, intent.key.removeprefix("holdout:"))
         if items:
             _finish(ws, lease, intent, items)
-            done.append(f"held out {len(items)} items for {intent.exam}, started before a crash")
+            held = "1 item" if len(items) == 1 else f"{len(items)} items"
+            done.append(f"held out {held} for {intent.exam}, started before a crash")
         else:
             reason = "interrupted before its items were written"
             closed = HoldoutAbandoned(key=intent.key, exam=intent.exam, reason=reason)

@@ -21,10 +21,12 @@ from typing import TYPE_CHECKING, Any
 
 from components.errors import ConfigError, Corrupted, RatchetError, Retryable
 from components.files import PART_SUFFIX
+from components.places import folder
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+LINE_CHARS = 300
 _SQLITE = "sqlite:///"
 _FOLLOWED: dict[Path, tuple[int, int]] = {}
 """The file (device, inode) that this process has open at each place."""
@@ -34,6 +36,15 @@ _RESTORE = (
     "Run `ratchet reconcile`: the old file is kept, and a new one is built from the ledger and "
     "the bundles."
 )
+_PACKAGES = {
+    "psycopg": "'psycopg[binary]'",
+    "psycopg2": "psycopg2-binary",
+    "MySQLdb": "mysqlclient",
+    "pymysql": "PyMySQL",
+    "pyodbc": "pyodbc",
+}
+"""Modules that SQLAlchemy imports to reach a database, and what to install for each."""
+
 _FAULTS: tuple[tuple[str, type[RatchetError], str], ...] = (
     (
         r"table is locked|database is locked|api request to|connection refused|timed out",
@@ -65,6 +76,11 @@ _FAULTS: tuple[tuple[str, type[RatchetError], str], ...] = (
         ConfigError,
         "Give this user write permission there.",
     ),
+    (
+        r"can't load plugin",
+        ConfigError,
+        "Correct `registry.tracking_uri` in params.yaml; without +DRIVER the usual one is used.",
+    ),
 )
 """Signs in MLflow's messages (lower case), what they mean, and what to do."""
 
@@ -75,24 +91,14 @@ def sqlite_path(uri: str, root: Path) -> Path | None:
     Returns None for a server or another database.
 
     Raises:
-        ConfigError: the URI names a store that MLflow no longer has, or a path that it
-            cannot express.
+        ConfigError: a path that MLflow cannot express.
     """
-    if uri.startswith(_SQLITE):
-        path = (root / uri.removeprefix(_SQLITE)).resolve()
-        if set(str(path)) & set("#?%"):
-            raise ConfigError(
-                f"MLflow cannot use {path}: it contains #, ? or %.", "Rename the folder."
-            )
-        return path
-    scheme = uri.partition("://")[0].partition("+")[0]
-    if scheme in {"http", "https", "postgresql", "mysql", "mssql"}:
+    if not uri.startswith(_SQLITE):
         return None
-    raise ConfigError(
-        f"`registry.tracking_uri` is {uri!r}.",
-        "Use a sqlite:///, http(s)://, postgresql://, mysql:// or mssql:// address, or "
-        "leave it empty for mlruns/mlflow.db.",
-    )
+    path = folder(root, uri.removeprefix(_SQLITE)).resolve()
+    if set(str(path)) & set("#?%"):
+        raise ConfigError(f"MLflow cannot use {path}: it contains #, ? or %.", "Rename the folder.")
+    return path
 
 
 def is_present(path: Path) -> bool:
@@ -214,6 +220,13 @@ def translated(place: str) -> Iterator[None]:
 
     try:
         yield
+    except ModuleNotFoundError as error:
+        if error.name not in _PACKAGES:
+            raise
+        raise ConfigError(
+            f"`registry.tracking_uri` is {place!r}: its driver {error.name} is not installed.",
+            f"Run `pip install {_PACKAGES[error.name]}`.",
+        ) from error
     except OSError as error:
         remedy = "Check the disk and the permissions there, then run this again."
         raise Retryable(f"{place}: {error}.", remedy) from error
@@ -226,4 +239,5 @@ def translated(place: str) -> Iterator[None]:
 
 
 def _first_line(text: str) -> str:
-    return text.strip().splitlines()[0][:300].rstrip(".")
+    line = text.strip().splitlines()[0].rstrip(".")
+    return line if len(line) <= LINE_CHARS else f"{line[:LINE_CHARS].rpartition(' ')[0]} ... (cut)"

@@ -109,5 +109,14 @@ class _Loader(yaml.SafeLoader):
         return mapping
 
 
+def _refuse_tag(_: _Loader, node: yaml.Node) -> Any:
+    tag = node.tag.rpartition(":")[2]
+    raise _fault(f"`!!{tag}` is not read here; write a list, a mapping or text", node)
+
+
+for _tag in ("binary", "omap", "pairs", "set"):  # JSON has none of them, and a set has no order
+    _Loader.add_constructor(f"tag:yaml.org,2002:{_tag}", _refuse_tag)
+
+
 def _fault(problem: str, at: Any) -> yaml.constructor.ConstructorError:
     return yaml.constructor.ConstructorError(None, None, problem, at.start_mark)

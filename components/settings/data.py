@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from components.exam_names import is_usable_task
-from components.places import place, scheme
-from components.settings.section import Name, Positive, Section, Share, TaskName
+from components.places import require_place
+from components.settings.section import (
+    RECORDED,
+    Name,
+    Positive,
+    Section,
+    Share,
+    Stripped,
+    TaskName,
+    require_no_secret,
+)
 
 
 class DataSettings(Section):
@@ -41,17 +48,14 @@ class DataSettings(Section):
     max_bad_share: Share = 0.2
     min_labels: Positive = 2
     settle_seconds: Annotated[float, Field(ge=0.0, le=86_400.0)] = 3.0
-    remote: Name = "data/remote"
+    remote: Annotated[Stripped, Field(min_length=1)] = "data/remote"
 
     @field_validator("remote")
     @classmethod
-    def _folder(cls, value: str) -> str:
-        place(Path(), value)
-        if scheme(value) and re.search(r"://[^/@]*:[^/@]*@", value):
-            raise ValueError(
-                "must not contain a password, because settings are recorded: put it in "
-                ".dvc/config.local"
-            )
+    def _place(cls, value: str, info: ValidationInfo) -> str:
+        if info.context != RECORDED:
+            require_place(value)
+            require_no_secret(value, "put it in .dvc/config.local")
         return value
 
     @model_validator(mode="after")

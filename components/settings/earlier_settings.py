@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from components.errors import ConfigError
-from components.settings.section import member, sections_of
+from components.settings.section import RECORDED, member, sections_of
 from components.settings.settings import Settings
 
 FORMER_NAMES = {("strategy", "parent_mix"): "update_share"}
@@ -72,4 +72,4 @@ def recorded(document: Any) -> Settings:
         ValueError: this version knows some of them no more.
     """
     values, _ = renamed(document, "a recorded document")
-    return Settings.model_validate(without_idle(values)[0])
+    return Settings.model_validate(without_idle(values)[0], context=RECORDED)

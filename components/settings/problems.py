@@ -8,7 +8,7 @@ from typing import Any, get_origin
 
 from pydantic import ValidationError
 
-from components.settings.section import Section, member, sections_of
+from components.settings.section import Secret, Section, member, sections_of
 from components.settings.settings import Settings
 
 NAME_CHARS = 60
@@ -65,6 +65,8 @@ def _problem(at: _Place, detail: Any) -> tuple[str, str]:
             return f"`{at.name}.method` is {_show(value['method'])}", legal
     item = _item(at, value)
     message = message.removeprefix("Value error, ").removeprefix("Input ")
+    if isinstance(detail.get("ctx", {}).get("error"), Secret):
+        return f"`{at.name}`", message
     quoted = " (put it in quotes)" if detail["type"] == "string_type" else ""
     shown = f"`{at.name}`" if item or isinstance(value, dict) else f"`{at.name}` is {_show(value)}"
     return shown, f"{item}{message[0].lower()}{message[1:]}{quoted}"

@@ -14,21 +14,27 @@ from pydantic import (
     Discriminator,
     Field,
     GetCoreSchemaHandler,
+    StringConstraints,
     Tag,
     field_validator,
     model_validator,
 )
 
 from components.digest import task_name
+from components.places import has_secret
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Probability = Annotated[float, Field(gt=0.0, lt=1.0)]
 LARGEST = 2**31 - 1
 """Of any whole number: every library behind the settings takes it, and no count comes near."""
 
+RECORDED = "recorded"
+"""The validation context of what some version recorded: its places were accepted then."""
+
 Positive = Annotated[int, Field(ge=1, le=LARGEST)]
 Count = Annotated[int, Field(ge=0, le=LARGEST)]
 Name = Annotated[str, Field(min_length=1)]
+Stripped = Annotated[str, StringConstraints(strip_whitespace=True)]
 TaskName = Annotated[Name, AfterValidator(task_name)]
 Points = Annotated[float, Field(gt=0.0, le=100.0)]
 Policy = Literal["ignore", "note", "hold", "reject"]
@@ -119,6 +125,26 @@ class ByMethod:
 
         tagged: list[Any] = [Annotated[each, Tag(each.default_of("method"))] for each in kinds]
         return handler.generate_schema(Annotated[reduce(or_, tagged), Discriminator(method)])
+
+
+class Secret(ValueError):
+    """A value that must not be shown."""
+
+
+def require_no_secret(address: str, instead: str) -> None:
+    """Refuse an address with a password or a token, and do not repeat it.
+
+    Args:
+        address: a setting that names an address.
+        instead: where else to put it, as a request.
+
+    Raises:
+        Secret: there is one.
+    """
+    if has_secret(address):
+        raise Secret(
+            f"must not contain a password or token, because settings are recorded: {instead}"
+        )
 
 
 def sections_of(owner: type[BaseModel], name: Any) -> tuple[type[Section], ...]:

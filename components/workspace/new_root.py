@@ -10,12 +10,12 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from components.clock import Clock, system_clock
-from components.errors import ConfigError
-from components.workspace.root import open_workspace
+from components.errors import ConfigError, RatchetError
+from components.workspace.root import Workspace, open_workspace
 
 TEMPLATE = Path(__file__).with_name("params.yaml")
 FOLDERS = ("data/incoming", "data/batches", "data/quarantine", "data/holdout", "mlruns")
@@ -31,18 +31,20 @@ def found_root(root: Path, clock: Clock = system_clock, shared: bool = False) ->
 
     Raises:
         ConfigError: the root cannot be written, or its params.yaml is wrong.
+        Retryable: the registry's server does not answer. Nothing is made then, nor with a wrong
+            params.yaml.
     """
     with nullcontext() if shared else _private():
         return _found(root, clock)
 
 
 def _found(root: Path, clock: Clock) -> list[str]:
-    made = []
     try:
-        for name in FOLDERS:
-            if not (root / name).is_dir():
-                (root / name).mkdir(parents=True)
-                made.append(f"{name}/")
+        made = [f"{name}/" for name in FOLDERS if not (root / name).is_dir()]
+        if "mlruns/" in made and (root / "params.yaml").exists():
+            _try_registry(open_workspace(root, clock))
+        for name in made:
+            (root / name).mkdir(parents=True, exist_ok=True)
         if not (root / "params.yaml").exists():
             shutil.copyfile(TEMPLATE, root / "params.yaml")
             made.append("params.yaml")
@@ -57,6 +59,18 @@ def _found(root: Path, clock: Clock) -> list[str]:
         made.append("mlruns/ratchet.db")
     _ = ws.store, ws.ledger, ws.registry
     return made
+
+
+def _try_registry(ws: Workspace) -> None:
+    """Make the registry, which may be elsewhere, first: where it fails, nothing is left of it."""
+    registry = ws.unprepared_registry()
+    try:
+        registry.prepare()
+    except (RatchetError, OSError):
+        (ws.mlruns / "registry.lock").unlink(missing_ok=True)
+        with suppress(OSError):  # another process has files in it by now
+            ws.mlruns.rmdir()
+        raise
 
 
 @contextmanager

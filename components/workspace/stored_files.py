@@ -58,7 +58,8 @@ def refill_remote(ws: Workspace) -> list[str]:
     copied = ws.store.refill()
     wanted = _pushed(ws)
     lost = len(wanted - copied)
-    said = f"copied {len(wanted) - lost} files to {ws.settings.data.remote}, which was missing"
+    files = "1 file" if len(wanted) - lost == 1 else f"{len(wanted) - lost} files"
+    said = f"copied {files} to {ws.settings.data.remote}, which was missing"
     return [said + (f"; {lost} more have no copy left" if lost else "")]
 
 

@@ -158,7 +158,7 @@ def test_csv_places_are_first_lines_even_after_quoted_newlines(read: Any) -> Non
         (12, "last"),
     ]
     assert [(line.place, line.reason, line.raw) for line in reading.problems] == [
-        (9, "1 cells where the header has 2", "short"),
+        (9, "1 cell where the header has 2", "short"),
         (10, "3 cells where the header has 2", "d,d,d"),
         (11, "not CSV: ',' expected after '\"'", '"e"e,e'),
     ]

@@ -24,6 +24,7 @@ from components.gate import (
     judge,
     shown_better,
 )
+from components.gate.decision import _closest
 
 RULES = Rules(margin_points=3, anchor_margin_points=6)
 GRAVITY = {"promote": 0, "hold": 1, "reject": 2}
@@ -71,6 +72,11 @@ def test_an_update_that_changes_little_is_promoted() -> None:
         "Promote: learned news; 1 exam of earlier tasks passed; closest call tweets, "
         "where at most 1.3 points are lost (margin 3)."
     )
+
+
+def test_a_closest_call_of_one_point_is_singular() -> None:
+    passed = replace(decide(exam("tweets", 20, 18, 1000)).verdicts[0], upper_points=1.0)
+    assert _closest([passed]) == "tweets, where at most 1 point is lost (margin 3)"
 
 
 def test_a_regression_is_rejected_in_words_a_manager_understands() -> None:

@@ -51,7 +51,8 @@ def test_an_exam_can_be_filled_up_instead_of_opening_the_next(grown: Path) -> No
 
 def test_the_same_file_twice_is_refused_and_changes_nothing(grown: Path) -> None:
     before = views.held_items(open_workspace(grown).ledger)
-    with pytest.raises(DataRejected, match=r"none of its \d+ items are new"):
+    said = r"none of its items is new \(held out already: \d+, trained on: \d+\)"
+    with pytest.raises(DataRejected, match=said):
         add_exam(grown, grown / "exam.jsonl")
     assert views.held_items(open_workspace(grown).ledger) == before
 

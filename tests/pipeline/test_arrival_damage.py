@@ -160,7 +160,7 @@ def test_a_remote_that_vanished_is_said_to_be_gone_and_filled_from_the_cache(roo
     assert "is missing" in str(remote_warning(ws))
     with ws.ledger.lease("tiny", 10) as lease:
         done = reconcile(ws, lease)
-    assert done[0] == "copied 1 files to data/remote, which was missing"
+    assert done[0] == "copied 1 file to data/remote, which was missing"
     [event] = views.events(ws.ledger, kind="holdout.done")
     assert ws.store.is_pushed(json.loads(event.payload)["stored"]["md5"])
     assert remote_warning(ws) is None

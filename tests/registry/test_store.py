@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -218,10 +219,27 @@ def test_a_registration_under_way_makes_another_process_wait(registry, submissio
         registry.register(submission())
 
 
-@pytest.mark.parametrize("uri", ["file:///tmp/x", "./mlruns", "databricks://a"])
-def test_a_store_that_mlflow_no_longer_has_is_a_config_error(tmp_path, uri):
-    with pytest.raises(ConfigError, match="tracking_uri"):
-        Registry(uri, tmp_path / "mlruns", "m", "e")
+@pytest.mark.parametrize(
+    ("uri", "package"),
+    [
+        ("postgresql+psycopg2://h/d", "psycopg2-binary"),
+        ("postgresql://h/d", "psycopg"),
+        ("mysql://h/d", "mysqlclient"),
+        ("mysql+pymysql://h/d", "PyMySQL"),
+        ("mssql://h/d", "pyodbc"),
+    ],
+)
+def test_a_database_whose_driver_is_missing_names_the_package(tmp_path, monkeypatch, uri, package):
+    for module in ("psycopg", "psycopg2", "MySQLdb", "pymysql", "pyodbc"):
+        monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ConfigError, match=f"`registry.tracking_uri` is '{re.escape(uri)}'") as no:
+        Registry(uri, tmp_path / "mlruns", "m", "e").prepare()
+    assert f"pip install {package}" in no.value.remedy.replace("'", "")
+
+
+def test_a_driver_that_nobody_knows_is_a_config_error(tmp_path):
+    with pytest.raises(ConfigError, match=r"postgresql\+foo://h/d: Can't load plugin"):
+        Registry("postgresql+foo://h/d", tmp_path / "mlruns", "m", "e").prepare()
 
 
 def test_a_relative_sqlite_address_counts_from_the_root(tmp_path):

@@ -30,6 +30,24 @@ def test_a_root_cannot_be_founded_inside_a_file(tmp_path: Path) -> None:
         found_root(tmp_path / "file" / "root")
 
 
+@pytest.mark.parametrize(
+    "params",
+    [
+        "data: {remote: 's3:/x'}",
+        "registry: {tracking_uri: 'http:/localhost'}",
+        "registry: {tracking_uri: 'postgresql+foo://localhost/x'}",
+        "registry: {tracking_uri: 'sqlite:///no#such/mlflow.db'}",
+    ],
+)
+def test_founding_with_a_wrong_address_leaves_nothing_behind(tmp_path: Path, params: str) -> None:
+    (tmp_path / "params.yaml").write_text(params)
+    with pytest.raises(ConfigError):
+        found_root(tmp_path)
+    assert [path.name for path in tmp_path.rglob("*")] == ["params.yaml"]
+    (tmp_path / "params.yaml").write_text("")
+    assert {"mlruns/", "mlruns/ratchet.db"} <= set(found_root(tmp_path))
+
+
 def test_a_folder_that_is_no_root_is_said_to_be_none(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"params\.yaml"):
         open_workspace(tmp_path / "nowhere")

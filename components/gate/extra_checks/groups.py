@@ -65,7 +65,8 @@ def _groups(whole: Comparison, values: Mapping[str, str], rule: Groups) -> Itera
         return
     unnamed = sum(item not in values for item in pairs)
     if unnamed:
-        yield missing(whole, f"the {whole.group} of {unnamed:,} items is missing")
+        items = "1 item" if unnamed == 1 else f"{unnamed:,} items"
+        yield missing(whole, f"the {whole.group} of {items} is missing")
         return
     counted = _count(pairs, values)
     for value, changes in counted.items():

@@ -38,6 +38,5 @@ def check_base_model(scene: Scene) -> Iterator[Found]:
         return
     yield Holds("base", 1)
     if beside := sorted(path.name for path in set(folder.iterdir()) - set(base_files(folder))):
-        yield Skipped(
-            f"{', '.join(beside)} of the base", "the digest of the base does not cover them"
-        )
+        why = f"the digest of the base does not cover {'it' if len(beside) == 1 else 'them'}"
+        yield Skipped(f"{', '.join(beside)} of the base", why)

@@ -30,7 +30,7 @@ def check_copies(scene: Scene) -> Iterator[Found]:
         if stored and not place.is_dir():
             yield Finding(
                 scene.relative(place),
-                f"the {name} is missing, with the copies of {len(stored)} files",
+                f"the {name} is missing, with all copies in it (files: {len(stored)})",
                 "Restore it from a backup, or run `dvc push` where the other copies are.",
             )
             continue

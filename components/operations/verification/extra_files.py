@@ -55,7 +55,7 @@ def _objects(scene: Scene) -> Iterator[Found]:
         found = {_shown(place / "files" / "md5", path) for path in _files(place / "files")}
         if count := len(found - known):
             why = "no event mentions them, for example old listings; nothing is restored from them"
-            yield Skipped(f"{count} files in the {name}", why)
+            yield Skipped(f"{count} file{'s' * (count > 1)} in the {name}", why)
 
 
 def _files(folder: Path) -> Iterator[Path]:

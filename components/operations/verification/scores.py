@@ -35,7 +35,7 @@ def check_scores(scene: Scene) -> Iterator[Found]:
     yield from check_kept_tables(scene)
     for key, each in kept.items():
         if each.unsound:
-            what = f"{len(each.unsound)} answers under {key[:12]} do not match their digests"
+            what = f"answers under {key[:12]} that do not match their digests: {len(each.unsound)}"
             remedy = "They are never used: the next examination recomputes them."
             yield Finding(place, what, remedy)
     sound = {key: each for key, each in kept.items() if each.answers}
@@ -45,7 +45,7 @@ def check_scores(scene: Scene) -> Iterator[Found]:
     count = sum(len(each.answers) for each in sound.values())
     yield Holds("stored answers", count)
     if sound:
-        yield Skipped(f"whether the versions give these {count} answers", "slow", deep=True)
+        yield Skipped(f"whether the versions give these answers ({count:,})", "slow", deep=True)
 
 
 def _again(scene: Scene, place: str, kept: dict[str, Kept]) -> Iterator[Found]:
