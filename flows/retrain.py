@@ -21,19 +21,19 @@ from flows.steps import Step, as_task, directly, leased, workspace
 @flow(name="retrain", flow_run_name="retrain-{batch}", validate_parameters=False)
 def retrain(root: str, batch: str) -> dict[str, Any]:
     """Run one batch of the inbox under the model's lease; return what became of it."""
-    return asdict(settle_batch(workspace(root), batch, as_task))
+    return asdict(run_batch(workspace(root), batch, as_task))
 
 
-def settle_batch(ws: Workspace, batch: str, step: Step = directly) -> Settled:
+def run_batch(ws: Workspace, batch: str, step: Step = directly) -> Settled:
     """Run one batch, unless another process settled it while this one waited."""
     with leased(ws) as lease:
         step("reconcile", partial(reconciliation.reconcile, ws, lease))
         if batch not in {arrival.batch for arrival in views.waiting(ws.ledger)}:
             return preparation.settled(ws, batch)
-        return _examine_batch(ws, lease, batch, step)
+        return _run_steps(ws, lease, batch, step)
 
 
-def _examine_batch(ws: Workspace, lease: Lease, batch: str, step: Step) -> Settled:
+def _run_steps(ws: Workspace, lease: Lease, batch: str, step: Step) -> Settled:
     try:
         return way_of_a_batch(ws, lease, batch, step)
     except (DataRejected, NeedsHuman) as error:

@@ -66,10 +66,10 @@ def batch(path: Path, seed: int, n: int = 120, flip: bool = False) -> Path:
 
 def settle(root: Path, file: Path, task: str = "mood") -> Settled:
     """Take a file in and run it through the flow's body, without Prefect."""
-    from flows.retrain import settle_batch
+    from flows.retrain import run_batch
 
     ws = open_workspace(root)
-    return settle_batch(ws, arrival.arrive(ws, file, task).batch)
+    return run_batch(ws, arrival.arrive(ws, file, task).batch)
 
 
 def add_exam(root: Path, file: Path, task: str = "mood") -> holdouts.Added:

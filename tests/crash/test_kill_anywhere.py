@@ -27,7 +27,7 @@ from components.ledger.verify import verify
 from components.operations import holdouts, reconciliation, rollback
 from components.pipeline import arrival
 from components.workspace.root import Workspace, open_workspace
-from flows.retrain import settle_batch
+from flows.retrain import run_batch
 from tests.stream import batch, make_root
 
 pytestmark = pytest.mark.crash
@@ -35,16 +35,16 @@ pytestmark = pytest.mark.crash
 LINES = 2
 
 
-def run_batch(ws: Workspace) -> None:
+def run_second(ws: Workspace) -> None:
     """Train and promote a second batch, some rows of it broken."""
     arrived = arrival.arrive(ws, ws.root / "second.jsonl", "mood")
-    settle_batch(ws, arrived.batch)
+    run_batch(ws, arrived.batch)
 
 
 def refuse_batch(ws: Workspace) -> None:
     """Refuse a batch of one class only."""
     arrived = arrival.arrive(ws, ws.root / "oneclass.jsonl", "mood")
-    settle_batch(ws, arrived.batch)
+    run_batch(ws, arrived.batch)
 
 
 def go_back(ws: Workspace) -> None:
@@ -68,7 +68,7 @@ def add_holdout(ws: Workspace) -> None:
 
 
 SCENARIOS: dict[str, Callable[[Workspace], None]] = {
-    "run": run_batch,
+    "run": run_second,
     "refuse": refuse_batch,
     "rollback": go_back,
     "holdout": add_holdout,
@@ -153,7 +153,7 @@ def prepare(root: Path, promoted: int) -> None:
         holdouts.add(ws, lease, batch(root / "exam.jsonl", 900, 200), "mood")
     for seed in range(1, promoted + 1):
         arrived = arrival.arrive(ws, batch(root / f"b{seed}.jsonl", seed), "mood")
-        settle_batch(ws, arrived.batch)
+        run_batch(ws, arrived.batch)
     broken = [{"text": None, "label": "pos"}, {"text": "fine", "label": "\0"}]
     second = batch(root / "second.jsonl", 2)
     second.write_text(second.read_text() + "".join(json.dumps(row) + "\n" for row in broken))
@@ -254,7 +254,7 @@ def warm(tmp_path_factory: pytest.TempPathFactory) -> None:
     """
     root = tmp_path_factory.mktemp("warm")
     prepare(root, 1)
-    run_batch(open_workspace(root))
+    run_second(open_workspace(root))
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)

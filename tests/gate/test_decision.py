@@ -117,8 +117,8 @@ def test_an_exam_asks_for_more_at_the_anchor_the_more_candidates_it_refused() ->
     uppers = [verdict.upper_points or 0.0 for verdict in levels]
     assert uppers == sorted(uppers) and uppers[0] < 6 < uppers[1]
     assert levels[0].level == RULES.anchor_alpha(0)
-    assert "has refused 6 candidates" in levels[2].sentence
-    assert "has refused" not in levels[1].sentence
+    assert "has turned away 6 candidates" in levels[2].sentence
+    assert "has turned away" not in levels[1].sentence
 
 
 def test_a_worn_exam_leaves_the_anchor_to_a_fresher_one() -> None:

@@ -23,7 +23,7 @@ from components.operations.rollback import RolledBack, Watched
 from components.pipeline.preparation import Settled
 from components.workspace.root import Workspace, open_workspace
 from flows.intake import drain
-from flows.retrain import settle_batch
+from flows.retrain import run_batch
 from flows.watch import look_and_go_back
 from tests.command import ratchet
 from tests.stream import BAD, FILLER, GOOD, PARAMS, add_exam, make_root, settle, write_jsonl
@@ -90,7 +90,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     ws = open_workspace(first)
     watched, undone = look_and_go_back(ws)
     assert undone is not None
-    again = drain(ws, run=lambda _, batch: vars_of(settle_batch(ws, batch)))
+    again = drain(ws, run=lambda _, batch: vars_of(run_batch(ws, batch)))
     after = settle(first, following)
 
     assert add_exam(never, fresh).items == 100
@@ -197,5 +197,5 @@ def test_the_offending_batch_released_trains_to_a_version_that_the_fresh_exam_re
     root = Path(shutil.copytree(story.ws.root, tmp_path / "root"))
     assert ratchet(root, "quarantine", "release", story.offending.batch[:12]).code == 0
     ws = open_workspace(root)
-    outcome = settle_batch(ws, story.offending.batch)
+    outcome = run_batch(ws, story.offending.batch)
     assert outcome.action == "rejected" and "mood#2" in outcome.headline

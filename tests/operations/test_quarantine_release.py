@@ -14,7 +14,7 @@ from components.ledger import views
 from components.operations.quarantine_release import Released, find_entry, release
 from components.operations.quarantine_restoration import restore_entries
 from components.workspace.root import open_workspace
-from flows.retrain import settle_batch
+from flows.retrain import run_batch
 from tests.audit import rich
 from tests.command import assert_one_paragraph, ratchet
 from tests.stream import PARAMS, batch, rows, settle, write_jsonl
@@ -36,7 +36,7 @@ def test_a_refused_batch_is_released_to_its_old_place_under_todays_settings(grow
     assert (released.batch, released.kind) == (refused.batch, "batch")
     ws = open_workspace(grown)
     assert [a.batch for a in views.waiting(ws.ledger)] == [refused.batch]
-    assert settle_batch(ws, refused.batch).action == "promoted"
+    assert run_batch(ws, refused.batch).action == "promoted"
     assert [q.status for q in views.quarantined(ws.ledger)] == ["released"]
 
 
@@ -58,7 +58,7 @@ def test_released_rows_come_back_as_a_batch_of_their_own(grown: Path) -> None:
     arrival = views.arrival(ws.ledger, released.batch)
     assert arrival is not None
     assert (arrival.source, arrival.task) == ("released rows of b3.jsonl", "default")
-    outcome = settle_batch(open_workspace(grown), released.batch)
+    outcome = run_batch(open_workspace(grown), released.batch)
     assert outcome.version == 4, "it went through the whole gate"
     with pytest.raises(ConfigError, match="no longer in quarantine"):
         let_go(grown, first.batch[:8])
@@ -74,7 +74,7 @@ def test_rows_are_released_for_a_task_whatever_unicode_form_names_it(grown: Path
     split = unicodedata.normalize("NFD", "café")
     ran = ratchet(grown, "quarantine", "release", refused.batch, "--task", split, "--json")
     assert ran.code == 0
-    again = settle_batch(open_workspace(grown), ran.facts["batch"])
+    again = run_batch(open_workspace(grown), ran.facts["batch"])
     assert again.action == "promoted"
 
 
@@ -94,7 +94,7 @@ def test_an_unreadable_file_is_read_again_when_the_setting_that_refused_it_is_ch
     ws = open_workspace(grown)
     arrival = views.arrival(ws.ledger, released.batch)
     assert arrival is not None and (arrival.source, arrival.task) == ("long.jsonl", "mood")
-    assert settle_batch(ws, released.batch).action == "promoted"
+    assert run_batch(ws, released.batch).action == "promoted"
 
 
 def test_odd_values_survive_quarantine_and_release(grown: Path) -> None:
@@ -114,7 +114,7 @@ def test_odd_values_survive_quarantine_and_release(grown: Path) -> None:
     [quarantined] = views.quarantined(ws.ledger)
     assert quarantined.rows == 4
     released = let_go(grown, settled.batch)
-    again = settle_batch(open_workspace(grown), released.batch)
+    again = run_batch(open_workspace(grown), released.batch)
     assert again.action == "refused"
 
 

@@ -18,7 +18,7 @@ from components.ledger.verify import rebuild, verify
 from components.operations import reconciliation
 from components.operations.rollback import RolledBack, roll_back
 from components.workspace.root import Workspace, open_workspace
-from flows.retrain import settle_batch
+from flows.retrain import run_batch
 from flows.watch import look_and_go_back
 from tests.command import ratchet
 from tests.stream import FILLER, batch, rows, settle, write_jsonl
@@ -103,7 +103,7 @@ def test_a_barred_version_is_no_target_and_its_bundle_never_returns(three: Works
         go_back(three, 3)
     with three.ledger.lease("tiny", 10) as lease:
         three.ledger.append(QuarantineReleased(batch=third, kind_="batch", as_=third), lease)
-    again = settle_batch(three, third)
+    again = run_batch(three, third)
     assert again.action == "rejected" and "barred permanently" in again.headline
     assert champion(three) == 2
     statuses = [v.status for v in views.versions(three.ledger) if v.bundle == bundle]

@@ -19,7 +19,7 @@ from components.pipeline import arrival
 from components.workspace.batch_files import raw_path
 from components.workspace.root import Workspace, open_workspace
 from components.workspace.stored_files import remote_warning
-from flows.retrain import settle_batch
+from flows.retrain import run_batch
 from tests.stream import PARAMS, add_exam, batch, rows, settle, write_jsonl
 
 
@@ -42,7 +42,7 @@ def test_a_batch_that_was_damaged_before_it_was_stored_goes_aside(
     path = raw_path(strict, first, ".jsonl")
     good = path.read_bytes()
     path.write_bytes(good[:200]) if damage == "cut" else path.unlink()
-    settled = settle_batch(strict, first)
+    settled = run_batch(strict, first)
     assert settled.action == "refused"
     assert str(path) in settled.headline and "quarantine release" in settled.headline
     assert [each.batch for each in views.waiting(strict.ledger)] == [second]
@@ -51,21 +51,21 @@ def test_a_batch_that_was_damaged_before_it_was_stored_goes_aside(
     path.write_bytes(good)
     with strict.ledger.lease("tiny", 10) as lease:
         release(strict, lease, find_entry(strict, first))
-    assert "min_rows" in settle_batch(strict, first).headline, "it was read again"
+    assert "min_rows" in run_batch(strict, first).headline, "it was read again"
 
 
 def test_a_damaged_batch_that_dvc_has_is_restored_and_the_damage_is_kept(
     strict: Workspace,
 ) -> None:
     first = queue(strict, 1)
-    assert "min_rows" in settle_batch(strict, first).headline
+    assert "min_rows" in run_batch(strict, first).headline
     path = raw_path(strict, first, ".jsonl")
     good = path.read_bytes()
     path.chmod(0o600)
     path.write_bytes(b"{}\n")
     with strict.ledger.lease("tiny", 10) as lease:
         release(strict, lease, find_entry(strict, first))
-    assert "min_rows" in settle_batch(strict, first).headline
+    assert "min_rows" in run_batch(strict, first).headline
     assert path.read_bytes() == good
     [event] = views.events(strict.ledger, kind="batch.restored", batch=first)
     assert (strict.root / json.loads(event.payload)["damaged"]).read_bytes() == b"{}\n"
@@ -76,16 +76,16 @@ def test_a_batch_that_other_columns_read_as_another_one_goes_aside(strict: Works
     first = arrival.arrive(strict, file, "mood").batch
     params = PARAMS.replace("min_rows: 10", "min_rows: 10, text_column: words")
     (strict.root / "params.yaml").write_text(params)
-    settled = settle_batch(open_workspace(strict.root), first)
+    settled = run_batch(open_workspace(strict.root), first)
     assert settled.action == "refused" and "data.text_column" in settled.headline
 
 
 def test_a_refused_batch_is_stored_once_with_marks_before_the_refusal(strict: Workspace) -> None:
     first = queue(strict, 1)
-    settle_batch(strict, first)
+    run_batch(strict, first)
     with strict.ledger.lease("tiny", 10) as lease:
         release(strict, lease, find_entry(strict, first))
-    settle_batch(strict, first)
+    run_batch(strict, first)
     kinds = [
         event.kind
         for event in views.events(strict.ledger)
@@ -113,7 +113,7 @@ def test_rows_of_a_slip_in_a_csv_file_are_released_under_the_task_they_are_for(
     with ws.ledger.lease("tiny", 10) as lease:
         released = release(ws, lease, find_entry(ws, first.batch), "mood")
     assert released.rows == 20 and raw_path(ws, released.batch, ".jsonl").exists()
-    settle_batch(ws, released.batch)
+    run_batch(ws, released.batch)
     validated = views.events(ws.ledger, kind="batch.validated", batch=released.batch)[-1]
     assert json.loads(validated.payload)["accepted"] == 20
 

@@ -29,7 +29,7 @@ from components.ledger.events import (
 from components.ledger.verify import verify
 from components.pipeline import arrival
 from components.workspace.root import Workspace, open_workspace
-from flows.retrain import settle_batch
+from flows.retrain import run_batch
 from tests.stream import batch
 
 YEARS = 100
@@ -138,7 +138,7 @@ def work_of_a_batch(root: Path) -> Counter[str]:
 
 def _settle(ws: Workspace, seed: int) -> None:
     arrived = arrival.arrive(ws, batch(ws.root / f"b{seed}.jsonl", seed), "mood")
-    assert settle_batch(ws, arrived.batch).version is not None
+    assert run_batch(ws, arrived.batch).version is not None
 
 
 def test_a_batch_costs_the_same_however_many_came_before_it(grown: Path, tmp_path: Path) -> None:

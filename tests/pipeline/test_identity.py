@@ -19,7 +19,7 @@ from components.pipeline.arrival import Arrived, arrive
 from components.pipeline.incoming import Taken, incoming_files, take_incoming
 from components.workspace.batch_files import items_path
 from components.workspace.root import open_workspace
-from flows.retrain import settle_batch
+from flows.retrain import run_batch
 from tests.stream import PARAMS, batch, rows, settle, write_jsonl
 
 
@@ -126,7 +126,7 @@ def test_a_name_in_a_closed_list_is_mended_by_sending_the_file_again_or_by_relea
     with ws.ledger.lease("tiny", 10) as lease:
         released = release(ws, lease, find_entry(ws, refused.batch), "tone")
     assert released.batch not in (refused.batch, mended.batch)
-    assert settle_batch(ws, released.batch).action in ("promoted", "held", "rejected")
+    assert run_batch(ws, released.batch).action in ("promoted", "held", "rejected")
     assert {item["task"] for item in accepted(grown, released.batch)} == {"tone"}
 
 

@@ -19,7 +19,7 @@ from components.pipeline.preparation import split, store, validate
 from components.pipeline.stored_batch import read_kept
 from components.workspace.item_library import Library
 from components.workspace.root import Workspace, open_workspace
-from flows.retrain import settle_batch
+from flows.retrain import run_batch
 from tests.stream import rows, write_jsonl
 
 KEYED = Identity(key=bytes(range(32)))
@@ -68,7 +68,7 @@ def test_every_digest_that_rows_lead_to_is_another_one_and_the_walls_stand(ws: W
 def test_a_keyed_root_promotes_and_verifies_and_is_not_read_without_its_key(ws: Workspace) -> None:
     add_exam(ws)
     batch = arrive(ws, write_jsonl(ws.root / "b.jsonl", BATCH), "mood").batch
-    assert settle_batch(ws, batch).action == "promoted"
+    assert run_batch(ws, batch).action == "promoted"
     assert verify(ws, deep=True).findings == []
     with ws.ledger.lease(ws.settings.model.name, 60) as lease:
         known = views.arrival(ws.ledger, batch)

@@ -34,7 +34,7 @@ from components.pipeline.arrival import arrive
 from components.pipeline.promotion import barred_twin, promote
 from components.workspace.item_library import Library
 from components.workspace.root import Workspace, open_workspace
-from flows.retrain import settle_batch
+from flows.retrain import run_batch
 from tests.command import ratchet
 from tests.stream import PARAMS, add_exam, batch, make_root, settle, write_jsonl
 
@@ -143,7 +143,7 @@ def test_a_version_whose_parent_is_champion_no_more_is_superseded_and_its_batch_
     assert champion is not None and champion.version == ws.registry.alias("champion") == number + 1
     with pytest.raises(ConfigError, match="examined again"):
         promoted_here(grown, number)
-    assert settle_batch(ws, str(held.batch)).action == "promoted"
+    assert run_batch(ws, str(held.batch)).action == "promoted"
 
 
 def test_a_version_trained_on_what_was_made_an_exam_since_is_superseded_and_trained_again(
@@ -161,7 +161,7 @@ def test_a_version_trained_on_what_was_made_an_exam_since_is_superseded_and_trai
     champion = views.champion(ws.ledger)
     assert champion is not None and champion.version == ws.registry.alias("champion") == 2
     (grown / "params.yaml").write_text(ALWAYS, encoding="utf-8")
-    again = settle_batch(open_workspace(grown), held.batch)
+    again = run_batch(open_workspace(grown), held.batch)
     assert again.action == "held" and again.version is not None and again.version > number
     assert promoted_here(grown, again.version) == "promoted"
     assert views.leaks(ws.ledger) == []
@@ -186,7 +186,7 @@ def test_a_released_batch_voids_the_proposal_until_it_is_examined_again(grown: P
     with pytest.raises(ConfigError, match="examined again"):
         promoted_here(grown, number)
     (grown / "params.yaml").write_text(ALWAYS, encoding="utf-8")
-    again = settle_batch(open_workspace(grown), held.batch)
+    again = run_batch(open_workspace(grown), held.batch)
     assert (again.action, again.version) == ("held", number), "the same examination, told anew"
     assert promoted_here(grown, number) == "promoted"
 
@@ -295,11 +295,11 @@ def test_a_version_whose_run_was_killed_before_it_was_settled_is_left_to_the_lin
     ws = open_workspace(grown)
     arrived = arrive(ws, batch(grown / "b3.jsonl", 3), "mood").batch
     with pytest.raises(SystemExit):
-        settle_batch(ws, arrived, killed)
+        run_batch(ws, arrived, killed)
     [left] = views.versions(ws.ledger, status="candidate")
     with pytest.raises(ConfigError, match=r"not settled.*ratchet intake"):
         promoted_here(grown, left.version)
-    settled = settle_batch(open_workspace(grown), arrived)
+    settled = run_batch(open_workspace(grown), arrived)
     assert (settled.action, settled.version) == ("promoted", left.version)
 
 

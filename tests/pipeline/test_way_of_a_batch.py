@@ -25,7 +25,7 @@ from components.pipeline.preparation import Settled
 from components.training.memory import remembered
 from components.workspace.item_library import Library
 from components.workspace.root import Workspace, open_workspace
-from flows.retrain import settle_batch
+from flows.retrain import run_batch
 from tests.stream import FILLER, GOOD, PARAMS, add_exam, batch, make_root, rows, settle, write_jsonl
 
 REPOSITORY = Path(__file__).parents[2]
@@ -278,7 +278,7 @@ def test_a_candidate_whose_parent_is_no_longer_champion_is_superseded(grown: Pat
         roll_back(ws, lease, 1, "meanwhile")
         outcome = settlement.settle(ws, lease, version, examined.notes)
     assert outcome.action == "superseded"
-    again = settle_batch(ws, arrived.batch)
+    again = run_batch(ws, arrived.batch)
     assert (again.action, again.version) == ("promoted", 4)
     made = views.version(ws.ledger, 4)
     assert made is not None and made.parent == 1

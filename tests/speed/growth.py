@@ -160,7 +160,7 @@ def grow(root: Path, batches: int) -> dict[str, Any]:
 
     from components.pipeline import arrival
     from components.workspace.root import open_workspace
-    from flows.retrain import settle_batch
+    from flows.retrain import run_batch
     from tests.stream import add_exam, batch, make_root
 
     make_root(root, PARAMS)
@@ -174,7 +174,7 @@ def grow(root: Path, batches: int) -> dict[str, Any]:
         file = batch(root / "arriving.jsonl", number, ROWS)
         began, work = time.perf_counter(), time.process_time()
         arrived = arrival.arrive(ws, file, TASKS[number % len(TASKS)], f"b{number}.jsonl")
-        settled = settle_batch(ws, arrived.batch)
+        settled = run_batch(ws, arrived.batch)
         found["wall"].append(round(time.perf_counter() - began, 4))
         found["cpu"].append(round(time.process_time() - work, 4))
         found["rss_mb"].append(round(me.memory_info().rss / 1e6, 1))
