@@ -43,8 +43,8 @@ def comparison(
 def overused(turned_away: int) -> str:
     """Return what to do about an exam that has turned many candidates away."""
     return (
-        f" This exam has turned away {turned_away:,} candidates and gets stricter each time; add a new "
-        "one (`ratchet holdout add`)."
+        f" This exam has turned away {turned_away:,} candidates and gets stricter each time; add a "
+        "new one (`ratchet holdout add`)."
     )
 
 
