@@ -29,7 +29,7 @@ def test_answers_under_an_earlier_key_are_not_counted_as_verified(grown: Path) -
     ws.scores.put("0" * 64, own)
     assert counted(ws, deep=True) == (total, [], [f"{len(own)} stored answers"])
     all_of_them = total + len(own)
-    left = f"whether the versions give these {all_of_them} answers"
+    left = f"whether the versions give these answers ({all_of_them:,})"
     assert counted(ws, deep=False) == (all_of_them, [], [left])
 
 

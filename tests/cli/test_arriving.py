@@ -31,7 +31,7 @@ def test_intake_and_status_tell_of_what_is_no_file_and_of_a_lost_remote(root: Pa
         assert "warning: The second copy of the data" in ran.out
         facts = ratchet(root, command, "--json").facts
         assert len(facts["left"]) == 2 and len(facts["warnings"]) == 1
-    assert "copied 1 files to data/remote" in ratchet(root, "reconcile").out
+    assert "copied 1 file to data/remote" in ratchet(root, "reconcile").out
     assert "warning" not in ratchet(root, "status").out
 
 
