@@ -24,16 +24,11 @@ PLAIN = Placement("cpu", "float32", 128, 1)
 LABELS = ["bad", "fair", "good"]
 
 
-def settings_for(method: str) -> Any:
-    """Return a method's own settings, all modules adapted; LoRA's for one that has none."""
+def settings_for(method: str, **values: Any) -> Any:
+    """Return a method's own settings, LoRA's for one that has none; it takes what it knows."""
     section = member(sections_of(Settings, "adapter"), method)
-    return section.model_validate(
-        {
-            "method": section.default_of("method"),
-            "layers": "all",
-            "target_modules": "all-linear",
-        }
-    )
+    known = {name: value for name, value in values.items() if name in section.model_fields}
+    return section.model_validate({"method": section.default_of("method"), **known})
 
 
 def made_bundle(
@@ -49,7 +44,9 @@ def made_bundle(
     own, draw = METHODS[method], torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(), torch.no_grad():
         torch.manual_seed(seed)
-        model = own.attach(base.fork(PLAIN), settings_for(method))
+        model = own.attach(
+            base.fork(PLAIN), settings_for(method, layers="all", target_modules="all-linear")
+        )
         grown = HEADS[head](None, base.hidden_size, len(LABELS))
         for weight in [*model.parameters(), *grown.parameters()]:
             if weight.requires_grad:

@@ -92,6 +92,9 @@ class Page:
 
     def make(self, wanted: Sequence[str]) -> int:
         """Measure the wanted parts, or all, and write the page; return an exit code."""
+        if {"-h", "--help"}.intersection(wanted):
+            print(f"Name what to measure: {', '.join(self.parts)}; without a name, all of it.")
+            return 0
         unknown = set(wanted) - set(self.parts)
         if unknown:
             names = ", ".join(sorted(unknown))

@@ -40,6 +40,7 @@ def add(context: Context, file: Path, task: str, fill: bool, as_json: bool) -> N
     join the newest exam instead, to settle a verdict of too few items. Run `ratchet watch`
     afterwards to examine the champion on the new items.
     """
+    from components.ledger import views
     from components.operations import holdouts
 
     ws = context.open()
@@ -52,7 +53,8 @@ def add(context: Context, file: Path, task: str, fill: bool, as_json: bool) -> N
         if any(left.values()):
             said = ", ".join(f"{count} {why}" for why, count in left.items() if count)
             echo(f"Left out: {said}.")
-        echo("next: ratchet watch")
+        watched = views.champion(ws.ledger) is not None
+        echo("next: ratchet watch" if watched else f"next: ratchet run FILE --task {task}")
 
     facts(as_json, asdict(added), show)
 

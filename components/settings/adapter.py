@@ -1,7 +1,7 @@
 """`adapter`: the way to adapt the frozen base, one section a method.
 
 A method is one class here and one row in `AdapterSettings`; `method` says which one stands in
-`params.yaml`, and settings of the others are refused beside it.
+`params.yaml`. Settings of the others beside it are named in a note and ignored.
 """
 
 from __future__ import annotations

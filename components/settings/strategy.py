@@ -1,7 +1,7 @@
 """`strategy`: how earlier tasks are protected while a batch is learned, one section a strategy.
 
 A strategy is one class here and one row in `StrategySettings`; `method` says which one stands
-in `params.yaml`, and settings of the others are refused beside it.
+in `params.yaml`. Settings of the others beside it are named in a note and ignored.
 """
 
 from __future__ import annotations

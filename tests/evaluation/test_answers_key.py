@@ -10,11 +10,15 @@ import pytest
 from components.demo.tiny_base import write_tiny_base
 from components.evaluation import scoring
 from components.evaluation.scoring import answers_key
+from components.items import make_item
+from components.model import answering
 from components.model.base import Base, read_base
 from components.model.base_lookup import base_digest
 from components.model.bundle import Bundle, json_part
 from components.model.libraries import library_versions
 from tests.made_bundles import PLAIN, made_bundle
+
+TASKS = ("mood", "topic")
 
 
 @pytest.fixture(scope="module")
@@ -79,3 +83,27 @@ def test_other_libraries_another_device_and_another_format_share_no_answers(
     newer = {**library_versions(), "tokenizers": "99"}
     monkeypatch.setattr(scoring, "library_versions", lambda: newer)
     assert len(known | {key(bundle)}) == 4
+
+
+def test_where_a_kind_has_parts_for_each_task_each_task_has_its_own_key(
+    base: Base, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A certificate can be per task: another expert for one leaves the answers to the others."""
+
+    def parts(bundle: Bundle, task: str) -> str:
+        return str(bundle.read_json("experts.json").get(task))
+
+    kinds = {"classifier": replace(answering.KINDS["classifier"], parts=parts)}
+    monkeypatch.setattr(answering, "KINDS", kinds)
+    one, other = (
+        made_bundle(base, tmp_path, more=[json_part("experts", "answers", {"mood": n, "topic": 7})])
+        for n in (1, 2)
+    )
+    by_task = {task: [answers_key(each, PLAIN, task) for each in (one, other)] for task in TASKS}
+    assert by_task["mood"][0] != by_task["mood"][1]
+    assert by_task["topic"][0] == by_task["topic"][1] != by_task["mood"][0]
+    asked = [make_item(text, "good", task) for task in TASKS for text in ("great", "awful")]
+    grouped = scoring._by_key(one, asked, PLAIN)
+    assert {key: {item.task for item in own} for key, own in grouped.items()} == {
+        by_task[task][0]: {task} for task in TASKS
+    }

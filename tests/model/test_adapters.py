@@ -16,7 +16,8 @@ from components.model.adapters.fused_lora import FusedLinear
 from components.model.adapters.method import target_pattern, trainable_weights
 from components.model.base import Base
 from components.model.placement import Placement
-from components.settings import LoraSettings, Settings
+from components.settings import LoraSettings
+from tests.made_bundles import settings_for
 
 PLAIN = Placement("cpu", "float32", 64, 1)
 
@@ -75,7 +76,7 @@ def test_feed_forward_finds_the_widening_modules_outside_of_attention(
 def test_a_fresh_adapter_changes_no_answer_and_alone_is_trainable(base: Base, method: str) -> None:
     ids = torch.tensor([[2, 40, 50, 3]])
     before = base.model(input_ids=ids).last_hidden_state
-    model = METHODS[method].attach(base.fork(PLAIN), LoraSettings(layers=1))
+    model = METHODS[method].attach(base.fork(PLAIN), settings_for(method, layers=1))
     assert torch.equal(model(input_ids=ids).last_hidden_state, before)
     own = {id(weight) for weight in base.model.parameters()}
     trainable = [weight for weight in model.parameters() if weight.requires_grad]
@@ -92,8 +93,7 @@ def test_attaching_and_training_leave_the_shared_base_as_it_was(base: Base, meth
         same = all(torch.equal(now[name], tensor) for name, tensor in before.items())
         return same and now.keys() == before.keys()
 
-    adapter = Settings.model_validate({"adapter": {"method": method, "layers": 1}}).adapter
-    model = METHODS[method].attach(base.fork(PLAIN), adapter)
+    model = METHODS[method].attach(base.fork(PLAIN), settings_for(method, layers=1))
     assert is_as_it_was()
     weights = trainable_weights(model)
     first = [weight.detach().clone() for weight in weights]
@@ -111,7 +111,7 @@ def test_a_saved_adapter_answers_the_same_after_loading(
     base: Base, method: str, tmp_path: Path
 ) -> None:
     ids = torch.tensor([[2, 40, 50, 3]])
-    model = METHODS[method].attach(base.fork(PLAIN), LoraSettings())
+    model = METHODS[method].attach(base.fork(PLAIN), settings_for(method))
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for weight in model.parameters():
