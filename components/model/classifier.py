@@ -18,6 +18,7 @@ from .encoding import ENCODERS, Encoder, infer, infer_singly, pad, pooled, token
 from .frozen import Frozen
 from .heads import HEADS
 from .progress import Progress, silent
+from .tensors import require_shapes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -147,7 +148,9 @@ def load_classifier(
 
     body = make_body(base, placement, attach, cache)
     grow = HEADS[bundle.state["head"]]
-    head = grow(bundle.head_tensors(), base.hidden_size, len(bundle.labels)).to(placement.device)
+    size, saved = (base.hidden_size, len(bundle.labels)), bundle.head_tensors()
+    require_shapes(bundle.folder / "head.safetensors", saved, grow(None, *size).state_dict())
+    head = grow(saved, *size).to(placement.device)
     body.model.eval().requires_grad_(False)
     head.eval().requires_grad_(False)
     encode = ENCODERS[bundle.state["modality"]]

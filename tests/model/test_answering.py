@@ -1,18 +1,21 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save
 
 from components.errors import ConfigError, Corrupted
 from components.model.adapters import METHODS
 from components.model.answering import deciding_parts, kind_of, open_version, predict
 from components.model.base import Base
-from components.model.bundle import json_part
+from components.model.bundle import json_part, open_bundle
 from components.model.placement import Placement
-from tests.made_bundles import LABELS, PLAIN, made_bundle, settings_for
+from components.model.tensors import read_tensors
+from tests.made_bundles import LABELS, PLAIN, made_bundle, resealed, settings_for
 
 TEXTS = ["it was good", "bad", "", "so so so ugly"]
 ALONE = Placement("cpu", "float32", 128, 1, alone=True)
@@ -93,3 +96,38 @@ def test_what_decides_answers_is_all_but_what_only_learns(base: Base, tmp_path: 
     fisher = made_bundle(base, tmp_path, more=[json_part("fisher", "learns", {"mood": 1})])
     assert deciding_parts(fisher, "mood") == plain != deciding_parts(router, "mood")
     assert deciding_parts(made_bundle(base, tmp_path, seed=1), "mood") != plain
+
+
+@pytest.mark.parametrize(
+    ("file", "lost"),
+    [("adapter/adapter_model.safetensors", "lora_A"), ("head.safetensors", "bias")],
+)
+def test_tensors_that_a_version_lacks_are_not_made_up(
+    base: Base, tmp_path: Path, file: str, lost: str
+) -> None:
+    bundle = made_bundle(base, tmp_path)
+    left = {
+        name: each for name, each in read_tensors(bundle.folder / file).items() if lost not in name
+    }
+    digest = resealed(bundle, file, save(left))
+    with pytest.raises(Corrupted, match=rf"{file}: missing, .*{lost}"):
+        open_version(tmp_path / digest, base)
+
+
+@pytest.mark.parametrize("labels", [LABELS[:-1], [*LABELS, "great"]])
+def test_labels_that_the_head_has_no_rows_for_are_refused(
+    base: Base, tmp_path: Path, labels: list[str]
+) -> None:
+    digest = resealed(made_bundle(base, tmp_path), "labels.json", json.dumps(labels))
+    with pytest.raises(Corrupted, match=r"head\.safetensors: .*: bias, weight"):
+        open_version(tmp_path / digest, base)
+
+
+def test_no_way_to_start_an_adapter_writes_into_the_shared_base(base: Base, tmp_path: Path) -> None:
+    bundle = made_bundle(base, tmp_path)
+    before, file = predict(base, bundle, TEXTS, PLAIN), "adapter/adapter_config.json"
+    config = json.loads((bundle.folder / file).read_text()) | {"init_lora_weights": "pissa"}
+    other = open_bundle(tmp_path, resealed(bundle, file, json.dumps(config)))
+    open_version(other.folder, base)
+    again = open_version(bundle.folder, base, PLAIN).answer(TEXTS)
+    assert (again.probabilities == before.probabilities).all()

@@ -14,7 +14,7 @@ from components.model.answering import deciding_parts, kind_of
 from components.model.base import Base
 from components.model.bundle import Bundle, json_part, open_bundle
 from components.training.memory import remembered
-from tests.made_bundles import made_bundle
+from tests.made_bundles import made_bundle, resealed
 
 
 @pytest.fixture(scope="module")
@@ -136,17 +136,6 @@ def test_the_weight_of_a_version_is_that_of_what_answers(base: Base, tmp_path: P
     assert plain.answering_bytes() == sum(file.stat().st_size for file in files)
     assert learning.answering_bytes() == plain.answering_bytes()
     assert router.answering_bytes() == plain.answering_bytes() + 1003  # quotes and a line end
-
-
-def resealed(bundle: Bundle, name: str, text: str) -> str:
-    """Write a file of a bundle again, with digests that fit; return the bundle's new digest."""
-    folder = bundle.folder.parent / "resealed"
-    shutil.copytree(bundle.folder, folder)
-    (folder / name).write_text(text, encoding="utf-8")
-    if name != "manifest.json":
-        files = {**bundle.files, name: file_digest(folder / name)}
-        (folder / "manifest.json").write_text(json.dumps(files), encoding="utf-8")
-    return folder.rename(folder.with_name(file_digest(folder / "manifest.json"))).name
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from ...digest import canonical_json
 from ...errors import ConfigError
 from ..quiet_loading import quiet_transformers
-from ..tensors import read_tensors, write_tensors
+from ..tensors import read_tensors, require_shapes, write_tensors
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -127,16 +127,29 @@ def load_peft(fork: nn.Module, folder: Path, trainable: bool) -> nn.Module:
     """Attach the adapter saved in `folder` to `fork`.
 
     Not by `PeftModel.from_pretrained`, which refuses to train a loaded prompt on.
+
+    Raises:
+        Corrupted: its tensors are not those that its config asks for.
     """
-    from peft import PeftConfig, get_peft_model, set_peft_model_state_dict
+    from peft import (
+        PeftConfig,
+        get_peft_model,
+        get_peft_model_state_dict,
+        set_peft_model_state_dict,
+    )
 
     config = PeftConfig.from_pretrained(str(folder))
     config.inference_mode = not trainable
     config.base_model_name_or_path = None  # checked by digest, not by name
+    if hasattr(config, "init_lora_weights"):
+        config.init_lora_weights = True  # others (PiSSA, OLoRA) write into the shared base
     with quiet_transformers():
-        adapted: nn.Module = get_peft_model(fork, config)
-    set_peft_model_state_dict(adapted, read_tensors(folder / WEIGHTS))
-    return adapted
+        adapted: Any = get_peft_model(fork, config)
+    saved = read_tensors(folder / WEIGHTS)
+    made = get_peft_model_state_dict(adapted, save_embedding_layers=False)
+    require_shapes(folder / WEIGHTS, saved, made)
+    set_peft_model_state_dict(adapted, saved)
+    return adapted  # type: ignore[no-any-return]
 
 
 def target_pattern(model: nn.Module, settings: AdapterSettings) -> str:
