@@ -235,12 +235,17 @@ def _malformed(folder: Path, fault: str) -> Corrupted:
 
 
 def _check_finite(folder: Path) -> None:
-    """Look at the tensors as they were written, whoever wrote them."""
+    """Look at tensors and JSON values as they were written, whoever wrote them."""
     for file in listing(folder):
         if file.endswith(".safetensors"):
             for name, tensor in read_tensors(folder / file).items():
-                if tensor.is_floating_point() and not tensor.double().isfinite().all():
+                if not (tensor if tensor.is_complex() else tensor.double()).isfinite().all():
                     raise NotFinite(part_of(file), name)
+        elif file.endswith(".json"):
+            constants = list[str]()  # NaN, Infinity, -Infinity
+            json.loads((folder / file).read_bytes(), parse_constant=constants.append)
+            if constants:
+                raise NotFinite(part_of(file), file)
 
 
 def _seal(folder: Path) -> str:

@@ -320,6 +320,8 @@ def test_a_strategy_that_solves_its_head_is_one_row_of_the_table(
         ("strategy", "fisher"),
         ("strategy", "strategy.json"),
         ("expert", "experts.0"),
+        ("expert", "turns"),
+        ("expert", "notes.json"),
     ],
 )
 def test_a_fit_that_leaves_a_nan_leaves_no_bundle(
@@ -338,7 +340,9 @@ def test_a_fit_that_leaves_a_nan_leaves_no_bundle(
     def write_expert(folder: Path) -> None:
         """Of these tensors the part itself declares none."""
         (folder / "expert").mkdir()
-        tensors = {"experts.0": torch.tensor([broken_at("experts.0")])}
+        turns = torch.complex(torch.zeros(1), torch.full((1,), broken_at("turns")))
+        tensors = {"experts.0": torch.tensor([broken_at("experts.0")]), "turns": turns}
+        (folder / "expert" / "notes.json").write_text(json.dumps(broken_at("notes.json")))
         write_tensors(folder / "expert" / "weights.safetensors", tensors)
 
     def fit(learner: Any, guard: Any, progress: Any) -> None:
