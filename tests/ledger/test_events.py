@@ -20,7 +20,9 @@ from components.ledger.chain import Event, read_chain
 from components.ledger.events import (
     KINDS,
     AliasMirrored,
+    BatchArrived,
     BatchStarted,
+    BatchValidated,
     CandidateExamined,
     CandidateJudged,
     ChampionRolledBack,
@@ -37,7 +39,7 @@ from components.ledger.events.kind import event
 from components.ledger.ledger import Ledger
 from components.ledger.projections import RULES
 from components.ledger.verify import rebuild, verify
-from tests.ledger.story import Ticking, contents, examined
+from tests.ledger.story import Ticking, contents, digest, examined
 
 EARLIER = Path(__file__).parent.parent / "earlier"
 COMPONENTS = Path(__file__).parents[2] / "components"
@@ -166,6 +168,21 @@ def test_the_chain_covers_the_actor(path: Path) -> None:
         with ledger.lease("model", 1) as lease:
             heads.add(ledger.append(BatchStarted(batch="b"), lease).hash)
     assert len(heads) == 3
+
+
+def test_an_event_that_only_mentions_a_batch_is_not_read_as_its_own(ledger: Ledger) -> None:
+    mine, other = digest("mine"), digest("other")
+    counted = dict(accepted=1, rejected=1, checks=digest("checks"))
+    own = BatchValidated(batch=mine, reasons={}, **counted)
+    with ledger.lease("model", 1) as lease:
+        for arriving in (mine, other):
+            said = BatchArrived(batch=arriving, source="s", task="mood", suffix=".csv")
+            ledger.append(said, lease)
+        ledger.append(own, lease)
+        ledger.append(BatchValidated(batch=other, reasons={mine: 1}, **counted), lease)
+    arrival = views.arrival(ledger, mine)
+    assert arrival is not None
+    assert views.newest_of_batch(ledger, BatchValidated, arrival) == own
 
 
 def test_a_kind_that_nobody_knows_is_kept_and_changes_nothing(path: Path, ledger: Ledger) -> None:

@@ -11,6 +11,7 @@ import sys
 import tarfile
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -189,6 +190,26 @@ def test_a_released_batch_voids_the_proposal_until_it_is_examined_again(grown: P
     again = run_batch(open_workspace(grown), held.batch)
     assert (again.action, again.version) == ("held", number), "the same examination, told anew"
     assert promoted_here(grown, number) == "promoted"
+
+
+@pytest.mark.parametrize("other", ["evidence", "bundle", "batch"])
+def test_an_examination_that_only_mentions_a_versions_evidence_is_not_its_own(
+    grown: Path, other: str
+) -> None:
+    number = held_once(grown)
+    ws = open_workspace(grown)
+    held = views.version(ws.ledger, number)
+    assert held is not None and held.batch is not None
+    own = views.examined(ws.ledger, held)
+    assert own is not None
+    task = {held.evidence: held.evidence}  # a task may have any name
+    changed: dict[str, Any] = {other: "f" * 64}
+    with ws.ledger.lease("tiny", 10) as lease:
+        release_any(ws, lease, held.batch)
+        ws.ledger.append(replace(own.payload, **changed, joins=task), lease)
+    assert views.examined(ws.ledger, held) == own
+    with pytest.raises(ConfigError, match="examined again"):
+        promoted_here(grown, number)
 
 
 def test_what_the_gate_rejected_is_promoted_by_nobody(grown: Path) -> None:
