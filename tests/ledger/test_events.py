@@ -15,7 +15,7 @@ import pytest
 
 from components.clock import system_clock
 from components.errors import Corrupted
-from components.ledger import chain, schema, views
+from components.ledger import chain, layout, schema, views
 from components.ledger.chain import Event, read_chain
 from components.ledger.events import (
     KINDS,
@@ -239,6 +239,54 @@ def test_an_examination_whose_exams_are_a_list_is_damage_and_named(ledger: Ledge
     for asked in (rebuild, verify):
         with pytest.raises(Corrupted, match=r"Event 1 \(candidate\.examined\).*"):
             asked(ledger)
+
+
+@pytest.mark.parametrize(
+    ("kind", "field", "value"),
+    [
+        ("batch.started", "batch", 5),
+        ("batch.started", "actor", ["me"]),
+        ("batch.arrived", "refused", {}),
+        ("batch.validated", "accepted", True),
+        ("batch.validated", "accepted", 1.0),
+        ("batch.validated", "reasons", {"empty": "1"}),
+        ("batch.validated", "resembles", {"mood": 1}),
+        ("split.made", "train", {"a": []}),
+        ("split.made", "train", ["abc"]),
+        ("split.made", "holdout", [["a", "b", None]]),
+        ("training.done", "seconds", "1"),
+        ("candidate.examined", "origin", 5),
+        ("candidate.examined", "anchors", {"mood": "1"}),
+        ("candidate.judged", "exams", {"mood": 1}),
+        ("registration.done", "version", {}),
+        ("registration.done", "version", 10**40),
+        ("registration.done", "texts", [[1]]),
+        ("version.promoted", "anchors", {"mood": 2**63}),
+        ("version.rejected", "quarantine", -1),
+        ("version.rejected", "quarantine", {"about.json": -1}),
+        ("version.superseded", "requeue", 1),
+        ("champion.rolled-back", "from", "2"),
+        ("champion.rolled-back", "guilty", 5),
+        ("champion.rolled-back", "regressions", {"a": {"b": 1}}),
+        ("settings.seen", "changed", {"seed": 1}),
+    ],
+)
+def test_a_value_of_another_type_than_the_field_is_damage_and_named(
+    ledger: Ledger, kind: str, field: str, value: Any
+) -> None:
+    _smuggle(ledger, kind, json.dumps({field: value}))
+    named = "offending_batch" if field == "guilty" else field
+    for asked in (rebuild, verify, views.entry_marks, lambda found: views.told(found, KINDS[kind])):
+        with pytest.raises(Corrupted, match=rf"Event 1 \({kind}\).*its `{named}` has a value"):
+            asked(ledger)
+
+
+def test_a_number_too_large_for_a_table_is_damage_wherever_it_stands(ledger: Ledger) -> None:
+    _smuggle(ledger, "test.number", "{}")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(layout, "apply", lambda connection, event: (10**40).to_bytes(8, "big"))
+        with pytest.raises(Corrupted, match=r"Event 1 \(test\.number\).*does not follow"):
+            rebuild(ledger)
 
 
 def test_an_older_schema_is_upgraded(renamed: Any) -> None:
