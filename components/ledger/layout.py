@@ -24,7 +24,7 @@ from components.ledger.database import Database
 from components.ledger.events import NewerEvent, read
 from components.ledger.projections import apply
 
-MALFORMED = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
+MALFORMED = (AttributeError, LookupError, OverflowError, RecursionError, TypeError, ValueError)
 """What a rule raises where an event has a value of another shape than its kind."""
 
 

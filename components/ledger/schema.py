@@ -11,6 +11,9 @@ from sqlalchemy import Column, Index, Integer, MetaData, String, Table, Text
 
 metadata = MetaData()
 
+INTEGERS = range(-(2**63), 2**63)
+"""What a column of integers can hold."""
+
 events = Table(
     "events",
     metadata,

@@ -22,6 +22,7 @@ from components.ledger.ledger import Lease
 from components.pipeline import publication
 from components.pipeline.examination import rules
 from components.pipeline.exams import Exam, open_exams, snapshot_of
+from components.pipeline.readiness import require_ready
 from components.pipeline.version_answers import ask
 from components.workspace.batch_files import append_entry, set_batch_aside
 from components.workspace.root import Workspace
@@ -129,12 +130,13 @@ def roll_back(
 
     Raises:
         ConfigError: there is nothing to go back to, or `target` is not an ancestor.
-        Corrupted: the target's bundle does not verify; the pointer has not moved.
+        Corrupted: the target's bundle does not verify, or its copy in MLflow cannot be put
+            right; the pointer has not moved.
     """
     lineage = views.lineage(ws.ledger)
     goal = _goal(lineage, target)
     passed = lineage[: lineage.index(goal)]
-    labels = _prove(ws, goal)
+    labels = require_ready(ws, lease, goal)
     cost = _cost(ws, goal, passed, labels)
     offending, requeued = passed[-1].batch, _batches(reversed(passed[:-1]))
     rolled_back = ChampionRolledBack(
@@ -177,17 +179,6 @@ def _goal(lineage: list[views.Version], target: int | None) -> views.Version:
         f"Version {wanted} is not an ancestor of the champion, version {lineage[0].version}.",
         f"Choose one of {legal}.",
     )
-
-
-def _prove(ws: Workspace, goal: views.Version) -> tuple[str, ...]:
-    """Load the target and let it answer once; return its labels."""
-    from components.model.answering import predict
-    from components.model.bundle import open_bundle
-    from components.model.placement import placement_of
-
-    bundle = open_bundle(ws.bundles, goal.bundle)
-    predict(ws.base, bundle, ["Ready to serve again?"], placement_of(ws.settings))
-    return bundle.labels
 
 
 def _cost(

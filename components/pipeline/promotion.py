@@ -19,6 +19,7 @@ from components.ledger.events import CandidateExamined, VersionPromoted, Version
 from components.ledger.ledger import Lease
 from components.ledger.projections import FINAL, Superseded
 from components.pipeline.publication import mirror_around
+from components.pipeline.readiness import require_ready
 from components.workspace.root import Workspace
 
 LEARNED_FROM = ("anchors", "batch", "parent", "wall")
@@ -31,12 +32,14 @@ def promote(
     """Make a version champion as its examination proposed, and let MLflow follow.
 
     `reason`: why, in a line; None for the examination's headline. `settling`: whether the
-    pipeline asks, for the version that it has just registered. A superseded version's batch is
-    queued again unless another of its versions decided it.
+    pipeline asks, for the version that it has just examined and registered: only its bundle is
+    verified again. A superseded version's batch is queued again unless another of its versions
+    decided it.
 
     Raises:
         ConfigError: there is no such version, or it may not be promoted.
-        Corrupted: its bundle does not verify; nothing was promoted.
+        Corrupted: its evidence or bundle does not verify, or its copy in MLflow cannot be put
+            right; nothing was promoted.
     """
     from components.model.bundle import open_bundle
 
@@ -50,7 +53,11 @@ def promote(
         )
     proposal = _require_promotable(ws, version)
     assert proposal.anchors is not None and proposal.joins is not None
-    open_bundle(ws.bundles, version.bundle)
+    if settling:
+        open_bundle(ws.bundles, version.bundle)
+    else:
+        ws.read_document(version.evidence)
+        require_ready(ws, lease, version)
     promoted = VersionPromoted(
         version=number,
         batch=version.batch,

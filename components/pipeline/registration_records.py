@@ -50,8 +50,8 @@ class Record:
         return "metrics" in self.submission and "files" in self.payload
 
 
-def records(ws: Workspace) -> list[Record]:
-    """Return a record of every version, oldest first."""
+def records(ws: Workspace, only: int | None = None) -> list[Record]:
+    """Return a record of every version, oldest first; or of the version `only`."""
     payloads: dict[int, dict[str, Any]] = {}
     events: list[Recorded[RegistrationDone | RegistrationRebuilt]] = [
         *views.told(ws.ledger, RegistrationDone),
@@ -61,7 +61,8 @@ def records(ws: Workspace) -> list[Record]:
         when = int(datetime.fromisoformat(event.time).timestamp() * 1000)
         known = payloads.setdefault(event.payload.version, {"when": when})
         known |= event.payload.said()
-    return [record_of(ws, each, payloads[each.version]) for each in views.versions(ws.ledger)]
+    wanted = views.versions(ws.ledger, **({} if only is None else {"version": only}))
+    return [record_of(ws, each, payloads[each.version]) for each in wanted]
 
 
 def record_of(ws: Workspace, version: views.Version, payload: dict[str, Any]) -> Record:

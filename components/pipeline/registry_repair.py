@@ -30,10 +30,13 @@ from components.registry.packaging import MODEL, model_texts
 from components.workspace.root import Workspace
 
 
-def restore_versions(ws: Workspace, lease: Lease, deep: bool) -> list[str]:
-    """Put right every version that MLflow shows differently; return what was done, in words."""
+def restore_versions(ws: Workspace, lease: Lease, deep: bool, only: int | None = None) -> list[str]:
+    """Put right every version, or `only` that one, that MLflow shows differently.
+
+    Returns what was done, in words.
+    """
     shown, done = ws.registry.shown(), list[str]()
-    for record in registration_records.records(ws):
+    for record in registration_records.records(ws, only):
         found = shown.get(record.version.version)
         wholly = found is None or found.run is None
         if wholly and not record.complete:

@@ -23,6 +23,7 @@ from components.pipeline.examination import Examined
 from components.pipeline.preparation import Prepared, Settled, Validated, settled
 from components.pipeline.promotion import barred_twin, promote, supersede
 from components.pipeline.publication import mirror_around, submission
+from components.pipeline.readiness import require_copy
 from components.registry.submission import Registered
 from components.workspace.batch_files import append_entry, set_batch_aside
 from components.workspace.root import Workspace
@@ -38,10 +39,15 @@ BARRED = (
 def register(
     ws: Workspace, lease: Lease, validated: Validated, prepared: Prepared, examined: Examined
 ) -> views.Version:
-    """Register the candidate in MLflow, once, and record its version."""
+    """Register the candidate in MLflow, once, and record its version.
+
+    Raises:
+        Corrupted: it was registered before, and its copy in MLflow cannot be put right.
+    """
     for version in views.versions(ws.ledger, batch=prepared.batch):
         same = version.bundle == examined.bundle.digest and version.evidence == examined.evidence
         if same:
+            require_copy(ws, lease, version)  # it may have been registered days ago
             return version
         if version.status == "candidate":
             supersede(ws, lease, version, "interrupted", requeue=False)

@@ -15,12 +15,14 @@ import pytest
 
 from components.clock import system_clock
 from components.errors import Corrupted
-from components.ledger import chain, schema, views
+from components.ledger import chain, layout, schema, views
 from components.ledger.chain import Event, read_chain
 from components.ledger.events import (
     KINDS,
     AliasMirrored,
+    BatchArrived,
     BatchStarted,
+    BatchValidated,
     CandidateExamined,
     CandidateJudged,
     ChampionRolledBack,
@@ -37,7 +39,7 @@ from components.ledger.events.kind import event
 from components.ledger.ledger import Ledger
 from components.ledger.projections import RULES
 from components.ledger.verify import rebuild, verify
-from tests.ledger.story import Ticking, contents, examined
+from tests.ledger.story import Ticking, contents, digest, examined
 
 EARLIER = Path(__file__).parent.parent / "earlier"
 COMPONENTS = Path(__file__).parents[2] / "components"
@@ -168,6 +170,21 @@ def test_the_chain_covers_the_actor(path: Path) -> None:
     assert len(heads) == 3
 
 
+def test_an_event_that_only_mentions_a_batch_is_not_read_as_its_own(ledger: Ledger) -> None:
+    mine, other = digest("mine"), digest("other")
+    counted = dict(accepted=1, rejected=1, checks=digest("checks"))
+    own = BatchValidated(batch=mine, reasons={}, **counted)
+    with ledger.lease("model", 1) as lease:
+        for arriving in (mine, other):
+            said = BatchArrived(batch=arriving, source="s", task="mood", suffix=".csv")
+            ledger.append(said, lease)
+        ledger.append(own, lease)
+        ledger.append(BatchValidated(batch=other, reasons={mine: 1}, **counted), lease)
+    arrival = views.arrival(ledger, mine)
+    assert arrival is not None
+    assert views.newest_of_batch(ledger, BatchValidated, arrival) == own
+
+
 def test_a_kind_that_nobody_knows_is_kept_and_changes_nothing(path: Path, ledger: Ledger) -> None:
     said = '{"key":"k","thing":[1]}'
     found = decode("thing.begun", said)
@@ -222,6 +239,54 @@ def test_an_examination_whose_exams_are_a_list_is_damage_and_named(ledger: Ledge
     for asked in (rebuild, verify):
         with pytest.raises(Corrupted, match=r"Event 1 \(candidate\.examined\).*"):
             asked(ledger)
+
+
+@pytest.mark.parametrize(
+    ("kind", "field", "value"),
+    [
+        ("batch.started", "batch", 5),
+        ("batch.started", "actor", ["me"]),
+        ("batch.arrived", "refused", {}),
+        ("batch.validated", "accepted", True),
+        ("batch.validated", "accepted", 1.0),
+        ("batch.validated", "reasons", {"empty": "1"}),
+        ("batch.validated", "resembles", {"mood": 1}),
+        ("split.made", "train", {"a": []}),
+        ("split.made", "train", ["abc"]),
+        ("split.made", "holdout", [["a", "b", None]]),
+        ("training.done", "seconds", "1"),
+        ("candidate.examined", "origin", 5),
+        ("candidate.examined", "anchors", {"mood": "1"}),
+        ("candidate.judged", "exams", {"mood": 1}),
+        ("registration.done", "version", {}),
+        ("registration.done", "version", 10**40),
+        ("registration.done", "texts", [[1]]),
+        ("version.promoted", "anchors", {"mood": 2**63}),
+        ("version.rejected", "quarantine", -1),
+        ("version.rejected", "quarantine", {"about.json": -1}),
+        ("version.superseded", "requeue", 1),
+        ("champion.rolled-back", "from", "2"),
+        ("champion.rolled-back", "guilty", 5),
+        ("champion.rolled-back", "regressions", {"a": {"b": 1}}),
+        ("settings.seen", "changed", {"seed": 1}),
+    ],
+)
+def test_a_value_of_another_type_than_the_field_is_damage_and_named(
+    ledger: Ledger, kind: str, field: str, value: Any
+) -> None:
+    _smuggle(ledger, kind, json.dumps({field: value}))
+    named = "offending_batch" if field == "guilty" else field
+    for asked in (rebuild, verify, views.entry_marks, lambda found: views.told(found, KINDS[kind])):
+        with pytest.raises(Corrupted, match=rf"Event 1 \({kind}\).*its `{named}` has a value"):
+            asked(ledger)
+
+
+def test_a_number_too_large_for_a_table_is_damage_wherever_it_stands(ledger: Ledger) -> None:
+    _smuggle(ledger, "test.number", "{}")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(layout, "apply", lambda connection, event: (10**40).to_bytes(8, "big"))
+        with pytest.raises(Corrupted, match=r"Event 1 \(test\.number\).*does not follow"):
+            rebuild(ledger)
 
 
 def test_an_older_schema_is_upgraded(renamed: Any) -> None:

@@ -130,6 +130,19 @@ def test_a_target_that_cannot_be_loaded_leaves_the_pointer_alone(three: Workspac
     assert not views.events(three.ledger, kind="champion.rolled-back")
 
 
+def test_what_mlflow_serves_of_the_target_is_put_right_before_the_pointer_moves(
+    three: Workspace,
+) -> None:
+    parent = views.versions(three.ledger)[1]
+    folder = three.registry.run_folder(parent.run)
+    assert folder is not None
+    served = folder / "model" / "artifacts" / parent.bundle / "head.safetensors"
+    sound = served.read_bytes()
+    served.write_bytes(sound[:-1] + bytes([sound[-1] ^ 1]))
+    go_back(three)
+    assert champion(three) == 2 and served.read_bytes() == sound
+
+
 def test_watching_a_sound_champion_changes_nothing(three: Workspace) -> None:
     watched, undone = look_and_go_back(three)
     assert (watched.champion, watched.exams, undone) == (3, 2, None)

@@ -11,6 +11,7 @@ import sys
 import tarfile
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -191,6 +192,26 @@ def test_a_released_batch_voids_the_proposal_until_it_is_examined_again(grown: P
     assert promoted_here(grown, number) == "promoted"
 
 
+@pytest.mark.parametrize("other", ["evidence", "bundle", "batch"])
+def test_an_examination_that_only_mentions_a_versions_evidence_is_not_its_own(
+    grown: Path, other: str
+) -> None:
+    number = held_once(grown)
+    ws = open_workspace(grown)
+    held = views.version(ws.ledger, number)
+    assert held is not None and held.batch is not None
+    own = views.examined(ws.ledger, held)
+    assert own is not None
+    task = {held.evidence: held.evidence}  # a task may have any name
+    changed: dict[str, Any] = {other: "f" * 64}
+    with ws.ledger.lease("tiny", 10) as lease:
+        release_any(ws, lease, held.batch)
+        ws.ledger.append(replace(own.payload, **changed, joins=task), lease)
+    assert views.examined(ws.ledger, held) == own
+    with pytest.raises(ConfigError, match="examined again"):
+        promoted_here(grown, number)
+
+
 def test_what_the_gate_rejected_is_promoted_by_nobody(grown: Path) -> None:
     rejected = settle(grown, batch(grown / "poison.jsonl", 3, flip=True))
     assert rejected.action == "rejected" and rejected.version is not None
@@ -198,8 +219,9 @@ def test_what_the_gate_rejected_is_promoted_by_nobody(grown: Path) -> None:
         promoted_here(grown, rejected.version)
     with pytest.raises(ConfigError, match="is champion"):
         promoted_here(grown, 2)
-    with pytest.raises(ConfigError, match="no version 9"):
-        promoted_here(grown, 9)
+    for unknown in (9, 0, -1, 10**30):
+        with pytest.raises(ConfigError, match=f"no version {unknown}"):
+            promoted_here(grown, unknown)
 
 
 def test_the_bundle_of_a_barred_version_never_comes_back_under_another_number(
@@ -261,6 +283,58 @@ def test_a_damaged_bundle_is_not_promoted(grown: Path) -> None:
     assert not [each for each in views.told(ws.ledger, VersionPromoted) if each.payload.version > 2]
 
 
+def served_head(ws: Workspace, version: views.Version) -> Path:
+    """Return the head of a version's copy in MLflow."""
+    folder = ws.registry.run_folder(version.run)
+    assert folder is not None
+    return folder / "model" / "artifacts" / version.bundle / "head.safetensors"
+
+
+def spoil(file: Path) -> None:
+    """Change the last byte of a file; its size stays."""
+    data = file.read_bytes()
+    file.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+
+
+def test_a_byte_changed_in_mlflow_since_the_examination_is_put_right_before_the_promotion(
+    grown: Path,
+) -> None:
+    number = held_once(grown)
+    ws = open_workspace(grown)
+    held = views.version(ws.ledger, number)
+    assert held is not None
+    spoil(served_head(ws, held))
+    assert promoted_here(grown, number) == "promoted"
+    head = ws.bundles / held.bundle / "head.safetensors"
+    assert served_head(ws, held).read_bytes() == head.read_bytes()
+
+
+def test_a_copy_in_mlflow_that_cannot_be_put_right_is_not_promoted(grown: Path) -> None:
+    number = held_once(grown)
+    ws = open_workspace(grown)
+    held = views.version(ws.ledger, number)
+    assert held is not None
+    [done] = [each.payload for each in views.told(ws.ledger, RegistrationDone)][number - 1 :]
+    ws.document_path(str(done.texts)).unlink()
+    spoil(served_head(ws, held).parents[2] / "MLmodel")
+    with pytest.raises(Corrupted, match=rf"MLflow can't serve version {number}: model/MLmodel"):
+        promoted_here(grown, number)
+    champion = views.champion(ws.ledger)
+    assert champion is not None and champion.version == 2 == ws.registry.alias("champion")
+
+
+def test_a_version_whose_evidence_is_lost_is_not_promoted(grown: Path) -> None:
+    number = held_once(grown)
+    ws = open_workspace(grown)
+    held = views.version(ws.ledger, number)
+    assert held is not None
+    ws.document_path(held.evidence).unlink()
+    with pytest.raises(Corrupted, match="is missing"):
+        promoted_here(grown, number)
+    champion = views.champion(ws.ledger)
+    assert champion is not None and champion.version == 2
+
+
 def test_a_version_held_before_proposals_were_recorded_must_be_examined_again(
     tmp_path: Path,
 ) -> None:
@@ -299,8 +373,11 @@ def test_a_version_whose_run_was_killed_before_it_was_settled_is_left_to_the_lin
     [left] = views.versions(ws.ledger, status="candidate")
     with pytest.raises(ConfigError, match=r"not settled.*ratchet intake"):
         promoted_here(grown, left.version)
+    spoil(served_head(ws, left))
     settled = run_batch(open_workspace(grown), arrived)
     assert (settled.action, settled.version) == ("promoted", left.version)
+    head = ws.bundles / left.bundle / "head.safetensors"
+    assert served_head(ws, left).read_bytes() == head.read_bytes()
 
 
 def test_a_batch_that_another_version_brought_in_is_not_queued_again(grown: Path) -> None:

@@ -19,6 +19,7 @@ from typing import Any, ClassVar, Generic, Literal, TypeVar, dataclass_transform
 
 from components.errors import ConfigError, Corrupted
 from components.ledger.chain import REMEDY, Event
+from components.ledger.events.field_types import require_types
 
 ACTOR, SCHEMA = "actor", "schema"
 """Beside the fields in the payload, so that the chain covers them. Absent: "" and 1."""
@@ -125,7 +126,8 @@ def decode(kind: str, payload: str) -> Payload:
 
     Raises:
         NewerEvent: the kind has a newer schema than this Ratchet knows.
-        TypeError: a field is missing, or this is not a JSON object.
+        TypeError: a field is missing or has a value of another type, or this is not a JSON
+            object.
         ValueError: it is no JSON.
         RecursionError: it is nested too deeply.
     """
@@ -148,7 +150,7 @@ def payload_of(event: Event) -> dict[str, Any]:
 
     Raises:
         NewerEvent: its kind has a newer schema than this Ratchet knows.
-        Corrupted: it is no JSON object.
+        Corrupted: it is no JSON object, or a field has a value of another type.
     """
     return _named(event, _parsed)
 
@@ -168,12 +170,17 @@ def _parsed(kind: str, text: str) -> dict[str, Any]:
     if not isinstance(said, dict):
         raise TypeError("its payload is not a JSON object")
     schema, known = said.get(SCHEMA, 1), KINDS.get(kind)
-    if known is not None and schema > known.about.schema:
+    if type(said.get(ACTOR, "")) is not str:
+        raise TypeError(f"its `{ACTOR}` has a value of the wrong type")
+    if known is None:
+        return said
+    if schema > known.about.schema:
         raise NewerEvent(
             f"An event {kind} of the ledger was written by a newer Ratchet: it has schema "
             f"{schema}, but this version of Ratchet reads schemas up to {known.about.schema}.",
             "Update Ratchet to the version that wrote it, or a newer one.",
         )
+    require_types(known, _current(known, schema, said))
     return said
 
 
@@ -184,9 +191,11 @@ def _decode(kind: str, text: str) -> tuple[Payload, str]:
     known = KINDS.get(kind)
     if known is None:
         return UnknownEvent(name=kind, more=said), actor
-    if schema < known.about.schema:
-        said = known.upgraded(schema, said)
-    return from_said(known, said), actor
+    return from_said(known, _current(known, schema, said)), actor
+
+
+def _current(known: type[P], schema: int, said: dict[str, Any]) -> dict[str, Any]:
+    return known.upgraded(schema, said) if schema < known.about.schema else said
 
 
 def from_said(kind: type[P], said: Mapping[str, Any]) -> P:

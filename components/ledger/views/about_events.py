@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
 
 import sqlalchemy as sa
@@ -32,9 +32,10 @@ def arrived(ledger: Ledger, arrival: Arrival) -> BatchArrived:
 
 def newest_of_batch(ledger: Ledger, kind: type[P], arrival: Arrival) -> P | None:
     """Return what the newest event of a kind says of a batch, or None; looks since it arrived."""
-    table = schema.events.c
-    of_batch = sa.and_(table.seq > arrival.position, table.payload.contains(arrival.batch))
-    return _newest(ledger, kind, of_batch)
+    table, batch = schema.events.c, arrival.batch
+    mentions = sa.and_(table.seq > arrival.position, table.payload.contains(batch))
+    found = _newest(ledger, kind, mentions, lambda said: getattr(said, "batch", None) == batch)
+    return found.payload if found else None
 
 
 def open_intents(ledger: Ledger, kind: type[P]) -> list[P]:
@@ -51,14 +52,20 @@ def open_keys(ledger: Ledger) -> frozenset[str]:
 
 def newest_event(ledger: Ledger, kind: type[P]) -> P | None:
     """Return what the newest event of a kind says."""
-    return _newest(ledger, kind, sa.true())
+    found = _newest(ledger, kind, sa.true())
+    return found.payload if found else None
 
 
 def examined(ledger: Ledger, version: Version) -> Recorded[CandidateExamined] | None:
-    """Return the newest examination that gave a version its evidence."""
-    of_it = schema.events.c.payload.contains(version.evidence)
-    found = _read(ledger, CandidateExamined, of_it, newest_only=True)
-    return found[0] if found else None
+    """Return the newest examination of a version: of its batch and bundle, with its evidence."""
+    mentions = schema.events.c.payload.contains(version.evidence)
+    wanted = (version.batch, version.bundle, version.evidence)
+    return _newest(
+        ledger,
+        CandidateExamined,
+        mentions,
+        lambda said: (said.batch, said.bundle, said.evidence) == wanted,
+    )
 
 
 def told(ledger: Ledger, kind: type[P]) -> list[Recorded[P]]:
@@ -66,22 +73,29 @@ def told(ledger: Ledger, kind: type[P]) -> list[Recorded[P]]:
     return _read(ledger, kind, sa.true())
 
 
-def _newest(ledger: Ledger, kind: type[P], condition: Any) -> P | None:
-    found = _read(ledger, kind, condition, newest_only=True)
-    return found[0].payload if found else None
+def _newest(
+    ledger: Ledger, kind: type[P], condition: Any, matches: Callable[[P], bool] = lambda said: True
+) -> Recorded[P] | None:
+    """Return the newest event whose row meets `condition` and whose payload `matches`.
+
+    A condition that looks for a digest in a payload's text finds what merely mentions it too: a
+    task may be named like a digest. So it only narrows down what is read.
+    """
+    wanted = _of_kind(kind, condition).order_by(schema.events.c.seq.desc())
+    with ledger.reading() as connection:
+        found = (cast(Recorded[P], read(Event(*row))) for row in connection.execute(wanted))
+        return next((each for each in found if matches(each.payload)), None)
 
 
-def _read(
-    ledger: Ledger, kind: type[P], condition: Any, newest_only: bool = False
-) -> list[Recorded[P]]:
+def _read(ledger: Ledger, kind: type[P], condition: Any) -> list[Recorded[P]]:
+    wanted = _of_kind(kind, condition).order_by(schema.events.c.seq)
+    return [cast(Recorded[P], read(Event(*row))) for row in ledger.query(wanted)]
+
+
+def _of_kind(kind: type[P], condition: Any) -> sa.Select[Any]:
     table = schema.events
     names = [name for name, each in KINDS.items() if issubclass(each, kind)]  # earlier names too
-    wanted = sa.select(table).where(table.c.kind.in_(names), condition)
-    if newest_only:  # read from the end
-        wanted = wanted.order_by(table.c.seq.desc()).limit(1)
-    else:
-        wanted = wanted.order_by(table.c.seq)
-    return [cast(Recorded[P], read(Event(*row))) for row in ledger.query(wanted)]
+    return sa.select(table).where(table.c.kind.in_(names), condition)
 
 
 def entry_marks(ledger: Ledger) -> dict[str, dict[str, Any]]:

@@ -38,8 +38,8 @@ def champion(ledger: Ledger) -> Version | None:
 
 
 def version(ledger: Ledger, number: int) -> Version | None:
-    """Return one version."""
-    found = versions(ledger, version=number)
+    """Return one version, or None where no version has that number."""
+    found = versions(ledger, version=number) if number in schema.INTEGERS else []
     return found[0] if found else None
 
 
