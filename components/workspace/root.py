@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -44,6 +45,13 @@ LED_TO = ("documents", "bundles", "ledger.head")
 _DATA = "arriving batches damaged holdout incoming quarantine unknown unreadable".split()
 FILLED = (*(f"data/{name}" for name in _DATA), "mlruns", ".dvc")
 """The folders of a root that the pipeline, or who sends batches, fills."""
+
+OWN_IN_MLRUNS = re.compile(
+    r"(ratchet|scores|mlflow)\.db(-journal|-wal|-shm|\.lock)?|mlflow\.db\.damaged-.*|ledger\.head"
+    r"|(registry|arrivals)\.lock|registry\.staging|.*\.part|\.git(ignore|keep)|README\.md"
+    r"|activations|arriving|artifacts|aside|bundles|documents|prefect|reports|timings"
+)
+"""The names that Ratchet itself uses in `mlruns`."""
 
 
 def no_progress(what: str, done: int, total: int) -> None:
@@ -242,6 +250,7 @@ def open_workspace(
     loaded = read_settings(root / "params.yaml")
     ws = Workspace(root, loaded.settings, clock, progress, actor, identity, loaded.notices)
     _check_remote(ws)
+    _check_registry(ws)
     return ws
 
 
@@ -265,3 +274,26 @@ def _check_remote(ws: Workspace) -> None:
                 f"overlaps with {name}, which has other files.",
                 "Use a folder with nothing else in it, for example data/remote.",
             )
+
+
+def _check_registry(ws: Workspace) -> None:
+    """Refuse a database file among Ratchet's own: MLflow would write into one of them."""
+    from components.registry.database import sqlite_path
+
+    given = ws.settings.registry.tracking_uri
+    file = sqlite_path(given, ws.root) if given else None
+    if file is None:
+        return
+    mlruns = Path(os.path.realpath(ws.mlruns))
+    name = file.relative_to(mlruns).parts[0] if mlruns in file.parents else ""
+    taken = file != mlruns / "mlflow.db" and OWN_IN_MLRUNS.fullmatch(name) is not None
+    taken |= mlruns.is_relative_to(file)
+    for other in (*FILLED, "data", "params.yaml", ws.settings.model.base):
+        own = Path(os.path.realpath(ws.root / other))
+        taken |= other != "mlruns" and file.is_relative_to(own)
+    if taken or (os.path.lexists(file) and not os.path.isfile(file)):
+        raise ConfigError(
+            f"{ws.root / 'params.yaml'}: `registry.tracking_uri` is {given!r}: "
+            + (f"Ratchet keeps other data in {file}." if taken else f"{file} is not a file."),
+            "Leave it empty for mlruns/mlflow.db, or name a file that nothing else uses.",
+        )

@@ -13,7 +13,7 @@ from components.operations import reconciliation
 from components.operations.verification import verify
 from components.workspace.new_root import found_root
 from components.workspace.root import open_workspace
-from tests.stream import batch, settle
+from tests.stream import PARAMS, batch, settle
 
 
 def test_founding_twice_changes_nothing(tmp_path: Path) -> None:
@@ -127,3 +127,39 @@ def test_a_remote_in_the_folder_of_the_base_model_is_refused(root: Path, remote:
 def test_a_remote_with_a_folder_of_its_own_is_taken(root: Path, remote: str) -> None:
     (root / "params.yaml").write_text(f"data: {{remote: {remote}}}\n")
     assert open_workspace(root).settings.data.remote == remote
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["mlruns/ratchet.db", "mlruns/ratchet.db-wal", "mlruns/scores.db", "mlruns/ledger.head",
+     "mlruns/prefect/prefect.db", "mlruns/x/../ratchet.db", "mlruns/artifacts/x.db",
+     "params.yaml", ".dvc/x.db", "data/batches.db", "data/batches/x.db", "base/x.db", ".", "mlruns",
+     "LINK", "ABSOLUTE"],
+)  # fmt: skip
+def test_a_registry_in_a_file_of_ratchets_own_is_refused_before_anything_is_written(
+    root: Path, name: str
+) -> None:
+    if name == "LINK":
+        (root / "link.db").symlink_to(root / "mlruns" / "ratchet.db")
+        name = "link.db"
+    name = str(root / "mlruns" / "ratchet.db") if name == "ABSOLUTE" else name
+    (root / "params.yaml").write_text(f"registry: {{tracking_uri: 'sqlite:///{name}'}}\n{PARAMS}")
+    before = {path: path.is_file() and path.read_bytes() for path in root.rglob("*")}
+    with pytest.raises(ConfigError, match=r"params\.yaml: `registry.tracking_uri` is") as caught:
+        found_root(root)
+    assert "mlruns/mlflow.db" in caught.value.remedy
+    assert {path: path.is_file() and path.read_bytes() for path in root.rglob("*")} == before
+
+
+@pytest.mark.parametrize("name", ["mlruns/mlflow.db", "mlruns/team.db", "mlflow.db", "own/x.db"])
+def test_a_registry_in_a_file_that_nothing_else_uses_is_taken(tmp_path: Path, name: str) -> None:
+    (tmp_path / "params.yaml").write_text(f"registry: {{tracking_uri: 'sqlite:///{name}'}}")
+    found_root(tmp_path)
+    assert (tmp_path / name).is_file()
+
+
+def test_a_registry_at_the_usual_place_may_be_a_link(grown: Path, tmp_path: Path) -> None:
+    place = grown / "mlruns" / "mlflow.db"
+    shutil.move(place, tmp_path / "elsewhere.db")
+    place.symlink_to(tmp_path / "elsewhere.db")
+    assert open_workspace(grown).registry.newest_version() == 2
