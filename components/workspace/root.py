@@ -23,7 +23,7 @@ from components.files import write_bytes
 from components.identity import PLAIN, Identity
 from components.ledger import views
 from components.ledger.ledger import Ledger
-from components.places import place
+from components.places import place, require_length
 from components.settings import Settings, read_settings
 
 if TYPE_CHECKING:
@@ -255,23 +255,36 @@ def open_workspace(
 
 
 def _check_remote(ws: Workspace) -> None:
-    """Refuse an address that DVC can't reach, and a folder that holds other files of a root.
+    """Refuse what DVC can't store or reach, and a folder that holds other files of a root.
 
     Its files would be taken for batches, or moved and removed as ours.
     """
+    from components.data.dvc_settings import quoted
+
+    root, base = ws.root, ws.settings.model.base
+    said = f"{root / 'params.yaml'}: `data.remote` is {ws.settings.data.remote!r}"
+    try:
+        require_length(ws.remote)
+        real = os.path.realpath(ws.remote)  # links in a circle are no error here
+        quoted(ws.remote if isinstance(ws.remote, str) else real.removeprefix(str(root)))
+    except ValueError as error:
+        raise ConfigError(f"{said}: {error}.", "Choose another folder or address.") from None
     if isinstance(ws.remote, str):
         from components.data.remotes import require_reachable
 
         return require_reachable(ws.remote)
-    root, base = ws.root, ws.settings.model.base
-    remote = Path(os.path.realpath(ws.remote))  # links in a circle are no error here
+    remote = Path(real)
+    if root.is_relative_to(remote):
+        raise ConfigError(
+            f"{said}: the root itself lies in that folder.",
+            "Use a folder with nothing else in it, for example data/remote.",
+        )
     for name in (*FILLED, *([base] if os.path.isdir(root / base) else [])):
         own = Path(os.path.realpath(root / name))
         holds = name in FILLED and remote.is_relative_to(root) and own.is_relative_to(remote)
         if holds or remote.is_relative_to(own):
             raise ConfigError(
-                f"{root / 'params.yaml'}: `data.remote` is {ws.settings.data.remote!r}: it "
-                f"overlaps with {name}, which has other files.",
+                f"{said}: it overlaps with {name}, which has other files.",
                 "Use a folder with nothing else in it, for example data/remote.",
             )
 
