@@ -8,9 +8,13 @@ setting that is half an address (`s3:/bucket`) is refused.
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from urllib.parse import unquote, unquote_plus
+
+NAME_BYTES, PATH_BYTES = 255, 3500
+"""Linux and macOS allow 255 bytes a name, Linux 4,096 a path; files lie deeper than a setting."""
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _HALF_AN_ADDRESS = re.compile(r"(?![A-Za-z]:[\\/])[^/]*:")
@@ -63,6 +67,17 @@ def require_place(text: str) -> None:
     place(Path(), text)
     if scheme(text) is None and _HALF_AN_ADDRESS.match(text):
         raise ValueError(f"could be an address or a folder: write scheme://... or ./{text}")
+
+
+def require_length(where: Path | str) -> None:
+    """Raise ValueError where a folder or file is named longer than file systems allow."""
+    if isinstance(where, str):
+        return
+    lengths = [len(os.fsencode(part)) for part in where.parts]
+    if max(lengths, default=0) > NAME_BYTES or sum(lengths) + len(lengths) > PATH_BYTES:
+        raise ValueError(
+            f"a path must not be longer than {PATH_BYTES} bytes, nor a name in it than {NAME_BYTES}"
+        )
 
 
 def has_secret(address: str) -> bool:

@@ -60,6 +60,12 @@ def test_a_record_with_settings_that_nobody_knows_is_none_of_this_version() -> N
             recorded(document)
 
 
+@pytest.mark.parametrize("document", [5, None, "strategy", [], [["strategy", {}]]])
+def test_a_record_that_is_no_record_of_settings_is_refused_as_such(document: Any) -> None:
+    with pytest.raises(ValueError, match="should be a record of settings"):
+        recorded(document)
+
+
 def test_each_method_and_each_strategy_has_settings_and_the_other_way_round() -> None:
     def methods(section: str) -> set[str]:
         return {kind.default_of("method") for kind in sections_of(Settings, section)}

@@ -6,6 +6,8 @@ push` and `dvc checkout` go where the files lead. So both must lead to the same 
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +17,9 @@ from components.errors import ConfigError
 from components.places import place
 
 FILES = ("config", "config.local")
+_PLAIN = re.compile(r"[\w./:@~+-]+")
+_BREAKS = ("Cc", "Cs", "Zl", "Zp")
+"""Categories of characters that end a line, or that no file can hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +29,22 @@ class Differs:
     field: str
     found: str
     wanted: str
+
+
+def quoted(text: str) -> str:
+    """Return a value as it is written into DVC's files, so that DVC reads the same text.
+
+    Raises:
+        ValueError: their format can't hold it.
+    """
+    if any(unicodedata.category(char) in _BREAKS for char in text):
+        raise ValueError("DVC can't store control characters or line breaks")
+    if "%(" in text:
+        raise ValueError("DVC takes %( for the name of another setting")
+    if "'" in text and '"' in text:
+        raise ValueError("DVC can't store both kinds of quotation marks")
+    mark = "" if _PLAIN.fullmatch(text) else "'" if '"' in text else '"'
+    return f"{mark}{text}{mark}"
 
 
 def read_settings(path: Path) -> dict[str, Any]:
@@ -37,7 +58,7 @@ def read_settings(path: Path) -> dict[str, Any]:
 
     try:
         settings: dict[str, Any] = Config.validate(Config.load_file(str(path)))
-    except (DvcConfigError, OSError) as error:
+    except (DvcConfigError, OSError, SyntaxError, TypeError) as error:  # as in `versioning`
         raise ConfigError(
             f"DVC can't read {path}: {' '.join(str(error).split())}.".replace("..", "."),
             "Correct it, or move it away: Ratchet writes a new one.",

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from components.data import dvc_settings
 from components.data.dvc_locks import clear_dead_locks
 from components.data.dvc_tracking import file_md5, holds, put, track
 from components.errors import ConfigError, Corrupted, DataRejected, RatchetError, Retryable
@@ -195,6 +196,7 @@ class DataStore:
         url, root = self._url(), self.root.resolve()
         if isinstance(self.remote, Path) and Path(url).is_relative_to(root):
             url = os.path.relpath(url, root / ".dvc")
+        url = dvc_settings.quoted(url)
         return (
             "[core]\n    no_scm = true\n    analytics = false\n    check_update = false\n"
             f"    remote = {REMOTE}\n['remote \"{REMOTE}\"']\n    url = {url}\n"
@@ -206,6 +208,7 @@ class DataStore:
     @contextmanager
     def _repo(self) -> Iterator[Any]:
         """Open the repository with our own settings over whatever its files say."""
+        from dvc.config import ConfigError as DvcConfigError
         from dvc.repo import Repo
         from dvc.ui import ui
 
@@ -223,7 +226,11 @@ class DataStore:
             "site_cache_dir": str(root / ".dvc" / SITE),
         }
         remote = {REMOTE: {"url": self._url()}}
-        with Repo(str(root), config={"core": core, "remote": remote}) as repo:
+        try:
+            opened = Repo(str(root), config={"core": core, "remote": remote})
+        except (SyntaxError, TypeError) as error:  # of DVC's parser; of an address with a comma
+            raise DvcConfigError(str(error)) from error
+        with opened as repo:
             yield repo
 
     def _locked(self, action: Callable[[Any], T]) -> T:

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from components.errors import Corrupted, Retryable
+from components.errors import ConfigError, Corrupted, Retryable
 from components.registry import database
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Connection:
         self.artifacts = self.folder / "artifacts"
         given = tracking_uri or f"sqlite:///{self.folder / 'mlflow.db'}"
         self.file = database.sqlite_path(given, self.folder.parent)
-        self.owns_database = self.file == self.folder / "mlflow.db"
+        self.owns_database = self.file == (self.folder / "mlflow.db").resolve()
         self.uri = given if self.file is None else f"sqlite:///{self.file}"
         self._connected: MlflowClient | None = None
 
@@ -80,8 +80,30 @@ class Connection:
 
     def require_database(self) -> None:
         """Raise `Corrupted` where the database file is gone."""
-        if self.file is not None and not database.is_present(self.file):
+        if not self.has_database():
             raise self.gone("the database")
+
+    def has_database(self) -> bool:
+        """Tell whether there is a database; a server counts as one.
+
+        Raises:
+            Corrupted: something else lies at the usual place.
+            ConfigError: something else lies where the settings lead.
+        """
+        try:
+            return self.file is None or database.is_present(self.file)
+        except Corrupted as other:
+            if self.owns_database:
+                raise
+            raise self.not_replaced(other.message) from None
+
+    def not_replaced(self, found: str) -> ConfigError:
+        """Return the error that leaves alone what lies where the settings lead."""
+        return ConfigError(
+            f"`registry.tracking_uri` is {self.uri!r}: {found}",
+            "Correct it in params.yaml. If the file is MLflow's and damaged, move it away and run "
+            "`ratchet reconcile`.",
+        )
 
     def gone(self, what: str) -> Corrupted:
         """Return the error that says that `what` is not there, and what to do."""

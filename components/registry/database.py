@@ -32,6 +32,7 @@ _FOLLOWED: dict[Path, tuple[int, int]] = {}
 """The file (device, inode) that this process has open at each place."""
 
 _SQLITE_MAGIC = b"SQLite format 3\x00"
+_NEEDED = {"alembic_version", "experiments", "runs", "registered_models", "model_versions"}
 _RESTORE = (
     "Run `ratchet reconcile`: the old file is kept, and a new one is built from the ledger and "
     "the bundles."
@@ -102,17 +103,33 @@ def sqlite_path(uri: str, root: Path) -> Path | None:
 
 
 def is_present(path: Path) -> bool:
-    """Tell whether a database lies at `path`. An empty file counts as none.
+    """Tell whether MLflow's database lies at `path`. An empty file counts as none.
 
     Raises:
-        Corrupted: something else lies there. (Asked of MLflow, this takes 100 seconds.)
+        Corrupted: something else lies there: MLflow would write its tables into any database,
+            and take 100 seconds over any other file.
     """
     if not path.exists() or path.stat().st_size == 0:
         return False
     with path.open("rb") as file:
-        if file.read(len(_SQLITE_MAGIC)) == _SQLITE_MAGIC:
-            return True
-    raise Corrupted(f"{path} is not an SQLite database.", _RESTORE)
+        if file.read(len(_SQLITE_MAGIC)) != _SQLITE_MAGIC:
+            raise Corrupted(f"{path} is not an SQLite database.", _RESTORE)
+    try:
+        missing = missing_tables(path)
+    except sqlite3.DatabaseError:  # damaged or locked: whoever uses it says so
+        return True
+    if missing:
+        raise Corrupted(
+            f"{path} is no database of MLflow: table {min(missing)} is missing.", _RESTORE
+        )
+    return True
+
+
+def missing_tables(path: Path) -> set[str]:
+    """Return the names of MLflow's tables that the SQLite database at `path` lacks."""
+    with closing(sqlite3.connect(path, timeout=20)) as connection:
+        tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        return _NEEDED - {name for (name,) in tables}
 
 
 def create(path: Path, artifacts: Path) -> None:

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
     from mlflow.entities.model_registry import ModelVersion
 
-_NEEDED = {"alembic_version", "experiments", "runs", "registered_models", "model_versions"}
+
+NOTHING_THERE = ("is missing", "is empty")
+"""What `damage` says where nothing is lost by writing a new file."""
 
 
 def damage(path: Path) -> str | None:
@@ -39,17 +41,13 @@ def damage(path: Path) -> str | None:
             return "is empty"
         with closing(sqlite3.connect(path, timeout=20)) as connection:
             [told] = connection.execute("PRAGMA quick_check(1)").fetchone()
-            tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-            missing = _NEEDED - {name for (name,) in tables}
-    except Corrupted:
-        return "is not an SQLite database"
+    except Corrupted as other:
+        return other.message.removeprefix(f"{path} ").rstrip(".")
     except sqlite3.DatabaseError as error:
         if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
             return None
         return f"is damaged ({error})"
-    if told != "ok":
-        return "is damaged"
-    return f"has no table {min(missing)}" if missing else None
+    return None if told == "ok" else "is damaged"
 
 
 def set_aside(path: Path, stamp: str) -> Path | None:

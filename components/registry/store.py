@@ -77,7 +77,7 @@ class Registry:
             NeedsHuman: the experiment was deleted in MLflow.
         """
         with self._at.locked():
-            if anew and self._at.file is not None and not database.is_present(self._at.file):
+            if anew and self._at.file is not None and not self._at.has_database():
                 database.create(self._at.file, self._at.artifacts)
             with self._at.client() as client:
                 ensure_experiment(self._at, client, self._experiment)
@@ -270,12 +270,17 @@ class Registry:
 
         What lay there is kept beside it under `stamp`. `prepare` is to follow, then
         `put_right` for each version.
+
+        Raises:
+            ConfigError: what lies there may be somebody else's: it is not at the usual place.
         """
         if self._at.file is None:
             return []
         with self._at.locked():
             done, wrong = [], restoring.damage(self._at.file)
             if wrong is not None:
+                if not self._at.owns_database and wrong not in restoring.NOTHING_THERE:
+                    raise self._at.not_replaced(f"{self._at.file} {wrong}.")
                 aside = restoring.set_aside(self._at.file, stamp)
                 database.create(self._at.file, self._at.artifacts)
                 kept = f"; the old one is kept as {aside.name}" if aside else ""

@@ -69,7 +69,9 @@ def recorded(document: Any) -> Settings:
     What was not there yet is as it is by default.
 
     Raises:
-        ValueError: this version knows some of them no more.
+        ValueError: this version knows some of them no more, or it is no record of settings.
     """
+    if not isinstance(document, dict):
+        raise ValueError(f"should be a record of settings, not {document!r}")
     values, _ = renamed(document, "a recorded document")
     return Settings.model_validate(without_idle(values)[0], context=RECORDED)

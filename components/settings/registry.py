@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from components.places import folder, scheme
+from components.places import folder, require_length, scheme
 from components.settings.section import RECORDED, Section, Stripped, require_no_secret
 
 _ON_A_SERVER = (
@@ -46,5 +46,6 @@ class RegistrySettings(Section):
                 "should be sqlite:/// and a file, or an address that begins with http://, "
                 "https://, postgresql://, mysql:// or mssql://; empty means mlruns/mlflow.db"
             )
-        folder(Path(), path)
+        if kind == "sqlite":
+            require_length(folder(Path(), path))
         return value

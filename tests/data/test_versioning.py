@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from components.data import dvc_tracking, versioning
-from components.data.versioning import DataStore, Stored
+from components.data.versioning import REMOTE, DataStore, Stored
 from components.errors import ConfigError, Corrupted, DataRejected, Retryable
 
 REPOSITORY = Path(__file__).parents[2]
@@ -406,10 +406,14 @@ def test_a_root_that_tracks_the_whole_folder_goes_on_to_do_so(store: DataStore) 
     assert sorted(tree(store.root / "data/batches")) == ["0a/1/raw.jsonl", "a.jsonl"]
 
 
+@pytest.mark.parametrize("text", ["[[[", *(f"['remote \"{REMOTE}\"']\n    url = {url}\n" for url in
+                                           ("x\ny", "a,b", "%(here)s"))])  # fmt: skip
 @pytest.mark.parametrize("name", ["config", "config.local"])
-def test_settings_of_dvc_that_cannot_be_read_are_named(store: DataStore, name: str) -> None:
+def test_settings_of_dvc_that_cannot_be_read_are_named(
+    store: DataStore, name: str, text: str
+) -> None:
     path = put(store, "a.jsonl")
-    (store.root / ".dvc" / name).write_text("[[[")
+    (store.root / ".dvc" / name).write_text(text)
 
     with pytest.raises(ConfigError, match="DVC cannot read its settings") as refusal:
         DataStore(store.root, store.root / "data" / "remote").keep([path])

@@ -6,14 +6,18 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
+from components.data.dvc_settings import differences
+from components.data.versioning import REMOTE
 from components.errors import ConfigError, Corrupted
 from components.ledger import views
 from components.operations import reconciliation
 from components.operations.verification import verify
 from components.workspace.new_root import found_root
 from components.workspace.root import open_workspace
-from tests.stream import batch, settle
+from tests.command import assert_one_paragraph, ratchet
+from tests.stream import PARAMS, batch, settle
 
 
 def test_founding_twice_changes_nothing(tmp_path: Path) -> None:
@@ -102,7 +106,7 @@ OWN = ["data/incoming", "data/incoming/mood", "data/batches", "data/quarantine",
        ".dvc/cache"]  # fmt: skip
 
 
-@pytest.mark.parametrize("remote", [".", "data", "data/x/../batches", "ABSOLUTE", "LINK", *OWN])
+@pytest.mark.parametrize("remote", ["data", "data/x/../batches", "ABSOLUTE", "LINK", *OWN])
 def test_a_remote_among_what_the_pipeline_fills_is_refused(root: Path, remote: str) -> None:
     if remote == "ABSOLUTE":
         remote = str(root / "data" / "batches")
@@ -116,6 +120,66 @@ def test_a_remote_among_what_the_pipeline_fills_is_refused(root: Path, remote: s
     assert "data/remote" in caught.value.remedy
 
 
+@pytest.mark.parametrize("remote", [".", "..", "/", "file:///", "../..", "LINK"])
+def test_a_remote_that_holds_the_root_is_refused(root: Path, remote: str) -> None:
+    if remote == "LINK":
+        (root / "up").symlink_to(root.parent)
+        remote = "up"
+    (root / "params.yaml").write_text(f"data: {{remote: '{remote}'}}\n")
+    with pytest.raises(ConfigError, match="the root itself lies in that folder") as caught:
+        open_workspace(root)
+    assert "params.yaml" in caught.value.message and "data/remote" in caught.value.remedy
+
+
+UNSTORED = ["x\ny", "tab\tx", "a\x1bb", "a\x85b", "a\u2028b", "%(here)s", "a'b\"c",
+            "http://127.0.0.1:9/a%(x)s"]  # fmt: skip
+TOO_LONG = ["x" * 256, "ü" * 128, "file:///" + "x" * 300, "x/" * 1800]
+
+
+@pytest.mark.parametrize("remote", [*UNSTORED, *TOO_LONG])
+def test_a_remote_that_dvc_or_the_disk_cannot_store_is_refused_and_can_be_corrected(
+    root: Path, remote: str
+) -> None:
+    (root / "params.yaml").write_text(yaml.safe_dump({"data": {"remote": remote}}))
+    before = sorted(root.rglob("*"))
+    ran = ratchet(root, "init")
+    assert ran.code == 2 and "params.yaml: `data.remote` is" in ran.err
+    assert_one_paragraph(ran)
+    assert sorted(root.rglob("*")) == before
+    (root / "params.yaml").write_text(PARAMS)
+    assert ratchet(root, "init").code == 0
+    ws = open_workspace(root)
+    assert list(differences(root / ".dvc" / "config", REMOTE, ws.remote)) == []
+
+
+@pytest.mark.parametrize(
+    "remote",
+    ["a,b", "#a", 'a"b', "a'b; c", "'q'", " ,", "100%", "a%20b", "[x]", "a=b", "é ü", "$HOME/x",
+     "-x", "file:///tmp/a%20", "a\\"],
+)  # fmt: skip
+def test_a_remote_with_odd_characters_is_the_one_that_dvc_reads(
+    tmp_path: Path, remote: str
+) -> None:
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump({"data": {"remote": remote}}))
+    ws = open_workspace(tmp_path)
+    ws.store.prepare()
+    assert list(differences(tmp_path / ".dvc" / "config", REMOTE, ws.remote)) == []
+
+
+def test_a_root_in_a_folder_with_odd_characters_has_its_remote_inside(tmp_path: Path) -> None:
+    root = tmp_path / 'it\'s "mine", (here)'
+    found_root(root)
+    ws = open_workspace(root)
+    assert list(differences(root / ".dvc" / "config", REMOTE, ws.remote)) == []
+
+
+@pytest.mark.parametrize("name", ["x" * 256, "x/" * 1800 + "x.db"])
+def test_a_registry_with_too_long_a_name_is_refused(root: Path, name: str) -> None:
+    (root / "params.yaml").write_text(f"registry: {{tracking_uri: 'sqlite:///{name}'}}")
+    with pytest.raises(ConfigError, match=r"`registry.tracking_uri` is .*longer than"):
+        open_workspace(root)
+
+
 @pytest.mark.parametrize("remote", ["base", "base/copies"])
 def test_a_remote_in_the_folder_of_the_base_model_is_refused(root: Path, remote: str) -> None:
     (root / "params.yaml").write_text(f"model: {{base: base}}\ndata: {{remote: '{remote}'}}\n")
@@ -123,7 +187,43 @@ def test_a_remote_in_the_folder_of_the_base_model_is_refused(root: Path, remote:
         open_workspace(root)
 
 
-@pytest.mark.parametrize("remote", ["data/remote", "copies", "..", "data/batches-2"])
+@pytest.mark.parametrize("remote", ["data/remote", "copies", "../copies", "data/batches-2"])
 def test_a_remote_with_a_folder_of_its_own_is_taken(root: Path, remote: str) -> None:
     (root / "params.yaml").write_text(f"data: {{remote: {remote}}}\n")
     assert open_workspace(root).settings.data.remote == remote
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["mlruns/ratchet.db", "mlruns/ratchet.db-wal", "mlruns/scores.db", "mlruns/ledger.head",
+     "mlruns/prefect/prefect.db", "mlruns/x/../ratchet.db", "mlruns/artifacts/x.db",
+     "params.yaml", ".dvc/x.db", "data/batches.db", "data/batches/x.db", "base/x.db", ".", "mlruns",
+     "LINK", "ABSOLUTE"],
+)  # fmt: skip
+def test_a_registry_in_a_file_of_ratchets_own_is_refused_before_anything_is_written(
+    root: Path, name: str
+) -> None:
+    if name == "LINK":
+        (root / "link.db").symlink_to(root / "mlruns" / "ratchet.db")
+        name = "link.db"
+    name = str(root / "mlruns" / "ratchet.db") if name == "ABSOLUTE" else name
+    (root / "params.yaml").write_text(f"registry: {{tracking_uri: 'sqlite:///{name}'}}\n{PARAMS}")
+    before = {path: path.is_file() and path.read_bytes() for path in root.rglob("*")}
+    with pytest.raises(ConfigError, match=r"params\.yaml: `registry.tracking_uri` is") as caught:
+        found_root(root)
+    assert "mlruns/mlflow.db" in caught.value.remedy
+    assert {path: path.is_file() and path.read_bytes() for path in root.rglob("*")} == before
+
+
+@pytest.mark.parametrize("name", ["mlruns/mlflow.db", "mlruns/team.db", "mlflow.db", "own/x.db"])
+def test_a_registry_in_a_file_that_nothing_else_uses_is_taken(tmp_path: Path, name: str) -> None:
+    (tmp_path / "params.yaml").write_text(f"registry: {{tracking_uri: 'sqlite:///{name}'}}")
+    found_root(tmp_path)
+    assert (tmp_path / name).is_file()
+
+
+def test_a_registry_at_the_usual_place_may_be_a_link(grown: Path, tmp_path: Path) -> None:
+    place = grown / "mlruns" / "mlflow.db"
+    shutil.move(place, tmp_path / "elsewhere.db")
+    place.symlink_to(tmp_path / "elsewhere.db")
+    assert open_workspace(grown).registry.newest_version() == 2

@@ -8,7 +8,6 @@ place finds it.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,19 +16,13 @@ from components.files import PART_SUFFIX
 from components.operations.verification.batches import stored_marks
 from components.operations.verification.findings import Found, Skipped, some
 from components.operations.verification.scene import Scene
-
-MLRUNS = re.compile(
-    r"(ratchet|scores|mlflow)\.db(-journal|-wal|-shm|\.lock)?|mlflow\.db\.damaged-.*|ledger\.head"
-    r"|(registry|arrivals)\.lock|registry\.staging|.*\.part|\.git(ignore|keep)|README\.md"
-    r"|activations|arriving|artifacts|aside|bundles|documents|prefect|reports|timings"
-)
-"""What Ratchet keeps in `mlruns`."""
+from components.workspace.root import OWN_IN_MLRUNS
 
 
 def check_extra_files(scene: Scene) -> Iterator[Found]:
     """Name what is beside Ratchet's own in `mlruns`, its artifacts, and DVC's two copies."""
     ws = scene.ws
-    beside = [path.name for path in ws.mlruns.glob("*") if not MLRUNS.fullmatch(path.name)]
+    beside = [path.name for path in ws.mlruns.glob("*") if not OWN_IN_MLRUNS.fullmatch(path.name)]
     if beside:
         yield Skipped(f"{some(beside)} in {scene.relative(ws.mlruns)}", "not Ratchet's")
     runs = {payload["run"] for payload in scene.told("registration.done")}
