@@ -7,8 +7,6 @@ that a command that only reads the ledger stays fast.
 from __future__ import annotations
 
 import json
-import os
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,13 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 from components.clock import Clock, system_clock
 from components.digest import bytes_digest, canonical_json
-from components.errors import ConfigError, Corrupted
+from components.errors import Corrupted
 from components.files import write_bytes
 from components.identity import PLAIN, Identity
 from components.ledger import views
 from components.ledger.ledger import Ledger
-from components.places import place, require_length
+from components.places import place
 from components.settings import Settings, read_settings
+from components.workspace.setting_places import require_places
 
 if TYPE_CHECKING:
     from components.data.versioning import DataStore
@@ -41,17 +40,6 @@ PIPELINE = "pipeline"
 
 LED_TO = ("documents", "bundles", "ledger.head")
 """What only a ledger leads to, under `mlruns`."""
-
-_DATA = "arriving batches damaged holdout incoming quarantine unknown unreadable".split()
-FILLED = (*(f"data/{name}" for name in _DATA), "mlruns", ".dvc")
-"""The folders of a root that the pipeline, or who sends batches, fills."""
-
-OWN_IN_MLRUNS = re.compile(
-    r"(ratchet|scores|mlflow)\.db(-journal|-wal|-shm|\.lock)?|mlflow\.db\.damaged-.*|ledger\.head"
-    r"|(registry|arrivals)\.lock|registry\.staging|.*\.part|\.git(ignore|keep)|README\.md"
-    r"|activations|arriving|artifacts|aside|bundles|documents|prefect|reports|timings"
-)
-"""The names that Ratchet itself uses in `mlruns`."""
 
 
 def no_progress(what: str, done: int, total: int) -> None:
@@ -249,64 +237,5 @@ def open_workspace(
     root = root.resolve()
     loaded = read_settings(root / "params.yaml")
     ws = Workspace(root, loaded.settings, clock, progress, actor, identity, loaded.notices)
-    _check_remote(ws)
-    _check_registry(ws)
+    require_places(root, ws.settings)
     return ws
-
-
-def _check_remote(ws: Workspace) -> None:
-    """Refuse what DVC can't store or reach, and a folder that holds other files of a root.
-
-    Its files would be taken for batches, or moved and removed as ours.
-    """
-    from components.data.dvc_settings import quoted
-
-    root, base = ws.root, ws.settings.model.base
-    said = f"{root / 'params.yaml'}: `data.remote` is {ws.settings.data.remote!r}"
-    try:
-        require_length(ws.remote)
-        real = os.path.realpath(ws.remote)  # links in a circle are no error here
-        quoted(ws.remote if isinstance(ws.remote, str) else real.removeprefix(str(root)))
-    except ValueError as error:
-        raise ConfigError(f"{said}: {error}.", "Choose another folder or address.") from None
-    if isinstance(ws.remote, str):
-        from components.data.remotes import require_reachable
-
-        return require_reachable(ws.remote)
-    remote = Path(real)
-    if root.is_relative_to(remote):
-        raise ConfigError(
-            f"{said}: the root itself lies in that folder.",
-            "Use a folder with nothing else in it, for example data/remote.",
-        )
-    for name in (*FILLED, *([base] if os.path.isdir(root / base) else [])):
-        own = Path(os.path.realpath(root / name))
-        holds = name in FILLED and remote.is_relative_to(root) and own.is_relative_to(remote)
-        if holds or remote.is_relative_to(own):
-            raise ConfigError(
-                f"{said}: it overlaps with {name}, which has other files.",
-                "Use a folder with nothing else in it, for example data/remote.",
-            )
-
-
-def _check_registry(ws: Workspace) -> None:
-    """Refuse a database file among Ratchet's own: MLflow would write into one of them."""
-    from components.registry.database import sqlite_path
-
-    given = ws.settings.registry.tracking_uri
-    file = sqlite_path(given, ws.root) if given else None
-    if file is None:
-        return
-    mlruns = Path(os.path.realpath(ws.mlruns))
-    name = file.relative_to(mlruns).parts[0] if mlruns in file.parents else ""
-    taken = file != mlruns / "mlflow.db" and OWN_IN_MLRUNS.fullmatch(name) is not None
-    taken |= mlruns.is_relative_to(file)
-    for other in (*FILLED, "data", "params.yaml", ws.settings.model.base):
-        own = Path(os.path.realpath(ws.root / other))
-        taken |= other != "mlruns" and file.is_relative_to(own)
-    if taken or (os.path.lexists(file) and not os.path.isfile(file)):
-        raise ConfigError(
-            f"{ws.root / 'params.yaml'}: `registry.tracking_uri` is {given!r}: "
-            + (f"Ratchet keeps other data in {file}." if taken else f"{file} is not a file."),
-            "Leave it empty for mlruns/mlflow.db, or name a file that nothing else uses.",
-        )

@@ -16,7 +16,7 @@ from components.files import PART_SUFFIX
 from components.operations.verification.batches import stored_marks
 from components.operations.verification.findings import Found, Skipped, some
 from components.operations.verification.scene import Scene
-from components.workspace.root import OWN_IN_MLRUNS
+from components.workspace.setting_places import OWN_IN_MLRUNS
 
 
 def check_extra_files(scene: Scene) -> Iterator[Found]:
