@@ -63,7 +63,7 @@ def add_holdout(ws: Workspace) -> None:
         try:
             holdouts.add(ws, lease, ws.root / "fresh.jsonl", "mood")
         except Exception as error:
-            if "are new" not in str(error):  # the killed command had finished the work
+            if "is new" not in str(error):  # the killed command had finished the work
                 raise
 
 
