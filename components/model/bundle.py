@@ -262,7 +262,7 @@ def _verified_files(folder: Path, digest: str) -> dict[str, str]:
         raise ChangedBundle(folder, f"{MANIFEST} is missing or unreadable") from None
     if bytes_digest(manifest) != digest:
         raise ChangedBundle(folder, f"{MANIFEST} does not match the digest")
-    listed = _read_json(folder / MANIFEST)
+    listed = _json_of(manifest, folder, MANIFEST)
     if not isinstance(listed, dict) or not are_texts(list(listed.values())):
         raise _malformed(folder, f"{MANIFEST} does not list files")
     present = set(listing(folder)) - {MANIFEST}
@@ -291,6 +291,13 @@ def _write_json(path: Path, value: Any) -> None:
 
 def _read_json(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError, RecursionError):
-        raise _malformed(path.parent, f"{path.name} is missing or is not valid JSON") from None
+        return _json_of(path.read_bytes(), path.parent, path.name)
+    except FileNotFoundError:
+        raise _malformed(path.parent, f"{path.name} is missing") from None
+
+
+def _json_of(content: bytes, folder: Path, name: str) -> Any:
+    try:
+        return json.loads(content.decode("utf-8"))
+    except (ValueError, RecursionError):
+        raise _malformed(folder, f"{name} is not valid JSON") from None

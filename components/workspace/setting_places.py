@@ -72,10 +72,12 @@ def _require_remote(root: Path, settings: Settings) -> None:
 
 def _require_registry(root: Path, settings: Settings) -> None:
     """Refuse a database file among Ratchet's own: MLflow would write into one of them."""
-    from components.registry.database import sqlite_path
-
     given = settings.registry.tracking_uri
-    file = sqlite_path(given, root) if given else None
+    if not given:
+        return
+    from components.registry.database import sqlite_path  # with all of that room: 50 ms
+
+    file = sqlite_path(given, root)
     if file is None:
         return
     mlruns = Path(os.path.realpath(root / "mlruns"))

@@ -17,7 +17,6 @@ from typing import Any
 
 import pytest
 
-from components.digest import file_digest
 from components.errors import ConfigError, Corrupted
 from components.ledger import views
 from components.ledger.events import (
@@ -27,7 +26,7 @@ from components.ledger.events import (
     VersionPromoted,
 )
 from components.ledger.verify import rebuild, verify
-from components.model.bundle import MANIFEST, STATE
+from components.model.bundle import STATE, open_bundle
 from components.operations.explanation import explain
 from components.operations.quarantine_release import release_any
 from components.operations.rollback import roll_back
@@ -36,7 +35,9 @@ from components.pipeline.promotion import barred_twin, promote
 from components.workspace.item_library import Library
 from components.workspace.root import Workspace, open_workspace
 from flows.retrain import run_batch
+from tests.audit.changing import flipped
 from tests.command import ratchet
+from tests.made_bundles import resealed
 from tests.stream import PARAMS, add_exam, batch, make_root, settle, write_jsonl
 
 EARLIER = Path(__file__).parents[1] / "earlier" / "root-2026-11.tar.xz"
@@ -290,12 +291,6 @@ def served_head(ws: Workspace, version: views.Version) -> Path:
     return folder / "model" / "artifacts" / version.bundle / "head.safetensors"
 
 
-def spoil(file: Path) -> None:
-    """Change the last byte of a file; its size stays."""
-    data = file.read_bytes()
-    file.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
-
-
 def test_a_byte_changed_in_mlflow_since_the_examination_is_put_right_before_the_promotion(
     grown: Path,
 ) -> None:
@@ -303,7 +298,7 @@ def test_a_byte_changed_in_mlflow_since_the_examination_is_put_right_before_the_
     ws = open_workspace(grown)
     held = views.version(ws.ledger, number)
     assert held is not None
-    spoil(served_head(ws, held))
+    flipped(served_head(ws, held))
     assert promoted_here(grown, number) == "promoted"
     head = ws.bundles / held.bundle / "head.safetensors"
     assert served_head(ws, held).read_bytes() == head.read_bytes()
@@ -316,7 +311,7 @@ def test_a_copy_in_mlflow_that_cannot_be_put_right_is_not_promoted(grown: Path) 
     assert held is not None
     [done] = [each.payload for each in views.told(ws.ledger, RegistrationDone)][number - 1 :]
     ws.document_path(str(done.texts)).unlink()
-    spoil(served_head(ws, held).parents[2] / "MLmodel")
+    flipped(served_head(ws, held).parents[2] / "MLmodel")
     with pytest.raises(Corrupted, match=rf"MLflow can't serve version {number}: model/MLmodel"):
         promoted_here(grown, number)
     champion = views.champion(ws.ledger)
@@ -373,7 +368,7 @@ def test_a_version_whose_run_was_killed_before_it_was_settled_is_left_to_the_lin
     [left] = views.versions(ws.ledger, status="candidate")
     with pytest.raises(ConfigError, match=r"not settled.*ratchet intake"):
         promoted_here(grown, left.version)
-    spoil(served_head(ws, left))
+    flipped(served_head(ws, left))
     settled = run_batch(open_workspace(grown), arrived)
     assert (settled.action, settled.version) == ("promoted", left.version)
     head = ws.bundles / left.bundle / "head.safetensors"
@@ -421,15 +416,10 @@ def test_a_version_that_no_batch_brought_is_shown_explained_and_rolled_past(grow
 
 def rewritten(ws: Workspace, bundle: str, changed: dict[str, Any]) -> str:
     """Write a bundle again with another `state.json`, fields that are None left out."""
-    folder = ws.bundles / "rewritten"
-    shutil.copytree(ws.bundles / bundle, folder)
-    state = {**json.loads((folder / STATE).read_text(encoding="utf-8")), **changed}
-    state = {name: value for name, value in state.items() if value is not None}
-    (folder / STATE).write_text(json.dumps(state), encoding="utf-8")
-    files = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    files[STATE] = file_digest(folder / STATE)
-    (folder / MANIFEST).write_text(json.dumps(files), encoding="utf-8")
-    return folder.rename(ws.bundles / file_digest(folder / MANIFEST)).name
+    opened = open_bundle(ws.bundles, bundle)
+    state = {**opened.state, **changed}
+    left = {name: value for name, value in state.items() if value is not None}
+    return resealed(opened, STATE, json.dumps(left))
 
 
 def _adopt(ws: Workspace, bundle: str, parent: int, like: views.Version | None = None) -> int:
