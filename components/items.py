@@ -13,6 +13,9 @@ from components.errors import Corrupted
 from components.files import write_lines
 from components.identity import PLAIN, Identity
 
+UNLABELLED = ""
+"""The label of an input that nobody has labelled: no item of a batch or an exam has it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Item:

@@ -33,3 +33,15 @@ def share(turned_away: int) -> float:
 def spent(turned_away: int) -> float:
     """Return the part of alpha that is spent, in [0, 1)."""
     return 1 - 2 / ((turned_away + 1) * (turned_away + 2))
+
+
+FIRST_LOOK = 0.8
+
+
+def look_share(look: int) -> float:
+    """Return the part of alpha for one more look at the same batch, after `look` others.
+
+    Law: the shares of any number of looks add up to 1 at most. The first one has most of it: few
+    batches are looked at twice.
+    """
+    return FIRST_LOOK if look == 0 else (1 - FIRST_LOOK) / 2**look

@@ -34,6 +34,7 @@ class Comparison:
         advice: what to do when the items were too few to tell.
         group: which of the exam's items; empty for all.
         exact: enumerate the chances of few items; else the normal limit of the score serves.
+        among: the items that count; None for all.
     """
 
     check: CheckName
@@ -51,6 +52,7 @@ class Comparison:
     advice: str = ""
     group: str = ""
     exact: bool = True
+    among: frozenset[str] | None = None
 
 
 def count_changes(comparison: Comparison) -> Changes | str:
@@ -74,17 +76,23 @@ def pair(comparison: Comparison) -> dict[str, tuple[bool, bool]] | str:
         return old if isinstance(old, str) else str(new)
     if old.keys() != new.keys():
         return "the two models answered different items"
-    return {item: (right, new[item]) for item, right in old.items()}
+    among = old.keys() if comparison.among is None else comparison.among
+    pairs = {item: (right, new[item]) for item, right in old.items() if item in among}
+    return pairs or "the exam has no items that are old enough"
 
 
-def shown_better(reference: Answers, champion: Answers, alpha: float) -> bool:
+def shown_better(
+    reference: Answers, champion: Answers, alpha: float, among: frozenset[str] | None = None
+) -> bool:
     """Return whether `champion` is shown better than `reference`, so that it may become anchor.
 
     Law: the lower bound of the gain must be above zero; unpaired answers are never better.
+    `among`: the items that count; None for all.
     """
-    changes = count_changes(
-        Comparison("anchor", "", "", "", "the anchor", reference, champion, 0.0, alpha)
+    asked = Comparison(
+        "anchor", "", "", "", "the anchor", reference, champion, 0.0, alpha, among=among
     )
+    changes = count_changes(asked)
     return isinstance(changes, Changes) and loss_p_value(changes.swapped()) <= alpha
 
 

@@ -1,6 +1,6 @@
 """The checks of one examination: from answers to verdicts.
 
-Concept: each known exam is compared with the champion and with its anchor (a paired
+Concept: each known exam or pool is compared with the champion and with its anchor (a paired
 non-inferiority test each), each part of the batch against a floor or the champion, and
 drift findings are weighed by policy. Where both models of a comparison share all that decides
 their answers, it passes by certificate: nothing is computed, and no alpha is spent.
@@ -15,38 +15,53 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from math import isfinite
 
+from components.exam_names import spoken
 from components.gate import sentences
 from components.gate.alpha_spending import OVERUSED_AFTER
 from components.gate.answer_pairs import Comparison, by_item
 from components.gate.binomial import binomial_bounds
+from components.gate.comparison import ask
+from components.gate.pool_counts import Reference
+from components.gate.pools import ask_pool
+from components.gate.questions import Finding
+from components.gate.sources import Source, deciding, known_sources
 from components.gate.verdicts import (
     ALARMS,
     BLOCKS,
     NOTES,
     Consequence,
     DriftNote,
+    Examination,
     ExamResult,
     NewTask,
     Outcome,
-    Requests,
     Rules,
     Verdict,
 )
 
 
-def exam_comparisons(exams: Sequence[ExamResult], rules: Rules) -> list[Comparison]:
-    """Return what is asked of every exam: against the champion, then against the anchor.
+def exam_findings(examination: Examination, rules: Rules) -> list[Finding]:
+    """Return what is asked of every exam and pool: against the champion, then the anchor.
 
-    An exam of a task that is not known yet is scored and noted, never blocking. An overused exam
-    leaves the anchor to a fresher one of its task.
+    One source of a task decides (`sources`); the others reject on FAIL and are noted else. An exam
+    of a task that is not known yet is scored and noted, never blocking.
     """
-    known = [exam for exam in exams if exam.known]
-    others = [exam for exam in exams if not exam.known and exam.champion is not None]
+    known, decides = known_sources(examination), deciding(examination, rules)
+    others = [exam for exam in examination.exams if not exam.known and exam.champion is not None]
+    anchored = [each for each in known if _is_anchored(each, known, decides, rules)]
+    noted = [replace(_against_champion(exam, rules, ()), requests=NOTES) for exam in others]
     return [
-        *(_against_champion(exam, rules, BLOCKS) for exam in known),
-        *(_against_anchor(exam, rules) for exam in known if not _relieved(exam, known)),
-        *(_against_champion(exam, rules, NOTES) for exam in others),
+        *(_ask(each, _against_champion(each, rules, decides), rules) for each in known),
+        *(_ask(each, _against_anchor(each, rules, decides), rules) for each in anchored),
+        *(ask(comparison, rules.alpha) for comparison in noted),
     ]
+
+
+def _ask(source: Source, comparison: Comparison, rules: Rules) -> Finding:
+    if isinstance(source, ExamResult):
+        return ask(comparison, rules.alpha)
+    reference: Reference = "anchor" if comparison.check == "anchor" else "champion"
+    return ask_pool(comparison, source, reference, rules.alpha)
 
 
 def row_comparisons(
@@ -89,38 +104,56 @@ def check_drift(notes: Iterable[DriftNote]) -> list[Verdict]:
     return [_drift(note) for note in notes if note.policy != "ignore"]
 
 
-def _against_champion(exam: ExamResult, rules: Rules, requests: Requests) -> Comparison:
+def _against_champion(source: Source, rules: Rules, decides: Collection[str]) -> Comparison:
+    blocks = source.exam in decides
     return Comparison(
         "forgetting",
-        exam.task,
-        exam.exam,
-        exam.exam,
+        source.task,
+        source.exam,
+        spoken(source.exam),
         "the champion",
-        exam.champion,
-        exam.candidate,
+        source.champion if isinstance(source, ExamResult) else None,
+        source.candidate if isinstance(source, ExamResult) else None,
         rules.margin_points,
         rules.alpha,
-        requests,
-        certificate=exam.shared("champion"),
+        BLOCKS if blocks else ALARMS,
+        certificate=source.shared("champion"),
+        advice="" if blocks else sentences.NOT_DECIDING,
     )
 
 
-def _against_anchor(exam: ExamResult, rules: Rules) -> Comparison:
+def _against_anchor(source: Source, rules: Rules, decides: Collection[str]) -> Comparison:
+    before = _against_champion(source, rules, decides)
+    worn = source.turned_away >= OVERUSED_AFTER
+    anchor, older = None, None
+    if isinstance(source, ExamResult):
+        anchor, older = source.anchor, source.older
+    unjudged = older == frozenset()
     return replace(
-        _against_champion(exam, rules, BLOCKS),
+        before,
         check="anchor",
         reference="the anchor",
-        before=exam.anchor,
+        before=anchor,
         margin_points=rules.anchor_margin_points,
-        level=rules.anchor_alpha(exam.turned_away),
-        certificate=exam.shared("anchor"),
-        advice=sentences.overused(exam.turned_away) if exam.turned_away >= OVERUSED_AFTER else "",
+        level=rules.anchor_alpha(source.turned_away),
+        requests={**before.requests, Outcome.MISSING: "hold"} if unjudged else before.requests,
+        certificate=source.shared("anchor"),
+        advice=before.advice + (sentences.overused(source.turned_away) if worn else ""),
+        among=older,
     )
 
 
-def _relieved(exam: ExamResult, exams: Sequence[ExamResult]) -> bool:
-    fresher = (each.task == exam.task and each.turned_away < OVERUSED_AFTER for each in exams)
-    return exam.turned_away >= OVERUSED_AFTER and any(fresher)
+def _is_anchored(
+    source: Source, known: Sequence[Source], decides: Collection[str], rules: Rules
+) -> bool:
+    """Tell whether a source is held against the anchor as well."""
+    if rules.edition < 4:
+        fresher = any(
+            each.task == source.task and each.turned_away < OVERUSED_AFTER for each in known
+        )
+        return source.turned_away < OVERUSED_AFTER or not fresher
+    older = source.older if isinstance(source, ExamResult) else None
+    return source.exam in decides or older is None or bool(older)
 
 
 def _floor(part: NewTask, rules: Rules) -> Verdict:

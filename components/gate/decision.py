@@ -15,13 +15,14 @@ from collections.abc import Collection
 from components.gate.checks import (
     check_drift,
     check_new_parts,
-    exam_comparisons,
+    exam_findings,
     row_comparisons,
 )
 from components.gate.comparison import ask
 from components.gate.extra_checks import EXTRA_CHECKS, run_extra_checks
 from components.gate.questions import Finding, answer_together
 from components.gate.sentences import number
+from components.gate.sources import known_sources
 from components.gate.verdicts import Action, Decision, Examination, Outcome, Rules, Verdict
 
 NOTED_REASONS = 4
@@ -37,19 +38,20 @@ def judge(examination: Examination, rules: Rules) -> Decision:
     candidate is promoted (held when every promotion needs approval).
     Laws: 5 (missing evidence never promotes); permuting items or exams changes nothing.
     """
-    examined = {exam.task for exam in examination.exams if exam.known}
-    comparisons = exam_comparisons(examination.exams, rules)
-    comparisons += row_comparisons(examination.learned, examined, rules)
+    rules = rules.at_look(examination.look)
+    examined = {source.task for source in known_sources(examination)}
+    rows = row_comparisons(examination.learned, examined, rules)
     findings: list[Finding] = [
         *_completeness(examination),
-        *(ask(comparison, rules.alpha) for comparison in comparisons),
+        *exam_findings(examination, rules),
+        *(ask(comparison, rules.alpha) for comparison in rows),
         *check_new_parts(examination.learned, rules),
         *check_drift(examination.drift),
         *run_extra_checks(examination, rules),
     ]
     verdicts = answer_together(findings, rules.alpha)
     ordered = sorted(verdicts, key=_gravest_first)
-    known = {exam.exam for exam in examination.exams if exam.known}
+    known = {source.exam for source in known_sources(examination)}
     action, headline = _act(ordered, rules, known)
     return Decision(action, headline, _reasons(ordered) or _passed(verdicts), tuple(verdicts))
 
@@ -94,13 +96,14 @@ def _act(ordered: list[Verdict], rules: Rules, known: Collection[str]) -> tuple[
 def _completeness(examination: Examination) -> list[Verdict]:
     """Return a MISSING verdict for each exam that is absent or stands twice, and for no check."""
     counts = Counter(exam.exam for exam in examination.exams)
+    counts += Counter(pool.exam for pool in examination.pools)
     parts = Counter((part.task, part.label) for part in examination.learned)
     found = [(name, "is missing") for name in sorted(set(examination.expected) - set(counts))]
     found += [(name, "is listed twice") for name, count in sorted(counts.items()) if count > 1]
     doubled = sorted(task for (task, _), count in parts.items() if count > 1)
     found += [(task, "has two results for what was learned") for task in doubled]
     sentences = [(name, f"{name}: not examined, because the exam {why}.") for name, why in found]
-    if not examination.learned and not any(exam.known for exam in examination.exams):
+    if not examination.learned and not known_sources(examination):
         sentences.append(("", "Nothing was examined: no known task and nothing new."))
     return [
         Verdict("examination", name, name, Outcome.MISSING, "reject", sentence)
@@ -115,7 +118,10 @@ def _headline_reject(ordered: list[Verdict]) -> str:
 
 def _headline_hold(ordered: list[Verdict]) -> str:
     held = [verdict for verdict in ordered if verdict.consequence == "hold"]
-    return f"Hold for a person: {held[0].sentence}{_more(len(held) - 1)}"
+    more = _more(len(held) - 1)
+    if open_labels := sum(verdict.open_labels for verdict in held):
+        return f"Hold for labels (`ratchet label`, up to {open_labels}): {held[0].sentence}{more}"
+    return f"Hold for a person: {held[0].sentence}{more}"
 
 
 def _headline_pass(verdicts: list[Verdict], known: Collection[str]) -> str:

@@ -23,19 +23,26 @@ from components.gate.answer_pairs import is_truth
 from components.gate.decision import judge
 from components.gate.policies import Policy
 from components.gate.verdicts import (
+    UNASKED,
     Answers,
     CaseResult,
     CaseResults,
     Decision,
+    Differing,
     DriftNote,
     Examination,
     ExamResult,
     NewTask,
+    PoolResult,
     Rules,
+    Said,
     Timing,
 )
 
-FORMAT = 3
+FORMAT = 4
+EARLIER = 3
+"""Format 3 has no pools and no looks; its rules are of edition 3, and it replays under them."""
+
 _MODELS = ("champion", "candidate", "anchor")
 _SCORES = ("brier", "confidence")
 _NUMBER_OF = {"0": False, "1": True, "?": None}
@@ -47,7 +54,9 @@ def record(examination: Examination, rules: Rules, decision: Decision) -> dict[s
         "format": FORMAT,
         "rules": asdict(rules),
         "expected": sorted(examination.expected),
+        "look": examination.look,
         "exams": [_exam(result) for result in examination.exams],
+        "pools": [_pool(result) for result in examination.pools],
         "learned": [_part(part) for part in examination.learned],
         "notes": [asdict(note) for note in examination.drift],
         "cases": asdict(examination.cases) if examination.cases else None,
@@ -67,9 +76,9 @@ def recall(document: Mapping[str, Any]) -> tuple[Examination, Rules]:
     """
     if not isinstance(document, Mapping):
         raise ValueError(f"it must be a mapping, not {type(document).__name__}")
-    if document.get("format") != FORMAT:
+    if document.get("format") not in (EARLIER, FORMAT):
         raise ValueError(
-            f"its format is {document.get('format')!r}, but replay needs format {FORMAT}"
+            f"its format is {document.get('format')!r}, but replay needs {EARLIER} or {FORMAT}"
         )
     try:
         _check(document)
@@ -80,9 +89,11 @@ def recall(document: Mapping[str, Any]) -> tuple[Examination, Rules]:
                 **_models(each, _MODELS, each["scores"]),
                 labels=_by_place(each["labels"]),
                 slices={name: _by_place(told) for name, told in each["slices"].items()},
+                older=_places(each.get("older")),
             )
             for each in document["exams"]
         ]
+        earlier = document["format"] == EARLIER
         learned = [
             NewTask(
                 **_only(each, "task", "majority_share", "known", "label"),
@@ -98,6 +109,8 @@ def recall(document: Mapping[str, Any]) -> tuple[Examination, Rules]:
             _cases(document["cases"]),
             document["adapter_bytes"],
             Timing(**document["timing"]) if document["timing"] else None,
+            [] if earlier else [_pool_result(each) for each in document["pools"]],
+            0 if earlier else document["look"],
         )
         return examination, Rules.from_json(document["rules"])
     except (KeyError, TypeError, AttributeError, IndexError, ArithmeticError) as error:
@@ -110,12 +123,15 @@ def _check(document: Mapping[str, Any]) -> None:
     Raises:
         ValueError: one is not what it should be; it is named.
     """
-    for each in document["exams"]:
+    look = document.get("look", 0)
+    if type(look) is not int or look < 0:
+        raise ValueError(f"look must be a whole number of at least 0, not {look!r}")
+    for each in [*document["exams"], *document.get("pools", [])]:
         refusals = each["refusals"]
         if type(refusals) is not int or refusals < 0:
             raise ValueError(f"refusals must be a whole number of at least 0, not {refusals!r}")
         for name in ("parts", "scores", "slices"):
-            if not isinstance(each[name], Mapping):
+            if not isinstance(each.get(name, {}), Mapping):
                 raise ValueError(f"{name} must be a mapping, not {each[name]!r}")
     rules = document["rules"]
     for name, part in {"rules": rules, "checks": rules["checks"], **rules["checks"]}.items():
@@ -150,6 +166,8 @@ def decide_again(document: Mapping[str, Any]) -> tuple[Decision, list[str]]:
     try:
         decision = judge(examination, rules)
         again = record(examination, rules, decision)
+        if document["format"] == EARLIER:
+            document = _in_this_format(document)
         found, told = _without_wording(decision.to_json()), _without_wording(told)
     except (KeyError, TypeError, AttributeError, IndexError, ArithmeticError) as error:
         raise ValueError(f"a part cannot be judged: {error!r}") from error
@@ -157,8 +175,16 @@ def decide_again(document: Mapping[str, Any]) -> tuple[Decision, list[str]]:
     return decision, differs + [name for name in _DERIVED if not _same(again, document, name)]
 
 
-_DERIVED = ("exams", "rules", "expected", "notes")
+_DERIVED = ("exams", "pools", "look", "rules", "expected", "notes")
 """The parts that `decide_again` writes again and compares with the document."""
+
+
+def _in_this_format(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a document of format 3 with what this format says besides."""
+    exams = [{**exam, "older": None} for exam in document["exams"]]
+    rules = {**document["rules"], "edition": EARLIER}
+    return {**document, "exams": exams, "pools": [], "look": 0, "rules": rules}
+
 
 _WORDING = ("headline", "reasons")
 
@@ -166,7 +192,7 @@ _WORDING = ("headline", "reasons")
 def _without_wording(decision: Mapping[str, Any]) -> dict[str, Any]:
     """Return a decision without the sentences that say the same to people."""
     kept = {name: part for name, part in decision.items() if name not in _WORDING}
-    verdicts = [{**verdict, "sentence": ""} for verdict in decision["verdicts"]]
+    verdicts = [{"open_labels": 0, **each, "sentence": ""} for each in decision["verdicts"]]
     return {**kept, "verdicts": verdicts}
 
 
@@ -238,9 +264,62 @@ def _exam(result: ExamResult) -> dict[str, Any]:
         "n": len(items),
         **{who: bits(each) for who, each in aligned.items()},
         "scores": _scores(aligned),
+        "older": None if result.older is None else _marks(result.older, items),
         "labels": _told(result.labels, items),
         "slices": {name: _told(values, items) for name, values in result.slices.items()},
     }
+
+
+def _marks(among: frozenset[str], items: Sequence[str]) -> str:
+    """Return a string of 0 and 1, item by item: 1 for those that are `among` them."""
+    return "".join("01"[item in among] for item in items)
+
+
+def _places(marks: str | None) -> frozenset[str] | None:
+    if marks is None:
+        return None
+    return frozenset(str(place) for place, mark in enumerate(marks) if mark == "1")
+
+
+def _pool(result: PoolResult) -> dict[str, Any]:
+    return {
+        "exam": result.exam,
+        "task": result.task,
+        "known": result.known,
+        "in_batch": result.in_batch,
+        "refusals": result.turned_away,
+        "parts": dict(result.parts),
+        "n": result.size,
+        "unanswered": sorted(result.unanswered),
+        "repeats": result.repeats,
+        "conflicts": result.conflicts,
+        "differing": [_differing(each) for each in sorted(result.differing, key=_by_item)],
+    }
+
+
+def _by_item(each: Differing) -> str:
+    return each.item
+
+
+def _differing(each: Differing) -> dict[str, Any]:
+    given = {**asdict(each.given), "none_of": sorted(each.given.none_of)}
+    return {**asdict(each), "given": None if each.given == UNASKED else given}
+
+
+def _pool_result(told: Mapping[str, Any]) -> PoolResult:
+    return PoolResult(
+        **_only(told, "exam", "task", "known", "in_batch", "parts", "repeats", "conflicts"),
+        size=told["n"],
+        turned_away=told["refusals"],
+        unanswered=frozenset(told["unanswered"]),
+        differing=[
+            Differing(**{**each, "given": _said(each["given"])}) for each in told["differing"]
+        ],
+    )
+
+
+def _said(told: Mapping[str, Any] | None) -> Said:
+    return Said(**{**told, "none_of": frozenset(told["none_of"])}) if told else UNASKED
 
 
 def _scores(aligned: Mapping[str, Answers | None]) -> dict[str, Any]:

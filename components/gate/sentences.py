@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from components.gate.answer_pairs import Comparison
 from components.gate.paired_statistics import Changes
+from components.gate.pool_counts import Tally
 from components.gate.verdicts import Outcome
 
 
@@ -45,6 +46,51 @@ def overused(turned_away: int) -> str:
     return (
         f" This exam has turned away {turned_away:,} candidates and gets stricter each time; add a "
         "new one (`ratchet holdout add`)."
+    )
+
+
+NOT_DECIDING = " Noted only: it is not what decides on this task."
+"""What is told of an exam that could not tell, where another one decides or it is too small to."""
+
+
+def pool(
+    asked: Comparison,
+    counted: Tally,
+    bounds: tuple[float, float],
+    outcome: Outcome,
+    useful: bool,
+) -> str:
+    """Return the sentence of a pool.
+
+    Args:
+        asked: the check, with its margin in points.
+        counted: what is known of the inputs that the two models label differently.
+        bounds: the loss if all that is not known were a gain, or a loss, in points.
+        outcome: PASS, FAIL or INCONCLUSIVE.
+        useful: whether the open labels could still decide.
+    """
+    known = counted.worse + counted.better + counted.neither + counted.unclear
+    differing, margin = known + counted.open, f"the margin of {number(asked.margin_points)}"
+    said = f"{known} of them are labelled" if known else "none of them is labelled"
+    if known:
+        said += f" ({counted.worse or 'none'} worse, {counted.better or 'none'} better)"
+    lower, upper = bounds
+    most = f"a loss of at most {number(max(upper, 0.0), asked.margin_points)} points"
+    ending = {
+        Outcome.PASS: f"{most} even if all others were lost, within {margin}.",
+        Outcome.FAIL: f"a loss of at least {number(lower, asked.margin_points)} points even if "
+        f"all others were gained, above {margin}.",
+    }.get(outcome, f"so far {most}, not shown to be within {margin}.")
+    if outcome is Outcome.INCONCLUSIVE:
+        ending += (
+            f" Up to {counted.open} labels would settle it: `ratchet label`."
+            if useful
+            else " Its labels can't settle it; add inputs with `ratchet pool add`."
+        )
+        ending += asked.advice
+    return (
+        f"{asked.subject}: {asked.model} answers {differing} of {counted.size:,} inputs otherwise "
+        f"than {asked.reference}; {said}: {ending}"
     )
 
 

@@ -11,7 +11,7 @@ JSON unchanged.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, astuple, dataclass, field
+from dataclasses import asdict, astuple, dataclass, field, replace
 from enum import StrEnum
 from math import isfinite
 from typing import Any, Literal
@@ -102,6 +102,8 @@ class ExamResult:
             task: adapter, head, labels, routing, base. Equal digests, equal answers.
         labels: item digest -> its label; empty where classes are not looked at.
         slices: column -> item digest -> its value there.
+        older: the items on which the anchor is held against the candidate, where not on all:
+            rows that were held out of batches no later than the anchor's own.
     """
 
     exam: str
@@ -115,11 +117,84 @@ class ExamResult:
     parts: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     slices: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    older: frozenset[str] | None = None
+
+    @property
+    def size(self) -> int:
+        """How many items it has: as many as the model that answered most."""
+        given = (self.champion, self.candidate, self.anchor)
+        return max((len(each.items) for each in given if each is not None), default=0)
 
     def shared(self, reference: str) -> str | None:
         """Return the digest that candidate and reference share, or None."""
-        own = self.parts.get("candidate")
-        return own if own is not None and own == self.parts.get(reference) else None
+        return _shared(self.parts, reference)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What people said of one input, all their answers to it taken together.
+
+    Args:
+        label: what it is; None where that is not known.
+        none_of: labels that it is not.
+        unclear: they could not tell, or contradicted each other: asking again is no use.
+    """
+
+    label: str | None = None
+    none_of: frozenset[str] = frozenset()
+    unclear: bool = False
+
+
+UNASKED = Said()
+
+
+@dataclass(frozen=True, slots=True)
+class Differing:
+    """An input of a pool that the models label differently; None: that model was not asked."""
+
+    item: str
+    champion: str | None
+    candidate: str | None
+    anchor: str | None
+    given: Said = UNASKED
+
+
+@dataclass(frozen=True, slots=True)
+class PoolResult:
+    """How three models answered one pool of unlabelled inputs.
+
+    Where two of them give the same label, nothing is lost whatever the truth; so only the inputs
+    on which they differ matter, and of those the ones that people have labelled.
+
+    Args:
+        exam, task, known, in_batch, turned_away, parts: as of `ExamResult`.
+        size: inputs that every model answered.
+        differing: those on which not all models agree, by digest.
+        unanswered: the models ("champion", ...) that could not be asked.
+        repeats: answers of people that were asked for twice.
+        conflicts: how many of those came out differently.
+    """
+
+    exam: str
+    task: str
+    size: int
+    differing: Sequence[Differing]
+    known: bool
+    in_batch: bool = False
+    turned_away: int = 0
+    parts: Mapping[str, str] = field(default_factory=dict)
+    unanswered: frozenset[str] = frozenset()
+    repeats: int = 0
+    conflicts: int = 0
+
+    def shared(self, reference: str) -> str | None:
+        """Return the digest that candidate and reference share, or None."""
+        return _shared(self.parts, reference)
+
+
+def _shared(parts: Mapping[str, str], reference: str) -> str | None:
+    own = parts.get("candidate")
+    return own if own is not None and own == parts.get(reference) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +274,9 @@ class Examination:
         cases: behaviour cases; None where none are named, or none were asked.
         adapter_bytes: what the candidate's adapter and head weigh; None where not weighed.
         timing: what answers take; None where not measured, or nothing to measure against.
+        pools: every pool of a task that was examined.
+        look: how many other looks at candidates of the same batch, or of batches that it was
+            pooled from, came before.
     """
 
     exams: Sequence[ExamResult]
@@ -208,6 +286,8 @@ class Examination:
     cases: CaseResults | None = None
     adapter_bytes: int | None = None
     timing: Timing | None = None
+    pools: Sequence[PoolResult] = ()
+    look: int = 0
 
     def compared(self) -> list[ExamResult]:
         """Return the exams of known tasks on which candidate and champion can differ."""
@@ -227,6 +307,8 @@ class Rules:
             the anchor's margin.
         approval: `always` holds what passed for a person.
         checks: the checks beyond forgetting; by default none is made.
+        edition: 4 for today's rules; 3 for those of earlier evidence, under which every exam
+            had to pass and every look had all of alpha.
 
     Raises:
         ValueError: a margin or alpha that would let anything pass.
@@ -238,6 +320,7 @@ class Rules:
     alpha: float = 0.05
     approval: Literal["auto", "always"] = "auto"
     checks: CheckRules = NO_CHECKS
+    edition: int = 4
 
     def __post_init__(self) -> None:
         margins = (self.margin_points, self.anchor_margin_points)
@@ -254,6 +337,12 @@ class Rules:
         """
         return self.alpha / 2 * alpha_spending.share(turned_away)
 
+    def at_look(self, look: int) -> Rules:
+        """Return the rules for one more look at the same batch, after `look` others."""
+        if self.edition < 4:
+            return self
+        return replace(self, alpha=self.alpha * alpha_spending.look_share(look))
+
     @property
     def move_alpha(self) -> float:
         """The level at which a champion is shown better than an anchor: a hundredth of a half."""
@@ -262,7 +351,8 @@ class Rules:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Rules:
         """Return the rules from plain JSON values, as `asdict` gives them."""
-        return cls(**{**values, "checks": CheckRules.from_json(values["checks"])})
+        checks = CheckRules.from_json(values["checks"])
+        return cls(**{"edition": 3, **values, "checks": checks})
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,6 +362,7 @@ class Verdict:
     Args:
         check: which check.
         task, exam: what was examined; `exam` is empty for checks without one.
+        open_labels: inputs of a pool whose labels could still decide; 0 where none could.
         group: which of the exam's items, or which score; empty where all of them, and right
             or wrong.
         outcome: what was found.
@@ -307,6 +398,7 @@ class Verdict:
     level: float | None = None
     certificate: str | None = None
     group: str = ""
+    open_labels: int = 0
 
     def __post_init__(self) -> None:
         floats = (value for value in astuple(self) if isinstance(value, float))

@@ -104,6 +104,7 @@ holdout = Table(
     Column("task", Text, nullable=False),
     Column("source", String(64), nullable=False),
     Column("version", Integer),
+    Column("confirmed", Integer, nullable=False),
     Index("holdout_by_item", "item"),
     Index("holdout_by_near", "near"),
     Index("holdout_by_version", "version", "source"),
@@ -113,8 +114,33 @@ exam_use = Table(
     "exam_use",
     metadata,
     Column("bundle", String(64), primary_key=True),
+    Column("snapshot", String(64), primary_key=True),
     Column("exam", Text, primary_key=True),
     Column("turned_away", Integer, nullable=False),
+)
+
+looks = Table(
+    "looks",
+    metadata,
+    Column("bundle", String(64), primary_key=True),
+    Column("snapshot", String(64), primary_key=True),
+    Column("batch", String(64)),
+    Index("looks_by_batch", "batch"),
+)
+
+answers = Table(
+    "answers",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("task", Text, nullable=False),
+    Column("item", String(64), nullable=False),
+    Column("answer", String(10), nullable=False),
+    Column("label", Text),
+    Column("offered", Text, nullable=False),
+    Column("asked_by", String(64), nullable=False),
+    Column("again", Integer, nullable=False),
+    Index("answers_by_item", "item"),
+    Index("answers_by_task", "task"),
 )
 
 quarantine = Table(
@@ -157,6 +183,8 @@ projections = (
     splits,
     holdout,
     exam_use,
+    looks,
+    answers,
     quarantine,
     choices,
     trained,

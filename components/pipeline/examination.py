@@ -18,12 +18,14 @@ from typing import TYPE_CHECKING, Any
 from components.gate.decision import judge
 from components.gate.evidence import record
 from components.gate.policies import CheckRules
+from components.gate.sources import known_sources
 from components.gate.verdicts import (
     Decision,
     Examination,
     ExamResult,
     NewTask,
     Outcome,
+    PoolResult,
     Rules,
 )
 from components.items import Item
@@ -32,6 +34,7 @@ from components.ledger.events import CandidateExamined
 from components.ledger.ledger import Lease
 from components.pipeline import drift_survey
 from components.pipeline.extra_checks import extra_parts, traits
+from components.pipeline.pool_results import pool_result
 from components.pipeline.preparation import Prepared
 from components.pipeline.promotion_proposal import anchors_after, exams_to_join
 from components.pipeline.version_answers import Given, ask
@@ -50,6 +53,15 @@ class Models:
     candidate: Bundle
     champion: Bundle | None
     anchors: Mapping[str, Bundle]
+
+    def of(self, task: str) -> dict[str, Bundle]:
+        """Return those that answer the exams of a task, by what they are in it."""
+        found = {
+            "champion": self.champion,
+            "candidate": self.candidate,
+            "anchor": self.anchors.get(task),
+        }
+        return {who: model for who, model in found.items() if model is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +89,9 @@ def examine(ws: Workspace, lease: Lease, prepared: Prepared, bundle: Bundle) -> 
         _exams(ws, prepared, models, given),
         _learned(prepared, models, given),
         survey.notes,
-        [exam.name for exam in prepared.exams if exam.task in prepared.known],
+        [exam.name for exam in (*prepared.exams, *prepared.pools) if exam.task in prepared.known],
+        pools=_pools(ws, prepared, models, given),
+        look=views.looks(ws.ledger, [prepared.batch], _look(prepared, models)),
         **extra_parts(ws, prepared, bundle, models.champion, given),
     )
     asked = rules(ws)
@@ -101,10 +115,10 @@ def examine(ws: Workspace, lease: Lease, prepared: Prepared, bundle: Bundle) -> 
         snapshot=prepared.snapshot,
         evidence=evidence,
         settings=ws.write_document(ws.in_force().model_dump(mode="json")),
-        exams=_turned_away(examination.exams, decision),
+        exams=_turned_away(examination, decision),
         action=decision.action,
         headline=decision.headline,
-        anchors=anchors_after(prepared, examination.exams, asked.move_alpha),
+        anchors=anchors_after(prepared, examination, asked.move_alpha),
         joins=exams_to_join(prepared),
     )
     ws.ledger.append(examined, lease)
@@ -131,7 +145,7 @@ def _open_models(ws: Workspace, prepared: Prepared, candidate: Bundle) -> Models
     parent = prepared.parent
     if parent is None:
         return Models(candidate, None, {})
-    sat = {exam.task for exam in prepared.exams}
+    sat = {exam.task for exam in (*prepared.exams, *prepared.pools)}
     anchors = {
         task: open_bundle(ws.bundles, version.bundle)
         for task, number in parent.anchors.items()
@@ -145,28 +159,24 @@ def _questions(
 ) -> Iterator[tuple[Bundle, Sequence[Item]]]:
     """Yield who is to answer what: the exams, the batch's holdout, the cases, the survey's rows."""
     cases = prepared.cases.items if prepared.cases else []
-    exams = [item for exam in prepared.exams for item in exam.items]
+    sat = (*prepared.exams, *prepared.pools)
+    exams = [item for exam in sat for item in exam.items]
     both = [*exams, *prepared.split.holdout, *cases]
     if models.champion is not None:
         yield models.champion, [*both, *rows.past, *rows.own]
     yield models.candidate, both
-    for exam in prepared.exams:
+    for exam in sat:
         if exam.task in models.anchors:
             yield models.anchors[exam.task], exam.items
 
 
 def _exams(ws: Workspace, prepared: Prepared, models: Models, given: Given) -> list[ExamResult]:
     """Return how each model did on every exam."""
-    use = views.exam_use(ws.ledger, but=models.candidate.digest)
+    use = views.exam_use(ws.ledger, but=_look(prepared, models))
     results = []
     for exam in prepared.exams:
-        models_asked = {
-            "champion": models.champion,
-            "candidate": models.candidate,
-            "anchor": models.anchors.get(exam.task),
-        }
-        asked = {name: model for name, model in models_asked.items() if model is not None}
-        sittings: dict[str, Any] = {who: None for who in models_asked}
+        asked = models.of(exam.task)
+        sittings: dict[str, Any] = {who: None for who in ("champion", "candidate", "anchor")}
         sittings |= {who: given.by(model, exam.items) for who, model in asked.items()}
         results.append(
             ExamResult(
@@ -177,10 +187,31 @@ def _exams(ws: Workspace, prepared: Prepared, models: Models, given: Given) -> l
                 in_batch=exam.task in prepared.tasks,
                 turned_away=use.get(exam.name, views.ExamUse()).turned_away,
                 parts={who: given.key(model, exam.task) for who, model in asked.items()},
+                older=exam.older,
                 **traits(ws.settings, exam.items),
             )
         )
     return results
+
+
+def _pools(ws: Workspace, prepared: Prepared, models: Models, given: Given) -> list[PoolResult]:
+    """Return how each model answered every pool."""
+    use = views.exam_use(ws.ledger, but=_look(prepared, models))
+    return [
+        pool_result(
+            ws,
+            pool,
+            models.of(pool.task),
+            given,
+            pool.task in prepared.tasks,
+            use.get(pool.name, views.ExamUse()).turned_away,
+        )
+        for pool in prepared.pools
+    ]
+
+
+def _look(prepared: Prepared, models: Models) -> views.Look:
+    return views.Look(models.candidate.digest, prepared.snapshot)
 
 
 def _learned(prepared: Prepared, models: Models, given: Given) -> list[NewTask]:
@@ -232,14 +263,14 @@ def _by_task(items: Iterable[Item]) -> dict[str, list[Item]]:
     return found
 
 
-def _turned_away(exams: Sequence[ExamResult], decision: Decision) -> dict[str, bool]:
+def _turned_away(examination: Examination, decision: Decision) -> dict[str, bool]:
     """Return whether each exam of a known task turned the candidate away: did not let it pass."""
     turned_away = {
         verdict.exam
         for verdict in decision.verdicts
         if verdict.check in ("forgetting", "anchor") and verdict.outcome is not Outcome.PASS
     }
-    return {exam.exam: exam.exam in turned_away for exam in exams if exam.known}
+    return {each.exam: each.exam in turned_away for each in known_sources(examination)}
 
 
 def _note(found: Distrusted) -> str:

@@ -13,11 +13,15 @@ from components.workspace.root import Workspace
 
 @dataclass(frozen=True, slots=True)
 class Exam:
-    """One exam of one snapshot; `items` are in the order of their digests."""
+    """One exam of one snapshot; `items` are in the order of their digests.
+
+    `older`: those on which the anchor is held against the candidate; None: all.
+    """
 
     name: str
     task: str
     items: tuple[Item, ...]
+    older: frozenset[str] | None = None
 
 
 def open_exams(ws: Workspace, held: Iterable[views.HeldExam]) -> tuple[Exam, ...]:
@@ -30,7 +34,13 @@ def open_exams(ws: Workspace, held: Iterable[views.HeldExam]) -> tuple[Exam, ...
     rows = views.held(ws.ledger, [item for exam in listed for item in exam.items])
     items = Library(ws).held(rows.values())
     return tuple(
-        Exam(exam.exam, exam.task, tuple(items[digest] for digest in exam.items)) for exam in listed
+        Exam(
+            exam.exam,
+            exam.task,
+            tuple(items[digest] for digest in exam.items),
+            None if exam.older is None else frozenset(exam.older),
+        )
+        for exam in listed
     )
 
 

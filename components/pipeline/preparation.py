@@ -87,9 +87,9 @@ class Prepared:
     """A batch ready to be learned and examined.
 
     `exams`: those that its candidate sits, as they stood before the split: every exam of a task
-    that the champion knows or the batch brings. `snapshot`: the digest of all exams of that
-    moment. `wall`: the digest of all that was held out or trained on by then, the behaviour
-    cases included.
+    that the champion knows or the batch brings; `pools`: those of tasks that it knows. `snapshot`:
+    the digest of all exams and pools of that moment. `wall`: the digest of all that was held out
+    or trained on by then, the behaviour cases included.
     """
 
     batch: str
@@ -99,6 +99,7 @@ class Prepared:
     snapshot: str
     wall: str
     cases: CaseFile | None = None
+    pools: tuple[Exam, ...] = ()
 
     @property
     def rows(self) -> tuple[Item, ...]:
@@ -227,8 +228,11 @@ def split(ws: Workspace, lease: Lease, validated: Validated) -> Prepared:
         Corrupted: items of an exam that the candidate sits are missing.
     """
     batch, settings, cases = validated.batch, ws.settings, case_file(ws)
-    exams = views.exams(ws.ledger, settings.holdout.max_items)
-    snapshot = ws.write_document(snapshot_of(exams))
+    parent = views.champion(ws.ledger)
+    most = settings.holdout.max_items
+    exams = views.exams(ws.ledger, most, parent.anchors if parent else {})
+    pools = views.pools(ws.ledger, most)
+    snapshot = ws.write_document(snapshot_of([*exams, *pools]))
     ws.ledger.append(SnapshotTaken(batch=batch, snapshot=snapshot), lease)
     items = validated.validation.accepted
     near = [item.near for item in items]
@@ -242,12 +246,15 @@ def split(ws: Workspace, lease: Lease, validated: Validated) -> Prepared:
         blocked=len(sides.blocked),
     )
     ws.ledger.append(made, lease)
-    parent = views.champion(ws.ledger)
     wall = views.wall(ws.ledger)
     wall = json_digest([wall, cases.digest]) if cases else wall
     prepared = Prepared(batch, parent, sides, (), snapshot, wall, cases)
     sat = prepared.known | prepared.tasks
-    return replace(prepared, exams=open_exams(ws, (exam for exam in exams if exam.task in sat)))
+    return replace(
+        prepared,
+        exams=open_exams(ws, (exam for exam in exams if exam.task in sat)),
+        pools=open_exams(ws, (pool for pool in pools if pool.task in prepared.known)),
+    )
 
 
 def case_file(ws: Workspace) -> CaseFile | None:

@@ -54,6 +54,12 @@ class Given:
             [_finite(each.confidence) if each else None for each in found],
         )
 
+    def labels(self, bundle: Bundle, items: Sequence[Item]) -> list[str | None]:
+        """Return the labels that one version gives these inputs; None where it has no answer."""
+        scored = self.scored[bundle.digest]
+        found = [scored.get(item.digest) for item in items]
+        return [each.label if each else None for each in found]
+
     def key(self, bundle: Bundle, task: str) -> str:
         """Return the digest of all that decides a version's answers to a task's items."""
         from components.evaluation.scoring import answers_key

@@ -3,9 +3,9 @@
 Concept: who causes an event appends `BatchStarted(batch=...)`; who reads one gets the same class
 back, whichever Ratchet wrote it. docs/events.md lists all kinds.
 
-A new kind is a class with `@event(...)` in `batches`, `versions` or `root`, its name below, and
-where it changes a table, a rule in the module of `projections` that is called like its own. A
-kind whose fields change keeps its name: `schema=2` and `upgraded` (see `kind`).
+A new kind is a class with `@event(...)` in `batches`, `versions`, `labels` or `root`, its name
+below, and where it changes a table, a rule in the module of `projections` that is called like its
+own. A kind whose fields change keeps its name: `schema=2` and `upgraded` (see `kind`).
 """
 
 from components.ledger.events.batches import (
@@ -35,6 +35,7 @@ from components.ledger.events.kind import (
     payload_of,
     read,
 )
+from components.ledger.events.labels import LabelGiven, LabelWithdrawn
 from components.ledger.events.root import (
     HoldoutAbandoned,
     HoldoutBegun,
@@ -80,6 +81,8 @@ __all__ = [
     "HoldoutBegun",
     "HoldoutDone",
     "Kind",
+    "LabelGiven",
+    "LabelWithdrawn",
     "LedgerAccepted",
     "Mark",
     "NewerEvent",

@@ -59,7 +59,10 @@ class HoldoutBegun(Payload):
     intent="closes",
 )
 class HoldoutDone(Payload):
-    """The exam items were stored and are now held out. `items`: (digest, near) pairs."""
+    """The exam items were stored and are now held out. `items`: (digest, near) pairs.
+
+    `seed`: of a pool's inputs, what the order of questions is drawn from.
+    """
 
     key: str
     name: str
@@ -68,6 +71,7 @@ class HoldoutDone(Payload):
     source: str
     items: Sequence[Sequence[str]]
     stored: Mark
+    seed: str | None = None
 
 
 @event("holdout.abandoned", intent="closes")

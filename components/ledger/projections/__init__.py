@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 from components.digest import canonical_json
 from components.ledger import schema
 from components.ledger.events import Payload, Recorded, encode
-from components.ledger.projections import batches, root, versions
+from components.ledger.projections import batches, labels, root, versions
 from components.ledger.projections.rule import Rule
 from components.ledger.projections.versions import FINAL, LINEAGE, Superseded
 
@@ -24,6 +24,7 @@ RULES: dict[type[Payload], Rule] = {
     **batches.RULES,
     **versions.RULES,
     **root.RULES,
+    **labels.RULES,
 }
 """The rule of each kind that changes a table."""
 

@@ -31,6 +31,7 @@ def _holdout_added(connection: Connection, event: Recorded[HoldoutDone]) -> None
             "task": said.task,
             "source": said.source,
             "version": None,
+            "confirmed": 1,
         }
         for item, near in said.items
     ]

@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection
 
 from components.digest import canonical_json, json_digest
 from components.errors import ConfigError, RatchetError
+from components.exam_names import batch_exam
 from components.ledger import schema
 from components.ledger.events import (
     CandidateExamined,
@@ -50,16 +51,18 @@ def _trained(connection: Connection, event: Recorded[TrainingDone]) -> None:
 
 
 def _examined(connection: Connection, event: Recorded[CandidateExamined]) -> None:
-    """Note which exams a candidate was examined by, once for each; old events don't say it."""
+    """Note a look at a candidate and the exams that it used; old events don't say which.
+
+    The same bundle on the same snapshot is one look, however often labels were added to it.
+    """
     said = event.payload
-    table, bundle = schema.exam_use, said.bundle
-    connection.execute(sa.delete(table).filter_by(bundle=bundle))
-    rows = [
-        {"exam": exam, "bundle": bundle, "turned_away": int(away)}
-        for exam, away in said.exams.items()
-    ]
+    look = {"bundle": said.bundle, "snapshot": said.snapshot}
+    for table in (schema.looks, schema.exam_use):
+        connection.execute(sa.delete(table).filter_by(**look))
+    connection.execute(schema.looks.insert().values(**look, batch=said.batch))
+    rows = [{**look, "exam": exam, "turned_away": int(away)} for exam, away in said.exams.items()]
     if rows:
-        connection.execute(table.insert(), rows)
+        connection.execute(schema.exam_use.insert(), rows)
 
 
 def _registered(connection: Connection, event: Recorded[RegistrationDone]) -> None:
@@ -110,7 +113,7 @@ def _promoted(connection: Connection, event: Recorded[VersionPromoted]) -> None:
     )
     set_status(connection, said.batch, "promoted")
     _point(connection, event, said.version, "promotion", said.reason)
-    joined = _join_holdout(connection, said)
+    joined = _join_holdout(connection, said.batch, said.version, confirmed=True)
     _build_wall(connection, before.wall if before else None, said, joined)
 
 
@@ -128,21 +131,27 @@ def _build_wall(
     connection.execute(table.update().where(table.c.version == said.version).values(wall=wall))
 
 
-def _join_holdout(connection: Connection, said: VersionPromoted) -> list[str]:
-    """Hold out the batch's own side of the wall, but for what an exam has meanwhile.
+def _join_holdout(
+    connection: Connection, batch: str | None, version: int, confirmed: bool
+) -> list[str]:
+    """Hold out a batch's own side of the wall, but for what an exam has meanwhile.
 
+    It joins the exam of its task's batches, whatever older events say: what people brought is
+    never mixed with it. Unconfirmed: the batch is held, so its rows can be withdrawn again.
     Returns the near digests of what joined, sorted.
     """
-    splits, batch, exam = schema.splits.c, said.batch, schema.holdout.alias()
+    _withdraw(connection, batch)
+    splits, exam = schema.splits.c, schema.holdout.alias()
     known = sa.select(exam.c.near).where(exam.c.near == splits.near).exists()
     rows = [
         {
-            "exam": said.exams[row.task],
+            "exam": batch_exam(row.task),
             "item": row.item,
             "near": row.near,
             "task": row.task,
             "source": batch,
-            "version": said.version,
+            "version": version,
+            "confirmed": int(confirmed),
         }
         for row in connection.execute(
             sa.select(schema.splits)
@@ -155,15 +164,22 @@ def _join_holdout(connection: Connection, said: VersionPromoted) -> list[str]:
     return sorted(str(row["near"]) for row in rows)
 
 
+def _withdraw(connection: Connection, batch: str | None) -> None:
+    """Take the rows of a held batch out of the exams again."""
+    connection.execute(sa.delete(schema.holdout).filter_by(source=batch, confirmed=0))
+
+
 def _held(connection: Connection, event: Recorded[VersionHeld]) -> None:
     said = event.payload
     _decide(connection, said.version, "held")
     set_status(connection, said.batch, "held", said.reason)
+    _join_holdout(connection, said.batch, said.version, confirmed=False)
 
 
 def _rejected(connection: Connection, event: Recorded[VersionRejected]) -> None:
     said = event.payload
     _decide(connection, said.version, "rejected")
+    _withdraw(connection, said.batch)
     if said.batch is not None:
         set_aside(connection, said.batch, "rejected", said.reason, said.rows)
 
@@ -171,6 +187,7 @@ def _rejected(connection: Connection, event: Recorded[VersionRejected]) -> None:
 def _superseded(connection: Connection, event: Recorded[VersionSuperseded]) -> None:
     said = event.payload
     _decide(connection, said.version, "superseded")
+    _withdraw(connection, said.batch)
     if said.requeue:
         set_status(connection, said.batch, "queued", said.reason)
 

@@ -31,6 +31,7 @@ from components.ledger.views.about_exams import (
     HeldExam,
     HeldItem,
     Leak,
+    Look,
     exam_sizes,
     exam_tasks,
     exam_use,
@@ -40,9 +41,13 @@ from components.ledger.views.about_exams import (
     held_from_batches,
     held_items,
     leaks,
+    looks,
+    pool_sizes,
+    pools,
     trained_among,
     wall,
 )
+from components.ledger.views.about_labels import Answer, answers, pool_seeds
 from components.ledger.views.about_training import (
     Choice,
     choices,
@@ -62,13 +67,16 @@ from components.ledger.views.about_versions import (
 )
 
 __all__ = [
+    "Answer",
     "Arrival",
     "Choice",
     "ExamUse",
     "HeldExam",
     "HeldItem",
     "Leak",
+    "Look",
     "Version",
+    "answers",
     "arrival",
     "arrivals",
     "arrived",
@@ -90,6 +98,7 @@ __all__ = [
     "leaks",
     "lineage",
     "lineage_evidence",
+    "looks",
     "newest",
     "newest_entry_marks",
     "newest_event",
@@ -98,6 +107,9 @@ __all__ = [
     "open_intents",
     "open_keys",
     "pointer_history",
+    "pool_seeds",
+    "pool_sizes",
+    "pools",
     "quarantined",
     "split_side",
     "told",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
 from components.digest import json_digest
+from components.exam_names import origin
 from components.ledger import schema
 from components.ledger.database import among
 from components.ledger.ledger import Ledger
@@ -34,12 +36,25 @@ class ExamUse:
 
 
 @dataclass(frozen=True, slots=True)
+class Look:
+    """One look at a candidate: what was examined, and by which exams as they stood."""
+
+    bundle: str
+    snapshot: str
+
+
+@dataclass(frozen=True, slots=True)
 class HeldExam:
-    """An exam as it is held out: its items sorted by digest, at most as many as were asked for."""
+    """An exam as it is held out: its items sorted by digest, at most as many as were asked for.
+
+    `older`: of a batch exam, the items that joined no later than the anchor of its task; with
+    them the exam may have twice as many items. None: all of them count as older.
+    """
 
     exam: str
     task: str
     items: list[str]
+    older: list[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +86,8 @@ def held_from_batches(ledger: Ledger, items: Iterable[str]) -> frozenset[str]:
     """Return those of `items` that were held out of a promoted batch, not brought by people."""
     table = schema.holdout.c
     statement = sa.select(table.item).where(table.item.in_(among(items)))
-    return frozenset(row.item for row in ledger.query(statement.where(table.version.is_not(None))))
+    promoted = statement.where(table.version.is_not(None), table.confirmed == 1)
+    return frozenset(row.item for row in ledger.query(promoted))
 
 
 def held_among(ledger: Ledger, near: Iterable[str]) -> frozenset[str]:
@@ -81,20 +97,49 @@ def held_among(ledger: Ledger, near: Iterable[str]) -> frozenset[str]:
     return frozenset(row.near for row in ledger.query(statement))
 
 
-def exams(ledger: Ledger, max_items: int) -> list[HeldExam]:
-    """Return every exam by name; a large one keeps its smallest item digests (law 4)."""
-    found = []
+def exams(
+    ledger: Ledger, max_items: int, anchors: Mapping[str, int] | None = None
+) -> list[HeldExam]:
+    """Return every labelled exam by name; a large one keeps its smallest item digests (law 4).
+
+    `anchors`: task -> version. What came out of batches after that version says nothing of what
+    was lost since: the batches would judge themselves. So those rows are not among the `older`.
+    """
+    found, table = [], schema.holdout.c
     with ledger.reading() as connection:
         for name in _exam_names(connection):
-            table = schema.holdout.c
-            rows = connection.execute(
-                sa.select(table.item, table.task)
-                .where(table.exam == name)
-                .order_by(table.item)
-                .limit(max_items)
-            ).all()
-            found.append(HeldExam(name, rows[0].task, [row.item for row in rows]))
+            if origin(name) == "pool":
+                continue
+            held = sa.select(table.item, table.task).where(table.exam == name)
+            held = held.order_by(table.item).limit(max_items)
+            rows = connection.execute(held).all()
+            task, items, older = rows[0].task, {row.item for row in rows}, None
+            if origin(name) == "batches":
+                before = held.where(table.version <= (anchors or {}).get(task, 0))
+                confirmed = connection.execute(before.where(table.confirmed == 1))
+                older = [row.item for row in confirmed]
+            found.append(HeldExam(name, task, sorted({*items, *(older or ())}), older))
     return found
+
+
+def pools(ledger: Ledger, max_items: int) -> list[HeldExam]:
+    """Return every pool of unlabelled inputs; a large one keeps its smallest item digests."""
+    found, table = [], schema.holdout.c
+    with ledger.reading() as connection:
+        for name in _exam_names(connection):
+            if origin(name) == "pool":
+                held = sa.select(table.item, table.task).where(table.exam == name)
+                rows = connection.execute(held.order_by(table.item).limit(max_items)).all()
+                found.append(HeldExam(name, rows[0].task, [row.item for row in rows]))
+    return found
+
+
+def pool_sizes(ledger: Ledger) -> dict[str, int]:
+    """Return task -> how many unlabelled inputs its pool has."""
+    table = schema.holdout.c
+    statement = sa.select(table.exam, sa.func.min(table.task), sa.func.count())
+    rows = ledger.query(statement.group_by(table.exam).order_by(table.exam))
+    return {task: count for exam, task, count in rows if origin(exam) == "pool"}
 
 
 def _exam_names(connection: sa.Connection) -> list[str]:
@@ -118,30 +163,44 @@ def exam_tasks(ledger: Ledger) -> frozenset[str]:
     return frozenset(found)
 
 
-def exam_use(ledger: Ledger, but: str | None = None) -> dict[str, ExamUse]:
-    """Return by exam which use it had, the decision on one bundle left out."""
+def exam_use(ledger: Ledger, but: Look | None = None) -> dict[str, ExamUse]:
+    """Return by exam which use it had, one look left out."""
     table = schema.exam_use.c
     statement = sa.select(table.exam, sa.func.count(), sa.func.sum(table.turned_away))
-    rows = ledger.query(statement.where(table.bundle.is_distinct_from(but)).group_by(table.exam))
+    rows = ledger.query(statement.where(_is_not(but, table)).group_by(table.exam))
     return {exam: ExamUse(decisions, away) for exam, decisions, away in rows}
 
 
+def looks(ledger: Ledger, batches: Iterable[str], but: Look) -> int:
+    """Return how often candidates of these batches were looked at, one look left out."""
+    table = schema.looks.c
+    count = sa.select(sa.func.count()).where(table.batch.in_(among(batches)), _is_not(but, table))
+    return int(ledger.query(count)[0][0])
+
+
+def _is_not(look: Look | None, table: Any) -> Any:
+    if look is None:
+        return sa.true()
+    return sa.not_(sa.and_(table.bundle == look.bundle, table.snapshot == look.snapshot))
+
+
 def exam_sizes(ledger: Ledger) -> dict[str, tuple[str, int]]:
-    """Return exam -> (task, how many items are held out for it), by name."""
+    """Return exam -> (task, how many items are held out for it), by name; pools are left out."""
     table = schema.holdout.c
     statement = sa.select(table.exam, sa.func.min(table.task), sa.func.count())
     rows = ledger.query(statement.group_by(table.exam).order_by(table.exam))
-    return {exam: (task, count) for exam, task, count in rows}
+    return {exam: (task, count) for exam, task, count in rows if origin(exam) != "pool"}
 
 
 def wall(ledger: Ledger) -> str:
     """Return the digest of all that is held out, and of all that the lineage was trained on.
 
-    Each promotion chains its rows to the walls before it; what people brought is named by
-    the digests of its sources.
+    Each promotion chains its rows to the walls before it; what people brought, and the held
+    batches, are named by the digests of their sources.
     """
     held, table = schema.holdout.c, schema.versions.c
-    brought = sa.select(held.source).where(held.version.is_(None)).distinct()
+    chained = sa.and_(held.version.is_not(None), held.confirmed == 1)
+    brought = sa.select(held.source).where(sa.not_(chained)).distinct()
     built = ledger.query(sa.select(table.wall).where(table.status == "champion"))
     sources = ledger.query(brought.order_by(held.source))
     return json_digest([[row.wall for row in built], [row.source for row in sources]])

@@ -1,0 +1,71 @@
+"""Which exam of a task decides, where there are several.
+
+Concept: a task's items come from three places. What people brought, labelled or not, was picked by
+nobody who gains by it, so it decides where it is large enough to; rows held out of batches decide
+where nothing else can. The others still reject what they show to be too bad, and are noted
+otherwise: an exam too small to tell does not undo what a larger one told.
+
+Promise: which exam decides follows from sizes and from where the items come, never from answers
+to them; so choosing it costs no alpha.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from functools import lru_cache
+
+from components.exam_names import generation, origin
+from components.gate.alpha_spending import OVERUSED_AFTER
+from components.gate.paired_statistics import Changes, upper_bound
+from components.gate.verdicts import Examination, ExamResult, PoolResult, Rules
+
+Source = ExamResult | PoolResult
+
+
+@lru_cache(maxsize=256)
+def least_items(margin_points: float, alpha: float) -> int:
+    """Return how many items it takes to show that identical answers lose less than the margin."""
+    low, high = 0, 1
+    while 100 * upper_bound(Changes(0, 0, high), alpha) >= margin_points:
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        passes = 100 * upper_bound(Changes(0, 0, middle), alpha) < margin_points
+        low, high = (low, middle) if passes else (middle, high)
+    return high
+
+
+def known_sources(examination: Examination) -> list[Source]:
+    """Return the exams and pools of tasks that were promoted before."""
+    sources: list[Source] = [*examination.exams, *examination.pools]
+    return [each for each in sources if each.known]
+
+
+def deciding(examination: Examination, rules: Rules) -> Collection[str]:
+    """Return the names of the exams that must be passed: one a task.
+
+    A task whose exams are all too small to pass at all decides only on batches of its own: it
+    holds nobody else up.
+    """
+    sources = known_sources(examination)
+    if rules.edition < 4:
+        return {each.exam for each in sources}
+    least = least_items(rules.margin_points, rules.alpha)
+    by_task: dict[str, list[Source]] = {}
+    for each in sources:
+        by_task.setdefault(each.task, []).append(each)
+    return {found.exam for own in by_task.values() if (found := _decides(own, least))}
+
+
+def _decides(sources: Sequence[Source], least: int) -> Source | None:
+    able = [each for each in sources if each.size >= least]
+    if not able:
+        return max(sources, key=_preference) if any(each.in_batch for each in sources) else None
+    return max(able, key=lambda each: (origin(each.exam) != "batches", *_preference(each)))
+
+
+def _preference(each: Source) -> tuple[bool, int, bool, int, str]:
+    """Order by: not overused, many items, labelled, young; the name breaks ties."""
+    fresh = each.turned_away < OVERUSED_AFTER
+    labelled = isinstance(each, ExamResult)
+    return fresh, each.size, labelled, generation(each.exam), each.exam

@@ -1,0 +1,35 @@
+"""Events of labels that people gave to single inputs of a pool."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from components.ledger.events.kind import Payload, event
+
+
+@event("label.given", read_by=("answers",), leased=False)
+class LabelGiven(Payload):
+    """A person answered a question about an input.
+
+    `answer`: `label` (it is `label`), `neither` (it is none of `offered`) or `unclear` (the person
+    could not tell). `asked_by`: the evidence of the decision that asked. `again`: the input had an
+    answer, and was asked a second time to see how far answers can be trusted.
+    """
+
+    task: str
+    item: str
+    answer: Literal["label", "neither", "unclear"]
+    label: str | None
+    offered: Sequence[str]
+    asked_by: str
+    again: bool = False
+
+
+@event("label.withdrawn", read_by=("answers",), leased=False)
+class LabelWithdrawn(Payload):
+    """A person took an answer back; `given` is the number of its event."""
+
+    task: str
+    item: str
+    given: int

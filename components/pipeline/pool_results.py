@@ -1,0 +1,87 @@
+"""What the models say of the inputs of a pool, and what people said of them.
+
+Concept: a pool is an exam without labels. Of every input the models' answers are compared, and
+only where they differ a person's label is looked up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from components.gate.verdicts import UNASKED, Differing, PoolResult, Said
+from components.ledger import views
+from components.pipeline.exams import Exam
+from components.pipeline.version_answers import Given
+from components.workspace.root import Workspace
+
+if TYPE_CHECKING:
+    from components.model.bundle import Bundle
+
+
+def pool_result(
+    ws: Workspace,
+    pool: Exam,
+    models: Mapping[str, Bundle],
+    given: Given,
+    in_batch: bool,
+    turned_away: int,
+) -> PoolResult:
+    """Return how the models answered one pool of a known task.
+
+    `models`: "champion", "candidate" and "anchor", as far as they are there.
+    """
+    labels = {who: given.labels(model, pool.items) for who, model in models.items()}
+    silent = {who for who, own in labels.items() if None in own}
+    silent |= {"champion", "candidate", "anchor"} - models.keys()
+    heard = {who: own for who, own in labels.items() if who not in silent}
+    unheard = [None] * len(pool.items)
+    answered = views.answers(ws.ledger, pool.task)
+    differing = [
+        Differing(
+            item.digest,
+            heard.get("champion", unheard)[place],
+            heard.get("candidate", unheard)[place],
+            heard.get("anchor", unheard)[place],
+            said_of(answered.get(item.digest, ())),
+        )
+        for place, item in enumerate(pool.items)
+        if len({own[place] for own in heard.values()}) > 1
+    ]
+    return PoolResult(
+        pool.name,
+        pool.task,
+        len(pool.items),
+        differing,
+        known=True,
+        in_batch=in_batch,
+        turned_away=turned_away,
+        parts={who: given.key(model, pool.task) for who, model in models.items()},
+        unanswered=frozenset(silent),
+        **trust(answered),
+    )
+
+
+def said_of(answers: Sequence[views.Answer]) -> Said:
+    """Return what all answers to one input say together.
+
+    Who could not tell, or contradicts another answer, leaves the input unclear.
+    """
+    labels = {each.label for each in answers if each.answer == "label"}
+    none_of = frozenset(
+        label for each in answers if each.answer == "neither" for label in each.offered
+    )
+    if len(labels) > 1 or labels & none_of or any(each.answer == "unclear" for each in answers):
+        return Said(unclear=True)
+    if labels:
+        return Said(label=labels.pop())
+    return Said(none_of=none_of) if none_of else UNASKED
+
+
+def trust(answered: Mapping[str, Iterable[views.Answer]]) -> dict[str, int]:
+    """Return how many of a task's inputs were asked twice, and how many of them in vain."""
+    twice = [[*own] for own in answered.values() if any(each.again for each in own)]
+    return {
+        "repeats": len(twice),
+        "conflicts": sum(said_of(own).unclear for own in twice),
+    }
