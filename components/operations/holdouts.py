@@ -1,21 +1,23 @@
-"""Holdouts added by people: items that every later candidate must keep answering correctly.
+"""What people bring to examine with: labelled items as exams, unlabelled inputs as pools.
 
 Concept: a file's items become an exam of their task; a second file for the same task opens
-the next generation, examined by itself. An item whose text was trained on can't be an exam.
+the next generation, examined by itself. Unlabelled inputs all join their task's one pool. What was
+trained on can't be an exam; what is held out is never trained on.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from secrets import token_hex
 from tempfile import TemporaryDirectory
 
 from components.data.readers import Reading, read_batch
 from components.data.validation import validate
 from components.errors import ConfigError, Corrupted, DataRejected
-from components.exam_names import newest_exam, next_exam
+from components.exam_names import newest_exam, next_exam, origin, pool_exam
 from components.files import PART_SUFFIX
-from components.items import Item, read_items, write_items
+from components.items import UNLABELLED, Item, make_item, read_items, write_items
 from components.ledger import views
 from components.ledger.events import HoldoutAbandoned, HoldoutBegun, HoldoutDone
 from components.ledger.ledger import Lease
@@ -41,6 +43,10 @@ class Added:
     trained: int
 
 
+SAME_LABEL = "-"
+"""What the contract is shown as the label of an input that has none."""
+
+
 def add(ws: Workspace, lease: Lease, path: Path, task: str, fill: bool = False) -> Added:
     """Take a file in as an exam of `task`; `fill`: let it join the newest one there is.
 
@@ -49,11 +55,37 @@ def add(ws: Workspace, lease: Lease, path: Path, task: str, fill: bool = False) 
         DataRejected: the file can't be read, or no item of it is left.
         Retryable: the file is still being written.
     """
-    if not path.exists():
-        raise ConfigError(f"There is no file {path}.", "Check the path and run this again.")
     task = check_task(task, ws.settings.data.tasks)
     contract = ws.settings.data.model_copy(update={"min_rows": 1, "min_labels": 1})
     reading = _read_copy(ws, path, contract, task)
+    return _take(ws, lease, path, task, reading, contract, _next_exam(ws, task, fill))
+
+
+def add_pool(ws: Workspace, lease: Lease, path: Path, task: str) -> Added:
+    """Take a file of unlabelled inputs into the pool of `task`; a label column is not looked at.
+
+    Raises:
+        ConfigError, DataRejected, Retryable: as `add`.
+    """
+    task = check_task(task, ws.settings.data.tasks)
+    update = {"min_rows": 1, "min_labels": 1, "labels": "open"}
+    contract = ws.settings.data.model_copy(update=update)
+    text_alone = contract.model_copy(update={"label_column": contract.text_column})
+    reading = _read_copy(ws, path, text_alone, task)
+    rows = tuple(replace(row, label=SAME_LABEL) for row in reading.rows)
+    return _take(ws, lease, path, task, replace(reading, rows=rows), contract, pool_exam(task))
+
+
+def _take(
+    ws: Workspace,
+    lease: Lease,
+    path: Path,
+    task: str,
+    reading: Reading,
+    contract: DataSettings,
+    exam: str,
+) -> Added:
+    """Hold out what is new of a file that was read, for one exam or pool."""
     for row in reading.rows:
         if row.task != task:
             raise DataRejected(
@@ -73,7 +105,8 @@ def add(ws: Workspace, lease: Lease, path: Path, task: str, fill: bool = False) 
             f"{len(checked.accepted) - known}).",
             "Add items that Ratchet has not seen.",
         )
-    exam = _next_exam(ws, task, fill)
+    if origin(exam) == "pool":
+        fresh = [make_item(each.content, UNLABELLED, task, identity=ws.identity) for each in fresh]
     _keep(ws, lease, printable(path.name), exam, task, fresh)
     spent = len(checked.accepted) - known - len(fresh)
     return Added(exam, len(fresh), len(checked.rejected), known, spent)
@@ -94,6 +127,8 @@ def _next_exam(ws: Workspace, task: str, fill: bool) -> str:
 
 def _read_copy(ws: Workspace, path: Path, contract: DataSettings, task: str) -> Reading:
     """Read a copy that the file matched before and after it was made."""
+    if not path.exists():
+        raise ConfigError(f"There is no file {path}.", "Check the path and run this again.")
     with TemporaryDirectory(PART_SUFFIX, "holdout-", ws.mlruns) as folder:
         staged = stage(path.resolve(), Path(folder), contract.max_file_megabytes)
         return read_batch(staged.path, contract, task, str(path), ws.identity)
@@ -122,6 +157,7 @@ def _finish(ws: Workspace, lease: Lease, intent: HoldoutBegun, items: list[Item]
         source=source,
         items=[(item.digest, item.near) for item in items],
         stored=stored,
+        seed=token_hex(16) if origin(intent.exam) == "pool" else None,
     )
     ws.ledger.append(done, lease)
 

@@ -59,18 +59,19 @@ def release_any(ws: Workspace, lease: Lease, prefix: str, task: str | None = Non
             f"Batch {held[0].batch[:12]} was examined with its task; its task can't be changed.",
             "Release it without --task, or send its rows with the right task.",
         )
-    version = held[0].version
-    assert version is not None  # a batch is held because its version is
+    release_held(ws, lease, held[0], "queued to be examined again")
+    return Released(held[0].batch, "held", 0)
+
+
+def release_held(ws: Workspace, lease: Lease, held: views.Arrival, reason: str) -> None:
+    """Queue a held batch again; the examination of its version no longer counts."""
+    assert held.version is not None  # a batch is held because its version is
     superseded = VersionSuperseded(
-        version=version,
-        batch=held[0].batch,
-        reason="queued to be examined again",
-        requeue=True,
+        version=held.version, batch=held.batch, reason=reason, requeue=True
     )
     ws.ledger.append(superseded, lease)
-    versions = views.versions(ws.ledger, batch=held[0].batch)
+    versions = views.versions(ws.ledger, batch=held.batch)
     publication.mirror(ws, lease, {version.version for version in versions})
-    return Released(held[0].batch, "held", 0)
 
 
 def find_entry(ws: Workspace, prefix: str) -> Entry:

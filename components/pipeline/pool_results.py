@@ -6,7 +6,7 @@ only where they differ a person's label is looked up.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from components.gate.verdicts import UNASKED, Differing, PoolResult, Said
@@ -37,6 +37,7 @@ def pool_result(
     heard = {who: own for who, own in labels.items() if who not in silent}
     unheard = [None] * len(pool.items)
     answered = views.answers(ws.ledger, pool.task)
+    twice = asked_twice(answered)
     differing = [
         Differing(
             item.digest,
@@ -58,7 +59,8 @@ def pool_result(
         turned_away=turned_away,
         parts={who: given.key(model, pool.task) for who, model in models.items()},
         unanswered=frozenset(silent),
-        **trust(answered),
+        repeats=len(twice),
+        conflicts=sum(unclear for unclear in twice.values()),
     )
 
 
@@ -78,10 +80,10 @@ def said_of(answers: Sequence[views.Answer]) -> Said:
     return Said(none_of=none_of) if none_of else UNASKED
 
 
-def trust(answered: Mapping[str, Iterable[views.Answer]]) -> dict[str, int]:
-    """Return how many of a task's inputs were asked twice, and how many of them in vain."""
-    twice = [[*own] for own in answered.values() if any(each.again for each in own)]
+def asked_twice(answered: Mapping[str, Sequence[views.Answer]]) -> dict[str, bool]:
+    """Return the inputs that were asked for twice -> whether the answers contradict each other."""
     return {
-        "repeats": len(twice),
-        "conflicts": sum(said_of(own).unclear for own in twice),
+        item: said_of(own).unclear
+        for item, own in answered.items()
+        if any(each.again for each in own)
     }

@@ -27,6 +27,8 @@ from components.ledger.events import (
     ChampionRolledBack,
     HoldoutBegun,
     HoldoutDone,
+    LabelGiven,
+    LabelWithdrawn,
     Payload,
     QuarantineReleased,
     RegistrationDone,
@@ -95,6 +97,13 @@ def tell(ledger: Ledger, story: list[tuple[int, int, str]]) -> None:
 Acts = Iterator[Payload]
 
 
+def given(item: str, label: str) -> LabelGiven:
+    """A person's answer to a question about an input of a pool."""
+    return LabelGiven(
+        task="mood", item=item, answer="label", label=label, offered=["a"], asked_by=digest("e")
+    )
+
+
 def _acts(ledger: Ledger, n: int, pick: int, text: str) -> Acts:
     batch = digest("batch", n)
     yield arrival(batch, f"{text}.csv", text if pick % 5 == 0 else None)
@@ -102,6 +111,8 @@ def _acts(ledger: Ledger, n: int, pick: int, text: str) -> Acts:
     yield SettingChosen(name=f"{text}.{n}", value=[pick, None], why=text)
     yield HoldoutBegun(key=text, name="", exam="mood")
     yield brought(key=text, exam=f"mood#{n}", source=batch)
+    yield given(digest("input", pick), text)
+    yield LabelWithdrawn(task="mood", item=digest("input", pick), given=pick)
     inbox = views.arrivals(ledger)
     if inbox:
         yield from _of_batch(ledger, inbox[pick % len(inbox)].batch, n, pick, text)

@@ -1,0 +1,215 @@
+"""The queue of questions to people: which inputs of a pool need a label, and their answers.
+
+Concept: a held version's evidence says which inputs it and its references label differently. Those
+whose label could still decide are asked, one by one, in an order that nobody could foresee, and
+without saying which version said what. After each answer the decision is made again in memory, so
+that nothing is asked that can't matter any more. Whoever asks (a terminal, a spreadsheet, a page)
+uses these functions alone.
+
+Promise: an answer is recorded at once, with who gave it, and can be taken back; stopping at any
+moment loses nothing. A tenth of the inputs is asked twice, to measure how far answers can be
+trusted.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import Literal
+
+from components.digest import json_digest
+from components.errors import ConfigError
+from components.gate.decision import judge
+from components.gate.evidence import recall
+from components.gate.pool_counts import Reference, open_items
+from components.gate.verdicts import Decision, Differing, PoolResult
+from components.ledger import views
+from components.ledger.events import LabelGiven, LabelWithdrawn
+from components.ledger.ledger import Lease
+from components.operations.quarantine_release import release_held
+from components.pipeline.pool_results import asked_twice, said_of
+from components.workspace.item_library import Library
+from components.workspace.root import Workspace
+
+ASKED_TWICE = 0.1
+"""Share of the inputs that are asked a second time."""
+
+APART = 5
+"""A second question comes after so many others, or once nothing else is open."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One input to be labelled.
+
+    `choices`: what the versions answered, in an order that says nothing; the right label may be
+    another. `labels`: all labels that the candidate knows. `asked_by`: the evidence of the
+    decision. `again`: it has an answer already.
+    """
+
+    task: str
+    item: str
+    text: str
+    choices: tuple[str, ...]
+    labels: tuple[str, ...]
+    asked_by: str
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """A held version that waits for labels.
+
+    `questions`: what is to be asked now, in order; none where it is ready to be examined again.
+    """
+
+    version: views.Version
+    decision: Decision
+    questions: tuple[Question, ...]
+    answered: int
+
+
+def waiting(ws: Workspace) -> list[Open]:
+    """Return the held versions that asked for labels, oldest first."""
+    held = views.versions(ws.ledger, status="held")
+    return [found for version in held if (found := _open(ws, version)) is not None]
+
+
+def is_ready(each: Open) -> bool:
+    """Tell whether its labels have arrived."""
+    return not each.questions
+
+
+def release_ready(ws: Workspace, lease: Lease) -> list[str]:
+    """Queue again what can be decided now; return the batches.
+
+    Those are the held versions whose labels have arrived, and those that waited for labels while
+    another version became champion: they are trained from it, and the labels stay.
+    """
+    champion = views.champion(ws.ledger)
+    done = []
+    for each in waiting(ws):
+        stale = each.version.parent != (champion.version if champion else None)
+        arrival = views.arrival(ws.ledger, each.version.batch or "")
+        if arrival is not None and arrival.status == "held" and (stale or is_ready(each)):
+            why = "the champion changed while it waited" if stale else "its labels have arrived"
+            release_held(ws, lease, arrival, f"queued again: {why}")
+            done.append(arrival.batch)
+    return done
+
+
+Kind = Literal["label", "neither", "unclear"]
+
+
+def answer(ws: Workspace, question: Question, said: Kind, label: str | None = None) -> int:
+    """Record an answer; return the number of its event, by which it can be taken back.
+
+    Raises:
+        ConfigError: a label was given that is none.
+    """
+    if (said == "label") != bool(label and label.strip()):
+        raise ConfigError(
+            f"The answer {said!r} does not go with the label {label!r}.",
+            "Give a label, or say that it is neither or unclear.",
+        )
+    given = LabelGiven(
+        task=question.task,
+        item=question.item,
+        answer=said,
+        label=label,
+        offered=question.choices,
+        asked_by=question.asked_by,
+        again=question.again,
+    )
+    return ws.ledger.append(given, None).seq
+
+
+def take_back(ws: Workspace, question: Question, given: int) -> None:
+    """Take an answer back, so that its question is asked again."""
+    ws.ledger.append(LabelWithdrawn(task=question.task, item=question.item, given=given), None)
+
+
+def _open(ws: Workspace, version: views.Version) -> Open | None:
+    document = ws.read_document(version.evidence)
+    if not any(each.get("open_labels") for each in document["decision"]["verdicts"]):
+        return None
+    examination, rules = recall(document)
+    answers = {pool.task: views.answers(ws.ledger, pool.task) for pool in examination.pools}
+    pools = [_answered(pool, answers[pool.task]) for pool in examination.pools]
+    decision = judge(replace(examination, pools=pools), rules)
+    own = [
+        each
+        for given in answers.values()
+        for each in chain.from_iterable(given.values())
+        if each.asked_by == version.evidence
+    ]
+    asking = _Asking(ws, version.evidence, (*document["labels"],), pools, decision)
+    return Open(version, decision, asking.questions(own), len(own))
+
+
+def _answered(pool: PoolResult, answers: Mapping[str, Sequence[views.Answer]]) -> PoolResult:
+    """Return a pool's result with the answers of today."""
+    differing = [
+        replace(each, given=said_of(answers.get(each.item, ()))) for each in pool.differing
+    ]
+    twice = asked_twice(answers)
+    return replace(pool, differing=differing, repeats=len(twice), conflicts=sum(twice.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """What one decision asks: its evidence, the candidate's labels, and how it would come out."""
+
+    ws: Workspace
+    evidence: str
+    labels: tuple[str, ...]
+    pools: Sequence[PoolResult]
+    decision: Decision
+
+    def questions(self, own: Sequence[views.Answer]) -> tuple[Question, ...]:
+        """Return what is to be asked now; `own`: the answers that this decision got so far."""
+        wanted = self._wanted()
+        differing = {each.item: (pool.task, each) for pool in self.pools for each in pool.differing}
+        own = sorted((each for each in own if each.item in differing), key=lambda each: each.seq)
+        seeds = views.pool_seeds(self.ws.ledger, wanted | {each.item for each in own})
+        draws = {item: self._draw(seed, item) for item, seed in seeds.items()}
+        asked = [each.item for each in own]
+        again = [
+            item
+            for place, item in enumerate(asked)
+            if asked.count(item) == 1
+            and self._draw(seeds.get(item, ""), item, "again") < ASKED_TWICE
+            and (not wanted or len(asked) - 1 - place >= APART)
+        ]
+        order = [*again, *sorted(wanted & draws.keys(), key=draws.__getitem__)]
+        held = views.held(self.ws.ledger, order)
+        texts = Library(self.ws).held(held.values())
+        return tuple(
+            self._question(*differing[item], texts[item].text, seeds[item], item in again)
+            for item in order
+            if item in texts
+        )
+
+    def _wanted(self) -> set[str]:
+        """Return the inputs whose label could still decide, by digest."""
+        pools = {pool.exam: pool for pool in self.pools}
+        found: set[str] = set()
+        if self.decision.action != "hold":
+            return found
+        for verdict in self.decision.verdicts:
+            if verdict.open_labels:
+                reference: Reference = "anchor" if verdict.check == "anchor" else "champion"
+                found |= {*open_items(pools[verdict.exam], [reference])}
+        return found
+
+    def _question(self, task: str, each: Differing, text: str, seed: str, again: bool) -> Question:
+        said = {each.champion, each.candidate, each.anchor} - {None}
+        choices = sorted(label for label in said if label is not None)
+        random.Random(f"{seed}{self.evidence}{each.item}{again}").shuffle(choices)
+        return Question(task, each.item, text, tuple(choices), self.labels, self.evidence, again)
+
+    def _draw(self, seed: str, *parts: str) -> float:
+        """Return a number in [0, 1) that whoever lacks the seed can't foresee."""
+        return int(json_digest([seed, self.evidence, *parts])[:13], 16) / 16**13
