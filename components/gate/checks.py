@@ -21,7 +21,8 @@ from components.gate.alpha_spending import OVERUSED_AFTER
 from components.gate.answer_pairs import Comparison, by_item
 from components.gate.binomial import binomial_bounds
 from components.gate.comparison import ask
-from components.gate.pool_counts import Reference
+from components.gate.new_labels import has_new_labels
+from components.gate.pool_counts import REFERENCES
 from components.gate.pools import ask_pool
 from components.gate.questions import Finding
 from components.gate.sources import Source, deciding, known_sources
@@ -48,11 +49,13 @@ def exam_findings(examination: Examination, rules: Rules) -> list[Finding]:
     """
     known, decides = known_sources(examination), deciding(examination, rules)
     others = [exam for exam in examination.exams if not exam.known and exam.champion is not None]
+    widened = [each for each in known if has_new_labels(each)]
     anchored = [each for each in known if _is_anchored(each, known, decides, rules)]
     noted = [replace(_against_champion(exam, rules, ()), requests=NOTES) for exam in others]
     return [
         *(_ask(each, _against_champion(each, rules, decides), rules) for each in known),
         *(_ask(each, _against_anchor(each, rules, decides), rules) for each in anchored),
+        *(_ask(each, _against_itself(each, rules, decides), rules) for each in widened),
         *(ask(comparison, rules.alpha) for comparison in noted),
     ]
 
@@ -60,8 +63,7 @@ def exam_findings(examination: Examination, rules: Rules) -> list[Finding]:
 def _ask(source: Source, comparison: Comparison, rules: Rules) -> Finding:
     if isinstance(source, ExamResult):
         return ask(comparison, rules.alpha)
-    reference: Reference = "anchor" if comparison.check == "anchor" else "champion"
-    return ask_pool(comparison, source, reference, rules.alpha)
+    return ask_pool(comparison, source, REFERENCES[comparison.check], rules.alpha)
 
 
 def row_comparisons(
@@ -113,7 +115,7 @@ def _against_champion(source: Source, rules: Rules, decides: Collection[str]) ->
         spoken(source.exam),
         "the champion",
         source.champion if isinstance(source, ExamResult) else None,
-        source.candidate if isinstance(source, ExamResult) else None,
+        source.candidate_for("champion") if isinstance(source, ExamResult) else None,
         rules.margin_points,
         rules.alpha,
         BLOCKS if blocks else ALARMS,
@@ -125,21 +127,38 @@ def _against_champion(source: Source, rules: Rules, decides: Collection[str]) ->
 def _against_anchor(source: Source, rules: Rules, decides: Collection[str]) -> Comparison:
     before = _against_champion(source, rules, decides)
     worn = source.turned_away >= OVERUSED_AFTER
-    anchor, older = None, None
+    anchor, after, older = None, None, None
     if isinstance(source, ExamResult):
         anchor, older = source.anchor, source.older
+        after = source.candidate_for("anchor")
     unjudged = older == frozenset()
     return replace(
         before,
         check="anchor",
         reference="the anchor",
         before=anchor,
+        after=after,
         margin_points=rules.anchor_margin_points,
         level=rules.anchor_alpha(source.turned_away),
         requests={**before.requests, Outcome.MISSING: "hold"} if unjudged else before.requests,
         certificate=source.shared("anchor"),
         advice=before.advice + (sentences.overused(source.turned_away) if worn else ""),
         among=older,
+    )
+
+
+def _against_itself(source: Source, rules: Rules, decides: Collection[str]) -> Comparison:
+    """Ask how many known items go to new labels that were right among the known ones."""
+    before = _against_champion(source, rules, decides)
+    return replace(
+        before,
+        check="competition",
+        subject=f"{before.subject}, new labels",
+        reference="its answers among the known labels",
+        before=before.after,
+        after=source.candidate if isinstance(source, ExamResult) else None,
+        margin_points=rules.competition_points,
+        certificate=None,
     )
 
 

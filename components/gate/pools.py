@@ -42,7 +42,8 @@ def ask_pool(
     """
     if comparison.certificate:
         return certified(comparison)
-    absent = [who for who in (reference, "candidate") if who in pool.unanswered]
+    asked = ("candidate",) if reference == "restricted" else (reference, "candidate")
+    absent = [who for who in asked if who in pool.unanswered]
     if absent or pool.size < 1:
         why = f"the {absent[0]}'s answers are missing" if absent else "the pool has no inputs"
         return missing(comparison, why)
