@@ -7,6 +7,7 @@ only where they differ a person's label is looked up.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from components.gate.verdicts import UNASKED, Differing, PoolResult, Said
@@ -40,7 +41,7 @@ def pool_result(
     unheard = [None] * len(pool.items)
     answered = views.answers(ws.ledger, pool.task)
     twice = asked_twice(answered)
-    among = {
+    among: dict[str, list[str | None]] = {
         who: [given.restricted[own][item.digest] for item in pool.items]
         for who, own in narrower.items()
     }
@@ -51,10 +52,10 @@ def pool_result(
             heard.get("candidate", unheard)[place],
             heard.get("anchor", unheard)[place],
             said_of(answered.get(item.digest, ())),
-            {who: own[place] for who, own in among.items()},
+            {who: label for who, own in among.items() if (label := own[place]) is not None},
         )
         for place, item in enumerate(pool.items)
-        if len({own[place] for own in (*heard.values(), *among.values())}) > 1
+        if len({own[place] for own in chain(heard.values(), among.values())}) > 1
     ]
     return PoolResult(
         pool.name,
