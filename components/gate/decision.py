@@ -42,7 +42,7 @@ def judge(examination: Examination, rules: Rules) -> Decision:
     comparisons += row_comparisons(examination.learned, examined, rules)
     findings: list[Finding] = [
         *_completeness(examination),
-        *(ask(comparison, rules.alpha) for comparison in comparisons),
+        *(ask(comparison, rules) for comparison in comparisons),
         *check_new_parts(examination.learned, rules),
         *check_drift(examination.drift),
         *run_extra_checks(examination, rules),

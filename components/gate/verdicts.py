@@ -227,6 +227,10 @@ class Rules:
             the anchor's margin.
         approval: `always` holds what passed for a person.
         checks: the checks beyond forgetting; by default none is made.
+        fail_beyond_margin: FAIL needs a loss shown above the margin, and bounds are exact where all
+            changes went one way. False, for documents up to format 3: FAIL needs a loss shown above
+            zero and not shown to be within the margin, and bounds of more than 60 items are the
+            normal limit's.
 
     Raises:
         ValueError: a margin or alpha that would let anything pass.
@@ -238,6 +242,7 @@ class Rules:
     alpha: float = 0.05
     approval: Literal["auto", "always"] = "auto"
     checks: CheckRules = NO_CHECKS
+    fail_beyond_margin: bool = True
 
     def __post_init__(self) -> None:
         margins = (self.margin_points, self.anchor_margin_points)
@@ -261,8 +266,9 @@ class Rules:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Rules:
-        """Return the rules from plain JSON values, as `asdict` gives them."""
-        return cls(**{**values, "checks": CheckRules.from_json(values["checks"])})
+        """Return the rules from plain JSON values, as `asdict` gives them or once gave them."""
+        checks = CheckRules.from_json(values["checks"])
+        return cls(**{"fail_beyond_margin": False, **values, "checks": checks})
 
 
 @dataclass(frozen=True, slots=True)

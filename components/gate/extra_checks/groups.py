@@ -16,31 +16,43 @@ from components.gate.paired_statistics import Changes
 from components.gate.policies import Groups
 from components.gate.questions import Finding
 from components.gate.sentences import listed
-from components.gate.verdicts import REQUESTS, CheckName, Examination, ExamResult, Outcome, Verdict
+from components.gate.verdicts import (
+    ALARMS,
+    REQUESTS,
+    CheckName,
+    Examination,
+    ExamResult,
+    Outcome,
+    Requests,
+    Rules,
+    Verdict,
+)
 
 Pairs = Mapping[str, tuple[bool, bool]]
 
 
-def check_classes(examination: Examination, rule: Groups, alpha: float) -> Iterator[Finding]:
+def check_classes(examination: Examination, rule: Groups, rules: Rules) -> Iterator[Finding]:
     """Yield a finding per exam and label."""
     for exam in examination.compared():
-        yield from _groups(_whole(exam, "classes", "label", rule, alpha), exam.labels, rule)
+        whole = _whole(exam, "classes", "label", rule, rules)
+        yield from _groups(whole, exam.labels, rule, rules)
 
 
-def check_slices(examination: Examination, rule: Groups, alpha: float) -> Iterator[Finding]:
+def check_slices(examination: Examination, rule: Groups, rules: Rules) -> Iterator[Finding]:
     """Yield a finding per exam, column and value."""
     for exam in examination.compared():
         for column, values in sorted(exam.slices.items()):
-            yield from _groups(_whole(exam, "slices", column, rule, alpha), values, rule)
+            whole = _whole(exam, "slices", column, rule, rules)
+            yield from _groups(whole, values, rule, rules)
 
 
 def _whole(
-    exam: ExamResult, check: CheckName, column: str, rule: Groups, alpha: float
+    exam: ExamResult, check: CheckName, column: str, rule: Groups, rules: Rules
 ) -> Comparison:
     """Return the comparison on all items, from which those of the groups are made.
 
-    Tango's score test is used in its normal limit: exact enumeration takes a tenth of a second a
-    group, and at the smallest groups that are looked at both agree within two points of level.
+    All trinomials are not enumerated: that takes a tenth of a second a group. An open verdict on
+    one of many labels is the rule, so with policy `reject` it is noted (`_asks`).
     """
     return Comparison(
         check,
@@ -51,14 +63,16 @@ def _whole(
         exam.champion,
         exam.candidate,
         rule.margin_points,
-        alpha,
-        REQUESTS[rule.policy],
+        rules.alpha,
+        ALARMS if rule.policy == "reject" and rules.fail_beyond_margin else REQUESTS[rule.policy],
         group=column,
         exact=False,
     )
 
 
-def _groups(whole: Comparison, values: Mapping[str, str], rule: Groups) -> Iterator[Finding]:
+def _groups(
+    whole: Comparison, values: Mapping[str, str], rule: Groups, rules: Rules
+) -> Iterator[Finding]:
     pairs = pair(whole)
     if isinstance(pairs, str):
         yield missing(whole, pairs)
@@ -72,11 +86,18 @@ def _groups(whole: Comparison, values: Mapping[str, str], rule: Groups) -> Itera
     for value, changes in counted.items():
         if changes.items >= rule.min_items:
             name = f"{whole.group} {value}"
-            one = replace(whole, group=name, subject=f"{whole.exam}, {name}")
-            yield question(one, changes, whole.level)
+            asks = _asks(whole, changes, rule)
+            one = replace(whole, group=name, subject=f"{whole.exam}, {name}", requests=asks)
+            yield question(one, changes, rules)
     few = {value: changes for value, changes in counted.items() if changes.items < rule.min_items}
     if few:
         yield _too_small(whole, few, rule)
+
+
+def _asks(whole: Comparison, changes: Changes, rule: Groups) -> Requests:
+    """Return what this group's outcomes ask for: an observed loss above the margin holds."""
+    beyond = changes.loss > rule.margin_points / 100
+    return REQUESTS[rule.policy] if beyond else whole.requests
 
 
 def _count(pairs: Pairs, values: Mapping[str, str]) -> dict[str, Changes]:
