@@ -37,6 +37,9 @@ EXACT_ITEMS = 60
 POWER = 0.8
 """Chance of being noticed that `detectable_loss` and `enough_items` ask for."""
 
+LEAST_LEVEL = 1e-300
+"""A lower level, of an exam that refused 1e99 candidates, is taken for this one."""
+
 _NUISANCE_POINTS = 40
 _STEPS = 22
 _GRID, _ROUNDS = 256, 5
@@ -99,6 +102,11 @@ def score(worse: Any, better: Any, items: int, loss: Any) -> Any:
     return np.where(np.abs(excess) < _TIE, 0.0, excess / safe)
 
 
+def upper_quantile(alpha: float) -> float:
+    """Return the upper `alpha` quantile of the normal law, for a level as low as can be."""
+    return -NormalDist().inv_cdf(max(alpha, LEAST_LEVEL))
+
+
 def loss_p_value(
     changes: Changes, margin: float = 0.0, exact: bool = True, corrected: bool = True
 ) -> float:
@@ -128,6 +136,7 @@ def upper_bound(
             alone serves, as for documents up to format 3.
     Law: `upper_bound(c, a) == -lower_bound(c.swapped(), a)`.
     """
+    alpha = max(alpha, LEAST_LEVEL)
     if not corrected or (exact and changes.items <= EXACT_ITEMS):
         return last_accepted(changes, lambda loss: _p_value(changes, loss, exact, False) > alpha)
     return _if_one_way(_score_bound(changes, alpha), changes.items, alpha)
@@ -187,7 +196,10 @@ def detectable_loss(changes: Changes, alpha: float) -> float:
     for _ in range(40):
         loss = (inside + outside) / 2
         churn = max(changes.churn, loss)
-        needed = _z(alpha) * churn**0.5 + _z(1 - POWER) * (churn - loss * loss) ** 0.5
+        needed = (
+            upper_quantile(alpha) * churn**0.5
+            + upper_quantile(1 - POWER) * (churn - loss * loss) ** 0.5
+        )
         noticed = loss * changes.items**0.5 >= needed
         inside, outside = (inside, loss) if noticed else (loss, outside)
     return outside
@@ -202,12 +214,17 @@ def enough_items(changes: Changes, margin: float, alpha: float) -> int:
     """
     churn = (changes.worse + changes.better + 1) / (changes.items + 1)
     distance = max(abs(margin - max(changes.loss, 0.0)), margin / 2)
-    needed = (_z(alpha) + _z(1 - POWER)) ** 2 * churn / distance**2
-    needed = max(needed, 1.2 * changes.items, log(alpha) / log1p(-margin) if margin < 1 else 1)
+    needed = (upper_quantile(alpha) + upper_quantile(1 - POWER)) ** 2 * churn / distance**2
+    needed = max(
+        needed,
+        1.2 * changes.items,
+        log(max(alpha, LEAST_LEVEL)) / log1p(-margin) if margin < 1 else 1,
+    )
     unit = 10 ** max(0, int(np.log10(needed)) - 1)
     return int(np.ceil(needed / unit) * unit)
 
 
+@lru_cache(maxsize=4096)
 def limits(items: int, margin: float, alpha: float) -> tuple[float, float]:
     """Return for which losses the score alone tells what the bounds of `items` items tell.
 
@@ -216,7 +233,8 @@ def limits(items: int, margin: float, alpha: float) -> tuple[float, float]:
     """
     from scipy.special import bdtr, bdtrc
 
-    z, counts = _z(alpha), np.arange(items + 1)
+    alpha = max(alpha, LEAST_LEVEL)
+    z, counts = upper_quantile(alpha), np.arange(items + 1)
     lost = int((bdtr(counts, items, margin) < alpha).sum())  # the fewest that do not pass
     most = int((bdtrc(counts - 1.0, items, margin)[1:] >= alpha).sum())  # that do not fail
     within = (lost - _SLACK + z * z / 2) + z * sqrt(
@@ -265,7 +283,7 @@ def _p_value(changes: Changes, loss: float, exact: bool = True, corrected: bool 
 
 def _score_bound(changes: Changes, alpha: float) -> float:
     """Return the largest loss that the score does not refute, by repeated division in `_GRID`."""
-    inside, outside, limit = changes.loss, 1.0, -_z(alpha)
+    inside, outside, limit = changes.loss, 1.0, -upper_quantile(alpha)
     for _ in range(_ROUNDS):
         grid = np.linspace(inside, outside, _GRID + 1)
         refuted = score(changes.worse, changes.better, changes.items, grid[1:]) < limit
@@ -285,7 +303,7 @@ def _if_one_way(bound: float, items: int, alpha: float) -> float:
     """
     from scipy.special import betaincinv
 
-    z, rate = _z(alpha), abs(bound)
+    z, rate = upper_quantile(alpha), abs(bound)
     spread = z * sqrt(items * rate * (1 - rate))
     if bound > 0:
         count = min(floor(items * rate - spread + _SLACK), items)
@@ -324,8 +342,3 @@ def _outcomes(items: int) -> tuple[Any, Any, Any]:
     same = items - worse - better
     coefficient = gammaln(items + 1) - gammaln(worse + 1) - gammaln(better + 1)
     return worse, better, coefficient - gammaln(same + 1)
-
-
-def _z(alpha: float) -> float:
-    """Return the upper `alpha` quantile of the normal law; any level that a float can hold."""
-    return -NormalDist().inv_cdf(max(alpha, 5e-324))
