@@ -13,6 +13,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from components.gate import bounded_scores, reliability
 from components.gate.answer_pairs import Comparison, pair
 from components.gate.comparison import missing
@@ -66,8 +68,8 @@ def _scores(exam: ExamResult, rule: Calibration, rules: Rules) -> Iterator[Findi
         yield missing(asked, rows) if isinstance(rows, str) else ask(asked, rows, rules)
 
 
-Rows = Sequence[tuple[bool, bool, float, float]]
-"""Item by item: right before, right after, score before, score after."""
+Rows = tuple[Any, Any, Any, Any]
+"""Right before, right after, score before, score after: each of shape (items,), in one order."""
 
 
 def _rows(asked: Comparison, score: str) -> Rows | str:
@@ -75,30 +77,35 @@ def _rows(asked: Comparison, score: str) -> Rows | str:
     pairs = pair(asked)
     if isinstance(pairs, str):
         return pairs
-    old, new = _score(asked.before, score), _score(asked.after, score)
-    if isinstance(old, str) or isinstance(new, str):
-        return old if isinstance(old, str) else str(new)
-    return [(*both, old[item], new[item]) for item, both in pairs.items()]
+    scores = []
+    for answers in (asked.before, asked.after):
+        found = _score(answers, score)
+        if isinstance(found, str):
+            return found
+        scores.append(np.fromiter(map(found.__getitem__, pairs.items), float))
+    return pairs.before, pairs.after, scores[0], scores[1]
 
 
 def _brier(asked: Comparison, rows: Rows, rules: Rules) -> Question:
-    losses = [new - old for _, _, old, new in rows]
+    losses = (rows[3] - rows[2]).tolist()
     p_value = bounded_scores.loss_p_value(losses, _kept(asked, rules))
     bounds = (
         bounded_scores.lower_bound(losses, asked.level),
         bounded_scores.upper_bound(losses, asked.level),
     )
-    return _question(asked, rules, len(rows), p_value, (bounded_scores.mean_loss(losses), *bounds))
+    return _question(
+        asked, rules, len(losses), p_value, (bounded_scores.mean_loss(losses), *bounds)
+    )
 
 
 def _ece(asked: Comparison, rows: Rows, rules: Rules) -> Question:
-    right_before, right_after, before, after = zip(*rows, strict=True)
+    right_before, right_after, before, after = rows
     growth = reliability.growth((before, right_before), (after, right_after))
     loss = reliability.calibration_error(after, right_after) - reliability.calibration_error(
         before, right_before
     )
     p_value = growth.p_value(_kept(asked, rules))
-    return _question(asked, rules, len(rows), p_value, (loss, *growth.bounds(asked.level)))
+    return _question(asked, rules, len(after), p_value, (loss, *growth.bounds(asked.level)))
 
 
 def _kept(asked: Comparison, rules: Rules) -> float:
@@ -157,6 +164,8 @@ def _score(answers: Answers | None, name: str) -> dict[str, float] | str:
         return "its probabilities were not stored"
     if len(values) != len(answers.items):
         return "not every answer has a probability"
-    if not all(isinstance(each, (int, float)) and 0 <= each <= 1 for each in values):
+    numbers = all(issubclass(kind, (int, float)) for kind in set(map(type, values)))
+    scores = np.array(values if numbers else [-1.0], float)
+    if not ((scores >= 0) & (scores <= 1)).all():
         return "some probabilities are not numbers from 0 to 1"
-    return dict(zip(answers.items, map(float, values), strict=True))
+    return dict(zip(answers.items, scores.tolist(), strict=True))

@@ -7,10 +7,13 @@ column are a group too. Groups too small to show anything are named together in 
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from components.gate.answer_pairs import Comparison, pair
+import numpy as np
+
+from components.gate.answer_pairs import Comparison, Pairs, pair
 from components.gate.comparison import missing, question
 from components.gate.paired_statistics import Changes
 from components.gate.policies import Groups
@@ -27,8 +30,6 @@ from components.gate.verdicts import (
     Rules,
     Verdict,
 )
-
-Pairs = Mapping[str, tuple[bool, bool]]
 
 
 def check_classes(examination: Examination, rule: Groups, rules: Rules) -> Iterator[Finding]:
@@ -77,7 +78,7 @@ def _groups(
     if isinstance(pairs, str):
         yield missing(whole, pairs)
         return
-    unnamed = sum(item not in values for item in pairs)
+    unnamed = sum(map(operator.not_, map(values.__contains__, pairs.items)))
     if unnamed:
         items = "1 item" if unnamed == 1 else f"{unnamed:,} items"
         yield missing(whole, f"the {whole.group} of {items} is missing")
@@ -102,13 +103,12 @@ def _asks(whole: Comparison, changes: Changes, rule: Groups) -> Requests:
 
 def _count(pairs: Pairs, values: Mapping[str, str]) -> dict[str, Changes]:
     """Return group -> its changes, by name."""
-    found: dict[str, list[int]] = {}
-    for item, (before, after) in pairs.items():
-        counts = found.setdefault(values[item], [0, 0, 0])
-        counts[0] += before and not after
-        counts[1] += after and not before
-        counts[2] += 1
-    return {value: Changes(*found[value]) for value in sorted(found)}
+    own = list(map(values.__getitem__, pairs.items))
+    names = sorted(set(own))
+    places = np.fromiter(map({name: n for n, name in enumerate(names)}.__getitem__, own), int)
+    worse, better = pairs.before & ~pairs.after, pairs.after & ~pairs.before
+    counts = (np.bincount(places[which], minlength=len(names)) for which in (worse, better, ...))
+    return {name: Changes(*map(int, each)) for name, *each in zip(names, *counts, strict=True)}
 
 
 def _too_small(whole: Comparison, few: Mapping[str, Changes], rule: Groups) -> Verdict:
