@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
-from math import isfinite
+from math import ceil, isfinite
 
 from components.exam_names import spoken
 from components.gate import sentences
@@ -22,6 +22,7 @@ from components.gate.answer_pairs import Comparison, by_item
 from components.gate.binomial import binomial_bounds
 from components.gate.comparison import ask
 from components.gate.new_labels import has_new_labels
+from components.gate.paired_statistics import Changes, lower_bound, upper_bound
 from components.gate.pool_counts import REFERENCES
 from components.gate.pools import ask_pool
 from components.gate.questions import Finding
@@ -56,13 +57,13 @@ def exam_findings(examination: Examination, rules: Rules) -> list[Finding]:
         *(_ask(each, _against_champion(each, rules, decides), rules) for each in known),
         *(_ask(each, _against_anchor(each, rules, decides), rules) for each in anchored),
         *(_ask(each, _against_itself(each, rules, decides), rules) for each in widened),
-        *(ask(comparison, rules.alpha) for comparison in noted),
+        *(ask(comparison, rules) for comparison in noted),
     ]
 
 
 def _ask(source: Source, comparison: Comparison, rules: Rules) -> Finding:
     if isinstance(source, ExamResult):
-        return ask(comparison, rules.alpha)
+        return ask(comparison, rules)
     return ask_pool(comparison, source, REFERENCES[comparison.check], rules.alpha)
 
 
@@ -186,7 +187,9 @@ def _floor(part: NewTask, rules: Rules) -> Verdict:
         return Verdict("learned", part.task, "", Outcome.MISSING, "reject", sentence)
     right, items = sum(answers.values()), len(answers)
     needed = share + rules.floor_points / 100
-    lower, upper = binomial_bounds(right, items, rules.alpha)
+    counted = part.label is None and rules.fail_beyond_margin
+    bounds = _above_guessing if counted else _above_share
+    lower, upper = (share + bound for bound in bounds(right, items, share, rules.alpha))
     outcome = Outcome.FAIL if upper <= needed else Outcome.INCONCLUSIVE
     outcome = Outcome.PASS if lower > needed else outcome
     return Verdict(
@@ -203,6 +206,24 @@ def _floor(part: NewTask, rules: Rules) -> Verdict:
         n=items,
         detectable_points=100 * (upper - right / items),
     )
+
+
+def _above_share(right: int, items: int, share: float, alpha: float) -> tuple[float, float]:
+    """Return bounds of how far the accuracy lies above a share that is known."""
+    lower, upper = binomial_bounds(right, items, alpha)
+    return lower - share, upper - share
+
+
+def _above_guessing(right: int, items: int, share: float, alpha: float) -> tuple[float, float]:
+    """Return bounds of how far the accuracy lies above guessing the majority class of these items.
+
+    The share is seen on the same items, so guessing is a model that they examine as well. Which of
+    them both get right is not told; the fewest that can be make the widest bounds.
+    """
+    guessed = ceil(items * share - 1e-9)
+    both = max(0, guessed + right - items)
+    gain = Changes(guessed - both, right - both, items).swapped()
+    return lower_bound(gain, alpha), upper_bound(gain, alpha)
 
 
 def _drift(note: DriftNote) -> Verdict:

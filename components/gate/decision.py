@@ -45,7 +45,7 @@ def judge(examination: Examination, rules: Rules) -> Decision:
     findings: list[Finding] = [
         *_completeness(examination),
         *exam_findings(examination, rules),
-        *(ask(comparison, rules.alpha) for comparison in rows),
+        *(ask(comparison, rules) for comparison in rows),
         *check_new_parts(examination.learned, rules),
         *check_new_labels(examination, rules),
         *check_drift(examination.drift),

@@ -325,7 +325,8 @@ class Rules:
         approval: `always` holds what passed for a person.
         checks: the checks beyond forgetting; by default none is made.
         edition: 4 for today's rules; 3 for those of earlier evidence, under which every exam
-            had to pass and every look had all of alpha.
+            had to pass, every look had all of alpha, and FAIL needed a loss shown above zero
+            (now: above the margin) and not shown within the margin.
 
     Raises:
         ValueError: a margin or alpha that would let anything pass.
@@ -354,6 +355,11 @@ class Rules:
         two can add to what is lost over the stream.
         """
         return self.alpha / 2 * alpha_spending.share(turned_away)
+
+    @property
+    def fail_beyond_margin(self) -> bool:
+        """Whether FAIL needs a loss that is shown above the margin."""
+        return self.edition >= 4
 
     def at_look(self, look: int) -> Rules:
         """Return the rules for one more look at the same batch, after `look` others."""
