@@ -152,10 +152,11 @@ def lower_bound(
 def smallest_passing(margin: float, alpha: float) -> int:
     """Return how many items, all answered alike by both models, bound the loss below `margin`.
 
-    `margin`: in (0, 1); `alpha`: level of the bound. No exam of fewer items can ever pass.
+    `margin`: in (0, 1], where 1 bounds nothing; `alpha`: level of the bound. No exam of fewer items
+    can ever pass.
     """
-    items = max(1, ceil(log(alpha) / log1p(-margin)))
-    while upper_bound(Changes(0, 0, items), alpha) >= margin:
+    items = max(1, ceil(log(alpha) / log1p(-margin))) if margin < 1 else 1
+    while margin < 1 and upper_bound(Changes(0, 0, items), alpha) >= margin:
         items += 1
     return items
 
