@@ -45,7 +45,7 @@ def record(examination: Examination, rules: Rules, decision: Decision) -> dict[s
     """Return the document's part that the gate answers for, as plain JSON values."""
     return {
         "format": FORMAT,
-        "rules": asdict(rules),
+        "rules": rules.to_json(),
         "expected": sorted(examination.expected),
         "exams": [_exam(result) for result in examination.exams],
         "learned": [_part(part) for part in examination.learned],

@@ -227,9 +227,11 @@ class Rules:
             the anchor's margin.
         approval: `always` holds what passed for a person.
         checks: the checks beyond forgetting; by default none is made.
+        horizon: promotions that share the alpha for moving an anchor. None: the spending of
+            examinations that were recorded before there was a horizon.
 
     Raises:
-        ValueError: a margin or alpha that would let anything pass.
+        ValueError: a margin, alpha or horizon that would let anything pass.
     """
 
     margin_points: float
@@ -238,6 +240,7 @@ class Rules:
     alpha: float = 0.05
     approval: Literal["auto", "always"] = "auto"
     checks: CheckRules = NO_CHECKS
+    horizon: int | None = 200
 
     def __post_init__(self) -> None:
         margins = (self.margin_points, self.anchor_margin_points)
@@ -245,24 +248,41 @@ class Rules:
             raise ValueError(f"margins must be in (0, 100] points, not {margins}")
         if not (0 < self.alpha < 0.5 and isfinite(self.floor_points) and self.floor_points >= 0):
             raise ValueError(f"alpha must be in (0, 0.5) and the floor at least 0: {self}")
+        if self.horizon is not None and self.horizon < 1:
+            raise ValueError(f"the horizon must be one promotion at least: {self}")
 
-    def anchor_alpha(self, turned_away: int) -> float:
-        """Return the level at which an exam lets pass against the anchor, after `turned_away`.
+    def anchor_alpha(self, count: float) -> float:
+        """Return the level at which an exam lets pass against the anchor.
 
-        Half of alpha is for letting candidates pass, half for moving the anchor: each of the
-        two can add to what is lost over the stream.
+        `count`: what did not pass before, as `alpha_spending.count` weighs it.
         """
-        return self.alpha / 2 * alpha_spending.share(turned_away)
+        if self.horizon is None:
+            return self.alpha / 2 * alpha_spending.share(count)
+        part = alpha_spending.ANCHOR_PART * alpha_spending.NOTICED
+        return self.alpha * part * alpha_spending.share(count)
 
     @property
     def move_alpha(self) -> float:
-        """The level at which a champion is shown better than an anchor: a hundredth of a half."""
-        return self.alpha / 200
+        """The level at which a champion is shown better than an anchor.
+
+        An even share for each promotion of the horizon: each could move the anchor to a version
+        that only looks better.
+        """
+        if self.horizon is None:
+            return self.alpha / 200
+        return self.alpha * (1 - alpha_spending.ANCHOR_PART) / self.horizon
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values, one per field; no `horizon` where there was none."""
+        values = asdict(self)
+        if self.horizon is None:
+            del values["horizon"]
+        return values
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Rules:
-        """Return the rules from plain JSON values, as `asdict` gives them."""
-        return cls(**{**values, "checks": CheckRules.from_json(values["checks"])})
+        """Return the rules from plain JSON values, as `to_json` gives them."""
+        return cls(**{"horizon": None, **values, "checks": CheckRules.from_json(values["checks"])})
 
 
 @dataclass(frozen=True, slots=True)
