@@ -13,7 +13,16 @@ from tests.page import Page
 PAGE = Page(
     "gate",
     "tests.gatebench",
-    ("models", "histories", "drip", "looks", "poison", "drift", "cost"),
+    (
+        "models",
+        "histories",
+        "drip",
+        "looks",
+        "poison",
+        "drift",
+        "cost",
+        "sound",
+    ),
 )
 
 if __name__ == "__main__":
