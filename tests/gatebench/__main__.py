@@ -22,6 +22,11 @@ PAGE = Page(
         "drift",
         "cost",
         "sound",
+        "labels",
+        "self_written",
+        "refills",
+        "rivals",
+        "noise",
     ),
 )
 

@@ -159,7 +159,7 @@ def _fresh(found: dict[str, Followed]) -> str:
         "New inputs at every batch, one task. The anchor grows away from the champion, so each new"
         " input is more likely to be asked about:",
         "",
-        "| pool | promoted / held / rejected | labels a batch: mean | median | 90 % | of the last |",
+        "| pool | promoted / held / rejected | labels a batch: mean | median | 90 % | last |",
         "|---|---|---|---|---|---|",
     ]
     for name, each in found.items():

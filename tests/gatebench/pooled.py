@@ -6,7 +6,7 @@ completion of the open answers could change the verdict (curtailment: it costs n
 answered once is known for good. About a third of the disagreements are ties: one wrong answer
 became another.
 
-Promise: the verdict is the one that all labels would give; `ask` says after how many it was certain.
+Promise: the verdict is the one that all labels would give; `ask` says when it was certain.
 """
 
 from __future__ import annotations
