@@ -35,7 +35,7 @@ OPEN, PASS, FAIL, UNDECIDED = 0, 1, 2, 3
 
 
 @dataclass(frozen=True, slots=True)
-class Test:
+class Comparison:
     """One comparison of a decision: tolerated loss, level of letting pass, of a FAIL."""
 
     margin: float
@@ -43,7 +43,7 @@ class Test:
     bar: float
 
 
-def certain(worse: Any, better: Any, unknown: Any, items: int, test: Test) -> Any:
+def certain(worse: Any, better: Any, unknown: Any, items: int, test: Comparison) -> Any:
     """Return what is certain whatever the open answers are, or OPEN; arrays of one shape."""
     worst, best = (worse + unknown, better), (worse, better + unknown)
     passed = within_p(worst, items, test.margin) <= test.level
@@ -61,7 +61,7 @@ class Asked:
     verdicts: tuple[int, ...]
 
 
-def ask(effects: Any, differ: Any, known: Any, items: int, tests: tuple[Test, ...]) -> Asked:
+def ask(effects: Any, differ: Any, known: Any, items: int, tests: tuple[Comparison, ...]) -> Asked:
     """Ask in the order given until every comparison is certain, or one is FAIL.
 
     Args:
@@ -177,8 +177,8 @@ def follow(
                 [effects_of(before[at], candidate[at])[places] for before in (champion, anchor)]
             )
             tests = (
-                Test(MARGIN, first_look(), bar),
-                Test(ANCHOR_MARGIN, float(levels[at]), bar),
+                Comparison(MARGIN, first_look(), bar),
+                Comparison(ANCHOR_MARGIN, float(levels[at]), bar),
             )
             known = pool.known[stream, task, places]
             asked = ask(effects, differ[:, places], known, items, tests)
@@ -206,7 +206,7 @@ def first_updates(
     The anchor is the champion still. `ties`: share of the disagreements.
     """
     random = np.random.default_rng(seed)
-    tests = (Test(MARGIN, first_look(), GATE.alpha / 2),)
+    tests = (Comparison(MARGIN, first_look(), GATE.alpha / 2),)
     labels, passed = np.zeros(rounds, int), np.zeros(rounds, bool)
     tied = churn * ties / (1 - ties)
     for place in range(rounds):

@@ -20,7 +20,7 @@ import numpy as np
 
 from components.gate.alpha_spending import look_share
 from tests.gatebench.gates import LEAST_ITEMS, MARGIN, NAMES, Name, above_p, within_p
-from tests.gatebench.pooled import FAIL, PASS, Test, certain
+from tests.gatebench.pooled import FAIL, PASS, Comparison, certain
 from tests.gatebench.worlds import GATE
 from tests.page import Check, Section, opening
 
@@ -82,7 +82,7 @@ def in_portions(churn: float, loss: float, streams: int) -> tuple[float, float]:
     is_worse = np.argsort(order, 1) < counts[:, :1]
     there = np.arange(order.shape[1]) < changed[:, None]
     level = GATE.alpha * look_share(0)
-    test = Test(MARGIN, level, level)
+    test = Comparison(MARGIN, level, level)
     promoted, rejected = np.zeros((2, streams), bool)
     for told in range(0, order.shape[1] + PORTION, PORTION):
         worse = (is_worse & there)[:, :told].sum(1)
