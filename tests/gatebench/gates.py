@@ -20,11 +20,13 @@ import numpy as np
 
 from components.gate.alpha_spending import FAR, HELD, look_share, share
 from components.gate.paired_statistics import score
-from tests.gatebench.worlds import GATE
+from components.gate.verdicts import Rules
 
 Name = Literal["now", "before"]
 NAMES: tuple[Name, ...] = ("now", "before")
 
+GATE = Rules(margin_points=3.0, anchor_margin_points=6.0)
+"""The product's default margins."""
 MARGIN, ANCHOR_MARGIN = GATE.margin_points / 100, GATE.anchor_margin_points / 100
 LEAST_ITEMS = 99
 """The smallest exam that can pass at the default margin, if nothing changes."""

@@ -17,8 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.gatebench.gates import MARGIN, above_p, first_look, within_p
-from tests.gatebench.worlds import GATE
+from tests.gatebench.gates import GATE, MARGIN, above_p, first_look, within_p
 from tests.page import Check, Section, opening
 
 ROUNDS, CHURN = 20_000, 0.05

@@ -18,6 +18,7 @@ import numpy as np
 
 from tests.gatebench.gates import (
     ANCHOR_MARGIN,
+    GATE,
     MARGIN,
     Gate,
     above_p,
@@ -25,7 +26,6 @@ from tests.gatebench.gates import (
     within_p,
 )
 from tests.gatebench.latent import Kind, Latent
-from tests.gatebench.worlds import GATE
 
 TIES = 0.3
 """Share of the disagreements in which both answers are wrong."""

@@ -19,9 +19,8 @@ from typing import Any
 import numpy as np
 
 from components.gate.alpha_spending import look_share
-from tests.gatebench.gates import LEAST_ITEMS, MARGIN, NAMES, Name, above_p, within_p
+from tests.gatebench.gates import GATE, LEAST_ITEMS, MARGIN, NAMES, Name, above_p, within_p
 from tests.gatebench.pooled import FAIL, PASS, Comparison, certain
-from tests.gatebench.worlds import GATE
 from tests.page import Check, Section, opening
 
 STREAMS = 40_000

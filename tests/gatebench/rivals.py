@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from tests.gatebench.gates import Gate, above_p
+from tests.gatebench.gates import GATE, Gate, above_p
 from tests.gatebench.latent import ACCURACY
 from tests.gatebench.pooled import first_updates
-from tests.gatebench.worlds import GATE, THRESHOLD
+from tests.gatebench.worlds import THRESHOLD
 from tests.page import Check, Section, opening
 
 ROUNDS, TASKS, SIZES = 10_000, 5, (250, 1000)

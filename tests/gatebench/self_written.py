@@ -24,7 +24,7 @@ from tests.gatebench.gates import ANCHOR_MARGIN, Gate, Name, above_p
 from tests.gatebench.latent import ACCURACY, correlation
 from tests.page import Check, Section, opening
 
-BATCHES, ROWS, STREAMS = 100, 500, 100
+BATCHES, ROWS, STREAMS = 100, 500, 200
 LOSS, CHURN, MOST = 0.003, 0.02, 2000
 HELD_OUT, GROWING, ENOUGH = 0.2, 0.5, 400
 AFTER = (25, 50, 100)

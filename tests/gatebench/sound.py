@@ -30,7 +30,7 @@ from tests.gatebench.latent import Kind, Latent, correlation
 from tests.page import Check, Section, opening
 
 UPDATES, LATE, CHURN = 200, 150, 0.05
-STREAMS = {1: 100, 5: 40}
+STREAMS = {1: 200, 5: 60}
 REAL = (0.754, 0.177)
 """Accuracy of the real versions' items, and how much at most differs (`models.hardness`)."""
 SIZES = (
@@ -45,7 +45,7 @@ SIZES = (
 RISE = "rise, then drip"
 DRIPS: tuple[float | str, ...] = (0.1, 0.3, 0.5, "adaptive")
 DRIP_SIZES = ((150, 0), (300, 0), (1000, 0), (1000, 50), (2000, 0))
-DRIP_CHURNS, DRIP_STREAMS = (0.01, 0.02, 0.05, 0.1), 150
+DRIP_CHURNS, DRIP_STREAMS = (0.01, 0.02, 0.05, 0.1), 200
 
 Size = tuple[int, int, int | None]
 

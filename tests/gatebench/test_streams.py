@@ -9,10 +9,9 @@ from hypothesis import strategies as st
 
 from components.gate.planning import outcomes
 from tests.gatebench import labels, noise, refills, rivals, self_written, sound
-from tests.gatebench.gates import MARGIN, Gate, level_now, within_p
+from tests.gatebench.gates import GATE, MARGIN, Gate, level_now, within_p
 from tests.gatebench.latent import Kind, Latent, correlation
 from tests.gatebench.pooled import FAIL, OPEN, Comparison, ask, certain, first_updates, follow
-from tests.gatebench.worlds import GATE
 
 FORGOTTEN = Kind(0.05)
 LASTING = Kind(0.05, 0.754, correlation(0.177, 0.754))
@@ -107,8 +106,8 @@ def test_what_a_candidate_costs_depends_on_how_it_failed(
     champion: tuple[int, int], anchor: tuple[int, int], held: int, spent: int
 ) -> None:
     gate = Gate("now", 1, 1)
-    pairs = [tuple(np.array([[count]]) for count in counts) for counts in (champion, anchor)]
-    decided = gate.decide(*pairs, 1000)
+    first, second = (np.array(told)[:, None, None] for told in (champion, anchor))
+    decided = gate.decide((first[0], first[1]), (second[0], second[1]), 1000)
     assert (gate.held[0, 0], gate.spent[0, 0]) == (held, spent)
     assert gate.level[0, 0] == level_now(spent + held / 2)
     assert decided.promoted[0] == (champion == (10, 10))
