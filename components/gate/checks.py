@@ -128,6 +128,9 @@ def _floor(part: NewTask, rules: Rules) -> Verdict:
     subject, share = _subject(part), part.majority_share
     answers = by_item(part.candidate, "the candidate's")
     known_share = share is not None and isfinite(share) and 0 <= share <= 1
+    if share is None and part.candidate is not None and not len(part.candidate.items):
+        sentence = sentences.nothing_held_out(subject)
+        return Verdict("learned", part.task, "", Outcome.INCONCLUSIVE, "hold", sentence)
     if isinstance(answers, str) or share is None or not known_share:
         why = answers if isinstance(answers, str) else "the share of the majority class is unknown"
         sentence = f"{subject}: not examined, because {why}."

@@ -71,6 +71,14 @@ def floor(
     )
 
 
+def nothing_held_out(subject: str) -> str:
+    """Return the sentence of the same check where there is no item to ask."""
+    return (
+        f"{subject}: not examined, because none of its rows is held out. Send more rows of it (one "
+        "of two is held out), or add items of it to an exam (`ratchet holdout add`)."
+    )
+
+
 def amount(points: float, margin: float) -> str:
     """Return a loss in points as words: a loss, a gain, or no change."""
     size = number(abs(points), 0, margin)

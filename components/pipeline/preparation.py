@@ -234,7 +234,9 @@ def split(ws: Workspace, lease: Lease, validated: Validated) -> Prepared:
     near = [item.near for item in items]
     held, trained = views.held_among(ws.ledger, near), views.trained_among(ws.ledger, near)
     held |= cases.near if cases else frozenset()
-    sides = split_items(items, settings.holdout.fraction, settings.seed, held, trained)
+    once_held = views.once_held_among(ws.ledger, near)
+    fractions = dict.fromkeys((item.task for item in items), settings.holdout.fraction)
+    sides = split_items(items, fractions, settings.seed, held, trained, once_held)
     made = SplitMade(
         batch=batch,
         train=_rows(sides.train),

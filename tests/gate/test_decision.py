@@ -272,6 +272,13 @@ def test_a_batch_whose_own_rows_have_no_whole_scores_is_missing(how: str) -> Non
     assert [v.outcome for v in decide(parts=(part,)).verdicts] == [Outcome.MISSING]
 
 
+def test_something_new_without_a_held_out_row_holds_and_says_what_to_bring() -> None:
+    part = NewTask("mood", Answers([], []), None, None, known=False, label="poss")
+    decision = decide(parts=(part,))
+    assert (decision.action, decision.verdicts[0].outcome) == ("hold", Outcome.INCONCLUSIVE)
+    assert "mood, label poss: not examined, because none of its rows" in decision.headline
+
+
 @pytest.mark.parametrize("share", [None, float("nan"), -0.1, 1.5])
 def test_a_floor_without_its_bar_is_missing(share: float | None) -> None:
     assert decide(parts=(learned(199, 200, share),)).action == "reject"

@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from components.ledger import schema
+from components.ledger.database import among
 from components.ledger.events import (
     BatchArrived,
     BatchRefused,
@@ -58,8 +59,12 @@ def _requeued(connection: Connection, event: Recorded[BatchRequeued]) -> None:
 
 
 def _split(connection: Connection, event: Recorded[SplitMade]) -> None:
-    said = event.payload
-    connection.execute(sa.delete(schema.splits).where(schema.splits.c.batch == said.batch))
+    """Replace a batch's sides; what it held out before and has no side now stays known as that."""
+    said, splits = event.payload, schema.splits
+    sides = [item for item, _, _ in (*said.train, *said.holdout)]
+    replaced = (splits.c.side == "train") | splits.c.item.in_(among(sides))
+    connection.execute(sa.delete(splits).where(splits.c.batch == said.batch, replaced))
+    connection.execute(splits.update().filter_by(batch=said.batch).values(side="once-held"))
     rows = [
         {"batch": said.batch, "item": item, "near": near, "task": task, "side": side}
         for side, items in (("train", said.train), ("holdout", said.holdout))

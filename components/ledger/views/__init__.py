@@ -40,6 +40,7 @@ from components.ledger.views.about_exams import (
     held_from_batches,
     held_items,
     leaks,
+    once_held_among,
     trained_among,
     wall,
 )
@@ -95,6 +96,7 @@ __all__ = [
     "newest_event",
     "newest_held",
     "newest_of_batch",
+    "once_held_among",
     "open_intents",
     "open_keys",
     "pointer_history",
