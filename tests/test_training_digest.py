@@ -26,6 +26,7 @@ OTHER: dict[tuple[str, str], dict[str, Any]] = {
     ("strategy", "none"): {"update_share": 1.0},
     ("training", ""): {
         "epochs": 1,
+        "min_steps": 0,
         "batch_size": 8,
         "learning_rate": 1e-4,
         "head_learning_rate": 1e-4,
@@ -110,7 +111,7 @@ def test_a_setting_that_a_later_version_adds_changes_the_digest_by_its_value_alo
     assert digest(added=4) != digest()
 
 
-DEFAULTS_OF_FORMAT_3 = {
+DEFAULTS_OF_FORMAT_4 = {
     "seed": 0,
     "model.base": "sentence-transformers/all-MiniLM-L6-v2",
     "model.base_digest": None,
@@ -126,6 +127,7 @@ DEFAULTS_OF_FORMAT_3 = {
     "strategy.replay_ratio": 1.0,
     "strategy.memory_items": 2000,
     "training.epochs": 3,
+    "training.min_steps": 120,
     "training.batch_size": 32,
     "training.learning_rate": 0.002,
     "training.head_learning_rate": 0.002,
@@ -143,9 +145,9 @@ DEFAULTS_OF_FORMAT_3 = {
 def test_a_default_that_decides_bytes_changes_with_the_format_alone() -> None:
     """Two settings of one digest must mean the same: what is not digested stands in the format."""
     now: dict[str, Any] = {}
-    for name in DEFAULTS_OF_FORMAT_3:
+    for name in DEFAULTS_OF_FORMAT_4:
         value: Any = Settings()
         for part in name.split("."):
             value = getattr(value, part)
         now[name] = value
-    assert now == DEFAULTS_OF_FORMAT_3 or FORMAT > 3
+    assert now == DEFAULTS_OF_FORMAT_4 or FORMAT > 4

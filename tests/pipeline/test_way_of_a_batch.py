@@ -12,7 +12,7 @@ import pytest
 from components.data.split import split_items
 from components.errors import Corrupted
 from components.gate import Answers, Rules, shown_better
-from components.items import Item, read_items
+from components.items import read_items
 from components.ledger import views
 from components.model.bundle import Bundle, open_bundle
 from components.operations import reconciliation
