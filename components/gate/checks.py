@@ -18,7 +18,7 @@ from math import isfinite
 from components.gate import sentences
 from components.gate.alpha_spending import OVERUSED_AFTER
 from components.gate.answer_pairs import Comparison, by_item
-from components.gate.binomial import binomial_bounds
+from components.gate.binomial import binomial_bounds, items_to_exceed
 from components.gate.verdicts import (
     ALARMS,
     BLOCKS,
@@ -138,6 +138,7 @@ def _floor(part: NewTask, rules: Rules) -> Verdict:
     right, items = sum(answers.values()), len(answers)
     needed = share + rules.floor_points / 100
     lower, upper = binomial_bounds(right, items, rules.alpha)
+    enough = items_to_exceed(needed, right, items, rules.alpha)
     outcome = Outcome.FAIL if upper <= needed else Outcome.INCONCLUSIVE
     outcome = Outcome.PASS if lower > needed else outcome
     return Verdict(
@@ -146,7 +147,7 @@ def _floor(part: NewTask, rules: Rules) -> Verdict:
         "",
         outcome,
         BLOCKS[outcome],
-        sentences.floor(subject, right, items, lower, needed, outcome),
+        sentences.floor(subject, right, items, lower, needed, outcome, enough),
         effect_points=100 * (share - right / items),
         lower_points=100 * (share - upper),
         upper_points=100 * (share - lower),

@@ -7,7 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.proportion import binom_test, proportion_confint
 
-from components.gate.binomial import binomial_bounds, p_value_not_above, p_value_not_below
+from components.gate.binomial import (
+    MOST_ITEMS,
+    binomial_bounds,
+    items_to_exceed,
+    p_value_not_above,
+    p_value_not_below,
+)
 
 
 @settings(deadline=None)
@@ -50,3 +56,18 @@ def test_a_share_at_either_end_is_refuted_by_one_item(share: float) -> None:
     assert p_value_not_above(1, 5, 0.0) == 0.0
     assert p_value_not_below(4, 5, 1.0) == 0.0
     assert p_value_not_above(0, 5, share) == 1.0
+
+
+@settings(deadline=None)
+@given(st.integers(1, 100), st.data(), st.floats(0.01, 0.99))
+def test_so_many_items_would_show_it_if_hits_went_on(
+    items: int, data: st.DataObject, share: float
+) -> None:
+    hits = data.draw(st.integers(0, items))
+    enough = items_to_exceed(share, hits, items, 0.05)
+    assert enough > items
+    if hits > share * items and enough < MOST_ITEMS:
+        lower, _ = binomial_bounds(hits * enough // items, enough, 0.05)
+        assert lower > share or enough == items + 1
+    if hits <= share * items:
+        assert enough == MOST_ITEMS
