@@ -39,13 +39,16 @@ def p_value_not_below(hits: int, items: int, share: float) -> float:
 def items_to_exceed(share: float, hits: int, items: int, alpha: float) -> int:
     """Return about how many items, in all, show a true share above `share`, if hits go on so.
 
-    At most `MOST_ITEMS`; also where the hits so far are not above `share` themselves.
+    At most `MOST_ITEMS`; also where the hits so far are not above `share` themselves. Parts of
+    a hit count, or the bound would not grow with the items.
     """
+    from scipy.special import betaincinv
+
     if hits <= share * items:
         return MOST_ITEMS
-    low, high = 0, MOST_ITEMS
+    low, high, rate = items, MOST_ITEMS, hits / items
     while high - low > 1:
         middle = (low + high) // 2
-        lower, _ = binomial_bounds(hits * middle // items, middle, alpha)
-        low, high = (low, middle) if lower > share else (middle, high)
-    return max(high, items + 1)
+        shows = betaincinv(rate * middle, (1 - rate) * middle + 1, alpha) > share
+        low, high = (low, middle) if shows else (middle, high)
+    return high

@@ -290,7 +290,7 @@ def test_what_is_learned_but_not_shown_says_how_many_items_would_settle_it() -> 
     part = NewTask("intents", given, None, 1 / 12, known=False, label="pay")
     decision = decide(parts=(part,))
     assert decision.action == "hold"
-    assert "too few items to be sure; about 8 more would settle it" in decision.headline
+    assert "too few items to be sure; about 7 more would settle it" in decision.headline
     shown = replace(part, candidate=answers([place < 4 for place in range(16)]))
     assert decide(parts=(shown,)).action == "promote"
 
