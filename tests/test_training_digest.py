@@ -39,7 +39,7 @@ OTHER: dict[tuple[str, str], dict[str, Any]] = {
         "device": "cpu",
     },
 }
-NO_BYTE = {"name"}
+NO_BYTE = {"name", "pool_below"}
 
 
 def changed(section: str, method: str, **values: Any) -> str:
@@ -52,11 +52,13 @@ def test_whatever_can_change_a_byte_changes_the_digest() -> None:
         Settings().training_digest(),
         Settings(seed=1).training_digest(),
         changed("holdout", "", fraction=0.3),
+        changed("holdout", "", first_fraction=0.3),
+        changed("holdout", "", enough_items=300),
         changed("strategy", "none"),
     ]
     for (section, method), values in OTHER.items():
         digests += [changed(section, method, **{name: value}) for name, value in values.items()]
-    assert len(set(digests)) == len(digests) == 4 + sum(map(len, OTHER.values()))
+    assert len(set(digests)) == len(digests) == 6 + sum(map(len, OTHER.values()))
 
 
 def test_the_table_of_what_can_change_a_byte_is_complete() -> None:
@@ -82,6 +84,7 @@ def test_the_table_of_what_can_change_a_byte_is_complete() -> None:
         {"data": {"remote": "elsewhere"}},
         {"holdout": {"max_items": 7}},
         {"cache": {"max_megabytes": 0}},
+        {"training": {"pool_below": 0}},
     ],
     ids=lambda values: next(iter(values)),
 )
@@ -139,6 +142,8 @@ DEFAULTS_OF_FORMAT_4 = {
     "training.threads": 2,
     "training.device": "auto",
     "holdout.fraction": 0.2,
+    "holdout.first_fraction": 0.5,
+    "holdout.enough_items": 400,
 }
 
 

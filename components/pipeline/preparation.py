@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -235,7 +236,7 @@ def split(ws: Workspace, lease: Lease, validated: Validated) -> Prepared:
     held, trained = views.held_among(ws.ledger, near), views.trained_among(ws.ledger, near)
     held |= cases.near if cases else frozenset()
     once_held = views.once_held_among(ws.ledger, near)
-    fractions = dict.fromkeys((item.task for item in items), settings.holdout.fraction)
+    fractions = _fractions(ws, [item for item in items if item.near not in held | trained])
     sides = split_items(items, fractions, settings.seed, held, trained, once_held)
     made = SplitMade(
         batch=batch,
@@ -250,6 +251,28 @@ def split(ws: Workspace, lease: Lease, validated: Validated) -> Prepared:
     prepared = Prepared(batch, parent, sides, (), snapshot, wall, cases)
     sat = prepared.known | prepared.tasks
     return replace(prepared, exams=open_exams(ws, (exam for exam in exams if exam.task in sat)))
+
+
+def _fractions(ws: Workspace, items: Iterable[Item]) -> dict[str, float]:
+    """Return the share of each task's rows to hold out: a larger one until it can be decided on.
+
+    `items`: those that may be held out.
+    """
+    rules, have = ws.settings.holdout, Counter[str]()
+    for task, count in views.exam_sizes(ws.ledger).values():
+        have[task] += count
+    found = {}
+    for task, rows in Counter(item.task for item in items).items():
+        found[task] = rules.fraction
+        if rules.fraction > 0 and not _decides_already(ws, task, have[task]):
+            missing = (rules.enough_items - have[task]) / rows
+            found[task] = max(rules.fraction, min(rules.first_fraction, missing))
+    return found
+
+
+def _decides_already(ws: Workspace, task: str, held_out: int) -> bool:
+    """Tell whether the gate can decide on a task that has so many items held out."""
+    return held_out >= ws.settings.holdout.enough_items
 
 
 def case_file(ws: Workspace) -> CaseFile | None:

@@ -18,11 +18,13 @@ class TrainingSettings(Section):
     every epoch on every row. `min_steps`: a batch whose `epochs` have fewer optimiser steps
     runs more of them. The learning rate rises for `warmup_steps`, at most half of the steps.
     `averaged_share`: the weights are the mean over that share of the steps, the last ones
-    (not with `patience`).
+    (not with `patience`). `pool_below`: held batches with fewer training rows are trained
+    together, until there are so many; 0: never.
     """
 
     epochs: Positive = 3
     min_steps: Count = 120
+    pool_below: Count = 200
     batch_size: Positive = 32
     learning_rate: Annotated[float, Field(gt=0.0, le=1.0)] = 2e-3
     head_learning_rate: Annotated[float, Field(gt=0.0, le=1.0)] = 2e-3

@@ -55,6 +55,11 @@ def set_params(root: Path, extra: str) -> None:
     (root / "params.yaml").write_text(f"{PARAMS}\n{extra}\n", encoding="utf-8")
 
 
+def set_holdout(root: Path, values: str) -> None:
+    params = PARAMS.replace("holdout: {first_fraction: 0.0}", f"holdout: {{{values}}}")
+    (root / "params.yaml").write_text(params, encoding="utf-8")
+
+
 def test_the_evidence_is_what_its_schema_says(tmp_path: Path) -> None:
     from jsonschema import Draft202012Validator
 
@@ -255,8 +260,7 @@ def test_what_a_rejected_batch_held_out_never_trains(grown: Path) -> None:
     texts = {
         item.text for item in read_items(items_path(ws, poisoned.batch)) if item.digest in held
     }
-    with (grown / "params.yaml").open("a") as params:
-        params.write("\nholdout: {fraction: 0.0}\n")
+    set_holdout(grown, "fraction: 0.0")
     good = settle(grown, batch(grown / "good.jsonl", 3))
     train, held = sides(ws, good.batch)
     named = {item.digest: item.text for item in read_items(items_path(ws, good.batch))}
@@ -313,3 +317,33 @@ def test_the_evidence_is_plain_finite_json(grown: Path) -> None:
     report = Path(explain(ws, settled.version)["report"])
     assert "promote" in report.read_text(encoding="utf-8").lower()
     assert GOOD[0] not in json.dumps(evidence_of(ws, settled)), "evidence holds no texts"
+
+
+def test_half_of_the_first_batches_is_held_out_until_exams_can_decide(root: Path) -> None:
+    set_holdout(root, "enough_items: 90")
+    settled = [settle(root, batch(root / f"b{seed}.jsonl", seed, 100)) for seed in (1, 2, 3)]
+    assert [each.action for each in settled] == ["promoted"] * 3
+    counts = [len(sides(open_workspace(root), each.batch)[1]) for each in settled]
+    assert counts == [50, 40, 20], "a half, then what is missing, then the usual share"
+
+
+@pytest.mark.parametrize(
+    ("holdout", "held_out"),
+    [
+        ("first_fraction: 0.0", 20),
+        ("first_fraction: 0.1", 20),
+        ("fraction: 0.0", 0),
+        ("enough_items: 30", 30),
+        ("enough_items: 5", 20),
+    ],
+)
+def test_the_larger_share_is_never_below_the_fraction_nor_above_what_is_missing(
+    root: Path, holdout: str, held_out: int
+) -> None:
+    set_holdout(root, holdout)
+    ws = open_workspace(root)
+    arrived = arrive(ws, batch(root / "b1.jsonl", 1, 100), "mood")
+    with ws.ledger.lease("tiny", 5) as lease:
+        arrival = preparation.begin(ws, lease, arrived.batch)
+        preparation.split(ws, lease, preparation.validate(ws, lease, arrival))
+    assert abs(len(sides(ws, arrived.batch)[1]) - held_out) <= 1  # each label rounds by itself
