@@ -67,11 +67,12 @@ class Validated:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """The outcome of a batch: promoted, held, rejected, refused, quarantined or queued again.
+    """The outcome of a batch: promoted, held, rejected, refused, quarantined, pooled or queued.
 
     `headline` says why, in one line for people; `version` is None where none was trained;
     `notes` are lines of what else people should hear of, `new_tasks` what the root did not
-    know before; `source` is the file that it came from.
+    know before; `source` is the file that it came from, `pooled` the files of the small batches
+    that it was made of.
     """
 
     batch: str
@@ -81,6 +82,7 @@ class Settled:
     notes: tuple[str, ...] = ()
     new_tasks: NewTasks = field(default_factory=NewTasks)
     source: str = ""
+    pooled: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +208,7 @@ def settled(ws: Workspace, batch: str) -> Settled:
         arrival.version,
         new_tasks=new_tasks,
         source=arrival.source,
+        pooled=tuple(each.source for each in views.members(ws.ledger, batch)),
     )
 
 

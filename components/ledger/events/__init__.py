@@ -10,6 +10,7 @@ kind whose fields change keeps its name: `schema=2` and `upgraded` (see `kind`).
 
 from components.ledger.events.batches import (
     BatchArrived,
+    BatchPooled,
     BatchRefused,
     BatchRequeued,
     BatchRestored,
@@ -67,6 +68,7 @@ __all__ = [
     "KINDS",
     "AliasMirrored",
     "BatchArrived",
+    "BatchPooled",
     "BatchRefused",
     "BatchRequeued",
     "BatchRestored",

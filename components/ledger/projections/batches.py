@@ -1,4 +1,4 @@
-"""What follows from the events of a batch: inbox, splits and quarantine."""
+"""What follows from the events of a batch: inbox, splits, pools and quarantine."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from components.ledger import schema
 from components.ledger.database import among
 from components.ledger.events import (
     BatchArrived,
+    BatchPooled,
     BatchRefused,
     BatchRequeued,
     BatchStarted,
@@ -74,6 +75,17 @@ def _split(connection: Connection, event: Recorded[SplitMade]) -> None:
         connection.execute(schema.splits.insert(), rows)
 
 
+def _pooled(connection: Connection, event: Recorded[BatchPooled]) -> None:
+    """Settle the members: what they were held for no longer counts."""
+    said, table = event.payload, schema.versions
+    for place, member in enumerate(said.members):
+        row = {"batch": said.batch, "member": member, "place": place, "seq": event.seq}
+        connection.execute(schema.pools.insert().values(row))
+        set_status(connection, member, "pooled", f"trained as part of batch {said.batch[:12]}")
+    held = sa.and_(table.c.batch.in_(among(said.members)), table.c.status == "held")
+    connection.execute(table.update().where(held).values(status="superseded"))
+
+
 def _released(connection: Connection, event: Recorded[QuarantineReleased]) -> None:
     said = event.payload
     connection.execute(
@@ -115,5 +127,6 @@ RULES: dict[type[Payload], Rule] = {
     BatchRefused: _refused,
     BatchRequeued: _requeued,
     SplitMade: _split,
+    BatchPooled: _pooled,
     QuarantineReleased: _released,
 }
