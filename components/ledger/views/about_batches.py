@@ -61,7 +61,7 @@ def direct_members(ledger: Ledger, batch: str) -> list[str]:
 
 
 def pooled_into(ledger: Ledger, batch: str) -> str:
-    """Return the batch that a batch is trained as: itself, or the newest that it was pooled into."""
+    """Return the batch that a batch is trained as: itself, or the newest it was pooled into."""
     table, status = schema.pools.c, schema.inbox.c.status
     newest = sa.select(table.batch).join(schema.inbox, schema.inbox.c.batch == table.member)
     newest = newest.where(table.member == batch, status == "pooled").order_by(table.seq.desc())
