@@ -165,6 +165,7 @@ def test_rows_that_members_share_are_trained_on_once(undecided: Path) -> None:
     assert len(settled.pooled) == 2 and len(items) == 90
 
 
+@pytest.mark.usefixtures("prefect_here")
 def test_the_command_line_says_which_files_were_trained_together(undecided: Path) -> None:
     settle(undecided, batch(undecided / "a.jsonl", 50, 60))
     file = batch(undecided / "b.jsonl", 51, 60)
