@@ -28,7 +28,7 @@ from components.operations import holdouts, reconciliation, rollback
 from components.pipeline import arrival
 from components.workspace.root import Workspace, open_workspace
 from flows.retrain import run_batch
-from tests.stream import batch, make_root
+from tests.stream import PARAMS, batch, make_root
 
 pytestmark = pytest.mark.crash
 
@@ -67,14 +67,20 @@ def add_holdout(ws: Workspace) -> None:
                 raise
 
 
+def pool_second(ws: Workspace) -> None:
+    """Train a second batch together with one that is held; nothing can pass the gate here."""
+    run_second(ws)
+
+
 SCENARIOS: dict[str, Callable[[Workspace], None]] = {
     "run": run_second,
     "refuse": refuse_batch,
     "rollback": go_back,
     "holdout": add_holdout,
+    "pool": pool_second,
 }
-CHAMPIONS = {"run": {1, 2}, "refuse": {1}, "rollback": {1, 2}, "holdout": {1}}
-FINAL = {"run": 2, "refuse": 1, "rollback": 1, "holdout": 1}
+CHAMPIONS = {"run": {1, 2}, "refuse": {1}, "rollback": {1, 2}, "holdout": {1}, "pool": {1}}
+FINAL = {"run": 2, "refuse": 1, "rollback": 1, "holdout": 1, "pool": 1}
 
 
 def mutating() -> list[tuple[Any, str]]:
@@ -162,6 +168,16 @@ def prepare(root: Path, promoted: int) -> None:
     batch(root / "fresh.jsonl", 901, 60)
 
 
+def prepare_pool(root: Path, promoted: int) -> None:
+    """Make the same root, where a small batch is held and nothing else passes the gate."""
+    prepare(root, promoted)
+    params = PARAMS.replace("pool_below: 0", "pool_below: 200")
+    (root / "params.yaml").write_text(f"{params}gate: {{margin_points: 0.1}}\n")
+    ws = open_workspace(root)
+    run_batch(ws, arrival.arrive(ws, batch(root / "small.jsonl", 3, 60), "mood").batch)
+    assert [each.source for each in views.held_batches(ws.ledger)] == ["small.jsonl"]
+
+
 def findings(root: Path, scenario: str) -> dict[str, Any]:
     """Reconcile, run the scenario again, and return what a person would look at."""
     ws = open_workspace(root)
@@ -193,7 +209,8 @@ def _champions(ws: Workspace) -> list[int | None]:
 def one_line(folder: Path, scenario: str, line: int, promoted: int) -> None:
     """Kill at every point of this line's share; write what was found wrong."""
     root, template = folder / f"root{line}", folder / f"template{line}"
-    in_child(lambda: prepare(root, promoted))
+    made = prepare_pool if scenario == "pool" else prepare
+    in_child(lambda: made(root, promoted))
     shutil.copytree(root, template)
 
     def fresh() -> None:

@@ -272,6 +272,36 @@ def test_a_batch_whose_own_rows_have_no_whole_scores_is_missing(how: str) -> Non
     assert [v.outcome for v in decide(parts=(part,)).verdicts] == [Outcome.MISSING]
 
 
+@pytest.mark.parametrize(("right", "items", "action"), [(0, 12, "hold"), (0, 200, "reject")])
+def test_what_only_guesses_is_not_learned_and_asks_for_training(
+    right: int, items: int, action: str
+) -> None:
+    """Fault: 0 of 12 asked for exam items; with 200 of them the batch was rejected."""
+    given = answers([place < right for place in range(items)])
+    part = NewTask("intents", given, None, 1 / 12, known=False, label="pay")
+    decision = decide(parts=(part,))
+    assert decision.action == action
+    assert "not learned yet, which no further exam items would change" in decision.headline
+    assert "`training.min_steps`" in decision.headline and "settle" not in decision.headline
+
+
+def test_what_is_learned_but_not_shown_says_how_many_items_would_settle_it() -> None:
+    given = answers([place < 2 for place in range(8)])
+    part = NewTask("intents", given, None, 1 / 12, known=False, label="pay")
+    decision = decide(parts=(part,))
+    assert decision.action == "hold"
+    assert "too few items to be sure; about 7 more would settle it" in decision.headline
+    shown = replace(part, candidate=answers([place < 4 for place in range(16)]))
+    assert decide(parts=(shown,)).action == "promote"
+
+
+def test_something_new_without_a_held_out_row_holds_and_says_what_to_bring() -> None:
+    part = NewTask("mood", Answers([], []), None, None, known=False, label="poss")
+    decision = decide(parts=(part,))
+    assert (decision.action, decision.verdicts[0].outcome) == ("hold", Outcome.INCONCLUSIVE)
+    assert "mood, label poss: not examined, because none of its rows" in decision.headline
+
+
 @pytest.mark.parametrize("share", [None, float("nan"), -0.1, 1.5])
 def test_a_floor_without_its_bar_is_missing(share: float | None) -> None:
     assert decide(parts=(learned(199, 200, share),)).action == "reject"
