@@ -110,7 +110,8 @@ def check_new_parts(parts: Sequence[NewTask], rules: Rules) -> list[Verdict]:
         if rules.edition >= 4 and part.label is not None and len(together) > 1:
             found.append(replace(verdict, consequence="note") if open_one else verdict)
             if part is together[-1]:
-                found.append(_floor(_joined(together), rules))
+                subject = f"{part.task}, {len(together)} new labels together"
+                found.append(_floor(_joined(together), rules, subject))
         else:
             found.append(verdict)
     return found
@@ -129,8 +130,7 @@ def _joined(parts: Sequence[NewTask]) -> NewTask:
         [right for each in given for right in each.correct],
     )
     share = max((part.majority_share or 0.0 for part in answered), default=None)
-    label = f"{len(parts)} new labels together"
-    return replace(parts[0], candidate=candidate, majority_share=share, label=label)
+    return replace(parts[0], candidate=candidate, majority_share=share)
 
 
 def check_drift(notes: Iterable[DriftNote]) -> list[Verdict]:
@@ -213,9 +213,9 @@ def _is_anchored(
     return source.exam in decides or older is None or bool(older)
 
 
-def _floor(part: NewTask, rules: Rules) -> Verdict:
+def _floor(part: NewTask, rules: Rules, subject: str = "") -> Verdict:
     """Check that the accuracy is above always guessing the majority class."""
-    subject, share = _subject(part), part.majority_share
+    subject, share = subject or _subject(part), part.majority_share
     answers = by_item(part.candidate, "the candidate's")
     known_share = share is not None and isfinite(share) and 0 <= share <= 1
     if share is None and part.candidate is not None and not len(part.candidate.items):
@@ -280,6 +280,4 @@ def _drift(note: DriftNote) -> Verdict:
 
 
 def _subject(part: NewTask) -> str:
-    if part.label is None or part.label.endswith("new labels together"):
-        return f"{part.task}, {part.label}" if part.label else part.task
-    return f"{part.task}, label {part.label}"
+    return part.task if part.label is None else f"{part.task}, label {part.label}"
