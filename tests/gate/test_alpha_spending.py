@@ -38,9 +38,9 @@ def test_the_looks_at_a_batch_share_alpha() -> None:
     assert 0.999999 < sum(look_share(look) for look in range(30)) <= 1
 
 
-def test_what_was_held_counts_half_and_only_while_its_items_are_in_use() -> None:
+def test_what_was_held_counts_only_while_its_items_are_in_use() -> None:
     assert count(0, []) == 0
-    assert count(1, [1.0, 1.0, 0.5]) == 2.25
+    assert count(1, [1.0, 1.0, 0.5]) == 3.5
     assert count(1, [0.0, 0.0]) == 1
 
 

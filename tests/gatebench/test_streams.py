@@ -109,7 +109,7 @@ def test_what_a_candidate_costs_depends_on_how_it_failed(
     first, second = (np.array(told)[:, None, None] for told in (champion, anchor))
     decided = gate.decide((first[0], first[1]), (second[0], second[1]), 1000)
     assert (gate.held[0, 0], gate.spent[0, 0]) == (held, spent)
-    assert gate.level[0, 0] == level_now(spent + held / 2)
+    assert gate.level[0, 0] == level_now(spent + held)
     assert decided.promoted[0] == (champion == (10, 10))
 
 
