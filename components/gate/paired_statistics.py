@@ -276,9 +276,9 @@ def _p_value(changes: Changes, loss: float, exact: bool = True, corrected: bool 
     observed = score(worse, better, items, loss)
     if items > EXACT_ITEMS or not exact:
         return NormalDist().cdf(float(observed))
-    table = _outcomes(items)
-    as_low = score(table[0], table[1], items, loss) <= observed + _TIE
-    return _largest_probability(*(column[as_low] for column in table), changes, loss)
+    lost, gained, coefficient = _outcomes(items)
+    low = score(lost, gained, items, loss) <= observed + _TIE
+    return _largest_probability(lost[low], gained[low], coefficient[low], changes, loss)
 
 
 def _score_bound(changes: Changes, alpha: float) -> float:
