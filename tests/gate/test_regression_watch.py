@@ -51,9 +51,9 @@ def test_missing_or_other_evidence_shows_nothing() -> None:
 
 
 def test_more_ancestors_ask_for_more_evidence_of_each() -> None:
-    champion, before = ("19", {"tweets": answers(82)}), ("18", {"tweets": answers(40)})
+    champion, before = ("19", {"tweets": answers(80)}), ("18", {"tweets": answers(40)})
     assert regressions([champion, before], TASKS, RULES, 0.05)
-    many = [(f"{i}", {"tweets": answers(82)}) for i in range(17, 6, -1)]
+    many = [(f"{i}", {"tweets": answers(80)}) for i in range(17, 6, -1)]
     assert not regressions([champion, before, *many], TASKS, RULES, 0.05)
 
 
@@ -94,7 +94,7 @@ def test_what_the_gate_allows_is_seldom_rolled_back_over_a_thousand_looks(
     """Fault: a true loss of 1.5 points was in 83 %, ten promotions of 0.4 points each in 91 %."""
     steps = looks.STORIES[story]
     watched, looked = looks.rolled_back(steps, tasks, ancestors, seed=3, streams=100)
-    assert watched <= 0.05
+    assert watched <= 0.05 + 2 * (0.05 * 0.95 / 100) ** 0.5
     assert looked > 0.1 or story == "small steps", "the usual test must fail, or nothing is shown"
 
 
