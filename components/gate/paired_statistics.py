@@ -154,11 +154,11 @@ def lower_bound(
 def smallest_passing(margin: float, alpha: float) -> int:
     """Return how many items an exam needs to pass if both models answer all of them alike.
 
-    `margin`: in (0, 1); `alpha`: level of the bound. With fewer, the bound of the loss is not
-    below the margin, unless something got better.
+    `margin`: in (0, 1], where 1 bounds nothing; `alpha`: level of the bound. With fewer, the bound
+    of the loss is not below the margin, unless something got better.
     """
-    items = max(1, ceil(log(alpha) / log1p(-margin)))
-    while upper_bound(Changes(0, 0, items), alpha) >= margin:
+    items = max(1, ceil(log(alpha) / log1p(-margin))) if margin < 1 else 1
+    while margin < 1 and upper_bound(Changes(0, 0, items), alpha) >= margin:
         items += 1
     return items
 
