@@ -114,7 +114,7 @@ def test_a_real_loss_that_may_be_within_the_margin_is_held_and_says_what_would_s
 @pytest.mark.parametrize(("worse", "better"), [(41, 12), (30, 10), (60, 20), (20, 15), (200, 150)])
 def test_old_documents_are_decided_by_their_own_rule(worse: int, better: int) -> None:
     """Up to format 3: FAIL is a loss above zero that is not shown to be within the margin."""
-    old = replace(RULES, edition=3)
+    old = replace(RULES, fail_beyond_margin=False)
     assert Rules.from_json({"margin_points": 3, "anchor_margin_points": 6, "checks": {}}) == old
     (verdict, _) = decide(exam("tweets", worse, better, 800), rules=old).verdicts
     changes = Changes(worse, better, 800)

@@ -87,7 +87,7 @@ def test_a_worn_exam_and_a_far_anchor_ask_for_more_items() -> None:
 def test_a_planned_exam_stays_finite_however_many_it_refused() -> None:
     """Fault: at a million refusals the quantile of the level was no number."""
     fresh = items_needed(Sitting("", 1, 0.05), 1, RULES)
-    assert fresh < items_needed(Sitting("", 1, 0.05, charged=1e6), 1, RULES) < 10_000
+    assert fresh < items_needed(Sitting("", 1, 0.05, turned_away=10**6), 1, RULES) < 10_000
 
 
 def test_exams_of_no_use_hold_what_is_harmless() -> None:
