@@ -10,8 +10,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from components.cli.arguments import Words
-from components.cli.options import Context, json_option, pass_root, with_prefect
-from components.cli.outcomes import show_arrived, show_left, show_settled, show_warnings
+from components.cli.options import Context, changing, json_option, pass_root, with_prefect
+from components.cli.outcomes import (
+    show_arrived,
+    show_left,
+    show_pooled,
+    show_released,
+    show_settled,
+    show_warnings,
+)
 from components.cli.output import counted, echo, facts, plain, progress_bar, table
 
 if TYPE_CHECKING:
@@ -97,12 +104,15 @@ def run(context: Context, batch: Path, task: str | None, as_json: bool) -> None:
 @json_option
 @pass_root
 def intake(context: Context, as_json: bool) -> None:
-    """Pick up everything in data/incoming and run the inbox.
+    """Pick up everything in data/incoming and data/pool and run the inbox.
 
-    The oldest file goes first. A subfolder of data/incoming names the task. Exits with 0: a
-    refused or held batch does not stop the batches after it (see `ratchet status`).
+    The oldest file goes first. A subfolder of data/incoming or data/pool names the task; files
+    in data/pool hold unlabelled inputs (`ratchet pool`). A held batch whose labels have arrived
+    is examined again. Exits with 0: a refused or held batch does not stop the batches after it
+    (see `ratchet status`).
     """
     from components.ledger import views
+    from components.operations.between_batches import Between
     from components.pipeline.incoming import take_incoming
     from components.workspace.stored_files import remote_warning
 
@@ -110,16 +120,25 @@ def intake(context: Context, as_json: bool) -> None:
         ws = context.open(progress)
         warning = remote_warning(ws)
         outcomes: list[dict[str, Any]] = []
+        done = Between().do(ws, changing, once=True)
         taken = take_incoming(ws)
         if views.waiting(ws.ledger):
             outcomes = with_prefect(progress, lambda flows: flows.drain(ws))
-    result = {**asdict(taken), "settled": outcomes, "warnings": [warning] if warning else []}
+    result = {
+        "arrived": [asdict(each) for each in taken.arrived],
+        **asdict(done),
+        "left": [asdict(each) for each in done.left + taken.left],
+        "settled": outcomes,
+        "warnings": [warning] if warning else [],
+    }
 
     def show() -> None:
         new = sum(each.is_new for each in taken.arrived)
         echo(f"Files that arrived: {len(taken.arrived)}, new ones: {new}.")
         for each in result["arrived"]:
             show_arrived(each)
+        show_pooled(result["pooled"])
+        show_released(result["released"])
         show_left(result["left"])
         show_warnings(result["warnings"])
         for outcome in outcomes:

@@ -15,12 +15,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Literal
 
 from components.digest import json_digest
-from components.errors import ConfigError
+from components.errors import ConfigError, Corrupted
 from components.gate.decision import judge
 from components.gate.evidence import recall
 from components.gate.pool_counts import Reference, open_items
@@ -72,9 +73,15 @@ class Open:
 
 
 def waiting(ws: Workspace) -> list[Open]:
-    """Return the held versions that asked for labels, oldest first."""
-    held = views.versions(ws.ledger, status="held")
-    return [found for version in held if (found := _open(ws, version)) is not None]
+    """Return the held versions that asked for labels, oldest first.
+
+    One whose evidence is damaged is left out: `audit verify` names it, and nobody waits for it.
+    """
+    found = []
+    for version in views.versions(ws.ledger, status="held"):
+        with suppress(Corrupted):
+            found += [each] if (each := _open(ws, version)) is not None else []
+    return found
 
 
 def is_ready(each: Open) -> bool:
@@ -88,16 +95,23 @@ def release_ready(ws: Workspace, lease: Lease) -> list[str]:
     Those are the held versions whose labels have arrived, and those that waited for labels while
     another version became champion: they are trained from it, and the labels stay.
     """
+    found = ready(ws)
+    for arrival, why in found:
+        release_held(ws, lease, arrival, f"queued again: {why}")
+    return [arrival.batch for arrival, _ in found]
+
+
+def ready(ws: Workspace) -> list[tuple[views.Arrival, str]]:
+    """Return the held batches that can be decided now, and why each can."""
     champion = views.champion(ws.ledger)
-    done = []
+    found = []
     for each in waiting(ws):
         stale = each.version.parent != (champion.version if champion else None)
         arrival = views.arrival(ws.ledger, each.version.batch or "")
         if arrival is not None and arrival.status == "held" and (stale or is_ready(each)):
             why = "the champion changed while it waited" if stale else "its labels have arrived"
-            release_held(ws, lease, arrival, f"queued again: {why}")
-            done.append(arrival.batch)
-    return done
+            found.append((arrival, why))
+    return found
 
 
 Kind = Literal["label", "neither", "unclear"]
