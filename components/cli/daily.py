@@ -173,6 +173,7 @@ def show_status(context: Context, show_all: bool, as_json: bool) -> None:
         "interrupted": len(views.open_keys(ws.ledger)),
         "older": ws.ledger.difference(),
         "left": [asdict(each) for each in look(ws).left],
+        "labels": _labels_asked(ws),
         "warnings": [warning] if (warning := remote_warning(ws)) else [],
     }
 
@@ -195,6 +196,8 @@ def show_status(context: Context, show_all: bool, as_json: bool) -> None:
                 echo(f"{len(inbox) - len(shown)} earlier batches: `ratchet status --all`.")
         else:
             echo("The inbox is empty: `ratchet run batch.jsonl --task NAME`.")
+        if value["labels"]:
+            echo(f"Labels asked for: at most {value['labels']}.", "next: ratchet label")
         if value["older"]:
             echo(f"{value['older']} `ratchet reconcile` says what to do.")
         if value["interrupted"]:
@@ -255,6 +258,17 @@ def _worth_showing(inbox: list[Arrival]) -> list[Arrival]:
     waiting = [arrival for arrival in inbox if arrival.status in ("queued", "running", "held")]
     shown = {arrival.batch for arrival in inbox[-NEWEST:] + waiting[-NEWEST:]}
     return [arrival for arrival in inbox if arrival.batch in shown]
+
+
+def _labels_asked(ws: Any) -> int:
+    """Return how many inputs wait for a label, at most; cheap where no version is held."""
+    from components.ledger import views
+
+    if not views.versions(ws.ledger, status="held"):
+        return 0
+    from components.operations.label_files import open_questions
+
+    return len({(each.task, each.item) for each in open_questions(ws).values()})
 
 
 def _report(ws: Any, version: int | None) -> str | None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from components.data.finished_files import QuietFiles
 from components.ledger import views
 from components.ledger.ledger import Lease
-from components.operations.pool_folder import PoolFolder, Pooled
+from components.operations.pool_folder import Pooled, PoolFolder
 from components.pipeline.incoming import Left
 from components.workspace.root import Workspace
 

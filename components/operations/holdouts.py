@@ -76,9 +76,7 @@ def add(ws: Workspace, lease: Lease, path: Path, task: str, fill: bool = False) 
     return _take(ws, lease, path, task, reading, contract, _next_exam(ws, task, fill))
 
 
-def add_pool(
-    ws: Workspace, lease: Lease, path: Path, task: str, copy: Path | None = None
-) -> Added:
+def add_pool(ws: Workspace, lease: Lease, path: Path, task: str, copy: Path | None = None) -> Added:
     """Take a file of unlabelled inputs into the pool of `task`; a label column is not looked at.
 
     `copy`: its bytes, where they were copied already.

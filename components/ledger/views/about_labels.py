@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from components.exam_names import origin
 from components.ledger import schema
 from components.ledger.database import among
-from components.exam_names import origin
 from components.ledger.events import HoldoutDone, PoolRemoved
 from components.ledger.ledger import Ledger
 from components.ledger.views.about_events import told
@@ -49,9 +49,7 @@ class PoolFile:
 def pool_files(ledger: Ledger) -> list[PoolFile]:
     """Return the files of which inputs are in a pool now, oldest first."""
     table = schema.holdout.c
-    count = sa.select(table.exam, table.source, sa.func.count()).group_by(
-        table.exam, table.source
-    )
+    count = sa.select(table.exam, table.source, sa.func.count()).group_by(table.exam, table.source)
     sizes = {
         (exam, source): items
         for exam, source, items in ledger.query(count)
