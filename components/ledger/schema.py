@@ -108,6 +108,8 @@ holdout = Table(
     Index("holdout_by_item", "item"),
     Index("holdout_by_near", "near"),
     Index("holdout_by_version", "version", "source"),
+    Index("holdout_by_age", "exam", "version"),
+    Index("holdout_by_confirmed", "confirmed", "source"),
 )
 
 exam_use = Table(
