@@ -31,8 +31,8 @@ PRUNE_RUNS = 20
 """After how many batches Prefect's oldest flow runs are dropped."""
 
 Tell = Callable[[str, dict[str, Any]], None]
-"""Called with what happened (`settled`, `watched`, `arrived`, `refused`, `pooled`, `released`, `left`
-or `fault`) and its facts."""
+"""Called with what happened (`settled`, `watched`, `arrived`, `refused`, `pooled`, `released`,
+`left` or `fault`) and its facts."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,9 +56,8 @@ def show_arrived(arrived: dict[str, Any]) -> None:
 def show_pooled(pooled: list[dict[str, Any]]) -> None:
     """Print the files of unlabelled inputs that were taken from data/pool."""
     for each in pooled:
-        echo(
-            f"{each['path']}: {counted(each['inputs'], 'new input')} for the pool of {each['task']}"
-        )
+        inputs = counted(each["inputs"], "new input")
+        echo(f"{each['path']}: {inputs} for the pool of {each['task']}")
 
 
 def show_released(batches: list[str]) -> None:

@@ -86,7 +86,7 @@ def redraw(text: str, hint: str, done: bool = False) -> None:
 
 
 def paragraphs(text: str, mark: str) -> None:
-    """Print a text of data, wrapped; every line begins with `mark`, so that none passes for ours."""
+    """Print a text of data, wrapped; each line begins with `mark`, so none passes for ours."""
     width = max(min(shutil.get_terminal_size().columns, PIPE_COLUMNS) - len(mark), 20)
     for paragraph in re.split(r"\r?\n", text):
         for line in textwrap.wrap(plain(paragraph), width) or [""]:

@@ -5,8 +5,8 @@ stored bytes, named by its own MD5. Batches lie in folders of two hex digits, ea
 itself, so that storing one more batch rewrites a short listing, however many there are.
 
 Promise: a listing is only ever replaced by one that holds more, or lacks what a person removed,
-and both copies have it before a hint names it; what is lost (a hint, a listing) is recreated from the files as they
-stand. Nothing else in the root is looked at.
+and both copies have it before a hint names it; what is lost (a hint, a listing) is recreated from
+the files as they stand. Nothing else in the root is looked at.
 """
 
 from __future__ import annotations

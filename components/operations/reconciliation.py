@@ -5,8 +5,9 @@ up; displays are updated to match the ledger. All files and displays are checked
 or an arrival did not end properly.
 
 Promise: afterwards the champion is the one of the ledger, in MLflow as well; running it twice
-changes nothing more. Nothing is deleted but partial files and what a person removed: what the ledger does not know is
-moved to `data/unknown`. An older copy of the ledger changes nothing until a person accepts it.
+changes nothing more. Nothing is deleted but partial files and what a person removed: what the
+ledger does not know is moved to `data/unknown`. An older copy of the ledger changes nothing until
+a person accepts it.
 """
 
 from __future__ import annotations

@@ -77,7 +77,7 @@ class Found:
 
 
 def look(ws: Workspace, top: Path | None = None) -> Found:
-    """Return what lies under `top`, by default `data/incoming`; files oldest first, then by name."""
+    """Return what lies under `top` (`data/incoming`), files oldest first, then by name."""
     found = Found()
     folders = [top or ws.incoming]
     while folders:  # no recursion: folders may lie in each other a thousand deep

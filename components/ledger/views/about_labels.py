@@ -73,15 +73,13 @@ def pool_files(ledger: Ledger) -> list[PoolFile]:
 
 def removed_sources(ledger: Ledger) -> frozenset[str]:
     """Return the files of inputs that were removed, and not added again since."""
-    events = [*told(ledger, HoldoutDone), *told(ledger, PoolRemoved)]
-    found = set[str]()
-    for event in sorted(events, key=lambda event: event.seq):
-        said = event.payload
-        if isinstance(said, PoolRemoved):
-            found |= {*said.sources}
-        else:
-            found.discard(said.source)
-    return frozenset(found)
+    removed = {
+        source: event.seq for event in told(ledger, PoolRemoved) for source in event.payload.sources
+    }
+    if not removed:
+        return frozenset()
+    brought = {event.payload.source: event.seq for event in told(ledger, HoldoutDone)}
+    return frozenset(source for source, seq in removed.items() if seq > brought[source])
 
 
 def _brought(ledger: Ledger) -> list[HoldoutDone]:
