@@ -172,7 +172,7 @@ def show_status(context: Context, show_all: bool, as_json: bool) -> None:
         "chosen": {name: asdict(each) for name, each in views.choices(ws.ledger).items()},
         "interrupted": len(views.open_keys(ws.ledger)),
         "older": ws.ledger.difference(),
-        "left": [asdict(each) for each in look(ws).left],
+        "left": [asdict(each) for each in look(ws).left + look(ws, ws.pool_files).left],
         "labels": _labels_asked(ws),
         "warnings": [warning] if (warning := remote_warning(ws)) else [],
     }
@@ -197,7 +197,7 @@ def show_status(context: Context, show_all: bool, as_json: bool) -> None:
         else:
             echo("The inbox is empty: `ratchet run batch.jsonl --task NAME`.")
         if value["labels"]:
-            echo(f"Labels asked for: at most {value['labels']}.", "next: ratchet label")
+            echo(f"Labels asked for: up to {value['labels']}.", "next: ratchet label")
         if value["older"]:
             echo(f"{value['older']} `ratchet reconcile` says what to do.")
         if value["interrupted"]:

@@ -184,7 +184,7 @@ class Sitting:
         while answered is None:
             key = self.keys.key()
             if key in ("q", END):
-                self._say_stopped(len(questions))
+                self._say_stopped(len(questions) + len(self.skipped))
                 return False
             if key == "u":
                 if self._undo():
@@ -267,7 +267,7 @@ class Sitting:
         versions = ", ".join(str(each.version.version) for each in asking)
         tasks = sorted({question.task for question in questions})
         done = sum(each.answered for each in asking)
-        said = f"answered {done}, at most {len(questions)} more, for version {versions}"
+        said = f"answered {done}, up to {len(questions)} more, for version {versions}"
         if len(tasks) > 1:
             said += f" ({', '.join(tasks)})"
         found = summary(self.ws, *tasks)
@@ -276,7 +276,7 @@ class Sitting:
         return said
 
     def _say_stopped(self, left: int) -> None:
-        echo(f"Stopped: {counted(len(self.given), 'answer')} in this sitting, at most {left} more.")
+        echo(f"Stopped: {counted(len(self.given), 'answer')} in this sitting, up to {left} more.")
         echo("next: ratchet label")
 
     def _why_over(self, opened: Sequence[Open]) -> list[str]:

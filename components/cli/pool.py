@@ -113,10 +113,8 @@ def remove(context: Context, task: str, source: str | None, reason: str, as_json
         removed = pool_removal.remove(ws, lease, task, reason, source)
 
     def show() -> None:
-        files = counted(len(removed.sources), "file")
-        echo(
-            f"{removed.task}: removed {counted(removed.inputs, 'input')} ({files}), texts deleted."
-        )
+        inputs, files = counted(removed.inputs, "input"), counted(len(removed.sources), "file")
+        echo(f"{removed.task}: removed {inputs} ({files}) and deleted the texts.")
         for place in removed.left:
             echo(f"Delete this copy yourself: {place}")
         echo("Backups made before still have the texts.")

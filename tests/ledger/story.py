@@ -30,6 +30,7 @@ from components.ledger.events import (
     LabelGiven,
     LabelWithdrawn,
     Payload,
+    PoolRemoved,
     QuarantineReleased,
     RegistrationDone,
     SettingChosen,
@@ -113,6 +114,15 @@ def _acts(ledger: Ledger, n: int, pick: int, text: str) -> Acts:
     yield brought(key=text, exam=f"mood#{n}", source=batch)
     yield given(digest("input", pick), text)
     yield LabelWithdrawn(task="mood", item=digest("input", pick), given=pick)
+    yield brought(key=text, exam="mood#pool", source=digest("input", pick))
+    yield PoolRemoved(
+        key=f"pool:{n}",
+        task="mood",
+        exam="mood#pool",
+        sources=[digest("input", pick)],
+        items=1,
+        reason=text,
+    )
     inbox = views.arrivals(ledger)
     if inbox:
         yield from _of_batch(ledger, inbox[pick % len(inbox)].batch, n, pick, text)
