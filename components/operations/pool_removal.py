@@ -16,7 +16,7 @@ from components.digest import json_digest
 from components.errors import ConfigError
 from components.exam_names import pool_exam
 from components.ledger import views
-from components.ledger.events import HoldoutDone, PoolErased, PoolRemoved
+from components.ledger.events import HoldoutDone, RemovalBegun, RemovalDone
 from components.ledger.ledger import Lease
 from components.pipeline.arrival import check_task
 from components.workspace.root import Workspace
@@ -48,7 +48,7 @@ def remove(
         what = "has no inputs" if not files else f"has {len(found)} files with source {prefix}…"
         raise ConfigError(f"The pool of {task} {what}.", "`ratchet pool list` shows what is there.")
     sources, inputs = [each.source for each in found], sum(each.items for each in found)
-    intent = PoolRemoved(
+    intent = RemovalBegun(
         key=f"pool:{json_digest([sources, ws.ledger.head().hash])}",
         task=task,
         exam=pool_exam(task),
@@ -63,13 +63,13 @@ def remove(
 def finish_interrupted(ws: Workspace, lease: Lease) -> list[str]:
     """Delete the texts whose removal a killed process had begun; say what was done."""
     done = []
-    for intent in views.open_intents(ws.ledger, PoolRemoved):
+    for intent in views.open_intents(ws.ledger, RemovalBegun):
         left = "".join(f"; delete {place} yourself" for place in _erase(ws, lease, intent))
         done.append(f"deleted the texts removed from the pool of {intent.task}{left}")
     return done
 
 
-def _erase(ws: Workspace, lease: Lease, intent: PoolRemoved) -> list[str]:
+def _erase(ws: Workspace, lease: Lease, intent: RemovalBegun) -> list[str]:
     stored = {
         event.payload.source: event.payload.stored for event in views.told(ws.ledger, HoldoutDone)
     }
@@ -78,6 +78,6 @@ def _erase(ws: Workspace, lease: Lease, intent: PoolRemoved) -> list[str]:
         for source in intent.sources
         for place in ws.store.erase(stored[source]["path"], stored[source]["md5"])
     ]
-    erased = PoolErased(key=intent.key, sources=intent.sources, left=left)
+    erased = RemovalDone(key=intent.key, sources=intent.sources, left=left)
     ws.ledger.append(erased, lease)
     return left

@@ -30,9 +30,9 @@ from components.ledger.events import (
     LabelGiven,
     LabelWithdrawn,
     Payload,
-    PoolRemoved,
     QuarantineReleased,
     RegistrationDone,
+    RemovalBegun,
     SettingChosen,
     SplitMade,
     TrainingDone,
@@ -113,15 +113,10 @@ def _acts(ledger: Ledger, n: int, pick: int, text: str) -> Acts:
     yield HoldoutBegun(key=text, name="", exam="mood")
     yield brought(key=text, exam=f"mood#{n}", source=batch)
     yield given(digest("input", pick), text)
-    yield LabelWithdrawn(task="mood", item=digest("input", pick), given=pick)
-    yield brought(key=text, exam="mood#pool", source=digest("input", pick))
-    yield PoolRemoved(
-        key=f"pool:{n}",
-        task="mood",
-        exam="mood#pool",
-        sources=[digest("input", pick)],
-        items=1,
-        reason=text,
+    yield (
+        removed(f"pool:{n}", f"mood#{pick}", batch)
+        if pick % 2
+        else LabelWithdrawn(task="mood", item=digest("input", pick), given=pick)
     )
     inbox = views.arrivals(ledger)
     if inbox:
@@ -219,6 +214,13 @@ def brought(key: str, exam: str, source: str) -> HoldoutDone:
         source=source,
         items=[(source, source)],
         stored=mark,
+    )
+
+
+def removed(key: str, exam: str, source: str) -> RemovalBegun:
+    """Return the event of a removed file of one input."""
+    return RemovalBegun(
+        key=key, task="mood", exam=exam, sources=[source], items=1, reason="retention"
     )
 
 

@@ -64,7 +64,7 @@ def test_no_byte_of_a_removed_text_is_left_and_everything_still_holds(
     assert views.pool_sizes(ws.ledger) == {"mood": kept.items}
     assert_whole(ws)
     assert reconciled(root) == []
-    [said] = views.events(ws.ledger, kind="pool.removed")
+    [said] = views.events(ws.ledger, kind="removal.begun")
     assert '"reason":"retention"' in said.payload and SECRET not in said.payload
 
 

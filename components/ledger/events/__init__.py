@@ -35,7 +35,7 @@ from components.ledger.events.kind import (
     payload_of,
     read,
 )
-from components.ledger.events.labels import LabelGiven, LabelWithdrawn, PoolErased, PoolRemoved
+from components.ledger.events.labels import LabelGiven, LabelWithdrawn, RemovalBegun, RemovalDone
 from components.ledger.events.root import (
     HoldoutAbandoned,
     HoldoutBegun,
@@ -87,14 +87,14 @@ __all__ = [
     "Mark",
     "NewerEvent",
     "Payload",
-    "PoolErased",
-    "PoolRemoved",
     "QuarantineReleased",
     "Recorded",
     "RegistrationAbandoned",
     "RegistrationBegun",
     "RegistrationDone",
     "RegistrationRebuilt",
+    "RemovalBegun",
+    "RemovalDone",
     "ScoresDistrusted",
     "SettingChosen",
     "SettingsSeen",

@@ -36,7 +36,7 @@ class LabelWithdrawn(Payload):
 
 
 @event(
-    "pool.removed",
+    "removal.begun",
     read_by=(
         "holdout",
         "ledger.views.about_labels",
@@ -45,8 +45,8 @@ class LabelWithdrawn(Payload):
     ),
     intent="opens",
 )
-class PoolRemoved(Payload):
-    """A person took inputs out of a pool: they may be trained on, and their texts are deleted.
+class RemovalBegun(Payload):
+    """A person took inputs out of a pool: they may train now, and their texts are being deleted.
 
     `sources`: the files of inputs; `items`: how many inputs they had.
     """
@@ -59,8 +59,8 @@ class PoolRemoved(Payload):
     reason: str
 
 
-@event("pool.erased", intent="closes")
-class PoolErased(Payload):
+@event("removal.done", intent="closes")
+class RemovalDone(Payload):
     """The texts of removed inputs were deleted here; `left`: copies that are out of reach."""
 
     key: str

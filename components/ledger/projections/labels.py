@@ -12,8 +12,8 @@ from components.ledger.events import (
     LabelGiven,
     LabelWithdrawn,
     Payload,
-    PoolRemoved,
     Recorded,
+    RemovalBegun,
 )
 from components.ledger.projections.rule import Rule
 
@@ -38,7 +38,7 @@ def _withdrawn(connection: Connection, event: Recorded[LabelWithdrawn]) -> None:
     connection.execute(sa.delete(schema.answers).filter_by(seq=event.payload.given))
 
 
-def _removed(connection: Connection, event: Recorded[PoolRemoved]) -> None:
+def _removed(connection: Connection, event: Recorded[RemovalBegun]) -> None:
     said, table = event.payload, schema.holdout.c
     gone = table.source.in_(among(said.sources))
     connection.execute(sa.delete(schema.holdout).where(table.exam == said.exam, gone))
@@ -47,5 +47,5 @@ def _removed(connection: Connection, event: Recorded[PoolRemoved]) -> None:
 RULES: dict[type[Payload], Rule] = {
     LabelGiven: _given,
     LabelWithdrawn: _withdrawn,
-    PoolRemoved: _removed,
+    RemovalBegun: _removed,
 }

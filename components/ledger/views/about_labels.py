@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from components.exam_names import origin
 from components.ledger import schema
 from components.ledger.database import among
-from components.ledger.events import HoldoutDone, PoolRemoved
+from components.ledger.events import HoldoutDone, RemovalBegun
 from components.ledger.ledger import Ledger
 from components.ledger.views.about_events import told
 
@@ -74,7 +74,9 @@ def pool_files(ledger: Ledger) -> list[PoolFile]:
 def removed_sources(ledger: Ledger) -> frozenset[str]:
     """Return the files of inputs that were removed, and not added again since."""
     removed = {
-        source: event.seq for event in told(ledger, PoolRemoved) for source in event.payload.sources
+        source: event.seq
+        for event in told(ledger, RemovalBegun)
+        for source in event.payload.sources
     }
     if not removed:
         return frozenset()

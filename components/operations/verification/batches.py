@@ -62,7 +62,7 @@ def known_files(scene: Scene) -> dict[Path, Wanted]:
 def stored_marks(scene: Scene) -> list[dict[str, Any]]:
     """Return the marks of all that DVC keeps, oldest first; of what was removed there are none."""
     found: list[dict[str, Any]] = []
-    for payload in scene.told("store.done", "holdout.done", "pool.removed"):
+    for payload in scene.told("store.done", "holdout.done", "removal.begun"):
         if "sources" in payload:
             gone = {_holdout_path(scene, source) for source in payload["sources"]}
             found = [mark for mark in found if scene.ws.root / mark["path"] not in gone]
@@ -84,8 +84,8 @@ def _in_the_making(scene: Scene) -> set[Path]:
     if (arriving := begun_place(ws)) is not None:
         begun.add(arriving)
     begun |= {_holdout_path(scene, key.partition(":")[2]) for key in keys}
-    erased = {each["key"] for each in scene.told("pool.erased")}
-    removed = [each for each in scene.told("pool.removed") if each["key"] not in erased]
+    erased = {each["key"] for each in scene.told("removal.done")}
+    removed = [each for each in scene.told("removal.begun") if each["key"] not in erased]
     going = {_holdout_path(scene, source) for each in removed for source in each["sources"]}
     return begun - _gone(scene) | going
 
@@ -93,7 +93,7 @@ def _in_the_making(scene: Scene) -> set[Path]:
 def _gone(scene: Scene) -> set[Path]:
     """Return where the texts lay that were removed, and not added again since."""
     found = set[Path]()
-    for payload in scene.told("holdout.begun", "pool.removed"):
+    for payload in scene.told("holdout.begun", "removal.begun"):
         if "sources" in payload:
             found |= {_holdout_path(scene, source) for source in payload["sources"]}
         else:
