@@ -53,7 +53,7 @@ def drawn(seed: int, length: int) -> list[tuple[int, int, str]]:
     return [(pick.randrange(100), pick.randrange(100), f"reason {n}") for n in range(length)]
 
 
-FULL = drawn(43, 80)
+FULL = drawn(13, 80)
 """A story long enough to bring every kind of event and every status of a version."""
 
 
