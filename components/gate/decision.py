@@ -20,6 +20,7 @@ from components.gate.checks import (
 )
 from components.gate.comparison import ask
 from components.gate.extra_checks import EXTRA_CHECKS, run_extra_checks
+from components.gate.new_labels import check_new_labels
 from components.gate.questions import Finding, answer_together
 from components.gate.sentences import number
 from components.gate.sources import known_sources
@@ -38,14 +39,15 @@ def judge(examination: Examination, rules: Rules) -> Decision:
     candidate is promoted (held when every promotion needs approval).
     Laws: 5 (missing evidence never promotes); permuting items or exams changes nothing.
     """
-    rules = rules.at_look(examination.look)
+    whole, rules = rules, rules.at_look(examination.look)
     examined = {source.task for source in known_sources(examination)}
     rows = row_comparisons(examination.learned, examined, rules)
     findings: list[Finding] = [
         *_completeness(examination),
-        *exam_findings(examination, rules),
-        *(ask(comparison, rules.alpha) for comparison in rows),
+        *exam_findings(examination, rules, whole),
+        *(ask(comparison, rules) for comparison in rows),
         *check_new_parts(examination.learned, rules),
+        *check_new_labels(examination, rules),
         *check_drift(examination.drift),
         *run_extra_checks(examination, rules),
     ]

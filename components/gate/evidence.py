@@ -86,10 +86,17 @@ def recall(document: Mapping[str, Any]) -> tuple[Examination, Rules]:
             ExamResult(
                 **_only(each, "exam", "task", "known", "in_batch", "parts"),
                 turned_away=each["refusals"],
+                spent=each.get("spent", 0),
                 **_models(each, _MODELS, each["scores"]),
                 labels=_by_place(each["labels"]),
                 slices={name: _by_place(told) for name, told in each["slices"].items()},
                 older=_places(each.get("older")),
+                restricted={
+                    who: given
+                    for who, kept in each.get("restricted", {}).items()
+                    if (given := _answers(kept)) is not None
+                },
+                taken=_by_place(each.get("taken")),
             )
             for each in document["exams"]
         ]
@@ -127,9 +134,10 @@ def _check(document: Mapping[str, Any]) -> None:
     if type(look) is not int or look < 0:
         raise ValueError(f"look must be a whole number of at least 0, not {look!r}")
     for each in [*document["exams"], *document.get("pools", [])]:
-        refusals = each["refusals"]
-        if type(refusals) is not int or refusals < 0:
-            raise ValueError(f"refusals must be a whole number of at least 0, not {refusals!r}")
+        for name in ("refusals", "spent"):
+            count = each.get(name, 0)
+            if type(count) is not int or count < 0:
+                raise ValueError(f"{name} must be a whole number of at least 0, not {count!r}")
         for name in ("parts", "scores", "slices"):
             if not isinstance(each.get(name, {}), Mapping):
                 raise ValueError(f"{name} must be a mapping, not {each[name]!r}")
@@ -181,8 +189,9 @@ _DERIVED = ("exams", "pools", "look", "rules", "expected", "notes")
 
 def _in_this_format(document: Mapping[str, Any]) -> dict[str, Any]:
     """Return a document of format 3 with what this format says besides."""
-    exams = [{**exam, "older": None} for exam in document["exams"]]
-    rules = {**document["rules"], "edition": EARLIER}
+    more: dict[str, Any] = {"spent": 0, "older": None, "restricted": {}, "taken": None}
+    exams = [{**exam, **more} for exam in document["exams"]]
+    rules = asdict(Rules.from_json(document["rules"]))
     return {**document, "exams": exams, "pools": [], "look": 0, "rules": rules}
 
 
@@ -254,17 +263,21 @@ def _cases(told: Mapping[str, Any] | None) -> CaseResults | None:
 def _exam(result: ExamResult) -> dict[str, Any]:
     aligned = _aligned({who: getattr(result, who) for who in _MODELS})
     items = _items(aligned)
+    restricted = {who: _in_order(each, items) for who, each in result.restricted.items()}
     return {
         "exam": result.exam,
         "task": result.task,
         "known": result.known,
         "in_batch": result.in_batch,
         "refusals": result.turned_away,
+        "spent": result.spent,
         "parts": dict(result.parts),
         "n": len(items),
         **{who: bits(each) for who, each in aligned.items()},
         "scores": _scores(aligned),
         "older": None if result.older is None else _marks(result.older, items),
+        "restricted": {who: bits(each) for who, each in sorted(restricted.items())},
+        "taken": _told(result.taken, items),
         "labels": _told(result.labels, items),
         "slices": {name: _told(values, items) for name, values in result.slices.items()},
     }
@@ -288,6 +301,7 @@ def _pool(result: PoolResult) -> dict[str, Any]:
         "known": result.known,
         "in_batch": result.in_batch,
         "refusals": result.turned_away,
+        "spent": result.spent,
         "parts": dict(result.parts),
         "n": result.size,
         "unanswered": sorted(result.unanswered),
@@ -311,6 +325,7 @@ def _pool_result(told: Mapping[str, Any]) -> PoolResult:
         **_only(told, "exam", "task", "known", "in_batch", "parts", "repeats", "conflicts"),
         size=told["n"],
         turned_away=told["refusals"],
+        spent=told["spent"],
         unanswered=frozenset(told["unanswered"]),
         differing=[
             Differing(**{**each, "given": _said(each["given"])}) for each in told["differing"]
