@@ -24,7 +24,7 @@ import pytest
 from components.ledger import views
 from components.ledger.ledger import Ledger
 from components.ledger.verify import verify
-from components.operations import holdouts, reconciliation, rollback
+from components.operations import holdouts, pool_removal, reconciliation, rollback
 from components.pipeline import arrival
 from components.workspace.root import Workspace, open_workspace
 from flows.retrain import run_batch
@@ -67,14 +67,23 @@ def add_holdout(ws: Workspace) -> None:
                 raise
 
 
+def remove_pool(ws: Workspace) -> None:
+    """Delete the texts of a pool."""
+    with ws.ledger.lease(ws.settings.model.name, 60) as lease:
+        reconciliation.reconcile(ws, lease)
+        if views.pool_sizes(ws.ledger):  # else the killed command, or reconcile, did it
+            pool_removal.remove(ws, lease, "mood", "retention")
+
+
 SCENARIOS: dict[str, Callable[[Workspace], None]] = {
     "run": run_second,
     "refuse": refuse_batch,
     "rollback": go_back,
     "holdout": add_holdout,
+    "pool": remove_pool,
 }
-CHAMPIONS = {"run": {1, 2}, "refuse": {1}, "rollback": {1, 2}, "holdout": {1}}
-FINAL = {"run": 2, "refuse": 1, "rollback": 1, "holdout": 1}
+CHAMPIONS = {"run": {1, 2}, "refuse": {1}, "rollback": {1, 2}, "holdout": {1}, "pool": {1}}
+FINAL = {"run": 2, "refuse": 1, "rollback": 1, "holdout": 1, "pool": 1}
 
 
 def mutating() -> list[tuple[Any, str]]:
@@ -93,8 +102,10 @@ def mutating() -> list[tuple[Any, str]]:
         (Ledger, "append"),
         (os, "replace"),
         (DataStore, "keep"),
+        (DataStore, "erase"),
         (versioning, "put"),
         (versioning, "track"),
+        (versioning, "untrack"),
         *((MlflowClient, name) for name in writes),
     ]
 
@@ -145,8 +156,8 @@ def in_child(work: Callable[[], None]) -> int:
     return os.waitpid(pid, 0)[1]
 
 
-def prepare(root: Path, promoted: int) -> None:
-    """Make a root with an exam and `promoted` promoted batches."""
+def prepare(root: Path, promoted: int, pool: bool = False) -> None:
+    """Make a root with an exam, `promoted` promoted batches, and if asked for a pool."""
     make_root(root)
     ws = open_workspace(root)
     with ws.ledger.lease("tiny", 1) as lease:
@@ -160,6 +171,9 @@ def prepare(root: Path, promoted: int) -> None:
     lines = [line for line in (root / "b1.jsonl").read_text().splitlines() if '"pos"' in line]
     (root / "oneclass.jsonl").write_text("\n".join(lines).replace("table", "chair") + "\n")
     batch(root / "fresh.jsonl", 901, 60)
+    if pool:
+        with ws.ledger.lease("tiny", 1) as lease:
+            holdouts.add_pool(ws, lease, batch(root / "pool.jsonl", 902, 30), "mood")
 
 
 def findings(root: Path, scenario: str) -> dict[str, Any]:
@@ -181,6 +195,7 @@ def findings(root: Path, scenario: str) -> dict[str, Any]:
         "held": [asdict(item) for item in views.held_items(ws.ledger)],
         "open": sorted(views.open_keys(ws.ledger)),
         "quarantine": [list(row) for row in views.quarantined(ws.ledger)],
+        "holdouts": sorted(path.name for path in ws.holdouts.iterdir()),
         "parts": [str(path) for path in root.rglob("*.part")],
     }
 
@@ -193,7 +208,7 @@ def _champions(ws: Workspace) -> list[int | None]:
 def one_line(folder: Path, scenario: str, line: int, promoted: int) -> None:
     """Kill at every point of this line's share; write what was found wrong."""
     root, template = folder / f"root{line}", folder / f"template{line}"
-    in_child(lambda: prepare(root, promoted))
+    in_child(lambda: prepare(root, promoted, pool=scenario == "pool"))
     shutil.copytree(root, template)
 
     def fresh() -> None:
@@ -241,7 +256,7 @@ def differences(
         wrong.append(f"{where}: after reconcile the champion is {ledger}, MLflow says {mlflow}")
     if got["final"] != [FINAL[scenario]] * 2:
         wrong.append(f"{where}: in the end the champion is {got['final']}")
-    for name in ("versions", "in_mlflow", "inbox", "held", "open", "quarantine", "parts"):
+    for name in expected.keys() - {"between", "final"}:
         if got[name] != expected[name]:
             wrong.append(f"{where}: {name} is {got[name]!r}, not {expected[name]!r}"[:600])
     return wrong

@@ -59,7 +59,7 @@ class RemovalBegun(Payload):
     reason: str
 
 
-@event("removal.done", intent="closes")
+@event("removal.done", read_by=("operations.verification.batches",), intent="closes")
 class RemovalDone(Payload):
     """The texts of removed inputs were deleted here; `left`: copies that are out of reach."""
 
