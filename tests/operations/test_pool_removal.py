@@ -16,7 +16,7 @@ from components.operations.verification import verify
 from components.workspace.root import Workspace, open_workspace
 from tests.command import ratchet
 from tests.pools import add_pool, inputs
-from tests.stream import PARAMS, add_exam, batch, settle, write_jsonl
+from tests.stream import add_exam, batch, settle, write_jsonl
 
 SECRET = "Zebulon"
 
@@ -135,20 +135,6 @@ def test_a_removal_that_was_killed_is_finished_by_reconcile(
     assert reconciled(root) == ["deleted the texts removed from the pool of mood"]
     assert holding(root) == [] and reconciled(root) == []
     assert_whole(open_workspace(root))
-
-
-def test_at_an_address_the_copy_is_named_and_left_to_a_person(root: Path, tmp_path: Path) -> None:
-    remote = tmp_path / "far"
-    params = PARAMS.replace("data: {", f"data: {{remote: 'file://{remote}', ")
-    (root / "params.yaml").write_text(params)
-    ws = open_workspace(root)
-    if not isinstance(ws.remote, str):
-        pytest.skip("file:// counts as a folder here")
-    add_pool(root, secret_file(tmp_path / "gone.jsonl"))
-    [left] = remove(root).left
-    [copy] = holding(remote)
-    assert left.endswith(copy.removeprefix(str(remote)))
-    assert holding(root) == []
 
 
 @pytest.mark.parametrize(("task", "prefix"), [("films", None), ("mood", "0" * 20)])
