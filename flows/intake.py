@@ -36,7 +36,8 @@ def drain(ws: Workspace, until: str | None = None, run: Run = retrain) -> list[d
     """
     settled = []
     while waiting := views.waiting(ws.ledger):
-        if until is not None and until not in {each.batch for each in waiting}:
+        wanted = views.pooled_into(ws.ledger, until) if until else None
+        if wanted is not None and wanted not in {each.batch for each in waiting}:
             break
         settled.append(run(str(ws.root), waiting[0].batch))
     return settled

@@ -73,18 +73,20 @@ def run(context: Context, batch: Path, task: str | None, as_json: bool) -> None:
     or rejected. Batches already in the inbox run first. Exits with 0 if promoted, 1 if refused
     or rejected, 3 if held.
     """
+    from components.ledger import views
     from components.pipeline import arrival, preparation
 
     with progress_bar() as progress:
         ws = context.open(progress)
         arrived = arrival.arrive(ws, batch, task)
-        earlier = preparation.settled(ws, arrived.batch)
+        earlier = preparation.settled(ws, views.pooled_into(ws.ledger, arrived.batch))
         outcomes = []
         if earlier.action in ("queued", "running"):
             outcomes = with_prefect(progress, lambda flows: flows.drain(ws, arrived.batch))
     seen = earlier.action not in ("queued", "running") and not arrived.is_new
-    result = asdict(preparation.settled(ws, arrived.batch)) | {"seen_before": seen}
-    own = [each["notes"] for each in outcomes if each["batch"] == arrived.batch]
+    decided = views.pooled_into(ws.ledger, arrived.batch)
+    result = asdict(preparation.settled(ws, decided)) | {"seen_before": seen}
+    own = [each["notes"] for each in outcomes if each["batch"] == decided]
     result["notes"] = own[-1] if own else []
     result["report"] = _report(ws, result["version"])
 
@@ -92,7 +94,7 @@ def run(context: Context, batch: Path, task: str | None, as_json: bool) -> None:
         if arrived.alike:
             show_arrived(asdict(arrived))
         for other in outcomes:
-            if other["batch"] != arrived.batch:
+            if other["batch"] != decided:
                 show_settled(other)
         show_settled(result)
 

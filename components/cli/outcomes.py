@@ -14,6 +14,8 @@ def show_settled(outcome: dict[str, Any]) -> None:
     source = f", {outcome['source']}" if outcome["source"] else ""
     again = " (seen before, nothing was trained)" if outcome.get("seen_before") else ""
     echo((status(outcome["action"]), f" batch {outcome['batch'][:12]}{source}{version}{again}"))
+    if outcome.get("pooled"):
+        echo(f"  trained together: {', '.join(outcome['pooled'])}")
     echo(f"  {outcome['headline']}")
     for note in outcome.get("notes", ()):
         echo(f"  note: {note}")

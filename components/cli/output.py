@@ -33,6 +33,7 @@ COLOURS = {
     "champion": "green",
     "former": "green",
     "held": "yellow",
+    "pooled": "yellow",
     "queued": "yellow",
     "superseded": "yellow",
     "rejected": "red",

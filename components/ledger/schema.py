@@ -95,6 +95,16 @@ splits = Table(
     Index("splits_by_near", "near", "side", "batch"),
 )
 
+pools = Table(
+    "pools",
+    metadata,
+    Column("batch", String(64), primary_key=True),
+    Column("member", String(64), primary_key=True),
+    Column("place", Integer, nullable=False),
+    Column("seq", Integer, nullable=False),
+    Index("pools_by_member", "member", "seq"),
+)
+
 holdout = Table(
     "holdout",
     metadata,
@@ -184,6 +194,7 @@ projections = (
     versions,
     pointer,
     splits,
+    pools,
     holdout,
     exam_use,
     looks,

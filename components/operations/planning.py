@@ -77,8 +77,8 @@ def plan(ws: Workspace, margin_points: float | None, churn: float | None) -> dic
                 "detectable_points": detectable_points(each, asked.alpha),
                 "items_needed": items_needed(each, len(sat), asked),
                 "decisions": use[each.exam].decisions if each.exam in use else 0,
-                "refusals": each.turned_away,
-                "worn": each.turned_away >= OVERUSED_AFTER,
+                "refusals": use[each.exam].turned_away if each.exam in use else 0,
+                "worn": each.charged >= OVERUSED_AFTER,
             }
             for each in sat
         ],

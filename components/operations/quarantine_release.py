@@ -23,11 +23,13 @@ from components.data.readers import Reading, read_batch
 from components.data.validation import Rejected
 from components.errors import ConfigError, Corrupted
 from components.files import PART_SUFFIX
+from components.items import read_items
 from components.ledger import views
 from components.ledger.events import QuarantineReleased, VersionSuperseded
 from components.ledger.ledger import Lease
 from components.pipeline import publication
 from components.pipeline.arrival import arrive, check_task
+from components.workspace.batch_files import items_path
 from components.workspace.root import Workspace
 
 
@@ -52,6 +54,8 @@ def release_any(ws: Workspace, lease: Lease, prefix: str, task: str | None = Non
         for arrival in views.arrivals(ws.ledger)
         if arrival.status == "held" and arrival.batch.startswith(prefix)
     ]
+    if not held and (member := _pooled_member(ws, prefix)) is not None:
+        return _release_member(ws, lease, member, task)
     if len(held) != 1:
         return release(ws, lease, find_entry(ws, prefix), task)
     if task is not None:
@@ -72,6 +76,46 @@ def release_held(ws: Workspace, lease: Lease, held: views.Arrival, reason: str) 
     ws.ledger.append(superseded, lease)
     versions = views.versions(ws.ledger, batch=held.batch)
     publication.mirror(ws, lease, {version.version for version in versions})
+
+
+def _pooled_member(ws: Workspace, prefix: str) -> views.Arrival | None:
+    """Return the one pooled batch whose digest begins with `prefix`, unless its rows are meant."""
+    found = [each for each in views.arrivals(ws.ledger) if each.batch.startswith(prefix)]
+    if len(found) != 1 or found[0].status != "pooled":
+        return None
+    kept = {row.batch for row in views.quarantined(ws.ledger) if row.status == "kept"}
+    whole = views.pooled_into(ws.ledger, found[0].batch)
+    return found[0] if whole in kept or found[0].batch not in kept else None
+
+
+def _release_member(
+    ws: Workspace, lease: Lease, member: views.Arrival, task: str | None
+) -> Released:
+    """Queue a batch by itself that was pooled into one that is in quarantine.
+
+    Raises:
+        ConfigError: it was pooled into a batch that waits, is held or was promoted; or it
+            cannot be given another `task`.
+    """
+    whole = views.arrival(ws.ledger, views.pooled_into(ws.ledger, member.batch))
+    assert whole is not None  # a batch is pooled into one that arrived
+    if whole.status not in ("rejected", "refused", "quarantined"):
+        raise ConfigError(
+            f"Batch {member.batch[:12]} is trained as part of batch {whole.batch[:12]}, which is "
+            f"{whole.status}.",
+            f"Release that one: `ratchet quarantine release {whole.batch[:12]}`."
+            if whole.status == "held"
+            else "See `ratchet status`.",
+        )
+    if task is not None:
+        raise ConfigError(
+            f"Batch {member.batch[:12]} was pooled with its task; its task can't be changed.",
+            "Release it without --task, or send its rows with the right task.",
+        )
+    rows = read_items(items_path(ws, member.batch), ws.identity)
+    released = QuarantineReleased(batch=member.batch, kind_="batch", as_=member.batch)
+    ws.ledger.append(released, lease)
+    return Released(member.batch, "batch", len(rows))
 
 
 def find_entry(ws: Workspace, prefix: str) -> Entry:

@@ -165,6 +165,12 @@ def _require_promotable(ws: Workspace, version: views.Version) -> CandidateExami
             "Examine it again: `ratchet quarantine release "
             f"{(version.batch or '')[:12]}`, then `ratchet intake`.",
         )
+    arrival = views.arrival(ws.ledger, version.batch) if version.batch is not None else None
+    if arrival is not None and arrival.status == "pooled":
+        raise ConfigError(
+            f"{here} is superseded: its batch was {arrival.reason}.",
+            "Approve a version of that batch, or release it: see `ratchet status`.",
+        )
     if version.status == "superseded" and any(
         void.payload.version == version.version and void.seq > examined.seq
         for void in views.told(ws.ledger, VersionSuperseded)

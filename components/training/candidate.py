@@ -130,7 +130,7 @@ def learn(
         learner = replace(learner, opened={part.name: part for part in opened})
         learner.prepare(preparing)
         guard = strategy.guard(learner)
-        strategy.fit(learner, guard, progress)
+        steps = strategy.fit(learner, guard, progress)
         memory = strategy.remember(situation, partial(_features, learner, situation.new))
         parts = (
             _adapter_part(learner),
@@ -142,7 +142,8 @@ def learn(
         )
         assert len({part.name for part in parts}) == len(parts)
         try:
-            return write_bundle(bundles, _state(base, lesson, settings, strategy, learner), parts)
+            state = _state(base, lesson, settings, strategy, learner, steps)
+            return write_bundle(bundles, state, parts)
         except NotFinite as found:
             raise diverged(settings.training, found.fault) from found
 
@@ -261,6 +262,7 @@ def _state(
     settings: Settings,
     strategy: Strategy,
     learner: Learner,
+    steps: int,
 ) -> dict[str, Any]:
     body = learner.classifier.body
     frozen = "all layers" if learner.pooled else str(body.lower.view) if body.lower else None
@@ -285,6 +287,7 @@ def _state(
         "trained": {
             "new": dict(Counter(item.task for item in lesson.items)),
             "replayed": dict(Counter(item.task for item in lesson.replayed)),
+            "steps": steps,
         },
         "uncut": None if frozen else body.uncut,
         "wall": lesson.wall,

@@ -28,7 +28,7 @@ from components.operations import holdouts, pool_removal, reconciliation, rollba
 from components.pipeline import arrival
 from components.workspace.root import Workspace, open_workspace
 from flows.retrain import run_batch
-from tests.stream import batch, make_root
+from tests.stream import PARAMS, batch, make_root
 
 pytestmark = pytest.mark.crash
 
@@ -75,15 +75,28 @@ def remove_pool(ws: Workspace) -> None:
             pool_removal.remove(ws, lease, "mood", "retention")
 
 
+def pool_second(ws: Workspace) -> None:
+    """Train a second batch together with one that is held; nothing can pass the gate here."""
+    run_second(ws)
+
+
 SCENARIOS: dict[str, Callable[[Workspace], None]] = {
     "run": run_second,
     "refuse": refuse_batch,
     "rollback": go_back,
     "holdout": add_holdout,
-    "pool": remove_pool,
+    "pool": pool_second,
+    "removal": remove_pool,
 }
-CHAMPIONS = {"run": {1, 2}, "refuse": {1}, "rollback": {1, 2}, "holdout": {1}, "pool": {1}}
-FINAL = {"run": 2, "refuse": 1, "rollback": 1, "holdout": 1, "pool": 1}
+CHAMPIONS = {
+    "run": {1, 2},
+    "refuse": {1},
+    "rollback": {1, 2},
+    "holdout": {1},
+    "pool": {1},
+    "removal": {1},
+}
+FINAL = {"run": 2, "refuse": 1, "rollback": 1, "holdout": 1, "pool": 1, "removal": 1}
 
 
 def mutating() -> list[tuple[Any, str]]:
@@ -156,8 +169,8 @@ def in_child(work: Callable[[], None]) -> int:
     return os.waitpid(pid, 0)[1]
 
 
-def prepare(root: Path, promoted: int, pool: bool = False) -> None:
-    """Make a root with an exam, `promoted` promoted batches, and if asked for a pool."""
+def prepare(root: Path, promoted: int) -> None:
+    """Make a root with an exam and `promoted` promoted batches."""
     make_root(root)
     ws = open_workspace(root)
     with ws.ledger.lease("tiny", 1) as lease:
@@ -171,9 +184,24 @@ def prepare(root: Path, promoted: int, pool: bool = False) -> None:
     lines = [line for line in (root / "b1.jsonl").read_text().splitlines() if '"pos"' in line]
     (root / "oneclass.jsonl").write_text("\n".join(lines).replace("table", "chair") + "\n")
     batch(root / "fresh.jsonl", 901, 60)
-    if pool:
-        with ws.ledger.lease("tiny", 1) as lease:
-            holdouts.add_pool(ws, lease, batch(root / "pool.jsonl", 902, 30), "mood")
+
+
+def prepare_pool(root: Path, promoted: int) -> None:
+    """Make the same root, where a small batch is held and nothing else passes the gate."""
+    prepare(root, promoted)
+    params = PARAMS.replace("pool_below: 0", "pool_below: 200")
+    (root / "params.yaml").write_text(f"{params}gate: {{margin_points: 0.1}}\n")
+    ws = open_workspace(root)
+    run_batch(ws, arrival.arrive(ws, batch(root / "small.jsonl", 3, 60), "mood").batch)
+    assert [each.source for each in views.held_batches(ws.ledger)] == ["small.jsonl"]
+
+
+def prepare_removal(root: Path, promoted: int) -> None:
+    """Make the same root, with a pool of unlabelled inputs."""
+    prepare(root, promoted)
+    ws = open_workspace(root)
+    with ws.ledger.lease("tiny", 1) as lease:
+        holdouts.add_pool(ws, lease, batch(root / "pool.jsonl", 902, 30), "mood")
 
 
 def findings(root: Path, scenario: str) -> dict[str, Any]:
@@ -208,7 +236,8 @@ def _champions(ws: Workspace) -> list[int | None]:
 def one_line(folder: Path, scenario: str, line: int, promoted: int) -> None:
     """Kill at every point of this line's share; write what was found wrong."""
     root, template = folder / f"root{line}", folder / f"template{line}"
-    in_child(lambda: prepare(root, promoted, pool=scenario == "pool"))
+    made = {"pool": prepare_pool, "removal": prepare_removal}.get(scenario, prepare)
+    in_child(lambda: made(root, promoted))
     shutil.copytree(root, template)
 
     def fresh() -> None:

@@ -84,6 +84,12 @@ def test_a_worn_exam_and_a_far_anchor_ask_for_more_items() -> None:
     assert forecast(sat, 0.0, RULES, seed=5).promoted == pytest.approx(0.81, abs=0.03)
 
 
+def test_a_planned_exam_stays_finite_however_many_it_refused() -> None:
+    """Fault: at a million refusals the quantile of the level was no number."""
+    fresh = items_needed(Sitting("", 1, 0.05), 1, RULES)
+    assert fresh < items_needed(Sitting("", 1, 0.05, turned_away=10**6), 1, RULES) < 10_000
+
+
 def test_exams_of_no_use_hold_what_is_harmless() -> None:
     assert forecast([Sitting("a", 50, 0.08)], 0.0, RULES).held > 0.5
     assert forecast([], 0.0, RULES).promoted == 1.0

@@ -19,6 +19,7 @@ from components.ledger import views
 from components.ledger.events import (
     AliasMirrored,
     BatchArrived,
+    BatchPooled,
     BatchRefused,
     BatchRequeued,
     BatchStarted,
@@ -134,6 +135,7 @@ def _of_batch(ledger: Ledger, batch: str, n: int, pick: int, text: str) -> Acts:
     )
     yield BatchRefused(batch=batch, reason=text, rows=pick)
     yield BatchRequeued(batch=batch, reason=text)
+    yield BatchPooled(batch=digest("pool", n), members=[batch])
     yield QuarantineReleased(batch=batch, kind_="batch", as_=batch)
     sides = {
         side: [(digest(batch, side, k), digest(side, k % 2), "mood") for k in range(pick % 4)]

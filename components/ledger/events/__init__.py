@@ -10,6 +10,7 @@ own. A kind whose fields change keeps its name: `schema=2` and `upgraded` (see `
 
 from components.ledger.events.batches import (
     BatchArrived,
+    BatchPooled,
     BatchRefused,
     BatchRequeued,
     BatchRestored,
@@ -68,6 +69,7 @@ __all__ = [
     "KINDS",
     "AliasMirrored",
     "BatchArrived",
+    "BatchPooled",
     "BatchRefused",
     "BatchRequeued",
     "BatchRestored",

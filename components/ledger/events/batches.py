@@ -141,6 +141,17 @@ class SplitMade(Payload):
     blocked: int
 
 
+@event("batch.pooled", read_by=("inbox", "versions", "pools"))
+class BatchPooled(Payload):
+    """Small batches are trained together, as the new batch `batch`, and no longer by themselves.
+
+    `members`: those that were held, oldest first, and last the one whose turn it was.
+    """
+
+    batch: str
+    members: Sequence[str]
+
+
 @event("quarantine.released", read_by=("inbox", "quarantine"))
 class QuarantineReleased(Payload):
     """A person released a batch (`kind`: batch) or its refused rows (rows), `as` that batch."""

@@ -127,7 +127,7 @@ def _build_wall(
     splits, table = schema.splits.c, schema.versions
     sides = connection.execute(
         sa.select(splits.near, splits.side)
-        .where(splits.batch == said.batch)
+        .where(splits.batch == said.batch, splits.side.in_(("train", "holdout")))
         .order_by(splits.near, splits.side)
     )
     wall = json_digest([before, said.batch, [list(row) for row in sides], joined])

@@ -221,6 +221,13 @@ def trained_among(ledger: Ledger, near: Iterable[str]) -> frozenset[str]:
     return frozenset(row.near for row in ledger.query(statement))
 
 
+def once_held_among(ledger: Ledger, near: Iterable[str]) -> frozenset[str]:
+    """Return those of the near-duplicate keys that a split ever held out, of whatever batch."""
+    splits = schema.splits.c
+    statement = sa.select(splits.near).where(splits.side != "train", splits.near.in_(among(near)))
+    return frozenset(row.near for row in ledger.query(statement.distinct()))
+
+
 def leaks(ledger: Ledger, version: int | None = None) -> list[Leak]:
     """Return what is held out now although one version was trained on it, by version and exam.
 
