@@ -71,7 +71,7 @@ def waiting_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def waiting(waiting_once: Path, tmp_path: Path) -> Path:
-    """A copy of the root whose second batch is held for labels: 22 questions."""
+    """A copy of the root whose second batch is held for labels: about 20 questions."""
     return Path(shutil.copytree(waiting_once, tmp_path / "root"))
 
 

@@ -140,7 +140,7 @@ def test_answers_that_contradict_each_other_are_told_and_count_for_nothing(
 
 def test_status_and_the_outcome_of_a_batch_say_that_labels_are_asked_for(waiting: Path) -> None:
     ran = ratchet(waiting, "status")
-    assert "Labels asked for: up to 22.\nnext: ratchet label\n" in ran.out
+    assert f"Labels asked for: up to {len(asked(waiting))}.\nnext: ratchet label\n" in ran.out
     again = ratchet(waiting, "run", waiting / "b2.jsonl", "--task", "mood")
     assert again.code == 3 and "        ratchet label\n" in again.out
     assert "ratchet holdout add" not in again.out
@@ -151,15 +151,16 @@ def test_questions_say_nothing_about_who_said_what(waiting: Path) -> None:
     document = open_workspace(waiting).read_document(asked(waiting)[0].asked_by)
     said = {e["item"]: e["candidate"] for pool in document["pools"] for e in pool["differing"]}
     first = sum(each.choices[0] == said[each.item] for each in asked(waiting))
-    assert 1 <= first <= 21
+    assert 0 < first < len(asked(waiting))
     assert "candidate" not in ratchet(waiting, "label", stdin="q\n").out
 
 
 @pytest.mark.parametrize("task", ["mood", "films"])
 def test_a_task_restricts_what_is_asked(waiting: Path, task: str) -> None:
     out = ratchet(waiting, "label", "--task", task, stdin="q\n").out
-    assert ("answered 0, up to 22 more" in out) == (task == "mood")
-    assert ("Nothing is asked about films; about other tasks: 22." in out) == (task == "films")
+    n = len(asked(waiting))
+    assert (f"answered 0, up to {n} more" in out) == (task == "mood")
+    assert (f"Nothing is asked about films; about other tasks: {n}." in out) == (task == "films")
 
 
 def test_without_a_pool_it_says_what_would_make_something_to_ask(root: Path) -> None:
@@ -186,11 +187,11 @@ def filled(path: Path, delimiter: str = ",") -> int:
 def test_a_spreadsheet_is_filled_in_and_intake_promotes(
     waiting: Path, tmp_path: Path, delimiter: str, prefect_here: Server
 ) -> None:
-    file = tmp_path / "q.csv"
-    assert "22 questions" in ratchet(waiting, "label", "export", file).out
-    assert filled(file, delimiter) == 22
+    file, n = tmp_path / "q.csv", len(asked(waiting))
+    assert f"{n} questions" in ratchet(waiting, "label", "export", file).out
+    assert filled(file, delimiter) == n
     ran = ratchet(waiting, "label", "import", file)
-    assert (ran.code, ran.err) == (0, "") and "22 answers recorded, 0 left empty." in ran.out
+    assert (ran.code, ran.err) == (0, "") and f"{n} answers recorded, 0 left empty." in ran.out
     if delimiter != ",":
         return
     while ratchet(waiting, "status", "--json").facts["labels"]:  # the second questions
@@ -237,7 +238,7 @@ def test_one_bad_line_and_nothing_is_recorded_and_every_bad_line_is_named(
         "was answered meanwhile",
         "line 3: 'joyful' is not a label that the version knows (neg, pos)",
         "line 4: question 'qffff' is not asked now",
-        "line 24 answers the question of line 6 again",
+        f"line {len(table)} answers the question of line 6 again",
     ):
         assert said in ran.err
     assert counting(waiting) == 1
