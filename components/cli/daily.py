@@ -10,8 +10,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from components.cli.arguments import Words
-from components.cli.options import Context, json_option, pass_root, with_prefect
-from components.cli.outcomes import show_arrived, show_left, show_settled, show_warnings
+from components.cli.options import Context, changing, json_option, pass_root, with_prefect
+from components.cli.outcomes import (
+    show_arrived,
+    show_left,
+    show_pooled,
+    show_released,
+    show_settled,
+    show_warnings,
+)
 from components.cli.output import counted, echo, facts, plain, progress_bar, table
 
 if TYPE_CHECKING:
@@ -99,12 +106,15 @@ def run(context: Context, batch: Path, task: str | None, as_json: bool) -> None:
 @json_option
 @pass_root
 def intake(context: Context, as_json: bool) -> None:
-    """Pick up everything in data/incoming and run the inbox.
+    """Pick up everything in data/incoming and data/pool and run the inbox.
 
-    The oldest file goes first. A subfolder of data/incoming names the task. Exits with 0: a
-    refused or held batch does not stop the batches after it (see `ratchet status`).
+    The oldest file goes first. A subfolder of data/incoming or data/pool names the task; files
+    in data/pool hold unlabelled inputs (`ratchet pool`). A held batch whose labels have arrived
+    is examined again. Exits with 0: a refused or held batch does not stop the batches after it
+    (see `ratchet status`).
     """
     from components.ledger import views
+    from components.operations.between_batches import Between
     from components.pipeline.incoming import take_incoming
     from components.workspace.stored_files import remote_warning
 
@@ -112,16 +122,25 @@ def intake(context: Context, as_json: bool) -> None:
         ws = context.open(progress)
         warning = remote_warning(ws)
         outcomes: list[dict[str, Any]] = []
+        done = Between().do(ws, changing, once=True)
         taken = take_incoming(ws)
         if views.waiting(ws.ledger):
             outcomes = with_prefect(progress, lambda flows: flows.drain(ws))
-    result = {**asdict(taken), "settled": outcomes, "warnings": [warning] if warning else []}
+    result = {
+        "arrived": [asdict(each) for each in taken.arrived],
+        **asdict(done),
+        "left": [asdict(each) for each in done.left + taken.left],
+        "settled": outcomes,
+        "warnings": [warning] if warning else [],
+    }
 
     def show() -> None:
         new = sum(each.is_new for each in taken.arrived)
         echo(f"Files that arrived: {len(taken.arrived)}, new ones: {new}.")
         for each in result["arrived"]:
             show_arrived(each)
+        show_pooled(result["pooled"])
+        show_released(result["released"])
         show_left(result["left"])
         show_warnings(result["warnings"])
         for outcome in outcomes:
@@ -155,7 +174,8 @@ def show_status(context: Context, show_all: bool, as_json: bool) -> None:
         "chosen": {name: asdict(each) for name, each in views.choices(ws.ledger).items()},
         "interrupted": len(views.open_keys(ws.ledger)),
         "older": ws.ledger.difference(),
-        "left": [asdict(each) for each in look(ws).left],
+        "left": [asdict(each) for each in look(ws).left + look(ws, ws.pool_files).left],
+        "labels": _labels_asked(ws),
         "warnings": [warning] if (warning := remote_warning(ws)) else [],
     }
 
@@ -178,6 +198,8 @@ def show_status(context: Context, show_all: bool, as_json: bool) -> None:
                 echo(f"{len(inbox) - len(shown)} earlier batches: `ratchet status --all`.")
         else:
             echo("The inbox is empty: `ratchet run batch.jsonl --task NAME`.")
+        if value["labels"]:
+            echo(f"Labels asked for: up to {value['labels']}.", "next: ratchet label")
         if value["older"]:
             echo(f"{value['older']} `ratchet reconcile` says what to do.")
         if value["interrupted"]:
@@ -238,6 +260,17 @@ def _worth_showing(inbox: list[Arrival]) -> list[Arrival]:
     waiting = [arrival for arrival in inbox if arrival.status in ("queued", "running", "held")]
     shown = {arrival.batch for arrival in inbox[-NEWEST:] + waiting[-NEWEST:]}
     return [arrival for arrival in inbox if arrival.batch in shown]
+
+
+def _labels_asked(ws: Any) -> int:
+    """Return how many inputs wait for a label, at most; cheap where no version is held."""
+    from components.ledger import views
+
+    if not views.versions(ws.ledger, status="held"):
+        return 0
+    from components.operations.label_files import open_questions
+
+    return len({(each.task, each.item) for each in open_questions(ws).values()})
 
 
 def _report(ws: Any, version: int | None) -> str | None:

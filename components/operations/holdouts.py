@@ -12,6 +12,7 @@ from pathlib import Path
 from secrets import token_hex
 from tempfile import TemporaryDirectory
 
+from components.data.contract import COPY
 from components.data.readers import Reading, read_batch
 from components.data.validation import validate
 from components.errors import ConfigError, Corrupted, DataRejected
@@ -33,7 +34,8 @@ class Added:
     """The result of adding a holdout file.
 
     `rejected` rows broke the contract, `known` ones were held out before, `trained` ones
-    were trained on and are no exam any more.
+    were trained on and are no exam any more. `copies`: those rejected only because another row
+    of the file says the same.
     """
 
     exam: str
@@ -41,6 +43,19 @@ class Added:
     rejected: int
     known: int
     trained: int
+    copies: int = 0
+
+
+class NothingNew(DataRejected):
+    """A file without a single new item; `found` says what its rows are."""
+
+    def __init__(self, path: Path, found: Added) -> None:
+        self.found = found
+        super().__init__(
+            f"{path}: none of its items is new (held out already: {found.known}, trained on: "
+            f"{found.trained}).",
+            "Add items that Ratchet has not seen.",
+        )
 
 
 SAME_LABEL = "-"
@@ -61,8 +76,10 @@ def add(ws: Workspace, lease: Lease, path: Path, task: str, fill: bool = False) 
     return _take(ws, lease, path, task, reading, contract, _next_exam(ws, task, fill))
 
 
-def add_pool(ws: Workspace, lease: Lease, path: Path, task: str) -> Added:
+def add_pool(ws: Workspace, lease: Lease, path: Path, task: str, copy: Path | None = None) -> Added:
     """Take a file of unlabelled inputs into the pool of `task`; a label column is not looked at.
+
+    `copy`: its bytes, where they were copied already.
 
     Raises:
         ConfigError, DataRejected, Retryable: as `add`.
@@ -71,7 +88,10 @@ def add_pool(ws: Workspace, lease: Lease, path: Path, task: str) -> Added:
     update = {"min_rows": 1, "min_labels": 1, "labels": "open"}
     contract = ws.settings.data.model_copy(update=update)
     text_alone = contract.model_copy(update={"label_column": contract.text_column})
-    reading = _read_copy(ws, path, text_alone, task)
+    if copy is None:
+        reading = _read_copy(ws, path, text_alone, task)
+    else:
+        reading = read_batch(copy, text_alone, task, str(path), ws.identity)
     rows = tuple(replace(row, label=SAME_LABEL) for row in reading.rows)
     return _take(ws, lease, path, task, replace(reading, rows=rows), contract, pool_exam(task))
 
@@ -99,17 +119,15 @@ def _take(
     held, trained = views.held_among(ws.ledger, near), views.trained_among(ws.ledger, near)
     fresh = [item for item in checked.accepted if item.near not in held | trained]
     known = sum(item.near in held for item in checked.accepted)
+    spent = len(checked.accepted) - known - len(fresh)
+    copies = sum(row.reasons[0].startswith(COPY) for row in checked.rejected)
+    added = Added(exam, len(fresh), len(checked.rejected), known, spent, copies)
     if not fresh:
-        raise DataRejected(
-            f"{path}: none of its items is new (held out already: {known}, trained on: "
-            f"{len(checked.accepted) - known}).",
-            "Add items that Ratchet has not seen.",
-        )
+        raise NothingNew(path, added)
     if origin(exam) == "pool":
         fresh = [make_item(each.content, UNLABELLED, task, identity=ws.identity) for each in fresh]
     _keep(ws, lease, printable(path.name), exam, task, fresh)
-    spent = len(checked.accepted) - known - len(fresh)
-    return Added(exam, len(fresh), len(checked.rejected), known, spent)
+    return added
 
 
 def _next_exam(ws: Workspace, task: str, fill: bool) -> str:

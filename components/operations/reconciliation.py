@@ -5,8 +5,9 @@ up; displays are updated to match the ledger. All files and displays are checked
 or an arrival did not end properly.
 
 Promise: afterwards the champion is the one of the ledger, in MLflow as well; running it twice
-changes nothing more. Nothing is deleted but partial files: what the ledger does not know is
-moved to `data/unknown`. An older copy of the ledger changes nothing until a person accepts it.
+changes nothing more. Nothing is deleted but partial files and what a person removed: what the
+ledger does not know is moved to `data/unknown`. An older copy of the ledger changes nothing until
+a person accepts it.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 from components.ledger import views
 from components.ledger.events import BatchRequeued, RegistrationBegun
 from components.ledger.ledger import Lease
+from components.operations import pool_removal
 from components.operations.holdouts import close_interrupted
 from components.pipeline import preparation, publication
 from components.pipeline.arrival import discard_unfinished, finish_interrupted, was_interrupted
@@ -44,6 +46,7 @@ def reconcile(ws: Workspace, lease: Lease, whole: bool = False) -> list[str]:
     record_settings(ws, lease)
     done += (restore_settings(ws) if whole else []) + refill_remote(ws)
     done += close_interrupted(ws, lease)
+    done += pool_removal.finish_interrupted(ws, lease)
     preparation.give_up(ws, lease, "training")
     done += _adopt_registrations(ws, lease)
     preparation.give_up(ws, lease, "registration")  # MLflow has none of those that are still open

@@ -24,7 +24,7 @@ import pytest
 from components.ledger import views
 from components.ledger.ledger import Ledger
 from components.ledger.verify import verify
-from components.operations import holdouts, reconciliation, rollback
+from components.operations import holdouts, pool_removal, reconciliation, rollback
 from components.pipeline import arrival
 from components.workspace.root import Workspace, open_workspace
 from flows.retrain import run_batch
@@ -67,6 +67,14 @@ def add_holdout(ws: Workspace) -> None:
                 raise
 
 
+def remove_pool(ws: Workspace) -> None:
+    """Delete the texts of a pool."""
+    with ws.ledger.lease(ws.settings.model.name, 60) as lease:
+        reconciliation.reconcile(ws, lease)
+        if views.pool_sizes(ws.ledger):  # else the killed command, or reconcile, did it
+            pool_removal.remove(ws, lease, "mood", "retention")
+
+
 def pool_second(ws: Workspace) -> None:
     """Train a second batch together with one that is held; nothing can pass the gate here."""
     run_second(ws)
@@ -78,9 +86,17 @@ SCENARIOS: dict[str, Callable[[Workspace], None]] = {
     "rollback": go_back,
     "holdout": add_holdout,
     "pool": pool_second,
+    "removal": remove_pool,
 }
-CHAMPIONS = {"run": {1, 2}, "refuse": {1}, "rollback": {1, 2}, "holdout": {1}, "pool": {1}}
-FINAL = {"run": 2, "refuse": 1, "rollback": 1, "holdout": 1, "pool": 1}
+CHAMPIONS = {
+    "run": {1, 2},
+    "refuse": {1},
+    "rollback": {1, 2},
+    "holdout": {1},
+    "pool": {1},
+    "removal": {1},
+}
+FINAL = {"run": 2, "refuse": 1, "rollback": 1, "holdout": 1, "pool": 1, "removal": 1}
 
 
 def mutating() -> list[tuple[Any, str]]:
@@ -99,8 +115,10 @@ def mutating() -> list[tuple[Any, str]]:
         (Ledger, "append"),
         (os, "replace"),
         (DataStore, "keep"),
+        (DataStore, "erase"),
         (versioning, "put"),
         (versioning, "track"),
+        (versioning, "untrack"),
         *((MlflowClient, name) for name in writes),
     ]
 
@@ -178,6 +196,14 @@ def prepare_pool(root: Path, promoted: int) -> None:
     assert [each.source for each in views.held_batches(ws.ledger)] == ["small.jsonl"]
 
 
+def prepare_removal(root: Path, promoted: int) -> None:
+    """Make the same root, with a pool of unlabelled inputs."""
+    prepare(root, promoted)
+    ws = open_workspace(root)
+    with ws.ledger.lease("tiny", 1) as lease:
+        holdouts.add_pool(ws, lease, batch(root / "pool.jsonl", 902, 30), "mood")
+
+
 def findings(root: Path, scenario: str) -> dict[str, Any]:
     """Reconcile, run the scenario again, and return what a person would look at."""
     ws = open_workspace(root)
@@ -197,6 +223,7 @@ def findings(root: Path, scenario: str) -> dict[str, Any]:
         "held": [asdict(item) for item in views.held_items(ws.ledger)],
         "open": sorted(views.open_keys(ws.ledger)),
         "quarantine": [list(row) for row in views.quarantined(ws.ledger)],
+        "holdouts": sorted(path.name for path in ws.holdouts.iterdir()),
         "parts": [str(path) for path in root.rglob("*.part")],
     }
 
@@ -209,7 +236,7 @@ def _champions(ws: Workspace) -> list[int | None]:
 def one_line(folder: Path, scenario: str, line: int, promoted: int) -> None:
     """Kill at every point of this line's share; write what was found wrong."""
     root, template = folder / f"root{line}", folder / f"template{line}"
-    made = prepare_pool if scenario == "pool" else prepare
+    made = {"pool": prepare_pool, "removal": prepare_removal}.get(scenario, prepare)
     in_child(lambda: made(root, promoted))
     shutil.copytree(root, template)
 
@@ -258,7 +285,7 @@ def differences(
         wrong.append(f"{where}: after reconcile the champion is {ledger}, MLflow says {mlflow}")
     if got["final"] != [FINAL[scenario]] * 2:
         wrong.append(f"{where}: in the end the champion is {got['final']}")
-    for name in ("versions", "in_mlflow", "inbox", "held", "open", "quarantine", "parts"):
+    for name in expected.keys() - {"between", "final"}:
         if got[name] != expected[name]:
             wrong.append(f"{where}: {name} is {got[name]!r}, not {expected[name]!r}"[:600])
     return wrong

@@ -33,6 +33,7 @@ from components.ledger.events import (
     Payload,
     QuarantineReleased,
     RegistrationDone,
+    RemovalBegun,
     SettingChosen,
     SplitMade,
     TrainingDone,
@@ -53,7 +54,7 @@ def drawn(seed: int, length: int) -> list[tuple[int, int, str]]:
     return [(pick.randrange(100), pick.randrange(100), f"reason {n}") for n in range(length)]
 
 
-FULL = drawn(43, 80)
+FULL = drawn(13, 80)
 """A story long enough to bring every kind of event and every status of a version."""
 
 
@@ -113,7 +114,11 @@ def _acts(ledger: Ledger, n: int, pick: int, text: str) -> Acts:
     yield HoldoutBegun(key=text, name="", exam="mood")
     yield brought(key=text, exam=f"mood#{n}", source=batch)
     yield given(digest("input", pick), text)
-    yield LabelWithdrawn(task="mood", item=digest("input", pick), given=pick)
+    yield (
+        removed(f"pool:{n}", f"mood#{pick}", batch)
+        if pick % 2
+        else LabelWithdrawn(task="mood", item=digest("input", pick), given=pick)
+    )
     inbox = views.arrivals(ledger)
     if inbox:
         yield from _of_batch(ledger, inbox[pick % len(inbox)].batch, n, pick, text)
@@ -211,6 +216,13 @@ def brought(key: str, exam: str, source: str) -> HoldoutDone:
         source=source,
         items=[(source, source)],
         stored=mark,
+    )
+
+
+def removed(key: str, exam: str, source: str) -> RemovalBegun:
+    """Return the event of a removed file of one input."""
+    return RemovalBegun(
+        key=key, task="mood", exam=exam, sources=[source], items=1, reason="retention"
     )
 
 

@@ -36,7 +36,7 @@ from components.ledger.events.kind import (
     payload_of,
     read,
 )
-from components.ledger.events.labels import LabelGiven, LabelWithdrawn
+from components.ledger.events.labels import LabelGiven, LabelWithdrawn, RemovalBegun, RemovalDone
 from components.ledger.events.root import (
     HoldoutAbandoned,
     HoldoutBegun,
@@ -95,6 +95,8 @@ __all__ = [
     "RegistrationBegun",
     "RegistrationDone",
     "RegistrationRebuilt",
+    "RemovalBegun",
+    "RemovalDone",
     "ScoresDistrusted",
     "SettingChosen",
     "SettingsSeen",

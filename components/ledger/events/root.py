@@ -51,8 +51,10 @@ class HoldoutBegun(Payload):
     "holdout.done",
     read_by=(
         "holdout",
+        "ledger.views.about_labels",
         "workspace.stored_files",
         "workspace.unknown_files",
+        "operations.pool_removal",
         "operations.verification.batches",
         "operations.verification.dvc_settings",
     ),

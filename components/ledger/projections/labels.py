@@ -1,4 +1,4 @@
-"""What follows from people's labels: the answers that count."""
+"""What follows from the events of pools: the answers that count, the inputs that are left."""
 
 from __future__ import annotations
 
@@ -7,7 +7,14 @@ from sqlalchemy.engine import Connection
 
 from components.digest import canonical_json
 from components.ledger import schema
-from components.ledger.events import LabelGiven, LabelWithdrawn, Payload, Recorded
+from components.ledger.database import among
+from components.ledger.events import (
+    LabelGiven,
+    LabelWithdrawn,
+    Payload,
+    Recorded,
+    RemovalBegun,
+)
 from components.ledger.projections.rule import Rule
 
 
@@ -31,4 +38,14 @@ def _withdrawn(connection: Connection, event: Recorded[LabelWithdrawn]) -> None:
     connection.execute(sa.delete(schema.answers).filter_by(seq=event.payload.given))
 
 
-RULES: dict[type[Payload], Rule] = {LabelGiven: _given, LabelWithdrawn: _withdrawn}
+def _removed(connection: Connection, event: Recorded[RemovalBegun]) -> None:
+    said, table = event.payload, schema.holdout.c
+    gone = table.source.in_(among(said.sources))
+    connection.execute(sa.delete(schema.holdout).where(table.exam == said.exam, gone))
+
+
+RULES: dict[type[Payload], Rule] = {
+    LabelGiven: _given,
+    LabelWithdrawn: _withdrawn,
+    RemovalBegun: _removed,
+}

@@ -53,7 +53,14 @@ from components.ledger.views.about_exams import (
     trained_among,
     wall,
 )
-from components.ledger.views.about_labels import Answer, answers, pool_seeds
+from components.ledger.views.about_labels import (
+    Answer,
+    PoolFile,
+    answers,
+    pool_files,
+    pool_seeds,
+    removed_sources,
+)
 from components.ledger.views.about_training import (
     Choice,
     choices,
@@ -81,6 +88,7 @@ __all__ = [
     "HeldItem",
     "Leak",
     "Look",
+    "PoolFile",
     "Version",
     "answers",
     "arrival",
@@ -117,12 +125,14 @@ __all__ = [
     "open_intents",
     "open_keys",
     "pointer_history",
+    "pool_files",
     "pool_seeds",
     "pool_sizes",
     "pooled_from",
     "pooled_into",
     "pools",
     "quarantined",
+    "removed_sources",
     "split_side",
     "told",
     "trained_among",
