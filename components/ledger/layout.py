@@ -64,6 +64,7 @@ MIGRATIONS = (
         ("DROP TABLE IF EXISTS served", "ALTER TABLE leases RENAME COLUMN settled TO in_order"),
     ),
     Migration(5, "rows out of batches are an exam of their own; use is counted by look", ()),
+    Migration(6, "tasks can be renamed and retired, exams retired and relabelled", ()),
 )
 
 

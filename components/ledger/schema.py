@@ -105,6 +105,7 @@ holdout = Table(
     Column("source", String(64), nullable=False),
     Column("version", Integer),
     Column("confirmed", Integer, nullable=False),
+    Column("retired", Integer, nullable=False, server_default="0"),  # by which event; 0: it counts
     Index("holdout_by_item", "item"),
     Index("holdout_by_near", "near"),
     Index("holdout_by_version", "version", "source"),
@@ -116,7 +117,24 @@ exam_use = Table(
     Column("bundle", String(64), primary_key=True),
     Column("snapshot", String(64), primary_key=True),
     Column("exam", Text, primary_key=True),
+    Column("retired", Integer, primary_key=True, server_default="0"),  # as in `holdout`
     Column("turned_away", Integer, nullable=False),
+)
+
+renamed_tasks = Table(
+    "renamed_tasks",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("now", Text, nullable=False),
+)
+
+relabelled = Table(
+    "relabelled",
+    metadata,
+    Column("item", String(64), primary_key=True),
+    Column("now", String(64), nullable=False),
+    Column("source", String(64), nullable=False),
+    Index("relabelled_by_now", "now"),
 )
 
 looks = Table(
@@ -183,6 +201,8 @@ projections = (
     splits,
     holdout,
     exam_use,
+    renamed_tasks,
+    relabelled,
     looks,
     answers,
     quarantine,

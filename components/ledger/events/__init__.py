@@ -3,8 +3,8 @@
 Concept: who causes an event appends `BatchStarted(batch=...)`; who reads one gets the same class
 back, whichever Ratchet wrote it. docs/events.md lists all kinds.
 
-A new kind is a class with `@event(...)` in `batches`, `versions`, `labels` or `root`, its name
-below, and where it changes a table, a rule in the module of `projections` that is called like its
+A new kind is a class with `@event(...)` in `batches`, `versions`, `labels`, `corrections` or
+`root`, its name below, and where it changes a table, a rule in the module of `projections` that is called like its
 own. A kind whose fields change keeps its name: `schema=2` and `upgraded` (see `kind`).
 """
 
@@ -21,6 +21,14 @@ from components.ledger.events.batches import (
     SplitMade,
     StoreBegun,
     StoreDone,
+)
+from components.ledger.events.corrections import (
+    AnchorMoved,
+    ExamRelabelled,
+    ExamRetired,
+    RelabelBegun,
+    TaskRenamed,
+    TaskRetired,
 )
 from components.ledger.events.kind import (
     KINDS,
@@ -67,6 +75,7 @@ from components.ledger.events.versions import (
 __all__ = [
     "KINDS",
     "AliasMirrored",
+    "AnchorMoved",
     "BatchArrived",
     "BatchRefused",
     "BatchRequeued",
@@ -77,6 +86,8 @@ __all__ = [
     "CandidateJudged",
     "ChampionRolledBack",
     "ChampionWatched",
+    "ExamRelabelled",
+    "ExamRetired",
     "HoldoutAbandoned",
     "HoldoutBegun",
     "HoldoutDone",
@@ -93,6 +104,7 @@ __all__ = [
     "RegistrationBegun",
     "RegistrationDone",
     "RegistrationRebuilt",
+    "RelabelBegun",
     "ScoresDistrusted",
     "SettingChosen",
     "SettingsSeen",
@@ -100,6 +112,8 @@ __all__ = [
     "SplitMade",
     "StoreBegun",
     "StoreDone",
+    "TaskRenamed",
+    "TaskRetired",
     "TrainingAbandoned",
     "TrainingBegun",
     "TrainingDone",

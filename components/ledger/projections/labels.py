@@ -8,6 +8,7 @@ from sqlalchemy.engine import Connection
 from components.digest import canonical_json
 from components.ledger import schema
 from components.ledger.events import LabelGiven, LabelWithdrawn, Payload, Recorded
+from components.ledger.projections.corrections import task_now
 from components.ledger.projections.rule import Rule
 
 
@@ -16,7 +17,7 @@ def _given(connection: Connection, event: Recorded[LabelGiven]) -> None:
     connection.execute(
         schema.answers.insert().values(
             seq=event.seq,
-            task=said.task,
+            task=task_now(connection, said.task),
             item=said.item,
             answer=said.answer,
             label=said.label,

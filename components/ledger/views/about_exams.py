@@ -110,7 +110,7 @@ def exams(
         for name in _exam_names(connection):
             if origin(name) == "pool":
                 continue
-            held = sa.select(table.item, table.task).where(table.exam == name)
+            held = sa.select(table.item, table.task).where(table.exam == name, _counts())
             held = held.order_by(table.item).limit(max_items)
             rows = connection.execute(held).all()
             task, items, older = rows[0].task, {row.item for row in rows}, None
@@ -128,7 +128,7 @@ def pools(ledger: Ledger, max_items: int) -> list[HeldExam]:
     with ledger.reading() as connection:
         for name in _exam_names(connection):
             if origin(name) == "pool":
-                held = sa.select(table.item, table.task).where(table.exam == name)
+                held = sa.select(table.item, table.task).where(table.exam == name, _counts())
                 rows = connection.execute(held.order_by(table.item).limit(max_items)).all()
                 found.append(HeldExam(name, rows[0].task, [row.item for row in rows]))
     return found
@@ -137,15 +137,15 @@ def pools(ledger: Ledger, max_items: int) -> list[HeldExam]:
 def pool_sizes(ledger: Ledger) -> dict[str, int]:
     """Return task -> how many unlabelled inputs its pool has."""
     table = schema.holdout.c
-    statement = sa.select(table.exam, sa.func.min(table.task), sa.func.count())
+    statement = sa.select(table.exam, sa.func.min(table.task), sa.func.count()).where(_counts())
     rows = ledger.query(statement.group_by(table.exam).order_by(table.exam))
     return {task: count for exam, task, count in rows if origin(exam) == "pool"}
 
 
 def _exam_names(connection: sa.Connection) -> list[str]:
-    """Return the names of all exams, sorted: one step of the index a name."""
+    """Return the names of all exams that count, sorted: one step of the index a name."""
     table, names = schema.holdout.c, list[str]()
-    next_one = sa.select(sa.func.min(table.exam))
+    next_one = sa.select(sa.func.min(table.exam)).where(_counts())
     name = connection.execute(next_one).scalar()
     while name is not None:
         names.append(name)
@@ -153,12 +153,17 @@ def _exam_names(connection: sa.Connection) -> list[str]:
     return names
 
 
+def _counts() -> sa.ColumnElement[bool]:
+    """Narrow held-out rows down to those whose exam was not retired."""
+    return schema.holdout.c.retired == 0
+
+
 def exam_tasks(ledger: Ledger) -> frozenset[str]:
     """Return the tasks that have an exam."""
     table, found = schema.holdout.c, set[str]()
     with ledger.reading() as connection:
         for name in _exam_names(connection):
-            statement = sa.select(table.task).where(table.exam == name).limit(1)
+            statement = sa.select(table.task).where(table.exam == name, _counts()).limit(1)
             found.add(str(connection.execute(statement).scalar_one()))
     return frozenset(found)
 
@@ -167,7 +172,8 @@ def exam_use(ledger: Ledger, but: Look | None = None) -> dict[str, ExamUse]:
     """Return by exam which use it had, one look left out."""
     table = schema.exam_use.c
     statement = sa.select(table.exam, sa.func.count(), sa.func.sum(table.turned_away))
-    rows = ledger.query(statement.where(_is_not(but, table)).group_by(table.exam))
+    counted = statement.where(_is_not(but, table), table.retired == 0)
+    rows = ledger.query(counted.group_by(table.exam))
     return {exam: ExamUse(decisions, away) for exam, decisions, away in rows}
 
 
@@ -187,7 +193,7 @@ def _is_not(look: Look | None, table: Any) -> Any:
 def exam_sizes(ledger: Ledger) -> dict[str, tuple[str, int]]:
     """Return exam -> (task, how many items are held out for it), by name; pools are left out."""
     table = schema.holdout.c
-    statement = sa.select(table.exam, sa.func.min(table.task), sa.func.count())
+    statement = sa.select(table.exam, sa.func.min(table.task), sa.func.count()).where(_counts())
     rows = ledger.query(statement.group_by(table.exam).order_by(table.exam))
     return {exam: (task, count) for exam, task, count in rows if origin(exam) != "pool"}
 
@@ -195,11 +201,11 @@ def exam_sizes(ledger: Ledger) -> dict[str, tuple[str, int]]:
 def wall(ledger: Ledger) -> str:
     """Return the digest of all that is held out, and of all that the lineage was trained on.
 
-    Each promotion chains its rows to the walls before it; what people brought, and the held
-    batches, are named by the digests of their sources.
+    Each promotion chains its rows to the walls before it; what people brought, the held batches
+    and what was retired are named by the digests of their sources.
     """
     held, table = schema.holdout.c, schema.versions.c
-    chained = sa.and_(held.version.is_not(None), held.confirmed == 1)
+    chained = sa.and_(held.version.is_not(None), held.confirmed == 1, held.retired == 0)
     brought = sa.select(held.source).where(sa.not_(chained)).distinct()
     built = ledger.query(sa.select(table.wall).where(table.status == "champion"))
     sources = ledger.query(brought.order_by(held.source))

@@ -12,6 +12,7 @@ from components.ledger import schema
 from components.ledger.database import among
 from components.ledger.events import HoldoutDone
 from components.ledger.ledger import Ledger
+from components.ledger.views.about_corrections import renamed_tasks
 from components.ledger.views.about_events import told
 
 
@@ -32,7 +33,8 @@ class Answer:
 def answers(ledger: Ledger, task: str) -> dict[str, list[Answer]]:
     """Return the answers to a task's inputs: item digest -> answers, oldest first."""
     table, found = schema.answers, dict[str, list[Answer]]()
-    for row in ledger.query(sa.select(table).where(table.c.task == task).order_by(table.c.seq)):
+    now = renamed_tasks(ledger).get(task, task)  # evidence says what it was called then
+    for row in ledger.query(sa.select(table).where(table.c.task == now).order_by(table.c.seq)):
         said = {**row._mapping, "offered": (*json.loads(row.offered),), "again": bool(row.again)}
         found.setdefault(row.item, []).append(Answer(**said))
     return found
