@@ -73,24 +73,26 @@ def run(context: Context, batch: Path, task: str | None, as_json: bool) -> None:
         arrived = arrival.arrive(ws, batch, task)
         earlier = preparation.settled(ws, arrived.batch)
         outcomes = []
-        if earlier.action in ("queued", "running"):
+        if earlier.action in ("queued", "running") and not arrived.other_task:
             outcomes = with_prefect(progress, lambda flows: flows.drain(ws, arrived.batch))
     seen = earlier.action not in ("queued", "running") and not arrived.is_new
     result = asdict(preparation.settled(ws, arrived.batch)) | {"seen_before": seen}
     own = [each["notes"] for each in outcomes if each["batch"] == arrived.batch]
     result["notes"] = own[-1] if own else []
     result["report"] = _report(ws, result["version"])
+    result["other_task"] = asdict(arrived.other_task) if arrived.other_task else None
 
     def show() -> None:
-        if arrived.alike:
+        if arrived.alike or arrived.other_task:
             show_arrived(asdict(arrived))
         for other in outcomes:
             if other["batch"] != arrived.batch:
                 show_settled(other)
-        show_settled(result)
+        if not arrived.other_task:
+            show_settled(result)
 
     facts(as_json, result, show)
-    sys.exit(EXIT_CODES.get(result["action"], 1))
+    sys.exit(1 if arrived.other_task else EXIT_CODES.get(result["action"], 1))
 
 
 @click.command()

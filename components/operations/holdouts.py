@@ -22,6 +22,7 @@ from components.ledger import views
 from components.ledger.events import HoldoutAbandoned, HoldoutBegun, HoldoutDone
 from components.ledger.ledger import Lease
 from components.pipeline.arrival import check_task, printable
+from components.pipeline.new_tasks import with_tasks_now
 from components.pipeline.staging import stage
 from components.settings import DataSettings
 from components.workspace.root import Workspace
@@ -55,9 +56,9 @@ def add(ws: Workspace, lease: Lease, path: Path, task: str, fill: bool = False) 
         DataRejected: the file can't be read, or no item of it is left.
         Retryable: the file is still being written.
     """
-    task = check_task(task, ws.settings.data.tasks)
+    task = _task_now(ws, task)
     contract = ws.settings.data.model_copy(update={"min_rows": 1, "min_labels": 1})
-    reading = _read_copy(ws, path, contract, task)
+    reading = read_copy(ws, path, contract, task)
     return _take(ws, lease, path, task, reading, contract, _next_exam(ws, task, fill))
 
 
@@ -67,11 +68,11 @@ def add_pool(ws: Workspace, lease: Lease, path: Path, task: str) -> Added:
     Raises:
         ConfigError, DataRejected, Retryable: as `add`.
     """
-    task = check_task(task, ws.settings.data.tasks)
+    task = _task_now(ws, task)
     update = {"min_rows": 1, "min_labels": 1, "labels": "open"}
     contract = ws.settings.data.model_copy(update=update)
     text_alone = contract.model_copy(update={"label_column": contract.text_column})
-    reading = _read_copy(ws, path, text_alone, task)
+    reading = read_copy(ws, path, text_alone, task)
     rows = tuple(replace(row, label=SAME_LABEL) for row in reading.rows)
     return _take(ws, lease, path, task, replace(reading, rows=rows), contract, pool_exam(task))
 
@@ -115,23 +116,38 @@ def _take(
 def _next_exam(ws: Workspace, task: str, fill: bool) -> str:
     """Return the exam that new items join: the next generation, or one that is to be filled up.
 
-    An exam of a few items can never show that nothing was lost, so it is filled up first.
+    An exam of a few items can never show that nothing was lost, so it is filled up first. One that
+    was retired keeps its name, and is not filled up.
     """
-    found = views.exam_sizes(ws.ledger).items()
-    sizes = {exam: count for exam, (owner, count) in found if owner == task}
-    newest = newest_exam(task, sizes)
-    if newest not in sizes or fill or sizes[newest] < ws.settings.holdout.min_items:
+    own = [each for each in views.exam_records(ws.ledger) if each.task == task]
+    sizes = {each.exam: each.items for each in own if not each.retired}
+    newest = newest_exam(task, (each.exam for each in own))
+    if newest not in {each.exam for each in own}:
         return newest
-    return next_exam(task, newest)
+    small = sizes.get(newest, 0) < ws.settings.holdout.min_items
+    return newest if newest in sizes and (fill or small) else next_exam(task, newest)
 
 
-def _read_copy(ws: Workspace, path: Path, contract: DataSettings, task: str) -> Reading:
-    """Read a copy that the file matched before and after it was made."""
+def _task_now(ws: Workspace, task: str) -> str:
+    """Return the task that people mean by a name: it may have another one now."""
+    names, named = views.renamed_tasks(ws.ledger), check_task(task)
+    return check_task(names.get(named, named), ws.settings.data.tasks)
+
+
+def read_copy(ws: Workspace, path: Path, contract: DataSettings, task: str) -> Reading:
+    """Read a copy that the file matched before and after it was made; tasks as they are called now.
+
+    Raises:
+        ConfigError: there is no such file.
+        DataRejected: it can't be read.
+        Retryable: it is still being written.
+    """
     if not path.exists():
         raise ConfigError(f"There is no file {path}.", "Check the path and run this again.")
     with TemporaryDirectory(PART_SUFFIX, "holdout-", ws.mlruns) as folder:
         staged = stage(path.resolve(), Path(folder), contract.max_file_megabytes)
-        return read_batch(staged.path, contract, task, str(path), ws.identity)
+        reading = read_batch(staged.path, contract, task, str(path), ws.identity)
+    return with_tasks_now(ws, reading)[0]
 
 
 def _keep(ws: Workspace, lease: Lease, name: str, exam: str, task: str, items: list[Item]) -> None:

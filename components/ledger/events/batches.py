@@ -147,7 +147,7 @@ class SplitMade(Payload):
 class QuarantineReleased(Payload):
     """A person released a batch (`kind`: batch) or its refused rows (rows), `as` that batch.
 
-    `kind` held: the rows of a held batch came back as another one, with another task.
+    `kind` held: the rows of a batch that waited came back as another one, with another task.
     """
 
     batch: str

@@ -8,7 +8,8 @@ retired them says that they no longer count.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -29,6 +30,7 @@ from components.ledger.events import (
 from components.ledger.projections.rule import Rule
 
 Anchors = dict[str, int]
+V = TypeVar("V")
 
 
 def task_now(connection: Connection, task: str) -> str:
@@ -50,7 +52,7 @@ def _renamed(connection: Connection, event: Recorded[TaskRenamed]) -> None:
     connection.execute(names.insert().values(name=old, now=new))
 
 
-def renamed_anchors(anchors: Anchors, old: str, new: str) -> Anchors:
+def renamed_anchors(anchors: Mapping[str, V], old: str, new: str) -> dict[str, V]:
     """Return anchors after a renaming; a task that has one already keeps its own."""
     kept = {task: at for task, at in anchors.items() if task != old}
     return {new: anchors[old], **kept} if old in anchors else kept
@@ -84,9 +86,7 @@ def _rename_exam(connection: Connection, before: str, after: str, task: str) -> 
     double = sa.and_(held.c.exam == before, held.c.item.in_(both))
     connection.execute(sa.delete(held).where(double))
     connection.execute(sa.update(use).where(use.c.exam == before).values(exam=after))
-    connection.execute(
-        sa.update(held).where(held.c.exam == before).values(exam=after, task=task)
-    )
+    connection.execute(sa.update(held).where(held.c.exam == before).values(exam=after, task=task))
 
 
 def _size(connection: Connection, exam: str) -> int:
