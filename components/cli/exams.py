@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 
 import click
 
@@ -11,10 +12,21 @@ from components.cli.options import Context, changing, json_option, pass_root
 from components.cli.output import counted, echo, facts, table
 from components.cli.tasks import reason_option
 
+SHOWN_LINES = 20
+"""How many rows of a file a message names."""
 
-SHOWN = (
-    "exam", "origin", "task", "items", "used", "unconfirmed", "decisions", "turned_away", "decides",
-)  # fmt: skip
+SHOWN = {
+    "exam": "exam",
+    "from": "origin",
+    "task": "task",
+    "items": "items",
+    "used": "used",
+    "unconfirmed": "unconfirmed",
+    "sat": "decisions",
+    "refused": "turned_away",
+    "decides on": "decides",
+}
+"""Heading of `exam list` -> its field in JSON."""
 
 
 def register(group: click.Group) -> None:
@@ -52,20 +64,7 @@ def list_exams(context: Context, retired_too: bool, as_json: bool) -> None:
         if not rows:
             echo("There are no exams yet: `ratchet holdout add FILE --task NAME`.")
             return
-        table(
-            [
-                "exam",
-                "from",
-                "task",
-                "items",
-                "used",
-                "unconfirmed",
-                "sat",
-                "refused",
-                "decides on",
-            ],
-            [[row[name] for name in SHOWN] for row in rows],
-        )
+        table([*SHOWN], [[row[name] for name in SHOWN.values()] for row in rows])
 
     facts(as_json, rows, show)
 
@@ -81,6 +80,7 @@ def retire(context: Context, name: str, reason: str, as_json: bool) -> None:
     Its items stay held out: they are never trained on. The exam stays in the record (`ratchet
     exam list --all`). The next file for its task opens the next generation.
     """
+    from components.ledger import views
     from components.operations import corrections
 
     ws = context.open()
@@ -90,11 +90,47 @@ def retire(context: Context, name: str, reason: str, as_json: bool) -> None:
     def show() -> None:
         echo(
             f"{was.exam} is retired: {counted(was.items, 'item')} stay held out, and are not sat "
-            "any more.",
-            f"next: ratchet holdout add FILE --task {was.task}",
+            "any more."
         )
+        if was.task not in views.exam_tasks(ws.ledger):
+            echo(f"Task {was.task!r} has no exam now: nothing shows whether it gets worse.")
+        echo(f"next: ratchet holdout add FILE --task {was.task}")
 
     facts(as_json, asdict(was), show)
+
+
+@exam.command("relabel")
+@click.argument("name", metavar="EXAM", type=Words())
+@click.argument("file", type=click.Path(path_type=Path))
+@reason_option
+@json_option
+@pass_root
+def relabel(context: Context, name: str, file: Path, reason: str, as_json: bool) -> None:
+    """Give items of EXAM the labels that FILE has for their texts.
+
+    FILE has rows of text and label, in any format that batches may have; the text must be that of
+    the item exactly. Rows that are no item of the exam are named and change nothing. What was
+    decided before stays as it is: run `ratchet watch` afterwards.
+    """
+    from components.operations import relabelling
+
+    ws = context.open()
+    with changing(ws) as lease:
+        done = relabelling.relabel(ws, lease, name, file, reason)
+
+    def show() -> None:
+        echo(f"{done.exam}: {counted(done.items, 'item')} relabelled.")
+        if done.same:
+            echo(f"  {counted(done.same, 'row')} with the label that the exam has already.")
+        if done.unknown:
+            lines = ", ".join(map(str, done.unknown[:SHOWN_LINES]))
+            more = len(done.unknown) - SHOWN_LINES
+            echo(f"  No item of the exam: line {lines}{f' and {more} more' if more > 0 else ''}.")
+        for line, why in list(done.rejected.items())[:SHOWN_LINES]:
+            echo(f"  Left out: line {line}: {why}")
+        echo("next: ratchet watch")
+
+    facts(as_json, asdict(done), show)
 
 
 @click.group()

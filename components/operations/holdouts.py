@@ -158,13 +158,13 @@ def _keep(ws: Workspace, lease: Lease, name: str, exam: str, task: str, items: l
     source = ws.identity.batch(item.digest for item in items)
     intent = HoldoutBegun(key=f"holdout:{source}", name=name, exam=exam, task=task)
     ws.ledger.append(intent, lease)
-    write_items(_items_path(ws, source), items)
+    write_items(items_path(ws, source), items)
     _finish(ws, lease, intent, items)
 
 
 def _finish(ws: Workspace, lease: Lease, intent: HoldoutBegun, items: list[Item]) -> None:
     source = ws.identity.batch(item.digest for item in items)
-    [stored] = store_files(ws, [_items_path(ws, source)])
+    [stored] = store_files(ws, [items_path(ws, source)])
     done = HoldoutDone(
         key=intent.key,
         name=intent.name,
@@ -202,7 +202,7 @@ def close_interrupted(ws: Workspace, lease: Lease) -> list[str]:
 def _written(ws: Workspace, source: str) -> list[Item]:
     """Return the items of a holdout file that may still be held out; none where it is not whole."""
     try:
-        items = read_items(_items_path(ws, source), ws.identity)
+        items = read_items(items_path(ws, source), ws.identity)
     except (FileNotFoundError, Corrupted):
         return []
     near = [item.near for item in items]
@@ -211,5 +211,6 @@ def _written(ws: Workspace, source: str) -> list[Item]:
     return items if whole and not spent else []
 
 
-def _items_path(ws: Workspace, source: str) -> Path:
+def items_path(ws: Workspace, source: str) -> Path:
+    """Return where the items of a brought file are stored, named by the digest of all of them."""
     return ws.holdouts / f"{source}.jsonl"

@@ -3,9 +3,9 @@
 Concept: who causes an event appends `BatchStarted(batch=...)`; who reads one gets the same class
 back, whichever Ratchet wrote it. docs/events.md lists all kinds.
 
-A new kind is a class with `@event(...)` in `batches`, `versions`, `labels`, `corrections` or
-`root`, its name below, and where it changes a table, a rule in the module of `projections` that
-is called like its own. A kind whose fields change keeps its name: `schema=2` and `upgraded` (see `kind`).
+A new kind is a class with `@event(...)` in the module of this folder that fits, its name below,
+and where it changes a table, a rule in the module of `projections` that is called like its own. A
+kind whose fields change keeps its name: `schema=2` and `upgraded` (see `kind`).
 """
 
 from components.ledger.events.batches import (

@@ -53,7 +53,11 @@ class ExamRetired(Payload):
     reason: str
 
 
-@event("relabel.begun", read_by=("operations.relabelling",), intent="opens")
+@event(
+    "relabel.begun",
+    read_by=("operations.relabelling", "operations.verification.batches"),
+    intent="opens",
+)
 class RelabelBegun(Payload):
     """Corrected items of an exam, from the file `name`, are about to be stored.
 

@@ -66,11 +66,15 @@ class Leak:
     rows: int
 
 
-def held_items(ledger: Ledger) -> list[HeldItem]:
-    """Return everything that is held out now, by exam and item digest."""
+def held_items(ledger: Ledger, exam: str | None = None) -> list[HeldItem]:
+    """Return everything that is held out now, by exam and item digest.
+
+    `exam`: only the items of this one, and those that were retired are left out.
+    """
     table = schema.holdout
     columns = (table.c.exam, table.c.item, table.c.near, table.c.task, table.c.source)
-    rows = ledger.query(sa.select(*columns).order_by(table.c.exam, table.c.item))
+    wanted = sa.true() if exam is None else sa.and_(table.c.exam == exam, _counts())
+    rows = ledger.query(sa.select(*columns).where(wanted).order_by(table.c.exam, table.c.item))
     return [HeldItem(*row) for row in rows]
 
 

@@ -14,6 +14,8 @@ from components.pipeline.arrival import begun_place
 from components.workspace.batch_files import items_path, raw_path, unread_path
 
 REMEDY = "Move it away if it exists; `dvc checkout` restores it from the cache or the remote."
+STORED = ("store.done", "holdout.done", "exam.relabelled")
+"""The events that say which files DVC keeps."""
 KNOWN_NAMES = (".gitignore", ".gitkeep", "README.md")
 DESKTOP_NAMES = (".DS_Store", "Thumbs.db", "desktop.ini")
 """What a desktop's file manager leaves in every folder that is looked at; nothing reads them."""
@@ -62,7 +64,7 @@ def known_files(scene: Scene) -> dict[Path, Wanted]:
 def stored_marks(scene: Scene) -> list[dict[str, Any]]:
     """Return the marks of all that DVC keeps, oldest first."""
     found: list[dict[str, Any]] = []
-    for payload in scene.told("store.done", "holdout.done"):
+    for payload in scene.told(*STORED):
         found += payload.get("files", [])
         found += [payload["stored"]] if "stored" in payload else []
     return found
@@ -77,7 +79,7 @@ def _in_the_making(scene: Scene) -> set[Path]:
     """Return files that may lie there while, or since, a process died: written, not recorded."""
     ws = scene.ws
     begun = {items_path(ws, each["batch"]) for each in scene.told("store.begun") if "batch" in each}
-    keys = [str(each["key"]) for each in scene.told("holdout.begun")]
+    keys = [str(each["key"]) for each in scene.told("holdout.begun", "relabel.begun")]
     if (arriving := begun_place(ws)) is not None:
         begun.add(arriving)
     return begun | {ws.holdouts / f"{key.partition(':')[2]}.jsonl" for key in keys}
