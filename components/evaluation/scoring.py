@@ -11,7 +11,7 @@ version answers, none of that version's is used: all are recomputed, and the cal
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from random import SystemRandom
 from typing import TYPE_CHECKING
@@ -20,7 +20,7 @@ from components.digest import json_digest
 from components.evaluation.score_store import Scored, ScoreStore
 from components.model.answering import deciding_parts, predict
 from components.model.libraries import library_versions
-from components.model.prediction import Prediction
+from components.model.prediction import Prediction, among
 from components.model.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -99,6 +99,29 @@ def score(
             known |= fresh
         found |= known
     return found
+
+
+def labels_among(
+    base: Base,
+    bundle: Bundle,
+    items: Sequence[Item],
+    labels: Collection[str],
+    placement: Placement,
+    cache: ActivationCache | None = None,
+    progress: Progress = silent,
+) -> dict[str, str]:
+    """Return item digest -> the label that a version gives, were these the only ones it knows.
+
+    Nothing is kept: this is asked where a version knows more labels than the one it is held
+    against, once.
+
+    Raises:
+        ConfigError: as `predict`.
+    """
+    asked = {item.digest: item for item in items}
+    texts = [item.content for item in asked.values()]
+    prediction = predict(base, bundle, texts, placement, cache, progress)
+    return dict(zip(asked, among(prediction, labels), strict=True))
 
 
 def _by_key(bundle: Bundle, items: Sequence[Item], placement: Placement) -> dict[str, list[Item]]:

@@ -6,6 +6,7 @@ duplicated or not plainly true or false, a reason is returned, never a number.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -63,22 +64,46 @@ def count_changes(comparison: Comparison) -> Changes | str:
     pairs = pair(comparison)
     if isinstance(pairs, str):
         return pairs
-    worse = sum(old and not new for old, new in pairs.values())
-    better = sum(new and not old for old, new in pairs.values())
-    return Changes(worse, better, len(pairs))
+    worse = int((pairs.before & ~pairs.after).sum())
+    better = int((pairs.after & ~pairs.before).sum())
+    return Changes(worse, better, len(pairs.items))
 
 
-def pair(comparison: Comparison) -> dict[str, tuple[bool, bool]] | str:
-    """Return item digest -> (right before, right after), or why the answers can't be paired."""
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """Two models' answers side by side, in the order of the reference's.
+
+    Args:
+        items: item digests.
+        before: whether the reference is right, bool, shape (items,).
+        after: whether the model under examination is right, likewise.
+    """
+
+    items: Sequence[str]
+    before: Any
+    after: Any
+
+
+def pair(comparison: Comparison) -> Pairs | str:
+    """Return both models' answers item by item, or why they can't be paired."""
     old = by_item(comparison.before, f"{comparison.reference}'s")
     new = by_item(comparison.after, f"{comparison.model}'s")
     if isinstance(old, str) or isinstance(new, str):
         return old if isinstance(old, str) else str(new)
-    if old.keys() != new.keys():
+    items = list(old)
+    if items == list(new):
+        after = list(new.values())
+    elif old.keys() == new.keys():
+        after = list(map(new.__getitem__, items))
+    else:
         return "the two models answered different items"
-    among = old.keys() if comparison.among is None else comparison.among
-    pairs = {item: (right, new[item]) for item, right in old.items() if item in among}
-    return pairs or "the exam has no items that are old enough"
+    sides = np.array([list(old.values()), after], bool)
+    if comparison.among is None:
+        return Pairs(items, *sides)
+    places = [place for place, item in enumerate(items) if item in comparison.among]
+    if not places:
+        return "the exam has no items that are old enough"
+    return Pairs([items[place] for place in places], *sides[:, places])
 
 
 def shown_better(
@@ -103,16 +128,19 @@ def by_item(answers: Answers | None, whose: str) -> dict[str, bool] | str:
     items, correct = list(answers.items), list(answers.correct)
     if not items:
         return "the exam has no items"
-    if not all(isinstance(item, str) and item for item in items):
+    named = set(map(type, items)) == {str} or all(isinstance(item, str) for item in items)
+    if not named or "" in items:
         return f"some of {whose} items have no digest"
     if len(items) != len(correct):
         return f"{whose} answers cover {len(correct):,} of {len(items):,} items"
     if len(set(items)) != len(items):
         return f"some items occur twice in {whose} answers"
-    broken = sum(not is_truth(value) for value in correct)
-    if broken:
-        return f"{broken:,} of {whose} answers have no score"
-    return {item: bool(value) for item, value in zip(items, correct, strict=True)}
+    if set(map(type, correct)) != {bool}:  # looking at each value takes a second a million
+        broken = sum(not is_truth(value) for value in correct)
+        if broken:
+            return f"{broken:,} of {whose} answers have no score"
+        correct = list(map(bool, correct))
+    return dict(zip(items, correct, strict=True))
 
 
 def is_truth(value: Any) -> bool:

@@ -1,57 +1,58 @@
 """Bounds of the loss that are valid at every look, for repeated looks by `watch`.
 
-Concept: the chance of the seen changes under a mixture of all trinomials, divided by their
-largest chance under any trinomial of a given loss, is an e-process: were that loss the true
-one, it would ever reach 1/alpha with probability alpha at most, whenever and however often
-one looks. The bounds are the losses not yet refuted so.
+Concept: a bettor who holds "the loss is m or more" for false stakes a share s of his money on each
+item. An item's loss x is 1 (worse), 0 (same) or -1 (better), and the money is multiplied by
+1 + s (m - x) / (1 - m). That is never negative; and were the true loss m or more, its mean would
+be at most 1, item by item, so the money, averaged over several stakes, is a supermartingale that
+starts at 1. It would ever reach 1/alpha with probability alpha at most, whenever and however
+often one looks (Ville's inequality). The bounds are the losses not yet refuted so.
 
-Promise: only counts enter, so the order of the items never matters.
-Sources: Ville 1939; Wasserman, Ramdas, Balakrishnan 2020 (universal inference), PNAS 117,
-16880; Robbins 1970 (mixtures), Annals of Mathematical Statistics 41, 1397.
+Promise: only counts enter, so the order of the items never matters; one more worse answer never
+lowers a bound. The bounds hold for items drawn alike, whatever share of the answers changed.
+Sources: Ville 1939; Waudby-Smith and Ramdas 2024, Journal of the Royal Statistical Society B 86,
+1-27 (betting on a bounded mean); Robbins 1970, Annals of Mathematical Statistics 41, 1397
+(mixtures). No e-value against a mean of bounded values grows faster than some such bet: Larsson,
+Ramdas, Ruf 2025, Annals of Statistics 53.
 """
 
 from __future__ import annotations
 
-from math import lgamma, log
+from math import log, sqrt
+from typing import Any
 
-from components.gate.paired_statistics import Changes, last_accepted, restricted_better
+import numpy as np
 
-_PRIOR = (1.0, 1.0, 20.0)
-"""Dirichlet weights of (worse, better, same): honest updates change about a tenth of the
-answers. Any weights are valid; these notice sooner than flat ones where churn is low."""
+from components.gate.bounded_scores import STAKES
+from components.gate.paired_statistics import POWER, Changes, last_accepted, upper_quantile
+
+_MOST = 1 - 1e-6
 
 
-def log_evidence_against(changes: Changes, loss: float) -> float:
-    """Return the log e-value against "the true loss is `loss`".
+def log_evidence_against(worse: Any, better: Any, items: Any, loss: float) -> Any:
+    """Return the log e-value against "the true loss is `loss` or more".
 
-    Law: for items drawn alike with that loss, exp of it exceeds 1/alpha at some look with
-    probability alpha at most. It grows with the distance of `loss` from the observed one.
+    Args:
+        worse: counts, of any shape.
+        better: counts, of the same shape.
+        items: how many, of the same shape or a number.
+        loss: in [-1, 1].
+    Laws: exp of it exceeds 1/alpha at some look with probability alpha at most; it grows with
+    `loss` and with `better`, and falls with `worse`.
     """
-    return _log_mixture(changes) - _log_restricted(changes, loss)
-
-
-def shows_loss(changes: Changes, alpha: float) -> bool:
-    """Return whether a loss above zero is shown, at all looks together at level `alpha`.
-
-    Only changed answers speak: without a loss each falls to either side with chance 1/2 at
-    most for the worse. Their chance under a uniform mixture of larger chances, divided by that
-    under 1/2, is an e-process; it pays for one unknown rate where the bounds pay for two, so
-    it sees a loss sooner. Source: Ville 1939 (the sequential sign test).
-    """
-    from scipy.special import betainc, betaln
-
-    worse, better = changes.worse, changes.better
-    tail = float(betainc(better + 1, worse + 1, 0.5))  # P(Beta(worse + 1, better + 1) > 1/2)
-    if tail <= 0:
-        return False
-    mixture = log(2) + float(betaln(worse + 1, better + 1)) + log(tail)
-    return mixture + (worse + better) * log(2) >= -log(alpha)
+    loss = min(loss, _MOST)
+    same = items - worse - better
+    won = sum(
+        np.multiply.outer(count, np.log1p(STAKES * ((loss - value) / (1 - loss))))
+        for count, value in ((worse, 1), (better, -1), (same, 0))
+    )
+    most = won.max(axis=-1)
+    return most + np.log(np.exp(won - most[..., None]).mean(axis=-1))
 
 
 def upper_bound(changes: Changes, alpha: float) -> float:
     """Return the upper bound of the loss that holds at all looks together, 1 - `alpha`."""
-    limit = -log(alpha)
-    return last_accepted(changes, lambda loss: log_evidence_against(changes, loss) < limit)
+    limit, counts = -log(alpha), (changes.worse, changes.better, changes.items)
+    return last_accepted(changes, lambda loss: bool(log_evidence_against(*counts, loss) < limit))
 
 
 def lower_bound(changes: Changes, alpha: float) -> float:
@@ -59,24 +60,21 @@ def lower_bound(changes: Changes, alpha: float) -> float:
     return -upper_bound(changes.swapped(), alpha)
 
 
-def _log_mixture(changes: Changes) -> float:
-    """Return the log chance of the sequence under the Dirichlet mixture of trinomials."""
-    total = sum(_PRIOR)
-    pairs = zip(_counts(changes), _PRIOR, strict=True)
-    rising = sum(lgamma(count + weight) - lgamma(weight) for count, weight in pairs)
-    return rising + lgamma(total) - lgamma(changes.items + total)
+def detectable_loss(changes: Changes, margin: float, alpha: float) -> float:
+    """Return the smallest true loss whose lower bound exceeds `margin` in 4 looks of 5.
 
-
-def _log_restricted(changes: Changes, loss: float) -> float:
-    """Return the largest log chance of the sequence under any trinomial of this loss."""
-    better = float(restricted_better(changes.worse, changes.better, changes.items, loss))
-    rates = (better + loss, better, 1 - 2 * better - loss)
-    return sum(
-        count * (log(rate) if rate > 0 else -float("inf"))
-        for count, rate in zip(_counts(changes), rates, strict=True)
-        if count
-    )
-
-
-def _counts(changes: Changes) -> tuple[int, int, int]:
-    return changes.worse, changes.better, changes.items - changes.worse - changes.better
+    The churn is taken as observed, or as the loss itself where that is larger. The counts are
+    those that lose as much less than usual as 1 case in 5 does, in the normal limit.
+    """
+    items, inside, outside = changes.items, margin, 1 - 1e-9
+    for _ in range(20):
+        loss = (inside + outside) / 2
+        churn = max(changes.churn, loss)
+        spread = churn - loss * loss
+        luck = upper_quantile(1 - POWER) * sqrt(items * spread)
+        lost = items * loss - luck
+        changed = max(abs(lost), items * churn - luck * loss * (1 - churn) / spread)
+        counts = (changed - lost) / 2, (changed + lost) / 2, items
+        noticed = log_evidence_against(*counts, -margin) >= -log(alpha)
+        inside, outside = (inside, loss) if noticed else (loss, outside)
+    return outside

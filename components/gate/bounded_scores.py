@@ -57,14 +57,14 @@ def lower_bound(losses: Sequence[float], alpha: float) -> float:
     return -upper_bound([-each for each in losses], alpha)
 
 
-def loss_p_value(losses: Sequence[float]) -> float:
-    """Return a one-sided p-value against "nothing is lost on average" (mean <= 0).
+def loss_p_value(losses: Sequence[float], margin: float = 0.0) -> float:
+    """Return a one-sided p-value against "the mean loss is `margin` or less".
 
     Law: it is `alpha` or less with chance `alpha` at most (Markov's inequality), and is so
-    where `lower_bound` at that alpha is above zero.
+    where `lower_bound` at that alpha is above the margin.
     """
     gains = np.sort(-np.asarray(losses, float))
-    return min(1.0, exp(-log_evidence_against(gains, 0.0)))
+    return exp(min(0.0, -log_evidence_against(gains, -margin)))
 
 
 def log_evidence_against(values: Any, mean: float) -> float:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
-from math import isfinite
+from math import ceil, isfinite
 
 from components.exam_names import spoken
 from components.gate import sentences
@@ -21,7 +21,9 @@ from components.gate.alpha_spending import OVERUSED_AFTER
 from components.gate.answer_pairs import Comparison, by_item
 from components.gate.binomial import binomial_bounds
 from components.gate.comparison import ask
-from components.gate.pool_counts import Reference
+from components.gate.new_labels import has_new_labels
+from components.gate.paired_statistics import Changes, lower_bound, upper_bound
+from components.gate.pool_counts import REFERENCES
 from components.gate.pools import ask_pool
 from components.gate.questions import Finding
 from components.gate.sources import Source, deciding, known_sources
@@ -48,20 +50,21 @@ def exam_findings(examination: Examination, rules: Rules) -> list[Finding]:
     """
     known, decides = known_sources(examination), deciding(examination, rules)
     others = [exam for exam in examination.exams if not exam.known and exam.champion is not None]
+    widened = [each for each in known if has_new_labels(each)]
     anchored = [each for each in known if _is_anchored(each, known, decides, rules)]
     noted = [replace(_against_champion(exam, rules, ()), requests=NOTES) for exam in others]
     return [
         *(_ask(each, _against_champion(each, rules, decides), rules) for each in known),
         *(_ask(each, _against_anchor(each, rules, decides), rules) for each in anchored),
-        *(ask(comparison, rules.alpha) for comparison in noted),
+        *(_ask(each, _against_itself(each, rules, decides), rules) for each in widened),
+        *(ask(comparison, rules) for comparison in noted),
     ]
 
 
 def _ask(source: Source, comparison: Comparison, rules: Rules) -> Finding:
     if isinstance(source, ExamResult):
-        return ask(comparison, rules.alpha)
-    reference: Reference = "anchor" if comparison.check == "anchor" else "champion"
-    return ask_pool(comparison, source, reference, rules.alpha)
+        return ask(comparison, rules)
+    return ask_pool(comparison, source, REFERENCES[comparison.check], rules.alpha)
 
 
 def row_comparisons(
@@ -113,7 +116,7 @@ def _against_champion(source: Source, rules: Rules, decides: Collection[str]) ->
         spoken(source.exam),
         "the champion",
         source.champion if isinstance(source, ExamResult) else None,
-        source.candidate if isinstance(source, ExamResult) else None,
+        source.candidate_for("champion") if isinstance(source, ExamResult) else None,
         rules.margin_points,
         rules.alpha,
         BLOCKS if blocks else ALARMS,
@@ -125,21 +128,38 @@ def _against_champion(source: Source, rules: Rules, decides: Collection[str]) ->
 def _against_anchor(source: Source, rules: Rules, decides: Collection[str]) -> Comparison:
     before = _against_champion(source, rules, decides)
     worn = source.turned_away >= OVERUSED_AFTER
-    anchor, older = None, None
+    anchor, after, older = None, None, None
     if isinstance(source, ExamResult):
         anchor, older = source.anchor, source.older
+        after = source.candidate_for("anchor")
     unjudged = older == frozenset()
     return replace(
         before,
         check="anchor",
         reference="the anchor",
         before=anchor,
+        after=after,
         margin_points=rules.anchor_margin_points,
         level=rules.anchor_alpha(source.turned_away),
         requests={**before.requests, Outcome.MISSING: "hold"} if unjudged else before.requests,
         certificate=source.shared("anchor"),
         advice=before.advice + (sentences.overused(source.turned_away) if worn else ""),
         among=older,
+    )
+
+
+def _against_itself(source: Source, rules: Rules, decides: Collection[str]) -> Comparison:
+    """Ask how many known items go to new labels that were right among the known ones."""
+    before = _against_champion(source, rules, decides)
+    return replace(
+        before,
+        check="competition",
+        subject=f"{before.subject}, new labels",
+        reference="its answers among the known labels",
+        before=before.after,
+        after=source.candidate if isinstance(source, ExamResult) else None,
+        margin_points=rules.competition_points,
+        certificate=None,
     )
 
 
@@ -167,7 +187,9 @@ def _floor(part: NewTask, rules: Rules) -> Verdict:
         return Verdict("learned", part.task, "", Outcome.MISSING, "reject", sentence)
     right, items = sum(answers.values()), len(answers)
     needed = share + rules.floor_points / 100
-    lower, upper = binomial_bounds(right, items, rules.alpha)
+    counted = part.label is None and rules.fail_beyond_margin
+    bounds = _above_guessing if counted else _above_share
+    lower, upper = (share + bound for bound in bounds(right, items, share, rules.alpha))
     outcome = Outcome.FAIL if upper <= needed else Outcome.INCONCLUSIVE
     outcome = Outcome.PASS if lower > needed else outcome
     return Verdict(
@@ -184,6 +206,24 @@ def _floor(part: NewTask, rules: Rules) -> Verdict:
         n=items,
         detectable_points=100 * (upper - right / items),
     )
+
+
+def _above_share(right: int, items: int, share: float, alpha: float) -> tuple[float, float]:
+    """Return bounds of how far the accuracy lies above a share that is known."""
+    lower, upper = binomial_bounds(right, items, alpha)
+    return lower - share, upper - share
+
+
+def _above_guessing(right: int, items: int, share: float, alpha: float) -> tuple[float, float]:
+    """Return bounds of how far the accuracy lies above guessing the majority class of these items.
+
+    The share is seen on the same items, so guessing is a model that they examine as well. Which of
+    them both get right is not told; the fewest that can be make the widest bounds.
+    """
+    guessed = ceil(items * share - 1e-9)
+    both = max(0, guessed + right - items)
+    gain = Changes(guessed - both, right - both, items).swapped()
+    return lower_bound(gain, alpha), upper_bound(gain, alpha)
 
 
 def _drift(note: DriftNote) -> Verdict:

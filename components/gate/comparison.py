@@ -18,54 +18,64 @@ from components.gate.paired_statistics import (
     upper_bound,
 )
 from components.gate.questions import Finding, Question, outcome_of
-from components.gate.verdicts import Outcome, Verdict
+from components.gate.verdicts import Outcome, Rules, Verdict
 
 
-def ask(comparison: Comparison, alpha: float) -> Finding:
+def ask(comparison: Comparison, rules: Rules) -> Finding:
     """Return what a comparison asks, or its verdict where there is nothing to ask."""
     if comparison.certificate:
         return certified(comparison)
     found = count_changes(comparison)
     if isinstance(found, str):
         return missing(comparison, found)
-    return question(comparison, found, alpha)
+    return question(comparison, found, rules)
 
 
-def question(comparison: Comparison, changes: Changes, alpha: float) -> Question:
-    """Return whether the loss is real, asked of these counts.
+def question(comparison: Comparison, changes: Changes, rules: Rules) -> Question:
+    """Return whether the loss is above the margin, asked of these counts.
 
     PASS: the upper bound of the loss, at the comparison's own level, is below the margin (no
-    correction: all must pass, an intersection-union test, Berger 1982). FAIL: not so at `alpha`
-    either, and the loss is real among all that are asked (`answer_together`).
-    INCONCLUSIVE otherwise.
+    correction: all must pass, an intersection-union test, Berger 1982). FAIL: the lower bound at
+    the rules' alpha is above the margin, and the loss is so among all that are asked
+    (`answer_together`). INCONCLUSIVE otherwise: the loss may be within the margin or above it.
+    Under the rules of old documents, FAIL: a loss above zero among all that are asked, and the
+    upper bound at alpha is not below the margin.
     """
-    exact = comparison.exact
+    exact, new, margin = comparison.exact, rules.fail_beyond_margin, comparison.margin_points
 
     def answer(real: bool) -> Verdict:
-        lower = lower_bound(changes, alpha, exact)
-        bounds = (lower, upper_bound(changes, comparison.level, exact))
-        not_within = 100 * upper_bound(changes, alpha, exact) >= comparison.margin_points
-        return paired_verdict(comparison, changes, bounds, real and not_within, alpha)
+        lower = lower_bound(changes, rules.alpha, exact, new)
+        upper = upper_bound(changes, comparison.level, exact, new)
+        if new:
+            shown = 100 * lower > margin
+        else:
+            shown = 100 * upper_bound(changes, rules.alpha, exact, new) >= margin
+        detectable = detectable_loss(changes, rules.alpha)
+        return paired_verdict(comparison, changes, (lower, upper), real and shown, detectable)
 
     noted = comparison.requests[Outcome.FAIL] == "note"
-    return Question(loss_p_value(changes, exact), noted, answer)
+    return Question(loss_p_value(changes, margin / 100 if new else 0.0, exact, new), noted, answer)
 
 
 def paired_verdict(
     comparison: Comparison,
     changes: Changes,
     bounds: tuple[float, float],
-    real: bool,
-    alpha: float,
+    failed: bool,
+    detectable: float,
 ) -> Verdict:
-    """Return the verdict for these counts and bounds (of the loss, in [-1, 1]).
+    """Return the verdict for these counts.
 
-    `real`: the loss is shown above zero, and not within the margin, at the level that the
-    caller answers for.
+    Args:
+        comparison: what was compared.
+        changes: the counts.
+        bounds: lower and upper bound of the loss, in [-1, 1].
+        failed: the loss is shown above the margin, at the level that the caller answers for.
+        detectable: the smallest true loss noticed with chance 0.8, in [0, 1].
     """
     margin = comparison.margin_points
     lower, upper = (100 * bound for bound in bounds)
-    outcome = outcome_of(upper < margin, real)
+    outcome = outcome_of(upper < margin, failed)
     enough = enough_items(changes, margin / 100, comparison.level)
     return Verdict(
         comparison.check,
@@ -81,7 +91,7 @@ def paired_verdict(
         n=changes.items,
         right_to_wrong=changes.worse,
         wrong_to_right=changes.better,
-        detectable_points=100 * detectable_loss(changes, alpha),
+        detectable_points=100 * detectable,
         level=comparison.level,
         group=comparison.group,
     )

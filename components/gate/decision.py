@@ -20,6 +20,7 @@ from components.gate.checks import (
 )
 from components.gate.comparison import ask
 from components.gate.extra_checks import EXTRA_CHECKS, run_extra_checks
+from components.gate.new_labels import check_new_labels
 from components.gate.questions import Finding, answer_together
 from components.gate.sentences import number
 from components.gate.sources import known_sources
@@ -44,8 +45,9 @@ def judge(examination: Examination, rules: Rules) -> Decision:
     findings: list[Finding] = [
         *_completeness(examination),
         *exam_findings(examination, rules),
-        *(ask(comparison, rules.alpha) for comparison in rows),
+        *(ask(comparison, rules) for comparison in rows),
         *check_new_parts(examination.learned, rules),
+        *check_new_labels(examination, rules),
         *check_drift(examination.drift),
         *run_extra_checks(examination, rules),
     ]

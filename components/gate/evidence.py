@@ -90,6 +90,12 @@ def recall(document: Mapping[str, Any]) -> tuple[Examination, Rules]:
                 labels=_by_place(each["labels"]),
                 slices={name: _by_place(told) for name, told in each["slices"].items()},
                 older=_places(each.get("older")),
+                restricted={
+                    who: given
+                    for who, kept in each.get("restricted", {}).items()
+                    if (given := _answers(kept)) is not None
+                },
+                taken=_by_place(each.get("taken")),
             )
             for each in document["exams"]
         ]
@@ -181,8 +187,9 @@ _DERIVED = ("exams", "pools", "look", "rules", "expected", "notes")
 
 def _in_this_format(document: Mapping[str, Any]) -> dict[str, Any]:
     """Return a document of format 3 with what this format says besides."""
-    exams = [{**exam, "older": None} for exam in document["exams"]]
-    rules = {**document["rules"], "edition": EARLIER}
+    more: dict[str, Any] = {"older": None, "restricted": {}, "taken": None}
+    exams = [{**exam, **more} for exam in document["exams"]]
+    rules = {"competition_points": 10.0, **document["rules"], "edition": EARLIER}
     return {**document, "exams": exams, "pools": [], "look": 0, "rules": rules}
 
 
@@ -254,6 +261,7 @@ def _cases(told: Mapping[str, Any] | None) -> CaseResults | None:
 def _exam(result: ExamResult) -> dict[str, Any]:
     aligned = _aligned({who: getattr(result, who) for who in _MODELS})
     items = _items(aligned)
+    restricted = {who: _in_order(each, items) for who, each in result.restricted.items()}
     return {
         "exam": result.exam,
         "task": result.task,
@@ -265,6 +273,8 @@ def _exam(result: ExamResult) -> dict[str, Any]:
         **{who: bits(each) for who, each in aligned.items()},
         "scores": _scores(aligned),
         "older": None if result.older is None else _marks(result.older, items),
+        "restricted": {who: bits(each) for who, each in sorted(restricted.items())},
+        "taken": _told(result.taken, items),
         "labels": _told(result.labels, items),
         "slices": {name: _told(values, items) for name, values in result.slices.items()},
     }

@@ -25,9 +25,11 @@ from components.gate.paired_statistics import (
     Changes,
     detectable_loss,
     holm_rows,
+    limits,
     loss_p_value,
+    p_values_not_above,
     score,
-    within_p_value,
+    upper_quantile,
 )
 from components.gate.verdicts import Rules
 
@@ -73,12 +75,12 @@ class Found:
 
     Args:
         passed: the loss is shown within the margin, at the comparison's own level.
-        not_within: it is not so at alpha.
-        p_values: one-sided, against "no loss".
+        beyond: it is shown above the margin, at alpha.
+        p_values: one-sided, against "the loss is the margin or less".
     """
 
     passed: Any
-    not_within: Any
+    beyond: Any
     p_values: Any
 
 
@@ -93,20 +95,31 @@ def outcomes(
         items: of the exam.
         margin: tolerated loss, in (0, 1].
         alpha: level of the rules.
-        level: of letting pass; None for alpha.
+        level: of letting pass, a number or of the shape of the counts; None for alpha.
     """
-    from scipy.special import ndtr
+    levels = np.asarray(alpha if level is None else level)
+    p_values = loss_p_values(worse, better, items, margin)
+    if items <= EXACT_ITEMS:
+        within = loss_p_values(better, worse, items, -margin)
+        return Found(within <= levels, p_values <= alpha, p_values)
+    passed = np.zeros(np.shape(worse), bool)
+    for each in np.unique(levels):
+        limit = limits(items, margin, float(each))[0]
+        passed |= (levels == each) & (score(worse, better, items, limit) < -upper_quantile(each))
+    beyond = score(better, worse, items, -limits(items, margin, alpha)[1]) < -upper_quantile(alpha)
+    return Found(passed, beyond, p_values)
 
+
+def loss_p_values(worse: Any, better: Any, items: int, margin: float = 0.0) -> Any:
+    """Return `loss_p_value` of arrays of counts: against "the loss is `margin` or less"."""
+    pairs, places = np.unique(worse * (items + 1) + better, return_inverse=True)
+    lost, gained = np.divmod(pairs, items + 1)
     if items > EXACT_ITEMS:
-        within = ndtr(score(worse, better, items, margin))
-        p_values = ndtr(-score(worse, better, items, 0.0))
+        found = p_values_not_above(gained, lost, items, -margin)
     else:
-        pairs, places = np.unique(
-            np.stack([np.ravel(worse), np.ravel(better)]), axis=1, return_inverse=True
-        )
-        found = np.array([_exactly(int(a), int(b), items, margin) for a, b in pairs.T])
-        within, p_values = np.moveaxis(found[places.reshape(np.shape(worse))], -1, 0)
-    return Found(within <= (alpha if level is None else level), within > alpha, p_values)
+        each = zip(lost.tolist(), gained.tolist(), strict=True)
+        found = np.array([_exactly(*counts, items, margin) for counts in each])
+    return found[places.reshape(np.shape(worse))]
 
 
 def forecast(
@@ -140,11 +153,11 @@ def decide(found: Sequence[Found], alpha: float) -> tuple[Any, Any]:
 
     `found`: arrays of shape (updates, comparisons), side by side all comparisons of an update.
     """
-    passed, not_within, p_values = (
+    passed, beyond, p_values = (
         np.concatenate([getattr(each, name) for each in found], axis=-1)
-        for name in ("passed", "not_within", "p_values")
+        for name in ("passed", "beyond", "p_values")
     )
-    rejected = (not_within & (holm_rows(p_values) <= alpha)).any(axis=-1)
+    rejected = (beyond & (holm_rows(p_values) <= alpha)).any(axis=-1)
     return rejected, passed.all(axis=-1)
 
 
@@ -204,7 +217,7 @@ def items_needed(exam: Sitting, exams: int, rules: Rules, power: float = POWER) 
         ),
     )
     limits = (
-        (spread.inv_cdf(1 - level) + spread.inv_cdf(wanted)) ** 2 * churn / (points / 100) ** 2
+        (upper_quantile(level) + spread.inv_cdf(wanted)) ** 2 * churn / (points / 100) ** 2
         for churn, points, level in tests
     )
     items = max(2, int(0.9 * max(limits)))
@@ -217,6 +230,5 @@ def items_needed(exam: Sitting, exams: int, rules: Rules, power: float = POWER) 
 
 
 @lru_cache(maxsize=10_000)
-def _exactly(worse: int, better: int, items: int, margin: float) -> tuple[float, float]:
-    changes = Changes(worse, better, items)
-    return within_p_value(changes, margin), loss_p_value(changes)
+def _exactly(worse: int, better: int, items: int, margin: float) -> float:
+    return loss_p_value(Changes(worse, better, items), margin)

@@ -9,6 +9,10 @@ Concept: one class a check and one field of `CheckRules` each, named as its sect
     note     note     note           note
     ignore   the check is not made
 
+With many labels or slices, some open verdict is the rule, and an exam of 150 labels could never
+pass. So for `classes` and `slices` under `reject`, INCONCLUSIVE holds only where the observed loss
+is above the margin; else it is noted, as is a group too small to be looked at.
+
 Promise: no check runs unless the settings ask for it. A limit that would let anything pass is
 refused.
 """
@@ -32,7 +36,7 @@ def _within(name: str, value: float, above: float, limit: float) -> None:
 class Groups:
     """Items that share a label, or a column's value: against the champion, each by itself.
 
-    Groups of fewer than `min_items` items are not looked at one by one.
+    Groups of fewer than `min_items` items are not looked at one by one; they are noted.
     """
 
     policy: Policy = "ignore"

@@ -5,7 +5,7 @@ Concept: a label says which of the two is right, or that neither is; without one
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import Literal
@@ -14,7 +14,16 @@ from components.gate.paired_statistics import Changes
 from components.gate.verdicts import Differing, PoolResult
 
 Effect = Literal["worse", "better", "neither", "unclear", "open"]
-Reference = Literal["champion", "anchor"]
+Reference = Literal["champion", "anchor", "restricted"]
+"""What the candidate is held against: a model, or itself among the champion's labels."""
+
+
+REFERENCES: Mapping[str, Reference] = {
+    "forgetting": "champion",
+    "anchor": "anchor",
+    "competition": "restricted",
+}
+"""Check -> what it holds the candidate against."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +68,11 @@ class Tally:
 
 def effect(each: Differing, reference: Reference) -> Effect | None:
     """Return what a label says of two models' answers to one input; None: they are the same."""
-    before, after = getattr(each, reference), each.candidate
+    if reference == "restricted":
+        before, after = each.restricted.get("champion"), each.candidate
+    else:
+        before = getattr(each, reference)
+        after = each.restricted.get(reference, each.candidate)
     if before == after:
         return None
     said = each.given
@@ -76,7 +89,17 @@ def tally(pool: PoolResult, reference: Reference) -> Tally:
     counts = {name: found.count(name) for name in ("worse", "better", "neither", "unclear")}
     answered = counts["worse"] + counts["better"] + counts["neither"]
     wrong = pool.conflicts / pool.repeats / 2 if pool.repeats else 0.0
-    return Tally(**counts, open=found.count("open"), size=pool.size, slips=ceil(wrong * answered))
+    size = pool.size - sum(_may_be_new(each) for each in pool.differing)
+    return Tally(**counts, open=found.count("open"), size=size, slips=ceil(wrong * answered))
+
+
+def _may_be_new(each: Differing) -> bool:
+    """Tell whether an input may have a label that the champion does not know.
+
+    On such a one nothing can be forgotten, so it does not count among the inputs.
+    """
+    known = each.restricted.get("champion", each.candidate)
+    return each.candidate != known and each.given.label in (None, each.candidate)
 
 
 def open_items(pool: PoolResult, references: Sequence[Reference]) -> list[str]:

@@ -25,7 +25,6 @@ from components.gate.paired_statistics import (
     loss_p_value,
     lower_bound,
     upper_bound,
-    within_p_value,
 )
 from components.gate.pool_counts import Reference, Tally, tally
 from components.gate.questions import Finding, Question, outcome_of
@@ -42,13 +41,14 @@ def ask_pool(
     """
     if comparison.certificate:
         return certified(comparison)
-    absent = [who for who in (reference, "candidate") if who in pool.unanswered]
+    asked = ("candidate",) if reference == "restricted" else (reference, "candidate")
+    absent = [who for who in asked if who in pool.unanswered]
     if absent or pool.size < 1:
         why = f"the {absent[0]}'s answers are missing" if absent else "the pool has no inputs"
         return missing(comparison, why)
     counted = tally(pool, reference)
     margin = comparison.margin_points / 100
-    p_value = _beyond(counted.least_lost, margin)
+    p_value = loss_p_value(counted.least_lost, margin)
     noted = comparison.requests[Outcome.FAIL] == "note"
     return Question(p_value, noted, lambda real: _verdict(comparison, counted, real, alpha))
 
@@ -60,16 +60,11 @@ def pool_shows_better(pool: PoolResult, alpha: float) -> bool:
     return loss_p_value(tally(pool, "anchor").most_lost.swapped()) <= alpha
 
 
-def _beyond(changes: Changes, margin: float) -> float:
-    """Return the p-value against "the loss is `margin` at most"."""
-    return within_p_value(changes.swapped(), -margin)
-
-
 def _verdict(comparison: Comparison, counted: Tally, real: bool, alpha: float) -> Verdict:
     margin, exact = comparison.margin_points, comparison.exact
     upper = 100 * upper_bound(counted.most_lost, comparison.level, exact)
     lower = 100 * lower_bound(counted.least_lost, alpha, exact)
-    outcome = outcome_of(upper < margin, real)
+    outcome = outcome_of(upper < margin, real and lower > margin)
     middle = Changes(counted.worse, counted.better, counted.size)
     useful = outcome is Outcome.INCONCLUSIVE and _could_change(comparison, counted, alpha)
     return Verdict(

@@ -1,8 +1,8 @@
 """Decide all findings together, so that many checks do not reject by mistake.
 
-Concept: a check either knows its verdict, or asks a question: is this loss real? All questions of
-a decision are answered at once, because the more questions are asked, the more likely a loss by
-chance becomes.
+Concept: a check either knows its verdict, or asks a question: is this loss above its margin? All
+questions of a decision are answered at once, because the more questions are asked, the more likely
+a loss by chance becomes.
 
 Promise: the order of the findings changes no verdict.
 """
@@ -18,12 +18,12 @@ from components.gate.verdicts import Outcome, Verdict
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A finding that is a FAIL only where its loss is real among all the others.
+    """A finding that is a FAIL only where its loss is shown among all the others.
 
     Args:
-        p_value: against "nothing is lost" (of a limit: against "it is kept").
+        p_value: against "the margin is kept": no more is lost, or the limit holds.
         noted: a FAIL would only be noted.
-        answer: from whether the loss is real to the verdict.
+        answer: from whether the loss is shown to the verdict.
     """
 
     p_value: float
@@ -42,7 +42,7 @@ def outcome_of(passed: bool, real: bool) -> Outcome:
 def answer_together(findings: Sequence[Finding], alpha: float) -> list[Verdict]:
     """Return the verdict of each finding; the FAILs that count hold together at `alpha`.
 
-    Law: were nothing lost, a decision would reject by mistake with chance `alpha` at most,
+    Law: were every margin kept, a decision would reject by mistake with chance `alpha` at most,
     however many questions there are (Holm 1979). Questions whose FAIL is only noted are a
     family of their own and take nothing from those that count.
     """

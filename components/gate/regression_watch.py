@@ -1,12 +1,16 @@
-"""Whether the champion is worse on an exam than one of its ancestors.
+"""Whether the champion lost more on an exam than the gate promised.
 
 Concept: `watch` looks again and again at growing exams, so its bounds are those that hold at
-every look (`anytime`). The whole watch of one champion errs with chance `watch_alpha` at most:
-that is shared out evenly over exams and ancestors.
+every look (`anytime`). The gate lets pass a loss of the margin against the parent, and of the
+anchor's margin over several versions; so a regression is a loss shown above the margin against
+the parent, or above the anchor's margin against an older ancestor. The whole watch of one champion
+errs with chance `watch_alpha` at most: that is shared out evenly over the exams, and of an exam's
+share half goes to the parent, where most is to be seen, and half to all older ancestors together.
 
-Promise: a regression is named only when shown; evidence that is absent, or of other items,
-shows nothing. The guarantee is for exams that grow by items drawn alike; an exam that drops
-items begins a new generation.
+Promise: a champion that lost no more than that is never called regressed, at any look, with
+probability 1 - `watch_alpha`; evidence that is absent, or of other items, shows nothing. The
+guarantee is for exams that grow by items drawn alike, and stay as many as they are; an exam that
+drops items begins a new generation.
 """
 
 from __future__ import annotations
@@ -25,7 +29,7 @@ Version = tuple[str, Mapping[str, Answers]]
 
 @dataclass(frozen=True, slots=True)
 class Regression:
-    """An exam on which the champion is shown worse, and the newest ancestor shown better."""
+    """An exam on which the champion lost too much, and the newest ancestor it is shown to."""
 
     exam: str
     task: str
@@ -36,13 +40,13 @@ class Regression:
 def regressions(
     lineage: Sequence[Version], tasks: Mapping[str, str], rules: Rules, watch_alpha: float
 ) -> list[Regression]:
-    """Return, per exam, the newest ancestor that the champion is shown to lose to.
+    """Return, per exam, the newest ancestor to which the champion is shown to lose too much.
 
     Args:
         lineage: (version label, exam name -> answers), newest first; the first one is the
-            champion. Ancestors without an exam are skipped for it.
+            champion, the second one its parent. Ancestors without an exam are skipped for it.
         tasks: exam name -> the task that it examines, for each exam of the champion.
-        rules: their margin is the loss that is tolerated.
+        rules: their margins are the losses that are tolerated.
         watch_alpha: chance that any regression is named falsely, over all looks.
     """
     found = []
@@ -59,38 +63,35 @@ def _looks(
 ) -> Iterator[tuple[str, Verdict]]:
     """Yield the verdict of the champion against each ancestor that sat the exam."""
     champion, ancestors = lineage[0][1], lineage[1:]
-    alpha = watch_alpha / max(1, len(champion) * len(ancestors))
-    for label, answers in ancestors:
+    levels = shares(len(champion), len(ancestors), watch_alpha)
+    for place, (label, answers) in enumerate(ancestors):
         if exam in answers:
-            yield label, look(exam, task, label, answers[exam], champion[exam], rules, alpha)
+            margin = rules.anchor_margin_points if place else rules.margin_points
+            asked = Comparison(
+                "forgetting", task, exam, exam, f"version {label}", answers[exam], champion[exam],
+                margin, levels[place], model="the champion",
+            )  # fmt: skip
+            yield label, look(asked)
 
 
-def look(
-    exam: str,
-    task: str,
-    ancestor: str,
-    before: Answers,
-    after: Answers,
-    rules: Rules,
-    alpha: float,
-) -> Verdict:
-    """Return the verdict of one look; FAIL needs the loss above zero and not within the margin.
+def shares(exams: int, ancestors: int, watch_alpha: float) -> list[float]:
+    """Return the level of an exam's comparison with each ancestor, the parent first.
 
-    That a loss is shown is decided by the sharper sign test alone, at level `alpha`; the bounds
-    that are printed hold at that level too.
+    Law: `exams` times their sum is `watch_alpha`.
     """
-    comparison = Comparison(
-        "forgetting", task, exam, exam, f"version {ancestor}", before, after,
-        rules.margin_points, alpha, model="the champion",
-    )  # fmt: skip
-    changes = count_changes(comparison)
+    own, older = watch_alpha / exams, ancestors - 1
+    return [own / 2] + [own / 2 / older] * older if older > 0 else [own] * ancestors
+
+
+def look(asked: Comparison) -> Verdict:
+    """Return the verdict of one look; FAIL: the lower bound of the loss is above the margin.
+
+    Both bounds, and the loss that would be noticed, are those at the level of the comparison.
+    """
+    changes = count_changes(asked)
     if not isinstance(changes, Changes):
-        return missing(comparison, changes)
-    lower, upper = (
-        anytime.lower_bound(changes, alpha),
-        anytime.upper_bound(changes, alpha),
-    )
-    real = anytime.shows_loss(changes, alpha)
-    return paired_verdict(
-        comparison, changes, (max(lower, 0.0) if real else lower, upper), real, alpha
-    )
+        return missing(asked, changes)
+    margin, alpha = asked.margin_points / 100, asked.level
+    bounds = anytime.lower_bound(changes, alpha), anytime.upper_bound(changes, alpha)
+    detectable = anytime.detectable_loss(changes, margin, alpha)
+    return paired_verdict(asked, changes, bounds, bounds[0] > margin, detectable)

@@ -7,6 +7,8 @@ compared on the same items: the bootstrap draws items, each with both models' an
 Promise: confidences count in steps of 1/10,000, so every sum is one of whole numbers and comes
 out the same on every machine; the draws have a fixed seed and the items are sorted first, so
 the order of the items never counts.
+A p-value counts draws: where none of the first ones is as low, more are drawn, so that it can
+answer for a family of a thousand questions.
 Why not the draws' own quantiles: a mean distance is never below zero, so noise alone makes it
 grow, in the sample and once more in every draw. A champion that is honest looks worse than it is,
 and a candidate's growth smaller. So each bound starts at an estimate whose error, if any, is to the
@@ -21,7 +23,7 @@ Bootstrap Methods and their Application, section 5.2 (basic bounds, from the dra
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import ceil
@@ -32,6 +34,19 @@ import numpy as np
 BINS = 10
 ROUNDS = 400
 """A bound at 5 % is the 20th of 400 draws; more change it by less than its own noise."""
+
+FURTHER_ROUNDS = 20_000
+"""So many more are drawn where none of the first is as low."""
+
+MOST_DRAWN, FEWER_DRAWN = 40_000_000, 10_000_000
+"""Items in all draws together: where all items in every draw make more than the first, a draw
+takes fewer items, and its deviations are scaled down (m out of n bootstrap)."""
+
+_AT_ONCE = 4_000_000
+"""So many items are drawn at a time, for the memory's sake: about 100 MB."""
+
+_KEPT = 1_000_000
+"""Draws of so many items in all are kept for the next exam of this size."""
 
 _STEPS = 10_000
 
@@ -62,11 +77,6 @@ class Spread:
         place = ceil((1 - alpha) * len(self.deviations)) - 1
         return self.estimate - float(self.deviations[len(self.deviations) - 1 - place])
 
-    def p_value(self) -> float:
-        """Return the share of draws as far below their mean as the estimate is below zero."""
-        as_low = int((self.deviations <= self.estimate).sum())
-        return (1 + as_low) / (1 + len(self.deviations))
-
 
 @dataclass(frozen=True, slots=True)
 class Growth:
@@ -75,6 +85,8 @@ class Growth:
     above: tuple[Spread, Spread]
     below: Spread
     """The first way with the two models exchanged, for the bound from below."""
+    further: Callable[[], Any]
+    """Return the deviations of `below` in `FURTHER_ROUNDS` more draws."""
 
     def bounds(self, alpha: float) -> tuple[float, float]:
         """Return the lower and the upper bound, each one-sided at `alpha`.
@@ -83,9 +95,16 @@ class Growth:
         """
         return -self.below.upper(alpha), min(each.upper(alpha / 2) for each in self.above)
 
-    def p_value(self) -> float:
-        """Return how well the items agree with no growth."""
-        return self.below.p_value()
+    def p_value(self, margin: float = 0.0) -> float:
+        """Return how well the items agree with a growth of `margin` or less.
+
+        The share of draws as far below their mean as the lower estimate is above `margin`.
+        """
+        limit = self.below.estimate + margin
+        as_low, draws = int((self.below.deviations <= limit).sum()), ROUNDS
+        if not as_low:
+            as_low, draws = int((self.further() <= limit).sum()), ROUNDS + FURTHER_ROUNDS
+        return (1 + as_low) / (1 + draws)
 
 
 def growth(before: Graded, after: Graded) -> Growth:
@@ -101,10 +120,16 @@ def growth(before: Graded, after: Graded) -> Growth:
     old, new = (
         _residuals(confidence, right > 0) for confidence, right in (columns[:2], columns[2:])
     )
-    items = columns.shape[1]
-    times = _draws(items)
-    sums, drawn = (old.sum(axis=0), new.sum(axis=0)), (times @ old, times @ new)
-    return Growth(_careful(sums, drawn, items), _careful(sums[::-1], drawn[::-1], items)[0])
+    residuals, items = np.hstack([old, new]), columns.shape[1]
+
+    def further() -> Any:
+        before, after = _drawn(residuals, FURTHER_ROUNDS)
+        shrunk = np.abs(before).sum(axis=1) - np.abs(after).sum(axis=1)
+        return (shrunk - shrunk.mean()) / (_STEPS * items)
+
+    sums, drawn = (old.sum(axis=0), new.sum(axis=0)), _drawn(residuals, ROUNDS)
+    below = _careful(sums[::-1], drawn[::-1], items)[0]
+    return Growth(_careful(sums, drawn, items), below, further)
 
 
 def _careful(sums: tuple[Any, Any], drawn: tuple[Any, Any], items: int) -> tuple[Spread, Spread]:
@@ -150,10 +175,52 @@ def _residuals(confidence: Any, right: Any) -> Any:
     return table
 
 
+def _drawn(residuals: Any, rounds: int) -> tuple[Any, Any]:
+    """Return the residuals of `rounds` draws by bin, of reference and model, (rounds, BINS) each.
+
+    `residuals`: of both side by side, (items, 2 * BINS). Whole numbers, of the size of sums over
+    all items, however many are drawn.
+    """
+    items = len(residuals)
+    size = items if rounds * items <= MOST_DRAWN else FEWER_DRAWN // rounds
+    if rounds * items <= _KEPT:
+        sums = _draws(items, rounds) @ residuals
+    else:
+        random, at_once = np.random.default_rng(items), max(1, _AT_ONCE // size)
+        parts = (min(at_once, rounds - start) for start in range(0, rounds, at_once))
+        drawn = (random.integers(items, size=(rows, size)) for rows in parts)
+        sums = np.concatenate([_sums(residuals, chosen) for chosen in drawn])
+    if size < items:
+        whole = residuals.sum(axis=0)
+        sums = whole + np.rint((sums * (items / size) - whole) * (size / items) ** 0.5)
+    return sums[:, :BINS], sums[:, BINS:]
+
+
+def _sums(residuals: Any, chosen: Any) -> Any:
+    """Return the sums of the chosen items' residuals, row by row: (rows, 2 * BINS)."""
+    items, (rows, size) = len(residuals), chosen.shape
+    if size == items:
+        return _times(chosen, items) @ residuals
+    found = np.zeros((rows, 2 * BINS))
+    for side in (0, BINS):  # each item is in one bin of each model
+        places = (residuals[:, side : side + BINS] != 0).argmax(axis=1) + side
+        amounts = residuals[np.arange(items), places]
+        cells = places[chosen] + 2 * BINS * np.arange(rows)[:, None]
+        counts = np.bincount(cells.ravel(), amounts[chosen].ravel(), rows * 2 * BINS)
+        found += counts.reshape(rows, 2 * BINS)
+    return found
+
+
 @lru_cache(maxsize=8)
-def _draws(items: int) -> Any:
-    """Return how often each item is drawn, shape (ROUNDS, items): the same for equal exams."""
-    chosen = np.random.default_rng(items).integers(items, size=(ROUNDS, items))
-    places = chosen + items * np.arange(ROUNDS)[:, None]
-    counts = np.bincount(places.ravel(), minlength=ROUNDS * items)
-    return counts.reshape(ROUNDS, items).astype(float)
+def _draws(items: int, rounds: int) -> Any:
+    """Return how often each item is drawn, shape (rounds, items): the same for equal exams."""
+    return _times(np.random.default_rng(items).integers(items, size=(rounds, items)), items)
+
+
+def _times(chosen: Any, items: int) -> Any:
+    """Return how often each item is among the chosen, row by row: (rows, items)."""
+    rows = len(chosen)
+    counts = np.bincount(
+        (chosen + items * np.arange(rows)[:, None]).ravel(), minlength=rows * items
+    )
+    return counts.reshape(rows, items).astype(float)

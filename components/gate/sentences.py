@@ -36,7 +36,7 @@ def comparison(
     return (
         f"{asked.subject}: against {asked.reference}, {asked.model} is {counts}: "
         f"{amount(loss, margin)} ({_range(bounds, margin)})"
-        f"{_ending(loss, bounds, outcome, margin, enough_items)}"
+        f"{_ending(bounds, outcome, margin, enough_items)}"
         f"{asked.advice if outcome is Outcome.INCONCLUSIVE else ''}"
     )
 
@@ -153,19 +153,16 @@ def _range(bounds: tuple[float, float], margin: float) -> str:
     return f"between a gain of {number(-lower, 0)} and {worst}"
 
 
-def _ending(
-    loss: float, bounds: tuple[float, float], outcome: Outcome, margin: float, enough_items: int
-) -> str:
+def _ending(bounds: tuple[float, float], outcome: Outcome, margin: float, enough_items: int) -> str:
     limit = f"the margin of {number(margin)}"
     if outcome is Outcome.PASS:
         return f", within {limit}."
-    if outcome is Outcome.FAIL and loss > margin:
+    if outcome is Outcome.FAIL and bounds[0] > margin:
         return f", above {limit}."
-    if outcome is Outcome.FAIL:
+    if outcome is Outcome.FAIL:  # by the rules of documents up to format 3
         return f", a real loss, not shown to be within {limit}."
-    if bounds[0] > 0:
-        return (
-            f", not shown to be within {limit}; one such loss among this many exams may be chance."
-        )
-    open_question = f"too few items to tell whether this is within {limit}"
-    return f", {open_question}; about {enough_items:,} would settle it."
+    if bounds[0] > margin:
+        return f", above {limit}; but one such loss among this many checks may be chance."
+    known = "a real loss, but " if bounds[0] > 0 else ""
+    open_question = f"{known}too few items to tell whether this is within {limit}"
+    return f", {open_question}; about {enough_items:,} in all would settle it."

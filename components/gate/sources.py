@@ -12,12 +12,11 @@ to them; so choosing it costs no alpha.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from functools import lru_cache
 from typing import Protocol, TypeVar
 
 from components.exam_names import generation, origin
 from components.gate.alpha_spending import OVERUSED_AFTER
-from components.gate.paired_statistics import Changes, upper_bound
+from components.gate.paired_statistics import smallest_passing
 from components.gate.verdicts import Examination, ExamResult, PoolResult, Rules
 
 Source = ExamResult | PoolResult
@@ -46,19 +45,6 @@ class Sized(Protocol):
 S = TypeVar("S", bound=Sized)
 
 
-@lru_cache(maxsize=256)
-def least_items(margin_points: float, alpha: float) -> int:
-    """Return how many items it takes to show that identical answers lose less than the margin."""
-    low, high = 0, 1
-    while 100 * upper_bound(Changes(0, 0, high), alpha) >= margin_points:
-        low, high = high, 2 * high
-    while high - low > 1:
-        middle = (low + high) // 2
-        passes = 100 * upper_bound(Changes(0, 0, middle), alpha) < margin_points
-        low, high = (low, middle) if passes else (middle, high)
-    return high
-
-
 def known_sources(examination: Examination) -> list[Source]:
     """Return the exams and pools of tasks that were promoted before."""
     sources: list[Source] = [*examination.exams, *examination.pools]
@@ -74,7 +60,7 @@ def deciding(examination: Examination, rules: Rules) -> Collection[str]:
     sources = known_sources(examination)
     if rules.edition < 4:
         return {each.exam for each in sources}
-    least = least_items(rules.margin_points, rules.alpha)
+    least = smallest_passing(rules.margin_points / 100, rules.alpha)
     by_task: dict[str, list[Source]] = {}
     for each in sources:
         by_task.setdefault(each.task, []).append(each)

@@ -25,6 +25,8 @@ CheckName = Literal[
     "forgetting",
     "anchor",
     "learned",
+    "competition",
+    "balance",
     "drift",
     "examination",
     "floors",
@@ -104,6 +106,9 @@ class ExamResult:
         slices: column -> item digest -> its value there.
         older: the items on which the anchor is held against the candidate, where not on all:
             rows that were held out of batches no later than the anchor's own.
+        restricted: "champion" or "anchor" -> the candidate's answers, were it to know the labels
+            of that model alone; empty where it knows no others.
+        taken: item digest -> the label, new to the champion, that the candidate gives it.
     """
 
     exam: str
@@ -118,6 +123,12 @@ class ExamResult:
     labels: Mapping[str, str] = field(default_factory=dict)
     slices: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     older: frozenset[str] | None = None
+    restricted: Mapping[str, Answers] = field(default_factory=dict)
+    taken: Mapping[str, str] = field(default_factory=dict)
+
+    def candidate_for(self, reference: str) -> Answers | None:
+        """Return the candidate's answers as far as this model could have given them."""
+        return self.restricted.get(reference, self.candidate)
 
     @property
     def size(self) -> int:
@@ -150,13 +161,17 @@ UNASKED = Said()
 
 @dataclass(frozen=True, slots=True)
 class Differing:
-    """An input of a pool that the models label differently; None: that model was not asked."""
+    """An input of a pool that the models label differently; None: that model was not asked.
+
+    `restricted`: "champion" or "anchor" -> the candidate's label among those of that model.
+    """
 
     item: str
     champion: str | None
     candidate: str | None
     anchor: str | None
     given: Said = UNASKED
+    restricted: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,13 +317,16 @@ class Rules:
         margin_points: tolerated loss against the champion.
         anchor_margin_points: tolerated loss against the anchor, over the whole stream.
         floor_points: by how much something new must beat its majority class.
+        competition_points: the share of known items, in points, that may go to new labels
+            though they were right among the known ones.
         alpha: chance that a decision lets in a loss of the margin; chance that it rejects
             although nothing is lost; chance that any decision on one exam lets in a loss of
             the anchor's margin.
         approval: `always` holds what passed for a person.
         checks: the checks beyond forgetting; by default none is made.
         edition: 4 for today's rules; 3 for those of earlier evidence, under which every exam
-            had to pass and every look had all of alpha.
+            had to pass, every look had all of alpha, and FAIL needed a loss shown above zero
+            (now: above the margin) and not shown within the margin.
 
     Raises:
         ValueError: a margin or alpha that would let anything pass.
@@ -321,9 +339,10 @@ class Rules:
     approval: Literal["auto", "always"] = "auto"
     checks: CheckRules = NO_CHECKS
     edition: int = 4
+    competition_points: float = 10.0
 
     def __post_init__(self) -> None:
-        margins = (self.margin_points, self.anchor_margin_points)
+        margins = (self.margin_points, self.anchor_margin_points, self.competition_points)
         if not all(isfinite(margin) and 0 < margin <= 100 for margin in margins):
             raise ValueError(f"margins must be in (0, 100] points, not {margins}")
         if not (0 < self.alpha < 0.5 and isfinite(self.floor_points) and self.floor_points >= 0):
@@ -336,6 +355,11 @@ class Rules:
         two can add to what is lost over the stream.
         """
         return self.alpha / 2 * alpha_spending.share(turned_away)
+
+    @property
+    def fail_beyond_margin(self) -> bool:
+        """Whether FAIL needs a loss that is shown above the margin."""
+        return self.edition >= 4
 
     def at_look(self, look: int) -> Rules:
         """Return the rules for one more look at the same batch, after `look` others."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,19 @@ class Prediction:
     labels: list[str]
     probabilities: np.ndarray
     classes: tuple[str, ...]
+
+
+def among(prediction: Prediction, labels: Collection[str]) -> list[str]:
+    """Return the most probable label of each text among `labels` alone, in order of the texts.
+
+    Raises:
+        ValueError: the model knows none of them.
+    """
+    places = [place for place, label in enumerate(prediction.classes) if label in labels]
+    if not places:
+        raise ValueError("none of these labels is known")
+    best = prediction.probabilities[:, places].argmax(axis=1)
+    return [prediction.classes[places[place]] for place in best]
 
 
 def from_logits(logits: np.ndarray, classes: Sequence[str]) -> Prediction:

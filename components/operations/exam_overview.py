@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from components.gate.sources import decides, least_items
+from components.gate.paired_statistics import smallest_passing
+from components.gate.sources import decides
 from components.ledger import views
 from components.workspace.root import Workspace
 
@@ -39,7 +40,7 @@ def overview(ws: Workspace) -> list[Listed]:
     """Return every exam and pool, retired ones too, by name."""
     limit, gate = ws.settings.holdout.max_items, ws.settings.gate
     records, known = views.exam_records(ws.ledger), views.known_tasks(ws.ledger)
-    least = least_items(gate.margin_points, gate.alpha)
+    least = smallest_passing(gate.margin_points / 100, gate.alpha)
     chosen: dict[str, Decides] = {}
     for task in known:
         own = [

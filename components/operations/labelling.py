@@ -23,7 +23,7 @@ from components.digest import json_digest
 from components.errors import ConfigError
 from components.gate.decision import judge
 from components.gate.evidence import recall
-from components.gate.pool_counts import Reference, open_items
+from components.gate.pool_counts import REFERENCES, open_items
 from components.gate.verdicts import Decision, Differing, PoolResult
 from components.ledger import views
 from components.ledger.events import LabelGiven, LabelWithdrawn
@@ -200,12 +200,11 @@ class _Asking:
             return found
         for verdict in self.decision.verdicts:
             if verdict.open_labels:
-                reference: Reference = "anchor" if verdict.check == "anchor" else "champion"
-                found |= {*open_items(pools[verdict.exam], [reference])}
+                found |= {*open_items(pools[verdict.exam], [REFERENCES[verdict.check]])}
         return found
 
     def _question(self, task: str, each: Differing, text: str, seed: str, again: bool) -> Question:
-        said = {each.champion, each.candidate, each.anchor} - {None}
+        said = {each.champion, each.candidate, each.anchor, *each.restricted.values()} - {None}
         choices = sorted(label for label in said if label is not None)
         random.Random(f"{seed}{self.evidence}{each.item}{again}").shuffle(choices)
         return Question(task, each.item, text, tuple(choices), self.labels, self.evidence, again)

@@ -33,11 +33,12 @@ from components.ledger import views
 from components.ledger.events import CandidateExamined
 from components.ledger.ledger import Lease
 from components.pipeline import drift_survey
+from components.pipeline.exams import Exam
 from components.pipeline.extra_checks import extra_parts, traits
 from components.pipeline.pool_results import pool_result
 from components.pipeline.preparation import Prepared
 from components.pipeline.promotion_proposal import anchors_after, exams_to_join
-from components.pipeline.version_answers import Given, ask
+from components.pipeline.version_answers import Given, Labels, ask, ask_among
 from components.workspace.root import Workspace
 
 if TYPE_CHECKING:
@@ -63,6 +64,12 @@ class Models:
         }
         return {who: model for who, model in found.items() if model is not None}
 
+    def narrower(self, task: str) -> dict[str, Labels]:
+        """Return the labels of the champion and the anchor, where the candidate knows more."""
+        own = frozenset(self.candidate.labels)
+        labels = {who: frozenset(model.labels) for who, model in self.of(task).items()}
+        return {who: known for who, known in labels.items() if own - known and own & known}
+
 
 @dataclass(frozen=True, slots=True)
 class Examined:
@@ -84,6 +91,7 @@ def examine(ws: Workspace, lease: Lease, prepared: Prepared, bundle: Bundle) -> 
     models = _open_models(ws, prepared, bundle)
     rows = drift_survey.rows_to_answer(ws, prepared)
     given = ask(ws, lease, _questions(prepared, models, rows))
+    given = ask_among(ws, given, models.candidate, _narrowed(prepared, models))
     survey = drift_survey.survey(ws, prepared, models.champion, rows, given)
     examination = Examination(
         _exams(ws, prepared, models, given),
@@ -136,6 +144,7 @@ def rules(ws: Workspace) -> Rules:
         gate.alpha,
         gate.approval,
         CheckRules.from_json(gate.checks.model_dump(exclude={"behaviour": {"file"}})),
+        competition_points=gate.competition_points,
     )
 
 
@@ -170,6 +179,14 @@ def _questions(
             yield models.anchors[exam.task], exam.items
 
 
+def _narrowed(prepared: Prepared, models: Models) -> Iterator[tuple[Labels, Sequence[Item]]]:
+    """Yield the labels of each model that knows fewer than the candidate, and what it answers."""
+    for exam in (*prepared.exams, *prepared.pools):
+        if exam.task in prepared.known:
+            for labels in models.narrower(exam.task).values():
+                yield labels, exam.items
+
+
 def _exams(ws: Workspace, prepared: Prepared, models: Models, given: Given) -> list[ExamResult]:
     """Return how each model did on every exam."""
     use = views.exam_use(ws.ledger, but=_look(prepared, models))
@@ -188,10 +205,30 @@ def _exams(ws: Workspace, prepared: Prepared, models: Models, given: Given) -> l
                 turned_away=use.get(exam.name, views.ExamUse()).turned_away,
                 parts={who: given.key(model, exam.task) for who, model in asked.items()},
                 older=exam.older,
+                **_among_known(exam, models, given, exam.task in prepared.known),
                 **traits(ws.settings, exam.items),
             )
         )
     return results
+
+
+def _among_known(exam: Exam, models: Models, given: Given, known: bool) -> dict[str, Any]:
+    """Return what the candidate answers among known labels, where it knows more than these."""
+    narrower = models.narrower(exam.task) if known else {}
+    if "champion" not in narrower:
+        return {}
+    labels = given.labels(models.candidate, exam.items)
+    pairs = zip(exam.items, labels, strict=True)
+    return {
+        "restricted": {
+            who: given.candidate_among(own, exam.items) for who, own in narrower.items()
+        },
+        "taken": {
+            item.digest: label
+            for item, label in pairs
+            if label is not None and label not in narrower["champion"]
+        },
+    }
 
 
 def _pools(ws: Workspace, prepared: Prepared, models: Models, given: Given) -> list[PoolResult]:
@@ -202,6 +239,7 @@ def _pools(ws: Workspace, prepared: Prepared, models: Models, given: Given) -> l
             ws,
             pool,
             models.of(pool.task),
+            models.narrower(pool.task),
             given,
             pool.task in prepared.tasks,
             use.get(pool.name, views.ExamUse()).turned_away,

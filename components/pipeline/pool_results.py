@@ -7,12 +7,13 @@ only where they differ a person's label is looked up.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from components.gate.verdicts import UNASKED, Differing, PoolResult, Said
 from components.ledger import views
 from components.pipeline.exams import Exam
-from components.pipeline.version_answers import Given
+from components.pipeline.version_answers import Given, Labels
 from components.workspace.root import Workspace
 
 if TYPE_CHECKING:
@@ -23,13 +24,15 @@ def pool_result(
     ws: Workspace,
     pool: Exam,
     models: Mapping[str, Bundle],
+    narrower: Mapping[str, Labels],
     given: Given,
     in_batch: bool,
     turned_away: int,
 ) -> PoolResult:
     """Return how the models answered one pool of a known task.
 
-    `models`: "champion", "candidate" and "anchor", as far as they are there.
+    `models`: "champion", "candidate" and "anchor", as far as they are there; `narrower`: the
+    labels of those that know fewer than the candidate.
     """
     labels = {who: given.labels(model, pool.items) for who, model in models.items()}
     silent = {who for who, own in labels.items() if None in own}
@@ -38,6 +41,10 @@ def pool_result(
     unheard = [None] * len(pool.items)
     answered = views.answers(ws.ledger, pool.task)
     twice = asked_twice(answered)
+    among: dict[str, list[str | None]] = {
+        who: [given.restricted[own][item.digest] for item in pool.items]
+        for who, own in narrower.items()
+    }
     differing = [
         Differing(
             item.digest,
@@ -45,9 +52,10 @@ def pool_result(
             heard.get("candidate", unheard)[place],
             heard.get("anchor", unheard)[place],
             said_of(answered.get(item.digest, ())),
+            {who: label for who, own in among.items() if (label := own[place]) is not None},
         )
         for place, item in enumerate(pool.items)
-        if len({own[place] for own in heard.values()}) > 1
+        if len({own[place] for own in chain(heard.values(), among.values())}) > 1
     ]
     return PoolResult(
         pool.name,

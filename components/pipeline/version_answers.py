@@ -7,7 +7,7 @@ all its items again, and the ledger records it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from math import isfinite
 from typing import TYPE_CHECKING
@@ -25,18 +25,29 @@ if TYPE_CHECKING:
     from components.model.placement import Placement
 
 
+Labels = frozenset[str]
+
+
 @dataclass(frozen=True, slots=True)
 class Given:
     """The versions' answers, and the device and number format used.
 
     `scored`: bundle digest -> item digest -> answer. `calibrated`: Brier scores and confidences
-    are included as well. `distrusted`: the stored answers that turned out wrong.
+    are included as well. `distrusted`: the stored answers that turned out wrong. `restricted`:
+    labels -> item digest -> what the candidate answers, were it to know these labels alone.
     """
 
     scored: Mapping[str, Mapping[str, Scored]]
     placement: Placement
     calibrated: bool
     distrusted: tuple[Distrusted, ...]
+    restricted: Mapping[Labels, Mapping[str, str]] = field(default_factory=dict)
+
+    def candidate_among(self, labels: Labels, items: Sequence[Item]) -> Answers:
+        """Return the candidate's answers to these items, were it to know these labels alone."""
+        own = self.restricted[labels]
+        correct = [own[item.digest] == item.label for item in items]
+        return Answers([item.digest for item in items], correct)
 
     def by(self, bundle: Bundle, items: Sequence[Item]) -> Answers:
         """Return one version's answers to these items, in their order."""
@@ -65,6 +76,30 @@ class Given:
         from components.evaluation.scoring import answers_key
 
         return answers_key(bundle, self.placement, task)
+
+
+def ask_among(
+    ws: Workspace, given: Given, bundle: Bundle, asked: Iterable[tuple[Labels, Sequence[Item]]]
+) -> Given:
+    """Let one version answer items as if it knew some of its labels alone.
+
+    Raises:
+        ConfigError: as `ask`.
+    """
+    from components.evaluation.scoring import labels_among
+
+    wanted: dict[Labels, dict[str, Item]] = {}
+    for labels, items in asked:
+        wanted.setdefault(labels, {}).update({item.digest: item for item in items})
+    show = partial(ws.progress, "scoring")
+    restricted = {
+        labels: labels_among(
+            ws.base, bundle, [*own.values()], labels, given.placement, ws.activations, show
+        )
+        for labels, own in wanted.items()
+        if own
+    }
+    return replace(given, restricted=restricted)
 
 
 def ask(ws: Workspace, lease: Lease, asked: Iterable[tuple[Bundle, Sequence[Item]]]) -> Given:

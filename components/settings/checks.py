@@ -22,6 +22,12 @@ class GroupSettings(Section):
     min_items: Annotated[int, Field(ge=1, le=1_000_000)] = 30
 
 
+class ClassSettings(GroupSettings):
+    """The items that share a label: one that is shown to lose more than its margin rejects."""
+
+    policy: Policy = "reject"
+
+
 class FloorSettings(Section):
     """The least accuracy of a task, in percent: `{tickets: 80}`."""
 
@@ -81,11 +87,13 @@ class CheckSettings(Section):
     """The checks beyond forgetting, one section each; docs/checks.md says what they ask.
 
     `policy` `reject`: FAIL and MISSING reject, INCONCLUSIVE holds; `hold`: FAIL and MISSING
-    hold, INCONCLUSIVE is noted; `note`: all is noted; `ignore`: the check is not made.
+    hold, INCONCLUSIVE is noted; `note`: all is noted; `ignore`: the check is not made. For labels
+    and slices under `reject`, INCONCLUSIVE holds where the observed loss is above the margin, else
+    it is noted.
     """
 
     floors: FloorSettings = FloorSettings()
-    classes: GroupSettings = GroupSettings()
+    classes: ClassSettings = ClassSettings()
     slices: GroupSettings = GroupSettings()
     negative_flips: FlipSettings = FlipSettings()
     calibration: CalibrationSettings = CalibrationSettings()

@@ -13,12 +13,14 @@ from components.settings.section import Probability, Section
 class GateSettings(Section):
     """What a candidate must show. Margins are in points (0.01 of accuracy).
 
+    `competition_points`: the share of known items that new labels may take.
     `approval`: `auto` promotes on PASS; `always` holds every PASS for a person.
     `watch_alpha` is spent over all looks at one champion.
     """
 
     margin_points: Annotated[float, Field(gt=0.0, le=100.0)] = 3.0
     anchor_margin_points: Annotated[float, Field(gt=0.0, le=100.0)] = 6.0
+    competition_points: Annotated[float, Field(gt=0.0, le=100.0)] = 10.0
     floor_points: Annotated[float, Field(ge=0.0, le=100.0)] = 0.0
     alpha: Annotated[float, Field(gt=0.0, lt=0.5)] = 0.05
     watch_alpha: Probability = 0.05

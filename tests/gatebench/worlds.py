@@ -85,8 +85,8 @@ class World:
         self.champion[which], self.level[which] = right[which], level[which]
         worse, better = _changes(self.anchor, self.champion)
         # shown better than its anchor: the counts exchanged
-        found = planning.outcomes(better, worse, self.shape.items, 1.0, rules.alpha)
-        moved = (found.p_values <= rules.move_alpha) & which[:, None]
+        p_values = planning.loss_p_values(better, worse, self.shape.items)
+        moved = (p_values <= rules.move_alpha) & which[:, None]
         self.anchor[moved], self.anchor_level[moved] = self.champion[moved], self.level[moved]
 
     def lost(self) -> Any:

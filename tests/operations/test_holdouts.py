@@ -34,9 +34,10 @@ def test_each_file_for_a_task_opens_the_next_generation(grown: Path) -> None:
     version = views.version(ws.ledger, 3)
     assert version is not None
     exams = [each["exam"] for each in ws.read_document(version.evidence)["exams"]]
-    assert exams == ["mood", "mood#2", "mood#3"], "nobody knows the other task yet"
+    own = ["mood", "mood#2", "mood#3", "mood#batches"]
+    assert exams == own, "nobody knows the other task yet"
     joined = {i.exam for i in views.held_items(ws.ledger) if i.source == settled.batch}
-    assert joined == {"mood#3"}, "a batch's own rows join the newest generation"
+    assert joined == {"mood#batches"}, "what people brought is never mixed with rows of batches"
 
 
 def test_an_exam_can_be_filled_up_instead_of_opening_the_next(grown: Path) -> None:
@@ -46,7 +47,7 @@ def test_an_exam_can_be_filled_up_instead_of_opening_the_next(grown: Path) -> No
     sizes = views.exam_sizes(open_workspace(grown).ledger)
     batch(grown / "more.jsonl", 931, 40)
     assert ratchet(grown, *command).facts["exam"] == "mood#2"
-    assert list(sizes) == ["mood"]
+    assert list(sizes) == ["mood", "mood#batches"]
 
 
 def test_the_same_file_twice_is_refused_and_changes_nothing(grown: Path) -> None:
@@ -109,7 +110,9 @@ def test_an_exam_is_its_tasks_whatever_unicode_form_names_the_task(grown: Path) 
     exams = ratchet(grown, "holdout", "list", "--json").facts
     assert [(each["exam"], each["blocking"]) for each in exams] == [
         (composed, True),
+        (f"{composed}#batches", True),
         ("mood", True),
+        ("mood#batches", True),
     ]
 
 

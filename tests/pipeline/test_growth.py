@@ -88,7 +88,7 @@ def age(root: Path, years: int) -> None:
 def one_year(champion: views.Version, number: int) -> list[Payload]:
     """Return the events of one more batch that was promoted."""
     made = bytes_digest(f"batch {number}".encode())
-    last = [f"{'f' * 32}{number:016}{n:016}" for n in range(50)]  # no exam of 200 has them
+    last = [f"{'f' * 32}{number:016}{n:016}" for n in range(50)]  # no exam of 20 has them
     rows = [(item, item, "mood") for item in last]
     return [
         BatchArrived(batch=made, source="a", task="mood", suffix=".jsonl"),
@@ -143,7 +143,7 @@ def _settle(ws: Workspace, seed: int) -> None:
 
 def test_a_batch_costs_the_same_however_many_came_before_it(grown: Path, tmp_path: Path) -> None:
     with (grown / "params.yaml").open("a") as params:
-        params.write("holdout: {max_items: 200}\n")
+        params.write("holdout: {max_items: 20}\n")
     old = Path(shutil.copytree(grown, tmp_path / "old"))
     age(old, YEARS)
     young_work, old_work = work_of_a_batch(grown), work_of_a_batch(old)

@@ -1,6 +1,6 @@
 """The extra checks: one function per check, all with the same signature, in one table.
 
-Concept: a check takes the examination, its own rule (`policies`) and alpha, and yields what it
+Concept: a check takes the examination, its own rule (`policies`) and the gate's, and yields what it
 finds: verdicts, or questions that are answered together with all others (`questions`).
 
 Promise: a check with policy `ignore` does not run; one that is not possible gives MISSING. If
@@ -23,7 +23,7 @@ from components.gate.extra_checks.size import check_size
 from components.gate.questions import Finding
 from components.gate.verdicts import Examination, Rules
 
-EXTRA_CHECKS: Mapping[str, Callable[[Examination, Any, float], Iterator[Finding]]] = {
+EXTRA_CHECKS: Mapping[str, Callable[[Examination, Any, Rules], Iterator[Finding]]] = {
     "floors": check_floors,
     "classes": check_classes,
     "slices": check_slices,
@@ -41,4 +41,4 @@ def run_extra_checks(examination: Examination, rules: Rules) -> Iterator[Finding
     for name, check in EXTRA_CHECKS.items():
         rule = getattr(rules.checks, name)
         if rule.policy != "ignore":
-            yield from check(examination, rule, rules.alpha)
+            yield from check(examination, rule, rules)

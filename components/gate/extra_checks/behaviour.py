@@ -18,11 +18,12 @@ from components.gate.verdicts import (
     CaseResults,
     Examination,
     Outcome,
+    Rules,
     Verdict,
 )
 
 
-def check_behaviour(examination: Examination, rule: Behaviour, alpha: float) -> Iterator[Finding]:
+def check_behaviour(examination: Examination, rule: Behaviour, rules: Rules) -> Iterator[Finding]:
     """Yield whether the cases are kept, and a note on those that were not right before."""
     if examination.cases is not None:
         yield _kept(examination.cases, rule)

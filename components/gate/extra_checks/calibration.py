@@ -13,24 +13,37 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from components.gate import bounded_scores, reliability
 from components.gate.answer_pairs import Comparison, pair
 from components.gate.comparison import missing
 from components.gate.policies import Calibration
 from components.gate.questions import Finding, Question, outcome_of
 from components.gate.sentences import amount, number
-from components.gate.verdicts import REQUESTS, Answers, Examination, ExamResult, Outcome, Verdict
+from components.gate.verdicts import (
+    REQUESTS,
+    Answers,
+    Examination,
+    ExamResult,
+    Outcome,
+    Rules,
+    Verdict,
+)
 
 
 def check_calibration(
-    examination: Examination, rule: Calibration, alpha: float
+    examination: Examination, rule: Calibration, rules: Rules
 ) -> Iterator[Finding]:
-    """Yield a finding per exam and score. PASS: its growth is shown to be below the margin."""
+    """Yield a finding per exam and score.
+
+    PASS: its growth is shown to be below the margin; FAIL: to be above it.
+    """
     for exam in examination.compared():
-        yield from _scores(exam, rule, alpha)
+        yield from _scores(exam, rule, rules)
 
 
-def _scores(exam: ExamResult, rule: Calibration, alpha: float) -> Iterator[Finding]:
+def _scores(exam: ExamResult, rule: Calibration, rules: Rules) -> Iterator[Finding]:
     brier = Comparison(
         "calibration",
         exam.task,
@@ -40,7 +53,7 @@ def _scores(exam: ExamResult, rule: Calibration, alpha: float) -> Iterator[Findi
         exam.champion,
         exam.candidate,
         rule.brier_margin_points,
-        alpha,
+        rules.alpha,
         REQUESTS[rule.policy],
         group="Brier score",
     )
@@ -52,11 +65,11 @@ def _scores(exam: ExamResult, rule: Calibration, alpha: float) -> Iterator[Findi
     )
     for asked, score, ask in ((brier, "brier", _brier), (ece, "confidence", _ece)):
         rows = _rows(asked, score)
-        yield missing(asked, rows) if isinstance(rows, str) else ask(asked, rows)
+        yield missing(asked, rows) if isinstance(rows, str) else ask(asked, rows, rules)
 
 
-Rows = Sequence[tuple[bool, bool, float, float]]
-"""Item by item: right before, right after, score before, score after."""
+Rows = tuple[Any, Any, Any, Any]
+"""Right before, right after, score before, score after: each of shape (items,), in one order."""
 
 
 def _rows(asked: Comparison, score: str) -> Rows | str:
@@ -64,45 +77,55 @@ def _rows(asked: Comparison, score: str) -> Rows | str:
     pairs = pair(asked)
     if isinstance(pairs, str):
         return pairs
-    old, new = _score(asked.before, score), _score(asked.after, score)
-    if isinstance(old, str) or isinstance(new, str):
-        return old if isinstance(old, str) else str(new)
-    return [(*both, old[item], new[item]) for item, both in pairs.items()]
+    scores = []
+    for answers in (asked.before, asked.after):
+        found = _score(answers, score)
+        if isinstance(found, str):
+            return found
+        scores.append(np.fromiter(map(found.__getitem__, pairs.items), float))
+    return pairs.before, pairs.after, scores[0], scores[1]
 
 
-def _brier(asked: Comparison, rows: Rows) -> Question:
-    losses = [new - old for _, _, old, new in rows]
+def _brier(asked: Comparison, rows: Rows, rules: Rules) -> Question:
+    losses = (rows[3] - rows[2]).tolist()
+    p_value = bounded_scores.loss_p_value(losses, _kept(asked, rules))
+    bounds = (
+        bounded_scores.lower_bound(losses, asked.level),
+        bounded_scores.upper_bound(losses, asked.level),
+    )
     return _question(
-        asked,
-        len(rows),
-        bounded_scores.loss_p_value(losses),
-        bounded_scores.mean_loss(losses),
-        (
-            bounded_scores.lower_bound(losses, asked.level),
-            bounded_scores.upper_bound(losses, asked.level),
-        ),
+        asked, rules, len(losses), p_value, (bounded_scores.mean_loss(losses), *bounds)
     )
 
 
-def _ece(asked: Comparison, rows: Rows) -> Question:
-    right_before, right_after, before, after = zip(*rows, strict=True)
+def _ece(asked: Comparison, rows: Rows, rules: Rules) -> Question:
+    right_before, right_after, before, after = rows
     growth = reliability.growth((before, right_before), (after, right_after))
     loss = reliability.calibration_error(after, right_after) - reliability.calibration_error(
         before, right_before
     )
-    bounds = growth.bounds(asked.level)
-    return _question(asked, len(rows), growth.p_value(), loss, bounds)
+    p_value = growth.p_value(_kept(asked, rules))
+    return _question(asked, rules, len(after), p_value, (loss, *growth.bounds(asked.level)))
+
+
+def _kept(asked: Comparison, rules: Rules) -> float:
+    """Return the growth that a FAIL must refute, in [0, 1]."""
+    return asked.margin_points / 100 if rules.fail_beyond_margin else 0.0
 
 
 def _question(
-    asked: Comparison, items: int, p_value: float, loss: float, bounds: tuple[float, float]
+    asked: Comparison, rules: Rules, items: int, p_value: float, found: tuple[float, float, float]
 ) -> Question:
-    """Return the question whether the score grew; loss and bounds in [-1, 1]."""
-    points, margin = 100 * loss, asked.margin_points
-    lower, upper = (100 * bound for bound in bounds)
+    """Return the question whether the score grew too much.
+
+    `found`: the growth, its lower and its upper bound, in [-1, 1].
+    """
+    margin = asked.margin_points
+    points, lower, upper = (100 * each for each in found)
+    above = lower > margin or not rules.fail_beyond_margin
 
     def answer(real: bool) -> Verdict:
-        outcome = outcome_of(upper < margin, real)
+        outcome = outcome_of(upper < margin, real and above)
         return Verdict(
             asked.check,
             asked.task,
@@ -111,7 +134,7 @@ def _question(
             asked.requests[outcome],
             f"{asked.subject}: against {asked.reference}, {amount(points, margin)} on {items:,} "
             f"items (a loss between {number(lower, 0, margin)} and {number(upper, 0, margin)})"
-            f"{_ending(outcome, points > margin)} the margin of {number(margin)}.",
+            f"{_ending(outcome, lower > margin)} the margin of {number(margin)}.",
             effect_points=points,
             lower_points=lower,
             upper_points=upper,
@@ -124,11 +147,13 @@ def _question(
     return Question(p_value, asked.requests[Outcome.FAIL] == "note", answer)
 
 
-def _ending(outcome: Outcome, past_limit: bool) -> str:
+def _ending(outcome: Outcome, above: bool) -> str:
     if outcome is Outcome.PASS:
         return ", within"
     if outcome is Outcome.FAIL:
-        return ", above" if past_limit else ", a real loss, not shown to be within"
+        return ", above" if above else ", a real loss, not shown to be within"
+    if above:
+        return ", which may be chance among this many checks, above"
     return ", too few items to tell whether this is within"
 
 
@@ -139,6 +164,8 @@ def _score(answers: Answers | None, name: str) -> dict[str, float] | str:
         return "its probabilities were not stored"
     if len(values) != len(answers.items):
         return "not every answer has a probability"
-    if not all(isinstance(each, (int, float)) and 0 <= each <= 1 for each in values):
+    numbers = all(issubclass(kind, (int, float)) for kind in set(map(type, values)))
+    scores = np.array(values if numbers else [-1.0], float)
+    if not ((scores >= 0) & (scores <= 1)).all():
         return "some probabilities are not numbers from 0 to 1"
-    return dict(zip(answers.items, map(float, values), strict=True))
+    return dict(zip(answers.items, scores.tolist(), strict=True))

@@ -15,13 +15,13 @@ from components.gate.comparison import missing
 from components.gate.policies import NegativeFlips
 from components.gate.questions import Finding, Question, outcome_of
 from components.gate.sentences import number
-from components.gate.verdicts import REQUESTS, Examination, ExamResult, Outcome, Verdict
+from components.gate.verdicts import REQUESTS, Examination, ExamResult, Outcome, Rules, Verdict
 
 
-def check_flips(examination: Examination, rule: NegativeFlips, alpha: float) -> Iterator[Finding]:
+def check_flips(examination: Examination, rule: NegativeFlips, rules: Rules) -> Iterator[Finding]:
     """Yield a finding per exam. PASS: the upper bound of the share is below the limit."""
     for exam in examination.compared():
-        yield _flips(exam, rule, alpha)
+        yield _flips(exam, rule, rules.alpha)
 
 
 def _flips(exam: ExamResult, rule: NegativeFlips, alpha: float) -> Finding:

@@ -14,10 +14,18 @@ from components.gate.binomial import binomial_bounds, p_value_not_below
 from components.gate.policies import Floors
 from components.gate.questions import Finding, Question, outcome_of
 from components.gate.sentences import number
-from components.gate.verdicts import REQUESTS, Answers, Examination, Outcome, Requests, Verdict
+from components.gate.verdicts import (
+    REQUESTS,
+    Answers,
+    Examination,
+    Outcome,
+    Requests,
+    Rules,
+    Verdict,
+)
 
 
-def check_floors(examination: Examination, rule: Floors, alpha: float) -> Iterator[Finding]:
+def check_floors(examination: Examination, rule: Floors, rules: Rules) -> Iterator[Finding]:
     """Yield a finding per exam of a task that has a floor.
 
     PASS: the lower bound of the accuracy reaches the floor; FAIL: the upper one does not. A task
@@ -26,7 +34,7 @@ def check_floors(examination: Examination, rule: Floors, alpha: float) -> Iterat
     for task, percent in sorted(rule.percent.items()):
         found = list(_sat(examination, task))
         for exam, answers in found:
-            yield _floor(task, exam, answers, percent, rule, alpha)
+            yield _floor(task, exam, answers, percent, rule, rules.alpha)
         if not found:
             yield _unseen(task, rule)
 

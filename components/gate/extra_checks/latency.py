@@ -16,17 +16,17 @@ from components.gate.binomial import p_value_not_above
 from components.gate.policies import Latency
 from components.gate.questions import Finding, Question, outcome_of
 from components.gate.sentences import number
-from components.gate.verdicts import REQUESTS, Examination, Outcome, Timing, Verdict
+from components.gate.verdicts import REQUESTS, Examination, Outcome, Rules, Timing, Verdict
 
 
-def check_latency(examination: Examination, rule: Latency, alpha: float) -> Iterator[Finding]:
+def check_latency(examination: Examination, rule: Latency, rules: Rules) -> Iterator[Finding]:
     """Yield whether the median ratio keeps to the limit; without a champion there is none.
 
     PASS: its upper bound is at the limit or below; FAIL: more ratios lie above the limit than
     chance would have it if the median did not.
     """
     if any(exam.known for exam in examination.exams):
-        yield _latency(examination.timing, rule, alpha)
+        yield _latency(examination.timing, rule, rules.alpha)
 
 
 def ratio_bounds(ratios: Sequence[float], alpha: float) -> tuple[float, float]:

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from components.gate.policies import Size
 from components.gate.questions import Finding, outcome_of
 from components.gate.sentences import number
-from components.gate.verdicts import REQUESTS, Examination, Outcome, Verdict
+from components.gate.verdicts import REQUESTS, Examination, Outcome, Rules, Verdict
 
 
-def check_size(examination: Examination, rule: Size, alpha: float) -> Iterator[Finding]:
+def check_size(examination: Examination, rule: Size, rules: Rules) -> Iterator[Finding]:
     """Yield whether the bytes keep to the limit, where there is one."""
     if rule.max_megabytes is not None:
         yield _size(examination.adapter_bytes, rule.max_megabytes, rule)

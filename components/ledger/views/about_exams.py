@@ -89,9 +89,9 @@ def held(ledger: Ledger, items: Iterable[str]) -> dict[str, HeldItem]:
 def held_from_batches(ledger: Ledger, items: Iterable[str]) -> frozenset[str]:
     """Return those of `items` that were held out of a promoted batch, not brought by people."""
     table = schema.holdout.c
-    statement = sa.select(table.item).where(table.item.in_(among(items)))
-    promoted = statement.where(table.version.is_not(None), table.confirmed == 1)
-    return frozenset(row.item for row in ledger.query(promoted))
+    columns = sa.select(table.item, table.version, table.confirmed)
+    rows = ledger.query(columns.where(table.item.in_(among(items))))
+    return frozenset(row.item for row in rows if row.version is not None and row.confirmed)
 
 
 def held_among(ledger: Ledger, near: Iterable[str]) -> frozenset[str]:
@@ -115,13 +115,12 @@ def exams(
             if origin(name) == "pool":
                 continue
             held = sa.select(table.item, table.task).where(table.exam == name, _counts())
-            held = held.order_by(table.item).limit(max_items)
-            rows = connection.execute(held).all()
+            rows = connection.execute(held.order_by(table.item).limit(max_items)).all()
             task, items, older = rows[0].task, {row.item for row in rows}, None
             if origin(name) == "batches":
                 before = held.where(table.version <= (anchors or {}).get(task, 0))
                 confirmed = connection.execute(before.where(table.confirmed == 1))
-                older = [row.item for row in confirmed]
+                older = sorted(row.item for row in confirmed)[:max_items]
             found.append(HeldExam(name, task, sorted({*items, *(older or ())}), older))
     return found
 
@@ -209,8 +208,8 @@ def wall(ledger: Ledger) -> str:
     and what was retired are named by the digests of their sources.
     """
     held, table = schema.holdout.c, schema.versions.c
-    chained = sa.and_(held.version.is_not(None), held.confirmed == 1, held.retired == 0)
-    brought = sa.select(held.source).where(sa.not_(chained)).distinct()
+    unchained = sa.or_(held.version.is_(None), held.confirmed == 0, held.retired > 0)
+    brought = sa.select(held.source).where(unchained).distinct()
     built = ledger.query(sa.select(table.wall).where(table.status == "champion"))
     sources = ledger.query(brought.order_by(held.source))
     return json_digest([[row.wall for row in built], [row.source for row in sources]])
