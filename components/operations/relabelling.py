@@ -19,7 +19,7 @@ from components.errors import ConfigError, Corrupted, DataRejected
 from components.exam_names import origin
 from components.items import UNLABELLED, Item, make_item, read_items, write_items
 from components.ledger import views
-from components.ledger.events import ExamRelabelled, HoldoutAbandoned, RelabelBegun
+from components.ledger.events import HoldoutAbandoned, RelabelBegun, RelabelDone
 from components.ledger.ledger import Lease
 from components.operations.corrections import require_exam
 from components.operations.holdouts import items_path, read_copy
@@ -137,7 +137,7 @@ def _keep(
 def _finish(ws: Workspace, lease: Lease, intent: RelabelBegun, items: Sequence[Item]) -> None:
     source = _source(ws, items)
     [stored] = store_files(ws, [items_path(ws, source)])
-    done = ExamRelabelled(
+    done = RelabelDone(
         key=intent.key,
         name=intent.name,
         exam=intent.exam,

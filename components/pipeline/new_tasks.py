@@ -76,7 +76,7 @@ def recorded_new_tasks(ws: Workspace, batch: str) -> NewTasks:
     since = views.renamed_tasks(ws.ledger)  # what has another name now is no new task any more
     new = {task: rows for task, rows in found.new_tasks.items() if task not in since}
     loud = {task: like for task, like in found.resembles.items() if task not in since}
-    return NewTasks(new, loud, found.accepted, found.renamed)
+    return NewTasks(new, loud, found.accepted, found.renamed or {})
 
 
 def sentences(new: dict[str, Any]) -> list[tuple[bool, str]]:

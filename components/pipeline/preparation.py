@@ -148,7 +148,7 @@ def validate(ws: Workspace, lease: Lease, arrival: views.Arrival) -> Validated:
         reasons=reason_counts(validation),
         checks=ws.write_document(list(validation.checks)),
         **find_new_tasks(ws, validation.accepted),
-        renamed=renamed,
+        renamed=renamed or None,
     )
     if validation.rejected:
         append_entry(ws, lease, event, arrival.batch)

@@ -137,7 +137,7 @@ def test_corrected_labels_replace_the_items_of_an_exam(grown: Path, exam: str) -
     assert labels(ws, exam) == before | wrong
     after = views.held_items(ws.ledger, exam)
     assert sorted(each.near for each in after) == sorted(each.near for each in items)
-    [event] = views.events(ws.ledger, kind="exam.relabelled")
+    [event] = views.events(ws.ledger, kind="relabel.done")
     said = json.loads(event.payload)
     assert said["replaces"].keys() == {e.item for e in items} - {e.item for e in after}
     assert {*said["replaces"].values()} == {e.item for e in after} - {e.item for e in items}

@@ -24,9 +24,9 @@ from components.ledger.events.batches import (
 )
 from components.ledger.events.corrections import (
     AnchorMoved,
-    ExamRelabelled,
     ExamRetired,
     RelabelBegun,
+    RelabelDone,
     TaskRenamed,
     TaskRetired,
 )
@@ -86,7 +86,6 @@ __all__ = [
     "CandidateJudged",
     "ChampionRolledBack",
     "ChampionWatched",
-    "ExamRelabelled",
     "ExamRetired",
     "HoldoutAbandoned",
     "HoldoutBegun",
@@ -105,6 +104,7 @@ __all__ = [
     "RegistrationDone",
     "RegistrationRebuilt",
     "RelabelBegun",
+    "RelabelDone",
     "ScoresDistrusted",
     "SettingChosen",
     "SettingsSeen",

@@ -66,7 +66,7 @@ class BatchValidated(Payload):
     checks: str
     new_tasks: Mapping[str, int] = field(default_factory=dict)
     resembles: Mapping[str, str | None] = field(default_factory=dict)
-    renamed: Mapping[str, str] = field(default_factory=dict)
+    renamed: Mapping[str, str] | None = None
     quarantine: Mapping[str, Mark] | None = None
 
 

@@ -17,7 +17,7 @@ from components.ledger.events.root import HoldoutDone
         "answers",
         "versions",
         "renamed_tasks",
-        "pipeline.promotion",
+        "ledger.views.about_corrections",
     ),
 )
 class TaskRenamed(Payload):
@@ -33,7 +33,9 @@ class TaskRenamed(Payload):
     reason: str
 
 
-@event("task.retired", read_by=("holdout", "exam_use", "versions", "pipeline.promotion"))
+@event(
+    "task.retired", read_by=("holdout", "exam_use", "versions", "ledger.views.about_corrections")
+)
 class TaskRetired(Payload):
     """The task is not examined any more: its exams are retired, it has no anchor.
 
@@ -44,7 +46,7 @@ class TaskRetired(Payload):
     reason: str
 
 
-@event("exam.retired", read_by=("holdout", "exam_use", "ledger.views.about_corrections"))
+@event("exam.retired", read_by=("holdout", "exam_use"))
 class ExamRetired(Payload):
     """The exam is never sat again; its items stay held out."""
 
@@ -73,28 +75,26 @@ class RelabelBegun(Payload):
 
 
 @event(
-    "exam.relabelled",
+    "relabel.done",
     read_by=(
         "holdout",
         "relabelled",
-        "workspace.stored_files",
-        "workspace.unknown_files",
         "operations.verification.batches",
         "operations.verification.dvc_settings",
     ),
     intent="closes",
 )
-class ExamRelabelled(HoldoutDone):
+class RelabelDone(HoldoutDone):
     """Items of an exam were replaced by the same contents with other labels.
 
-    `items`: the new ones; `replaces`: old digest -> new one.
+    `items`: the new ones; `replaces`: old digest -> new one. It is read wherever `holdout.done` is.
     """
 
     replaces: Mapping[str, str]
     reason: str
 
 
-@event("anchor.moved", read_by=("versions", "pipeline.promotion", "ledger.views.about_corrections"))
+@event("anchor.moved", read_by=("versions", "ledger.views.about_corrections"))
 class AnchorMoved(Payload):
     """A person made another version the one that a task is held against."""
 

@@ -20,10 +20,10 @@ from components.exam_names import batch_exam, generation, origin, pool_exam, wit
 from components.ledger import schema
 from components.ledger.events import (
     AnchorMoved,
-    ExamRelabelled,
     ExamRetired,
     Payload,
     Recorded,
+    RelabelDone,
     TaskRenamed,
     TaskRetired,
 )
@@ -145,7 +145,7 @@ def _change_anchors(
             )
 
 
-def _relabelled(connection: Connection, event: Recorded[ExamRelabelled]) -> None:
+def _relabelled(connection: Connection, event: Recorded[RelabelDone]) -> None:
     """Put corrected items in the places of the old ones, and keep what became of which.
 
     A batch that is split again brings the old label again: its item is corrected as it joins.
@@ -171,6 +171,6 @@ RULES: dict[type[Payload], Rule] = {
     TaskRenamed: _renamed,
     TaskRetired: _task_retired,
     ExamRetired: _exam_retired,
-    ExamRelabelled: _relabelled,
+    RelabelDone: _relabelled,
     AnchorMoved: _anchor_moved,
 }

@@ -14,8 +14,6 @@ from components.pipeline.arrival import begun_place
 from components.workspace.batch_files import items_path, raw_path, unread_path
 
 REMEDY = "Move it away if it exists; `dvc checkout` restores it from the cache or the remote."
-STORED = ("store.done", "holdout.done", "exam.relabelled")
-"""The events that say which files DVC keeps."""
 KNOWN_NAMES = (".gitignore", ".gitkeep", "README.md")
 DESKTOP_NAMES = (".DS_Store", "Thumbs.db", "desktop.ini")
 """What a desktop's file manager leaves in every folder that is looked at; nothing reads them."""
@@ -64,7 +62,7 @@ def known_files(scene: Scene) -> dict[Path, Wanted]:
 def stored_marks(scene: Scene) -> list[dict[str, Any]]:
     """Return the marks of all that DVC keeps, oldest first."""
     found: list[dict[str, Any]] = []
-    for payload in scene.told(*STORED):
+    for payload in scene.told("store.done", "holdout.done", "relabel.done"):
         found += payload.get("files", [])
         found += [payload["stored"]] if "stored" in payload else []
     return found

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from components.data.dvc_settings import FILES, differences
 from components.data.versioning import REMOTE
 from components.errors import ConfigError
-from components.operations.verification.batches import STORED
 from components.operations.verification.findings import Finding, Found
 from components.operations.verification.scene import Scene
 from components.workspace.stored_files import settings_are_there
@@ -16,7 +15,7 @@ from components.workspace.stored_files import settings_are_there
 def check_dvc_settings(scene: Scene) -> Iterator[Found]:
     """Each of the two files: one that DVC refuses, or that leads elsewhere."""
     ws = scene.ws
-    if not settings_are_there(ws) and scene.told(*STORED):
+    if not settings_are_there(ws) and scene.told("store.done", "holdout.done", "relabel.done"):
         remedy = "`ratchet reconcile` rewrites it."
         yield Finding(
             ".dvc/config", "it is missing, and `dvc` finds no repository", remedy, "unsafe"
