@@ -139,7 +139,7 @@ def test_what_people_brought_before_is_an_exam_of_its_own_now(earlier_ledger: Pa
         before = connection.execute("SELECT item, version FROM holdout").fetchall()
     held = views.held_items(Ledger(earlier_ledger, system_clock))
     brought = {item for item, version in before if version is None}
-    assert {each.item for each in held} == {item for item, _ in before}
+    assert {each.item for each in held} >= {item for item, _ in before}, "a held batch has more"
     assert {each.exam for each in held if each.item in brought} == {"mood"}
     assert {each.exam for each in held if each.item not in brought} == {"mood#batches"}
 
