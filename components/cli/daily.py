@@ -169,8 +169,17 @@ def show_status(context: Context, show_all: bool, as_json: bool) -> None:
         for name, each in value["chosen"].items():
             echo(f"{name}: auto, chosen as {each['value']}: {each['why']}.")
         shown = inbox if show_all else _worth_showing(inbox)
+        names = views.renamed_tasks(ws.ledger)
         rows = [
-            (a.batch[:12], a.source, a.task, a.status, a.version, _shorten(a.reason)) for a in shown
+            (
+                a.batch[:12],
+                a.source,
+                names.get(a.task, a.task),
+                a.status,
+                a.version,
+                _shorten(a.reason),
+            )
+            for a in shown
         ]
         if rows:
             table(["batch", "file", "task", "status", "version", "why"], rows)
