@@ -38,8 +38,8 @@ class Sized(Protocol):
         """Whether the batch holds rows of its task."""
 
     @property
-    def turned_away(self) -> int:
-        """How many other candidates did not pass it before."""
+    def charged(self) -> float:
+        """What the next candidate is charged for: `alpha_spending.count`."""
 
 
 S = TypeVar("S", bound=Sized)
@@ -80,6 +80,6 @@ def decides(sources: Sequence[S], least: int) -> S | None:
 
 def _preference(each: Sized) -> tuple[bool, int, bool, int, str]:
     """Order by: not overused, many items, labelled, young; the name breaks ties."""
-    fresh = each.turned_away < OVERUSED_AFTER
+    fresh = each.charged < OVERUSED_AFTER
     labelled = origin(each.exam) != "pool"
     return fresh, each.size, labelled, generation(each.exam), each.exam

@@ -122,6 +122,7 @@ exam_use = Table(
     Column("exam", Text, primary_key=True),
     Column("retired", Integer, primary_key=True, server_default="0"),  # as in `holdout`
     Column("turned_away", Integer, nullable=False),
+    Column("spent", Integer, nullable=False),
 )
 
 renamed_tasks = Table(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Literal
 
+from components.exam_names import task_of
+from components.gate.alpha_spending import count
 from components.gate.paired_statistics import smallest_passing
 from components.gate.sources import decides
 from components.ledger import views
@@ -32,7 +35,7 @@ class _Sat:
 
     exam: str
     size: int
-    turned_away: int
+    charged: float
     in_batch: bool = True
 
 
@@ -40,11 +43,18 @@ def overview(ws: Workspace) -> list[Listed]:
     """Return every exam and pool, retired ones too, by name."""
     limit, gate = ws.settings.holdout.max_items, ws.settings.gate
     records, known = views.exam_records(ws.ledger), views.known_tasks(ws.ledger)
+    spent = Counter[str]()
+    for exam, use in views.exam_use(ws.ledger).items():
+        spent[task_of(exam)] += use.spent
     least = smallest_passing(gate.margin_points / 100, gate.alpha)
     chosen: dict[str, Decides] = {}
     for task in known:
         own = [
-            _Sat(each.exam, min(each.items, limit), each.turned_away)
+            _Sat(
+                each.exam,
+                min(each.items, limit),
+                count(spent[task], [1.0] * each.turned_away),
+            )
             for each in records
             if each.task == task and not each.retired
         ]

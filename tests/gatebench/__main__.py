@@ -13,7 +13,21 @@ from tests.page import Page
 PAGE = Page(
     "gate",
     "tests.gatebench",
-    ("models", "histories", "drip", "looks", "poison", "drift", "cost"),
+    (
+        "models",
+        "histories",
+        "drip",
+        "looks",
+        "poison",
+        "drift",
+        "cost",
+        "sound",
+        "labels",
+        "self_written",
+        "refills",
+        "rivals",
+        "noise",
+    ),
 )
 
 if __name__ == "__main__":

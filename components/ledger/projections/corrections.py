@@ -42,7 +42,7 @@ def task_now(connection: Connection, task: str) -> str:
 def _renamed(connection: Connection, event: Recorded[TaskRenamed]) -> None:
     old, new = event.payload.old, event.payload.new
     for before, after in _new_names(connection, old, new).items():
-        _rename_exam(connection, before, after, new)
+        _rename_exam(connection, before, after, new, event.seq)
     for table in (schema.splits, schema.answers):
         connection.execute(sa.update(table).where(table.c.task == old).values(task=new))
     _change_anchors(connection, lambda anchors: renamed_anchors(anchors, old, new))
@@ -73,15 +73,17 @@ def _new_names(connection: Connection, old: str, new: str) -> dict[str, str]:
     return found | {each: with_generation(new, taken + n) for n, each in enumerate(brought, 1)}
 
 
-def _rename_exam(connection: Connection, before: str, after: str, task: str) -> None:
+def _rename_exam(connection: Connection, before: str, after: str, task: str, seq: int) -> None:
     """Let the items of one exam join another. Law: the use of the larger one counts on.
 
-    So a stray exam of a few items neither wears a large one out nor gives it a fresh start.
+    So a stray exam of a few items neither wears a large one out nor gives it a fresh start. What
+    was spent for good stays spent.
     """
     held, use = schema.holdout, schema.exam_use
     moves, stays = (_size(connection, exam) for exam in (before, after))
     loses = after if moves > stays else before
-    connection.execute(sa.delete(use).where(use.c.exam == loses, use.c.retired == 0))
+    lost = sa.and_(use.c.exam == loses, use.c.retired == 0)
+    connection.execute(sa.update(use).where(lost).values(retired=seq))
     both = sa.select(held.c.item).where(held.c.exam == after)
     double = sa.and_(held.c.exam == before, held.c.item.in_(both))
     connection.execute(sa.delete(held).where(double))

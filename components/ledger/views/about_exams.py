@@ -29,10 +29,14 @@ class HeldItem:
 
 @dataclass(frozen=True, slots=True)
 class ExamUse:
-    """Candidates that an exam helped to decide on, and those of them that it did not let pass."""
+    """Candidates that an exam helped to decide on, and those of them that it did not let pass.
+
+    `spent`: those that came so near to the anchor's margin that they count for good.
+    """
 
     decisions: int = 0
     turned_away: int = 0
+    spent: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,12 +176,20 @@ def exam_tasks(ledger: Ledger) -> frozenset[str]:
 
 
 def exam_use(ledger: Ledger, but: Look | None = None) -> dict[str, ExamUse]:
-    """Return by exam which use it had, one look left out."""
+    """Return by exam which use it had, one look left out.
+
+    Of a retired exam only what is `spent` counts: for good means beyond the exam.
+    """
     table = schema.exam_use.c
-    statement = sa.select(table.exam, sa.func.count(), sa.func.sum(table.turned_away))
-    counted = statement.where(_is_not(but, table), table.retired == 0)
-    rows = ledger.query(counted.group_by(table.exam))
-    return {exam: ExamUse(decisions, away) for exam, decisions, away in rows}
+    counts = table.retired == 0
+    statement = sa.select(
+        table.exam,
+        sa.func.sum(sa.case((counts, 1), else_=0)),
+        sa.func.sum(sa.case((counts, table.turned_away), else_=0)),
+        sa.func.sum(table.spent),
+    )
+    rows = ledger.query(statement.where(_is_not(but, table)).group_by(table.exam))
+    return {exam: ExamUse(*counted) for exam, *counted in rows}
 
 
 def looks(ledger: Ledger, batches: Iterable[str], but: Look) -> int:
