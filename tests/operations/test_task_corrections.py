@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -160,11 +161,13 @@ def test_what_a_large_exam_has_seen_is_not_worn_by_a_stray_one(grown: Path) -> N
     for seed in (3, 4):
         settle(grown, batch(grown / f"b{seed}.jsonl", seed))
     use = views.exam_use(open_workspace(grown).ledger)
-    assert use["default#batches"].turned_away > 0
+    stray_use, large = use.pop("default#batches"), use.pop("mood#batches")
+    assert stray_use.decisions == 2
     correct(grown, "merge", "default", "mood")
-    assert views.exam_use(open_workspace(grown).ledger) == {
-        exam: each for exam, each in use.items() if exam != "default#batches"
-    }
+    after = views.exam_use(open_workspace(grown).ledger)
+    spent = large.spent + stray_use.spent
+    assert after.pop("mood#batches") == replace(large, spent=spent), "what is spent stays spent"
+    assert after == use
 
 
 def test_a_held_version_is_promoted_with_the_names_and_anchors_of_today(grown: Path) -> None:

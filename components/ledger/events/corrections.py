@@ -48,7 +48,10 @@ class TaskRetired(Payload):
 
 @event("exam.retired", read_by=("holdout", "exam_use"))
 class ExamRetired(Payload):
-    """The exam is never sat again; its items stay held out."""
+    """The exam is never sat again; its items stay held out.
+
+    What it counted for good (`spent`) stays spent.
+    """
 
     exam: str
     task: str
