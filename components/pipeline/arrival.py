@@ -77,7 +77,8 @@ def arrive(ws: Workspace, path: Path, task: str | None, name: str | None = None)
     if not path.exists():
         raise ConfigError(f"There is no file {path}.", "Check the path and run this again.")
     if task is not None:
-        task = check_task(task, ws.settings.data.tasks)
+        task = check_task(task)
+        check_task(views.renamed_tasks(ws.ledger).get(task, task), ws.settings.data.tasks)
     asked = task or folder_task(ws, path)
     check_task(asked or UNNAMED)
     with arriving(ws):

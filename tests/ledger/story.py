@@ -141,7 +141,7 @@ def _corrections(ledger: Ledger, n: int, pick: int, text: str) -> Acts:
         yield relabelled(held, digest("relabelled", n))
     champion = views.champion(ledger)
     if champion is not None and task in champion.anchors:
-        moved = {"from_": champion.anchors[task], "to": champion.version}
+        moved: dict[str, Any] = {"from_": champion.anchors[task], "to": champion.version}
         yield AnchorMoved(task=task, **moved, reason=text)
 
 

@@ -118,6 +118,15 @@ def test_rows_that_still_come_under_the_old_name_are_the_new_tasks(grown: Path) 
     assert added.exam == "mood#2"
 
 
+def test_an_old_name_is_taken_although_the_list_of_tasks_has_the_new_one_only(grown: Path) -> None:
+    correct(grown, "rename", "mood", "tone")
+    closed = PARAMS.replace("min_rows: 10", "min_rows: 10, tasks: [tone]")
+    (grown / "params.yaml").write_text(closed)
+    settled = settle(grown, batch(grown / "b3.jsonl", 3), "mood")
+    assert settled.action == "promoted" and settled.new_tasks.renamed == {"mood": "tone"}
+    assert {*anchors(open_workspace(grown))} == {"tone"}
+
+
 def test_a_renamed_task_keeps_its_exams_in_order_and_its_answers(grown: Path) -> None:
     add_exam(grown, batch(grown / "e.jsonl", 901, 120))
     texts = [{"text": row["text"]} for row in rows(902, 30)]
