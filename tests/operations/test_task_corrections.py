@@ -151,7 +151,7 @@ def test_brought_exams_of_a_merged_task_are_the_next_generations(grown: Path) ->
     for seed in (903, 904):
         add_exam(grown, batch(grown / f"e{seed}.jsonl", seed, 110), "tone")
     assert settle(grown, batch(grown / "t.jsonl", 5), "tone").action == "promoted"
-    assert settle(grown, batch(grown / "u.jsonl", 6, 30), "other").action == "promoted"
+    assert settle(grown, batch(grown / "u.jsonl", 6), "other").action == "promoted"
     ws = open_workspace(grown)
     before, at = sizes(ws), anchors(ws)
     correct(grown, "merge", "tone", "mood")
