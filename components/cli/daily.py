@@ -81,7 +81,7 @@ def run(context: Context, batch: Path, task: str | None, as_json: bool) -> None:
         arrived = arrival.arrive(ws, batch, task)
         earlier = preparation.settled(ws, views.pooled_into(ws.ledger, arrived.batch))
         outcomes = []
-        if earlier.action in ("queued", "running"):
+        if earlier.action in ("queued", "running") and not arrived.other_task:
             outcomes = with_prefect(progress, lambda flows: flows.drain(ws, arrived.batch))
     seen = earlier.action not in ("queued", "running") and not arrived.is_new
     decided = views.pooled_into(ws.ledger, arrived.batch)
@@ -89,17 +89,19 @@ def run(context: Context, batch: Path, task: str | None, as_json: bool) -> None:
     own = [each["notes"] for each in outcomes if each["batch"] == decided]
     result["notes"] = own[-1] if own else []
     result["report"] = _report(ws, result["version"])
+    result["other_task"] = asdict(arrived.other_task) if arrived.other_task else None
 
     def show() -> None:
-        if arrived.alike:
+        if arrived.alike or arrived.other_task:
             show_arrived(asdict(arrived))
         for other in outcomes:
             if other["batch"] != decided:
                 show_settled(other)
-        show_settled(result)
+        if not arrived.other_task:
+            show_settled(result)
 
     facts(as_json, result, show)
-    sys.exit(EXIT_CODES.get(result["action"], 1))
+    sys.exit(1 if arrived.other_task else EXIT_CODES.get(result["action"], 1))
 
 
 @click.command()
@@ -189,8 +191,17 @@ def show_status(context: Context, show_all: bool, as_json: bool) -> None:
         for name, each in value["chosen"].items():
             echo(f"{name}: auto, chosen as {each['value']}: {each['why']}.")
         shown = inbox if show_all else _worth_showing(inbox)
+        names = views.renamed_tasks(ws.ledger)
         rows = [
-            (a.batch[:12], a.source, a.task, a.status, a.version, _shorten(a.reason)) for a in shown
+            (
+                a.batch[:12],
+                a.source,
+                names.get(a.task, a.task),
+                a.status,
+                a.version,
+                _shorten(a.reason),
+            )
+            for a in shown
         ]
         if rows:
             table(["batch", "file", "task", "status", "version", "why"], rows)

@@ -18,10 +18,12 @@ from components.cli import (
     daily,
     data,
     demo,
+    exams,
     gate,
     label,
     pool,
     stop_signals,
+    tasks,
     upkeep,
     worker,
 )
@@ -61,7 +63,7 @@ def cli(context: click.Context, root: Path, debug: bool) -> None:
     context.obj = Context(root, debug)
 
 
-for module in (daily, worker, upkeep, backups, data, pool, label, gate, audit, demo):
+for module in (daily, worker, upkeep, backups, data, pool, label, tasks, exams, gate, audit, demo):
     module.register(cli)
 
 

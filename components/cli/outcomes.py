@@ -45,6 +45,9 @@ def show_arrived(arrived: dict[str, Any]) -> None:
         echo(f"seen before: {arrived['source']} is batch {batch}, {arrived['known_as']}")
         if arrived["note"]:
             echo(f"  note: {arrived['note']}")
+        if arrived["other_task"]:
+            echo(f"  {arrived['other_task']['sentence']}")
+            echo(f"  next: {arrived['other_task']['next']}")
     elif arrived["alike"]:
         echo(
             f"note: {arrived['source']} has the same texts and labels as batch "

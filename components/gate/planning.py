@@ -132,8 +132,8 @@ def forecast(
 ) -> Forecast:
     """Return what the gate would do with updates that truly lose `loss` (in [0, 1]).
 
-    At the first look at each; on one exam, each as likely, or on all. The champion is taken to be as good as the anchor;
-    drift and new tasks are left out.
+    At the first look at each; on one exam, each as likely, or on all. The champion is taken to be
+    as good as the anchor; drift and new tasks are left out.
     """
     if not exams:
         return Forecast(1.0, 0.0, 0.0)

@@ -63,7 +63,7 @@ MIGRATIONS = (
         "a version need not come from a batch; `served` is called exam_use, `settled` in_order",
         ("DROP TABLE IF EXISTS served", "ALTER TABLE leases RENAME COLUMN settled TO in_order"),
     ),
-    Migration(5, "exams by origin, use by look, labels, pooled batches", ()),
+    Migration(5, "exams by origin, use by look, labels, pooled batches, corrections", ()),
 )
 
 

@@ -1,7 +1,7 @@
 """Release quarantined data: it runs again with the current settings, through the whole gate.
 
-Concept: a batch goes back to its old place in the queue; rows come back as a new batch. Neither
-skips any check.
+Concept: a batch goes back to its old place in the queue; rows, and a batch that is given another
+task, come back as a new batch. Neither skips any check.
 """
 
 from __future__ import annotations
@@ -29,8 +29,12 @@ from components.ledger.events import QuarantineReleased, VersionSuperseded
 from components.ledger.ledger import Lease
 from components.pipeline import publication
 from components.pipeline.arrival import arrive, check_task
-from components.workspace.batch_files import items_path
+from components.pipeline.other_task import correct_task
+from components.workspace.batch_files import items_path, raw_path
 from components.workspace.root import Workspace
+
+CHANGING = ("queued", "promoted", "superseded")
+"""What became of a batch whose task somebody may want to change, apart from held ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,33 +49,60 @@ class Released:
 def release_any(ws: Workspace, lease: Lease, prefix: str, task: str | None = None) -> Released:
     """Release the held or quarantined batch whose digest begins with `prefix`.
 
+    With `task`, one that is still queued, or was given another task before, as well.
+
     Raises:
         ConfigError: there is none, there are several, it was released before, or it cannot
             be given another `task`.
     """
-    held = [
-        arrival
-        for arrival in views.arrivals(ws.ledger)
-        if arrival.status == "held" and arrival.batch.startswith(prefix)
-    ]
+    found = [each for each in views.arrivals(ws.ledger) if each.batch.startswith(prefix)]
+    held = [each for each in found if each.status == "held"]
     if not held and (member := _pooled_member(ws, prefix)) is not None:
         return _release_member(ws, lease, member, task)
+    kept = {each.batch for each in views.quarantined(ws.ledger) if each.status == "kept"}
+    if task is not None and not held:
+        held = [each for each in found if each.status in CHANGING and each.batch not in kept]
     if len(held) != 1:
         return release(ws, lease, find_entry(ws, prefix), task)
     if task is not None:
-        raise ConfigError(
-            f"Batch {held[0].batch[:12]} was examined with its task; its task can't be changed.",
-            "Release it without --task, or send its rows with the right task.",
-        )
+        return _release_for(ws, lease, held[0], check_task(task, ws.settings.data.tasks))
     release_held(ws, lease, held[0], "queued to be examined again")
     return Released(held[0].batch, "held", 0)
 
 
-def release_held(ws: Workspace, lease: Lease, held: views.Arrival, reason: str) -> None:
+def _release_for(ws: Workspace, lease: Lease, held: views.Arrival, task: str) -> Released:
+    """Let the rows of a batch come back as one of another task, in place of it.
+
+    Raises:
+        ConfigError: it was promoted, or has this task already.
+    """
+    if held.status == "promoted":
+        tasks = sorted(views.batch_tasks(ws.ledger, held.batch))
+        raise ConfigError(
+            f"Batch {held.batch[:12]} was promoted, so it can't be given another task by itself.",
+            f"To give all of its task to {task!r}: `{correct_task(ws, tasks[0], task)}`. Or roll "
+            "back to the version before it, then release it for that task.",
+        )
+    stored = raw_path(ws, held.batch, held.suffix)
+    reading = read_batch(stored, ws.settings.data, held.task, None, ws.identity)
+    batch = _as_batch(ws, _all_rows(reading), task, f"{held.source} for {task}")
+    if batch == held.batch:
+        raise ConfigError(
+            f"Batch {held.batch[:12]} has the task {task!r} already.", "Release it without --task."
+        )
+    if held.status == "held":
+        release_held(ws, lease, held, f"released for task {task!r}", requeue=False)
+    ws.ledger.append(QuarantineReleased(batch=held.batch, kind_="held", as_=batch), lease)
+    return Released(batch, "held", len(reading.rows))
+
+
+def release_held(
+    ws: Workspace, lease: Lease, held: views.Arrival, reason: str, requeue: bool = True
+) -> None:
     """Queue a held batch again; the examination of its version no longer counts."""
     assert held.version is not None  # a batch is held because its version is
     superseded = VersionSuperseded(
-        version=held.version, batch=held.batch, reason=reason, requeue=True
+        version=held.version, batch=held.batch, reason=reason, requeue=requeue
     )
     ws.ledger.append(superseded, lease)
     versions = views.versions(ws.ledger, batch=held.batch)

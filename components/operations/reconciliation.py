@@ -15,8 +15,7 @@ from __future__ import annotations
 from components.ledger import views
 from components.ledger.events import BatchRequeued, RegistrationBegun
 from components.ledger.ledger import Lease
-from components.operations import pool_removal
-from components.operations.holdouts import close_interrupted
+from components.operations import holdouts, pool_removal, relabelling
 from components.pipeline import preparation, publication
 from components.pipeline.arrival import discard_unfinished, finish_interrupted, was_interrupted
 from components.pipeline.settlement import record_registration
@@ -45,7 +44,7 @@ def reconcile(ws: Workspace, lease: Lease, whole: bool = False) -> list[str]:
         unknown_files.require_known(ws, interrupted=False)
     record_settings(ws, lease)
     done += (restore_settings(ws) if whole else []) + refill_remote(ws)
-    done += close_interrupted(ws, lease)
+    done += holdouts.close_interrupted(ws, lease) + relabelling.close_interrupted(ws, lease)
     done += pool_removal.finish_interrupted(ws, lease)
     preparation.give_up(ws, lease, "training")
     done += _adopt_registrations(ws, lease)

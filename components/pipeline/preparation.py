@@ -39,7 +39,12 @@ from components.ledger.events import (
 from components.ledger.ledger import Lease
 from components.pipeline.arrival import printable
 from components.pipeline.exams import Exam, open_exams, snapshot_of
-from components.pipeline.new_tasks import NewTasks, find_new_tasks, recorded_new_tasks
+from components.pipeline.new_tasks import (
+    NewTasks,
+    find_new_tasks,
+    recorded_new_tasks,
+    with_tasks_now,
+)
 from components.pipeline.stored_batch import read_kept, store_raw
 from components.workspace.batch_files import append_entry, items_path, raw_path, set_batch_aside
 from components.workspace.root import Workspace
@@ -135,7 +140,7 @@ def validate(ws: Workspace, lease: Lease, arrival: views.Arrival) -> Validated:
         DataRejected: they are not what arrived any more, and no good copy is left; or they
             cannot be read under today's settings.
     """
-    reading = read_kept(ws, lease, arrival)
+    reading, renamed = with_tasks_now(ws, read_kept(ws, lease, arrival))
     parent = views.champion(ws.ledger)
     validation = hold_to_contract(reading, ws.settings.data, _known_labels(ws, parent))
     prepare_rows(ws.quarantine, arrival.batch, arrival.source, validation.rejected)
@@ -146,6 +151,7 @@ def validate(ws: Workspace, lease: Lease, arrival: views.Arrival) -> Validated:
         reasons=reason_counts(validation),
         checks=ws.write_document(list(validation.checks)),
         **find_new_tasks(ws, validation.accepted),
+        renamed=renamed or None,
     )
     if validation.rejected:
         append_entry(ws, lease, event, arrival.batch)

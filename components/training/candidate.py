@@ -10,8 +10,8 @@ bytes on one machine, in whatever process, however often.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -61,7 +61,8 @@ class Lesson:
     batch: the batch's digest. items: its training rows, holdout rows taken out already.
     parent: the champion's bundle, None for the first. anchors: task -> bundle digest.
     wall: the digest of all that may never be trained on. replayed: the items of
-    `replayed_refs` that still exist; erased ones are left out.
+    `replayed_refs` that still exist; erased ones are left out. renamed: earlier name of a task
+    -> what it is called now.
     """
 
     batch: str
@@ -70,6 +71,7 @@ class Lesson:
     anchors: dict[str, str]
     wall: str
     replayed: tuple[Item, ...]
+    renamed: Mapping[str, str] = field(default_factory=dict)
 
 
 def lesson_key(base: Base, lesson: Lesson, settings: Settings) -> str:
@@ -86,6 +88,7 @@ def lesson_key(base: Base, lesson: Lesson, settings: Settings) -> str:
             "parent": lesson.parent.digest if lesson.parent else None,
             "settings": settings.training_digest(),
             "wall": lesson.wall,
+            **({"renamed": dict(lesson.renamed)} if lesson.renamed else {}),
         }
     )
 
@@ -200,7 +203,7 @@ def _check_shape(parent: Bundle, now: AdapterSettings) -> None:
 def _situation(lesson: Lesson, settings: Settings) -> Situation:
     return Situation(
         new=tuple(sorted(references(lesson.batch, lesson.items))),
-        memory=remembered(lesson.parent),
+        memory=remembered(lesson.parent, lesson.renamed),
         settings=settings.strategy,
         seed=settings.seed,
     )

@@ -18,6 +18,7 @@ from components.digest import bytes_digest
 from components.ledger import views
 from components.ledger.events import (
     AliasMirrored,
+    AnchorMoved,
     BatchArrived,
     BatchPooled,
     BatchRefused,
@@ -26,6 +27,7 @@ from components.ledger.events import (
     BatchValidated,
     CandidateExamined,
     ChampionRolledBack,
+    ExamRetired,
     HoldoutBegun,
     HoldoutDone,
     LabelGiven,
@@ -33,9 +35,12 @@ from components.ledger.events import (
     Payload,
     QuarantineReleased,
     RegistrationDone,
+    RelabelDone,
     RemovalBegun,
     SettingChosen,
     SplitMade,
+    TaskRenamed,
+    TaskRetired,
     TrainingDone,
     VersionHeld,
     VersionPromoted,
@@ -54,7 +59,7 @@ def drawn(seed: int, length: int) -> list[tuple[int, int, str]]:
     return [(pick.randrange(100), pick.randrange(100), f"reason {n}") for n in range(length)]
 
 
-FULL = drawn(13, 80)
+FULL = drawn(74, 110)
 """A story long enough to bring every kind of event and every status of a version."""
 
 
@@ -114,15 +119,45 @@ def _acts(ledger: Ledger, n: int, pick: int, text: str) -> Acts:
     yield HoldoutBegun(key=text, name="", exam="mood")
     yield brought(key=text, exam=f"mood#{n}", source=batch)
     yield given(digest("input", pick), text)
-    yield (
-        removed(f"pool:{n}", f"mood#{pick}", batch)
-        if pick % 2
-        else LabelWithdrawn(task="mood", item=digest("input", pick), given=pick)
-    )
+    yield LabelWithdrawn(task="mood", item=digest("input", pick), given=pick)
+    yield from _corrections(ledger, n, pick, text)
     inbox = views.arrivals(ledger)
     if inbox:
         yield from _of_batch(ledger, inbox[pick % len(inbox)].batch, n, pick, text)
     yield from _of_versions(ledger, n, pick, text)
+
+
+def _corrections(ledger: Ledger, n: int, pick: int, text: str) -> Acts:
+    tasks = [each.task for each in views.task_records(ledger) if not each.retired]
+    if not tasks:
+        return
+    task = tasks[pick % len(tasks)]
+    merged = {"old": task, "new": tasks[0], "merged": True}
+    yield TaskRenamed(**merged if task != tasks[0] else renaming(task, f"{task}{n}"), reason=text)
+    yield TaskRetired(task=task, reason=text)
+    live = [each for each in views.exam_records(ledger) if not each.retired]
+    if live:
+        exam = live[pick % len(live)]
+        yield ExamRetired(exam=exam.exam, task=exam.task, reason=text)
+        held = views.held_items(ledger, exam.exam)[0]
+        yield relabelled(held, digest("relabelled", n))
+    champion = views.champion(ledger)
+    if champion is not None and task in champion.anchors:
+        moved: dict[str, Any] = {"from_": champion.anchors[task], "to": champion.version}
+        yield AnchorMoved(task=task, **moved, reason=text)
+
+
+def renaming(old: str, new: str) -> dict[str, Any]:
+    """Return what the event of a renaming says, its reason apart."""
+    return {"old": old, "new": new, "merged": False}
+
+
+def relabelled(held: views.HeldItem, new: str) -> RelabelDone:
+    """Return the event that puts another item in the place of a held one."""
+    source = digest("relabelled", held.item, new)
+    done = brought(key=source, exam=held.exam, source=source)
+    said = {**done.said(), "task": held.task, "items": [(new, held.near)]}
+    return RelabelDone(**said, replaces={held.item: new}, reason="wrong")
 
 
 def _of_batch(ledger: Ledger, batch: str, n: int, pick: int, text: str) -> Acts:

@@ -117,7 +117,9 @@ def test_they_verify_and_fill_every_projection_again(earlier: list[Event], path:
     }
 
 
-CHANGED = ("holdout", "exam_use", "looks", "answers", "pools", "served")
+CHANGED = (
+    "holdout", "exam_use", "looks", "answers", "pools", "served", "renamed_tasks", "relabelled",
+)  # fmt: skip
 """Projections that say more now than they did."""
 
 
@@ -138,7 +140,7 @@ def test_what_people_brought_before_is_an_exam_of_its_own_now(earlier_ledger: Pa
         before = connection.execute("SELECT item, version FROM holdout").fetchall()
     held = views.held_items(Ledger(earlier_ledger, system_clock))
     brought = {item for item, version in before if version is None}
-    assert {each.item for each in held} == {item for item, _ in before}
+    assert {each.item for each in held} >= {item for item, _ in before}, "a held batch has more"
     assert {each.exam for each in held if each.item in brought} == {"mood"}
     assert {each.exam for each in held if each.item not in brought} == {"mood#batches"}
 

@@ -78,7 +78,7 @@ class HoldoutDone(Payload):
 
 @event("holdout.abandoned", intent="closes")
 class HoldoutAbandoned(Payload):
-    """Adding exam items was cancelled: the file has to be added again."""
+    """Adding or relabelling exam items was cancelled: the same command has to be run again."""
 
     key: str
     exam: str

@@ -98,6 +98,8 @@ def _released(connection: Connection, event: Recorded[QuarantineReleased]) -> No
     )
     if said.kind_ == "batch" and said.as_ == said.batch:
         set_status(connection, said.batch, "queued", "released from quarantine")
+    elif said.kind_ == "held":
+        set_status(connection, said.batch, "superseded", f"its rows are batch {said.as_[:12]} now")
 
 
 def set_aside(connection: Connection, batch: str, status: str, reason: str, rows: int) -> None:

@@ -15,6 +15,7 @@ from components.ledger.events import (
     Recorded,
     RemovalBegun,
 )
+from components.ledger.projections.corrections import task_now
 from components.ledger.projections.rule import Rule
 
 
@@ -23,7 +24,7 @@ def _given(connection: Connection, event: Recorded[LabelGiven]) -> None:
     connection.execute(
         schema.answers.insert().values(
             seq=event.seq,
-            task=said.task,
+            task=task_now(connection, said.task),
             item=said.item,
             answer=said.answer,
             label=said.label,

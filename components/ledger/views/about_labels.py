@@ -13,6 +13,7 @@ from components.ledger import schema
 from components.ledger.database import among
 from components.ledger.events import HoldoutDone, RemovalBegun
 from components.ledger.ledger import Ledger
+from components.ledger.views.about_corrections import renamed_tasks
 from components.ledger.views.about_events import told
 
 
@@ -91,7 +92,8 @@ def _brought(ledger: Ledger) -> list[HoldoutDone]:
 def answers(ledger: Ledger, task: str) -> dict[str, list[Answer]]:
     """Return the answers to a task's inputs: item digest -> answers, oldest first."""
     table, found = schema.answers, dict[str, list[Answer]]()
-    for row in ledger.query(sa.select(table).where(table.c.task == task).order_by(table.c.seq)):
+    now = renamed_tasks(ledger).get(task, task)  # evidence says what it was called then
+    for row in ledger.query(sa.select(table).where(table.c.task == now).order_by(table.c.seq)):
         said = {**row._mapping, "offered": (*json.loads(row.offered),), "again": bool(row.again)}
         found.setdefault(row.item, []).append(Answer(**said))
     return found

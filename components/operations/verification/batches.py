@@ -62,7 +62,7 @@ def known_files(scene: Scene) -> dict[Path, Wanted]:
 def stored_marks(scene: Scene) -> list[dict[str, Any]]:
     """Return the marks of all that DVC keeps, oldest first; of what was removed there are none."""
     found: list[dict[str, Any]] = []
-    for payload in scene.told("store.done", "holdout.done", "removal.begun"):
+    for payload in scene.told("store.done", "holdout.done", "relabel.done", "removal.begun"):
         if "sources" in payload:
             gone = {_holdout_path(scene, source) for source in payload["sources"]}
             found = [mark for mark in found if scene.ws.root / mark["path"] not in gone]
@@ -80,7 +80,7 @@ def _in_the_making(scene: Scene) -> set[Path]:
     """Return files that may lie there while, or since, a process died: written, not recorded."""
     ws = scene.ws
     begun = {items_path(ws, each["batch"]) for each in scene.told("store.begun") if "batch" in each}
-    keys = [str(each["key"]) for each in scene.told("holdout.begun")]
+    keys = [str(each["key"]) for each in scene.told("holdout.begun", "relabel.begun")]
     if (arriving := begun_place(ws)) is not None:
         begun.add(arriving)
     begun |= {_holdout_path(scene, key.partition(":")[2]) for key in keys}
