@@ -46,6 +46,7 @@ def examinations(draw: st.DrawFn) -> Examination:
 RULES = Rules(3.0, 6.0, 1.0, 0.05, "always")
 
 
+@settings(deadline=None)
 @given(examinations())
 def test_the_document_alone_gives_the_same_decision(examination: Examination) -> None:
     decision = judge(examination, RULES)

@@ -116,7 +116,7 @@ def test_the_fresh_exam_shows_the_regression_with_its_numbers(story: Story) -> N
     assert verdict.outcome is Outcome.FAIL
     assert verdict.effect_points is not None and verdict.effect_points > 2 * 10
     assert verdict.lower_points is not None and verdict.lower_points > 0
-    assert (verdict.margin_points, verdict.n) == (10, 100)
+    assert (verdict.margin_points, verdict.n) == (20, 100)
 
 
 def test_the_rollback_names_its_target_its_cost_and_the_offending_batch(story: Story) -> None:
@@ -174,9 +174,9 @@ def test_explain_tells_the_story_of_the_barred_version_in_numbers(story: Story) 
         "margin_points",
         "n",
     } <= (found.keys())
-    assert (found["task"], found["margin_points"], found["n"]) == ("mood", 10, 100)
+    assert (found["task"], found["margin_points"], found["n"]) == ("mood", 20, 100)
     said = ratchet(story.ws.root, "version", "explain", "2").out
-    assert "rolled back to version 1" in said and "margin 10.0, n 100" in said
+    assert "rolled back to version 1" in said and "margin 20.0, n 100" in said
 
 
 def test_looking_again_finds_nothing_more(story: Story) -> None:
