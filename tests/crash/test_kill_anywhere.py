@@ -28,7 +28,7 @@ from components.operations import holdouts, pool_removal, reconciliation, relabe
 from components.pipeline import arrival
 from components.workspace.root import Workspace, open_workspace
 from flows.retrain import run_batch
-from tests.stream import PARAMS, batch, make_root
+from tests.stream import PARAMS, batch, make_root, rows, write_jsonl
 
 pytestmark = pytest.mark.crash
 
@@ -76,7 +76,7 @@ def remove_pool(ws: Workspace) -> None:
 
 
 def pool_second(ws: Workspace) -> None:
-    """Train a second batch together with one that is held; nothing can pass the gate here."""
+    """Train a second batch together with one that is held, and will be again."""
     run_second(ws)
 
 
@@ -201,12 +201,13 @@ def prepare(root: Path, promoted: int) -> None:
 
 
 def prepare_pool(root: Path, promoted: int) -> None:
-    """Make the same root, where a small batch is held and nothing else passes the gate."""
+    """Make the same root, where a small batch is held: nobody can examine one label's one row."""
     prepare(root, promoted)
     params = PARAMS.replace("pool_below: 0", "pool_below: 200")
-    (root / "params.yaml").write_text(f"{params}gate: {{margin_points: 0.1}}\n")
+    (root / "params.yaml").write_text(params, encoding="utf-8")
+    small = [*rows(3, 60), {"text": "good table", "label": "poss"}]
     ws = open_workspace(root)
-    run_batch(ws, arrival.arrive(ws, batch(root / "small.jsonl", 3, 60), "mood").batch)
+    run_batch(ws, arrival.arrive(ws, write_jsonl(root / "small.jsonl", small), "mood").batch)
     assert [each.source for each in views.held_batches(ws.ledger)] == ["small.jsonl"]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -21,24 +22,37 @@ from flows.retrain import run_batch
 from tests.command import ratchet
 from tests.stream import FILLER, PARAMS, batch, make_root, rows, settle, write_jsonl
 
-KEYS = {label: [f"{label}{n}" for n in range(10)] for label in ("up", "down")}
+KEYS = {label: [f"{label}{n}" for n in range(20)] for label in ("up", "down", "left", "right")}
+OLD, NEW = ("down", "up"), ("left", "right")
 DEFAULTS = """
 model: {name: tiny, base: base, max_tokens: 16}
 data: {settle_seconds: 0}
 training: {threads: 1, precision: float32, device: cpu}
 """
+
 POOLING = PARAMS.replace("pool_below: 0", "pool_below: 200")
 STRICT = "gate: {margin_points: 0.1}\n"
 
 
-def keyed(seed: int, n: int = 50) -> list[dict[str, str]]:
+def keyed(
+    seed: int, n: int = 50, labels: Sequence[str] = OLD, keys: int = 20
+) -> list[dict[str, str]]:
     """Rows whose label hangs on one word of many: a few rows teach little about the others."""
     pick, made = random.Random(seed), []
     for _ in range(n):
-        label = pick.choice(sorted(KEYS))
-        words = [pick.choice(KEYS[label]), *(pick.choice(FILLER) for _ in range(4))]
+        label = pick.choice(labels)
+        words = [pick.choice(KEYS[label][:keys]), *(pick.choice(FILLER) for _ in range(4))]
         made.append({"text": " ".join(words), "label": label})
     return made
+
+
+def default_root(folder: Path) -> Path:
+    """A root with a tiny base that knows every word."""
+    faster = "cpu, learning_rate: 0.003, head_learning_rate: 0.03"  # for a random base
+    root = make_root(folder / "root", DEFAULTS.replace("cpu", faster))
+    words = [word for keys in KEYS.values() for word in keys]
+    write_tiny_base(root / "base", [*words, *FILLER], hidden=32)
+    return root
 
 
 def statuses(ws: Workspace) -> dict[str, str]:
@@ -61,8 +75,9 @@ def undecided(tmp_path: Path) -> Path:
 def test_four_files_of_50_rows_end_in_a_champion(tmp_path: Path) -> None:
     """With the defaults; by itself the first one stays undecided."""
     root = make_root(tmp_path / "root", DEFAULTS)
-    write_tiny_base(root / "base", [*KEYS["up"], *KEYS["down"], *FILLER], hidden=32)
-    files = [write_jsonl(root / f"f{seed}.jsonl", keyed(seed)) for seed in range(4)]
+    words = [word for label in OLD[::-1] for word in KEYS[label][:10]]
+    write_tiny_base(root / "base", [*words, *FILLER], hidden=32)
+    files = [write_jsonl(root / f"f{seed}.jsonl", keyed(seed, keys=10)) for seed in range(4)]
     settled = [settle(root, file) for file in files]
     assert settled[0].action == "held"
     ws = open_workspace(root)
@@ -70,6 +85,19 @@ def test_four_files_of_50_rows_end_in_a_champion(tmp_path: Path) -> None:
     assert champion is not None and champion.batch is not None
     assert len(views.members(ws.ledger, champion.batch)) >= 2
     assert verify(ws, deep=True).findings == []
+
+
+def test_two_new_labels_in_120_rows_are_learned(tmp_path: Path) -> None:
+    """Fault: with the defaults none of their held-out rows was answered correctly."""
+    root = default_root(tmp_path)
+    assert settle(root, write_jsonl(root / "old.jsonl", keyed(1, 300, keys=3))).action == "promoted"
+    settled = settle(root, write_jsonl(root / "new.jsonl", keyed(2, 120, NEW, keys=3)))
+    assert settled.version is not None
+    verdicts = explain(open_workspace(root), settled.version)["verdicts"]
+    new = [
+        each for each in verdicts if each["check"] == "learned" and ", label " in each["sentence"]
+    ]
+    assert [each["outcome"] for each in new] == ["PASS", "PASS"], settled.headline
 
 
 def test_a_held_batch_is_trained_together_with_the_next_one(undecided: Path) -> None:
