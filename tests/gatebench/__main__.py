@@ -13,7 +13,7 @@ from tests.page import Page
 PAGE = Page(
     "gate",
     "tests.gatebench",
-    ("models", "histories", "drip", "looks", "poison", "drift", "cost"),
+    ("models", "histories", "drip", "looks", "poison", "streams", "drift", "cost"),
 )
 
 if __name__ == "__main__":
