@@ -39,12 +39,15 @@ def origin(exam: str) -> Origin:
     return "batches" if end == "batches" else "pool" if end == "pool" else "brought"
 
 
+def task_of(exam: str) -> str:
+    """Return the task that an exam examines: all before the mark."""
+    return exam.partition(MARK)[0]
+
+
 def spoken(exam: str) -> str:
     """Return what an exam is called in a sentence for people."""
-    task = exam.rpartition(MARK)[0]
-    return {"batches": f"{task} (rows of batches)", "pool": f"{task} (pool)"}.get(
-        origin(exam), exam
-    )
+    words = {"batches": "rows of batches", "pool": "pool"}.get(origin(exam))
+    return f"{task_of(exam)} ({words})" if words else exam
 
 
 def generation(exam: str) -> int:

@@ -1,47 +1,85 @@
-"""How alpha is spread over all candidates that one exam sees.
+"""How alpha is spread over the looks at one batch, and over all candidates of a task.
 
-Concept: an exam is sat again at every batch, so its luck can deceive again and again. After it
-turned f candidates away, the next one is let pass at level 4 alpha / ((f + 1)(f + 2)(f + 3)); these
-levels add up to alpha. Only who is turned away spends: of the candidates that must not pass, the
-j-th is seen after at least j - 1 were turned away, unless one got through before; so the chance
-that any ever gets through is alpha at most (Bonferroni's inequality), and a stream of sound
-candidates spends nothing.
+Looks: a batch that is examined again after a refill, a release or another training is the same
+question asked again. Its n-th look takes `look_share(n)` of alpha; these add up to alpha, so a
+batch that must not pass gets through at any of its looks with chance alpha at most (Bonferroni).
 
-Promise: the levels hold for candidates that owe nothing to the exam. What comes from a champion
-that was picked by it owes it a little, the more it turned away the more, against the champion as
-well as against the anchor: that is why each of them spends, and quickly. `docs/gate.md`
-measures what is left, on exams of 150 to 2,000 items. Sources: Foster and Stine 2008, Journal of
-the Royal Statistical Society B 70, 429-444 (spending over an open sequence); Dwork et al. 2015,
-Science 349, 636-638 (what reuse does to a holdout).
+Anchor: a candidate is *bad* if it truly loses the anchor's margin or more. It passes at the level
+`share(count)` times a part of alpha, where the count grows with candidates that did not pass:
+
+* `spent`, of the task, for good: the loss seen was so close to the margin or beyond it that the
+  p-value against the margin was above `FAR`, and yet not shown to be beyond it;
+* `held`, of the exam: all others that it did not let pass and did not reject, each counted half,
+  for as long as the items that it was held on are in the exam.
+
+What is rejected, because it is shown to lose more than is tolerated, spends nothing.
+
+Promise, for items that were not answered before: the chance that a bad candidate ever gets past
+the anchor is `ANCHOR_PART` of alpha at most, however many candidates, exams and generations of
+exams there are, and whatever sound candidates do in between. For: given the past, a bad candidate
+passes with chance `level` at most, and spends with chance `NOTICED` at least (the ratio of the two
+is largest at the margin itself: a larger loss takes more from the pass region than from the
+middle). So while `spent` stays the same, at most 1 / NOTICED bad candidates are tried on average,
+and `level / NOTICED` of them pass; summed over all values of `spent`, the shares add up to one.
+A sound candidate hardly ever looks that bad, so a sound stream spends nothing for good.
+
+On items that were answered before, the champion was picked by them, and what follows it inherits
+its luck: many tries with small losses climb. `held` is there for that. What is left is measured
+and not proved: `docs/gate.md`. Sources: Foster and Stine 2008, Journal of the Royal Statistical
+Society B 70, 429-444 (spending over an open sequence); Dwork et al. 2015, Science 349, 636-638
+(what reuse does to a holdout).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 OVERUSED_AFTER = 6
-"""Turned away so many, an exam had better be followed by a fresh one: the next candidate must
-then pass at less than a hundredth of alpha."""
+"""At this count an exam had better be followed by a fresh one, or get fresh items: the next
+candidate must then pass at less than a hundredth of alpha."""
 
+ANCHOR_PART = 0.9
+"""The part of alpha for passing against the anchor; the rest is for moving it."""
 
-def share(turned_away: int) -> float:
-    """Return the part of alpha for the next candidate, in (0, 2/3].
+FAR = 0.25
+"""A candidate that did not pass spends for good if its p-value is above this."""
 
-    Law: the shares of `turned_away` = 0, 1, ... n - 1 add up to `spent(n)`.
-    """
-    return 4 / ((turned_away + 1) * (turned_away + 2) * (turned_away + 3))
+NOTICED = 0.7
+"""The least chance that a bad candidate spends: 1 - FAR, less alpha for what is rejected."""
 
-
-def spent(turned_away: int) -> float:
-    """Return the part of alpha that is spent, in [0, 1)."""
-    return 1 - 2 / ((turned_away + 1) * (turned_away + 2))
-
+HELD = 0.5
+"""What a held candidate counts, while all items that it was held on are in the exam."""
 
 FIRST_LOOK = 0.8
 
 
 def look_share(look: int) -> float:
-    """Return the part of alpha for one more look at the same batch, after `look` others.
+    """Return the part of alpha for a look at a batch, 0 being the first.
 
-    Law: the shares of any number of looks add up to 1 at most. The first one has most of it: few
-    batches are looked at twice.
+    0.8, 0.1, 0.05, 0.025 and so on. Law: the shares add up to 1.
     """
     return FIRST_LOOK if look == 0 else (1 - FIRST_LOOK) / 2**look
+
+
+def share(count: float) -> float:
+    """Return the part for the next candidate, in (0, 2/3].
+
+    Law: the shares of 0, 1, ... n - 1 add up to `spent(n)`.
+    """
+    return 4 / ((count + 1) * (count + 2) * (count + 3))
+
+
+def spent(count: float) -> float:
+    """Return the part that is spent, in [0, 1)."""
+    return 1 - 2 / ((count + 1) * (count + 2))
+
+
+def count(spent_before: int, held: Iterable[float]) -> float:
+    """Return what the next candidate is charged for.
+
+    Args:
+        spent_before: candidates of the task that spent for good.
+        held: for each other candidate that the exam did not let pass and did not reject, the
+            share of the items it was held on that are still in the exam, in [0, 1].
+    """
+    return spent_before + HELD * sum(held)

@@ -42,11 +42,12 @@ from components.gate.verdicts import (
 )
 
 
-def exam_findings(examination: Examination, rules: Rules) -> list[Finding]:
+def exam_findings(examination: Examination, rules: Rules, whole: Rules) -> list[Finding]:
     """Return what is asked of every exam and pool: against the champion, then the anchor.
 
     One source of a task decides (`sources`); the others reject on FAIL and are noted else. An exam
-    of a task that is not known yet is scored and noted, never blocking.
+    of a task that is not known yet is scored and noted, never blocking. `rules`: with the alpha of
+    this look at the batch; `whole`: with all of it, for the anchor has a budget of its own.
     """
     known, decides = known_sources(examination), deciding(examination, rules)
     others = [exam for exam in examination.exams if not exam.known and exam.champion is not None]
@@ -55,7 +56,7 @@ def exam_findings(examination: Examination, rules: Rules) -> list[Finding]:
     noted = [replace(_against_champion(exam, rules, ()), requests=NOTES) for exam in others]
     return [
         *(_ask(each, _against_champion(each, rules, decides), rules) for each in known),
-        *(_ask(each, _against_anchor(each, rules, decides), rules) for each in anchored),
+        *(_ask(each, _against_anchor(each, rules, whole, decides), rules) for each in anchored),
         *(_ask(each, _against_itself(each, rules, decides), rules) for each in widened),
         *(ask(comparison, rules) for comparison in noted),
     ]
@@ -125,9 +126,11 @@ def _against_champion(source: Source, rules: Rules, decides: Collection[str]) ->
     )
 
 
-def _against_anchor(source: Source, rules: Rules, decides: Collection[str]) -> Comparison:
+def _against_anchor(
+    source: Source, rules: Rules, whole: Rules, decides: Collection[str]
+) -> Comparison:
     before = _against_champion(source, rules, decides)
-    worn = source.turned_away >= OVERUSED_AFTER
+    worn = source.charged >= OVERUSED_AFTER
     anchor, after, older = None, None, None
     if isinstance(source, ExamResult):
         anchor, older = source.anchor, source.older
@@ -140,7 +143,7 @@ def _against_anchor(source: Source, rules: Rules, decides: Collection[str]) -> C
         before=anchor,
         after=after,
         margin_points=rules.anchor_margin_points,
-        level=rules.anchor_alpha(source.turned_away),
+        level=whole.anchor_alpha(source.charged if rules.edition >= 4 else source.turned_away),
         requests={**before.requests, Outcome.MISSING: "hold"} if unjudged else before.requests,
         certificate=source.shared("anchor"),
         advice=before.advice + (sentences.overused(source.turned_away) if worn else ""),

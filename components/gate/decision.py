@@ -39,12 +39,12 @@ def judge(examination: Examination, rules: Rules) -> Decision:
     candidate is promoted (held when every promotion needs approval).
     Laws: 5 (missing evidence never promotes); permuting items or exams changes nothing.
     """
-    rules = rules.at_look(examination.look)
+    whole, rules = rules, rules.at_look(examination.look)
     examined = {source.task for source in known_sources(examination)}
     rows = row_comparisons(examination.learned, examined, rules)
     findings: list[Finding] = [
         *_completeness(examination),
-        *exam_findings(examination, rules),
+        *exam_findings(examination, rules, whole),
         *(ask(comparison, rules) for comparison in rows),
         *check_new_parts(examination.learned, rules),
         *check_new_labels(examination, rules),

@@ -86,6 +86,7 @@ def recall(document: Mapping[str, Any]) -> tuple[Examination, Rules]:
             ExamResult(
                 **_only(each, "exam", "task", "known", "in_batch", "parts"),
                 turned_away=each["refusals"],
+                spent=each.get("spent", 0),
                 **_models(each, _MODELS, each["scores"]),
                 labels=_by_place(each["labels"]),
                 slices={name: _by_place(told) for name, told in each["slices"].items()},
@@ -133,9 +134,10 @@ def _check(document: Mapping[str, Any]) -> None:
     if type(look) is not int or look < 0:
         raise ValueError(f"look must be a whole number of at least 0, not {look!r}")
     for each in [*document["exams"], *document.get("pools", [])]:
-        refusals = each["refusals"]
-        if type(refusals) is not int or refusals < 0:
-            raise ValueError(f"refusals must be a whole number of at least 0, not {refusals!r}")
+        for name in ("refusals", "spent"):
+            count = each.get(name, 0)
+            if type(count) is not int or count < 0:
+                raise ValueError(f"{name} must be a whole number of at least 0, not {count!r}")
         for name in ("parts", "scores", "slices"):
             if not isinstance(each.get(name, {}), Mapping):
                 raise ValueError(f"{name} must be a mapping, not {each[name]!r}")
@@ -187,9 +189,9 @@ _DERIVED = ("exams", "pools", "look", "rules", "expected", "notes")
 
 def _in_this_format(document: Mapping[str, Any]) -> dict[str, Any]:
     """Return a document of format 3 with what this format says besides."""
-    more: dict[str, Any] = {"older": None, "restricted": {}, "taken": None}
+    more: dict[str, Any] = {"spent": 0, "older": None, "restricted": {}, "taken": None}
     exams = [{**exam, **more} for exam in document["exams"]]
-    rules = {"competition_points": 10.0, **document["rules"], "edition": EARLIER}
+    rules = asdict(Rules.from_json(document["rules"]))
     return {**document, "exams": exams, "pools": [], "look": 0, "rules": rules}
 
 
@@ -268,6 +270,7 @@ def _exam(result: ExamResult) -> dict[str, Any]:
         "known": result.known,
         "in_batch": result.in_batch,
         "refusals": result.turned_away,
+        "spent": result.spent,
         "parts": dict(result.parts),
         "n": len(items),
         **{who: bits(each) for who, each in aligned.items()},
@@ -298,6 +301,7 @@ def _pool(result: PoolResult) -> dict[str, Any]:
         "known": result.known,
         "in_batch": result.in_batch,
         "refusals": result.turned_away,
+        "spent": result.spent,
         "parts": dict(result.parts),
         "n": result.size,
         "unanswered": sorted(result.unanswered),
@@ -321,6 +325,7 @@ def _pool_result(told: Mapping[str, Any]) -> PoolResult:
         **_only(told, "exam", "task", "known", "in_batch", "parts", "repeats", "conflicts"),
         size=told["n"],
         turned_away=told["refusals"],
+        spent=told["spent"],
         unanswered=frozenset(told["unanswered"]),
         differing=[
             Differing(**{**each, "given": _said(each["given"])}) for each in told["differing"]

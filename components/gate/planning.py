@@ -48,7 +48,7 @@ class Sitting:
         items: how many.
         churn: share of items whose answer an update changes.
         anchor_churn: share of items that the champion answers otherwise than the anchor.
-        turned_away: candidates that did not pass it.
+        charged: what the next candidate is charged for: `alpha_spending.count`.
         anchored: it is sat against the anchor as well.
     """
 
@@ -56,7 +56,7 @@ class Sitting:
     items: int
     churn: float
     anchor_churn: float = 0.0
-    turned_away: int = 0
+    charged: float = 0.0
     anchored: bool = True
 
 
@@ -171,9 +171,7 @@ def _sit(exam: Sitting, loss: Any, rules: Rules, random: np.random.Generator) ->
     before = draw(exam.items, exam.anchor_churn, np.zeros_like(loss), random)
     worse, better = _fitting(worse + before[0], better + before[1], exam.items)
     margin = rules.anchor_margin_points / 100
-    yield outcomes(
-        worse, better, exam.items, margin, rules.alpha, rules.anchor_alpha(exam.turned_away)
-    )
+    yield outcomes(worse, better, exam.items, margin, rules.alpha, rules.anchor_alpha(exam.charged))
 
 
 def _fitting(worse: Any, better: Any, items: int) -> tuple[Any, Any]:
@@ -213,7 +211,7 @@ def items_needed(exam: Sitting, exams: int, rules: Rules, power: float = POWER) 
         (
             exam.churn + exam.anchor_churn,
             rules.anchor_margin_points,
-            rules.anchor_alpha(exam.turned_away),
+            rules.anchor_alpha(exam.charged),
         ),
     )
     limits = (

@@ -52,6 +52,6 @@ def _decides(sources: Sequence[Source], least: int) -> Source | None:
 
 def _preference(each: Source) -> tuple[bool, int, bool, int, str]:
     """Order by: not overused, many items, labelled, young; the name breaks ties."""
-    fresh = each.turned_away < OVERUSED_AFTER
+    fresh = each.charged < OVERUSED_AFTER
     labelled = isinstance(each, ExamResult)
     return fresh, each.size, labelled, generation(each.exam), each.exam

@@ -99,7 +99,10 @@ class ExamResult:
         anchor: answers of the version this task is held against over the long run, or None.
         known: the task was promoted before, so this exam blocks; else it is only noted.
         in_batch: the batch holds rows of this task.
-        turned_away: how many other candidates did not pass it before.
+        turned_away: how many other candidates it did not let pass before, those of `spent` and
+            those that it rejected apart.
+        spent: how many candidates of the task came so near to the anchor's margin, by any of
+            its exams, that they count for good.
         parts: by model ("champion", ...), the digest of all that decides its answers to this
             task: adapter, head, labels, routing, base. Equal digests, equal answers.
         labels: item digest -> its label; empty where classes are not looked at.
@@ -119,12 +122,18 @@ class ExamResult:
     known: bool
     in_batch: bool = False
     turned_away: int = 0
+    spent: int = 0
     parts: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     slices: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     older: frozenset[str] | None = None
     restricted: Mapping[str, Answers] = field(default_factory=dict)
     taken: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def charged(self) -> float:
+        """What the next candidate is charged for: `alpha_spending.count`."""
+        return _charged(self)
 
     def candidate_for(self, reference: str) -> Answers | None:
         """Return the candidate's answers as far as this model could have given them."""
@@ -182,7 +191,7 @@ class PoolResult:
     on which they differ matter, and of those the ones that people have labelled.
 
     Args:
-        exam, task, known, in_batch, turned_away, parts: as of `ExamResult`.
+        exam, task, known, in_batch, turned_away, spent, parts: as of `ExamResult`.
         size: inputs that every model answered.
         differing: those on which not all models agree, by digest.
         unanswered: the models ("champion", ...) that could not be asked.
@@ -197,14 +206,24 @@ class PoolResult:
     known: bool
     in_batch: bool = False
     turned_away: int = 0
+    spent: int = 0
     parts: Mapping[str, str] = field(default_factory=dict)
     unanswered: frozenset[str] = frozenset()
     repeats: int = 0
     conflicts: int = 0
 
+    @property
+    def charged(self) -> float:
+        """What the next candidate is charged for: `alpha_spending.count`."""
+        return _charged(self)
+
     def shared(self, reference: str) -> str | None:
         """Return the digest that candidate and reference share, or None."""
         return _shared(self.parts, reference)
+
+
+def _charged(source: ExamResult | PoolResult) -> float:
+    return alpha_spending.count(source.spent, [1.0] * source.turned_away)
 
 
 def _shared(parts: Mapping[str, str], reference: str) -> str | None:
@@ -327,9 +346,10 @@ class Rules:
         edition: 4 for today's rules; 3 for those of earlier evidence, under which every exam
             had to pass, every look had all of alpha, and FAIL needed a loss shown above zero
             (now: above the margin) and not shown within the margin.
+        horizon: promotions that share the alpha for moving an anchor.
 
     Raises:
-        ValueError: a margin or alpha that would let anything pass.
+        ValueError: a margin, alpha or horizon that would let anything pass.
     """
 
     margin_points: float
@@ -340,6 +360,7 @@ class Rules:
     checks: CheckRules = NO_CHECKS
     edition: int = 4
     competition_points: float = 10.0
+    horizon: int = 200
 
     def __post_init__(self) -> None:
         margins = (self.margin_points, self.anchor_margin_points, self.competition_points)
@@ -347,14 +368,18 @@ class Rules:
             raise ValueError(f"margins must be in (0, 100] points, not {margins}")
         if not (0 < self.alpha < 0.5 and isfinite(self.floor_points) and self.floor_points >= 0):
             raise ValueError(f"alpha must be in (0, 0.5) and the floor at least 0: {self}")
+        if self.horizon < 1:
+            raise ValueError(f"the horizon must be one promotion at least: {self}")
 
-    def anchor_alpha(self, turned_away: int) -> float:
-        """Return the level at which an exam lets pass against the anchor, after `turned_away`.
+    def anchor_alpha(self, count: float) -> float:
+        """Return the level at which an exam lets pass against the anchor.
 
-        Half of alpha is for letting candidates pass, half for moving the anchor: each of the
-        two can add to what is lost over the stream.
+        `count`: what did not pass before, as `alpha_spending.count` weighs it.
         """
-        return self.alpha / 2 * alpha_spending.share(turned_away)
+        if self.edition < 4:
+            return self.alpha / 2 * alpha_spending.share(count)
+        part = alpha_spending.ANCHOR_PART * alpha_spending.NOTICED
+        return self.alpha * part * alpha_spending.share(count)
 
     @property
     def fail_beyond_margin(self) -> bool:
@@ -369,8 +394,14 @@ class Rules:
 
     @property
     def move_alpha(self) -> float:
-        """The level at which a champion is shown better than an anchor: a hundredth of a half."""
-        return self.alpha / 200
+        """The level at which a champion is shown better than an anchor.
+
+        An even share for each promotion of the horizon: each could move the anchor to a version
+        that only looks better.
+        """
+        if self.edition < 4:
+            return self.alpha / 200
+        return self.alpha * (1 - alpha_spending.ANCHOR_PART) / self.horizon
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Rules:

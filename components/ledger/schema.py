@@ -119,6 +119,7 @@ exam_use = Table(
     Column("snapshot", String(64), primary_key=True),
     Column("exam", Text, primary_key=True),
     Column("turned_away", Integer, nullable=False),
+    Column("spent", Integer, nullable=False),
 )
 
 looks = Table(

@@ -7,6 +7,7 @@ evidence alone gives the same verdicts again.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from statistics import median
@@ -14,7 +15,7 @@ from typing import Any
 
 from components.errors import ConfigError, Corrupted
 from components.gate import evidence
-from components.gate.alpha_spending import OVERUSED_AFTER
+from components.gate.alpha_spending import OVERUSED_AFTER, count
 from components.gate.planning import Sitting, detectable_points, forecast, items_needed
 from components.ledger import views
 from components.ledger.events import CandidateExamined
@@ -76,8 +77,8 @@ def plan(ws: Workspace, margin_points: float | None, churn: float | None) -> dic
                 "detectable_points": detectable_points(each, asked.alpha),
                 "items_needed": items_needed(each, len(sat), asked),
                 "decisions": use[each.exam].decisions if each.exam in use else 0,
-                "refusals": each.turned_away,
-                "worn": each.turned_away >= OVERUSED_AFTER,
+                "refusals": use[each.exam].turned_away if each.exam in use else 0,
+                "worn": each.charged >= OVERUSED_AFTER,
             }
             for each in sat
         ],
@@ -100,16 +101,17 @@ def _sittings(
 ) -> list[Sitting]:
     """Return the exams as the next candidate will sit them."""
     use, apart = views.exam_use(ws.ledger), _observed_churn(ws, "anchor")
-    turned_away = {e.exam: use.get(e.exam, views.ExamUse()).turned_away for e in exams}
+    used = {exam.exam: use.get(exam.exam, views.ExamUse()) for exam in exams}
+    spent = Counter({exam.task: 0 for exam in exams})
+    for exam in exams:
+        spent[exam.task] += used[exam.exam].spent
+    charged = {e.exam: count(spent[e.task], [1.0] * used[e.exam].turned_away) for e in exams}
     usual = given or (median(observed.values()) if observed else ASSUMED_CHURN)
     sat = []
     for each in exams:
         churn = observed.get(each.exam, usual)
         far = max(0.0, apart.get(each.exam, churn) - churn)
-        fresh = any(e.task == each.task and turned_away[e.exam] < OVERUSED_AFTER for e in exams)
-        anchored = turned_away[each.exam] < OVERUSED_AFTER or not fresh
-        count = turned_away[each.exam]
-        sat.append(Sitting(each.exam, len(each.items), churn, far, count, anchored))
+        sat.append(Sitting(each.exam, len(each.items), churn, far, charged[each.exam]))
     return sat
 
 

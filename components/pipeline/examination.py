@@ -11,12 +11,15 @@ and only on request); so the same root state gives the same bytes.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from components.exam_names import task_of
+from components.gate.alpha_spending import FAR
 from components.gate.decision import judge
 from components.gate.evidence import record
+from components.gate.paired_statistics import Changes, within_p_value
 from components.gate.policies import CheckRules
 from components.gate.sources import known_sources
 from components.gate.verdicts import (
@@ -27,6 +30,7 @@ from components.gate.verdicts import (
     Outcome,
     PoolResult,
     Rules,
+    Verdict,
 )
 from components.items import Item
 from components.ledger import views
@@ -115,6 +119,7 @@ def examine(ws: Workspace, lease: Lease, prepared: Prepared, bundle: Bundle) -> 
         **survey.record(),
     }
     evidence = ws.write_document(document)
+    away, spent = _turned_away(examination, decision)
     examined = CandidateExamined(
         origin="batch",
         batch=prepared.batch,
@@ -123,7 +128,8 @@ def examine(ws: Workspace, lease: Lease, prepared: Prepared, bundle: Bundle) -> 
         snapshot=prepared.snapshot,
         evidence=evidence,
         settings=ws.write_document(ws.in_force().model_dump(mode="json")),
-        exams=_turned_away(examination, decision),
+        exams=away,
+        spent=sorted(spent),
         action=decision.action,
         headline=decision.headline,
         anchors=anchors_after(prepared, examination, asked.move_alpha),
@@ -145,6 +151,7 @@ def rules(ws: Workspace) -> Rules:
         gate.approval,
         CheckRules.from_json(gate.checks.model_dump(exclude={"behaviour": {"file"}})),
         competition_points=gate.competition_points,
+        horizon=gate.horizon,
     )
 
 
@@ -189,7 +196,7 @@ def _narrowed(prepared: Prepared, models: Models) -> Iterator[tuple[Labels, Sequ
 
 def _exams(ws: Workspace, prepared: Prepared, models: Models, given: Given) -> list[ExamResult]:
     """Return how each model did on every exam."""
-    use = views.exam_use(ws.ledger, but=_look(prepared, models))
+    use = _use(ws, prepared, models)
     results = []
     for exam in prepared.exams:
         asked = models.of(exam.task)
@@ -202,7 +209,8 @@ def _exams(ws: Workspace, prepared: Prepared, models: Models, given: Given) -> l
                 **sittings,
                 known=exam.task in prepared.known,
                 in_batch=exam.task in prepared.tasks,
-                turned_away=use.get(exam.name, views.ExamUse()).turned_away,
+                turned_away=use(exam.name).turned_away,
+                spent=use(exam.name).spent,
                 parts={who: given.key(model, exam.task) for who, model in asked.items()},
                 older=exam.older,
                 **_among_known(exam, models, given, exam.task in prepared.known),
@@ -233,7 +241,7 @@ def _among_known(exam: Exam, models: Models, given: Given, known: bool) -> dict[
 
 def _pools(ws: Workspace, prepared: Prepared, models: Models, given: Given) -> list[PoolResult]:
     """Return how each model answered every pool."""
-    use = views.exam_use(ws.ledger, but=_look(prepared, models))
+    use = _use(ws, prepared, models)
     return [
         pool_result(
             ws,
@@ -242,10 +250,19 @@ def _pools(ws: Workspace, prepared: Prepared, models: Models, given: Given) -> l
             models.narrower(pool.task),
             given,
             pool.task in prepared.tasks,
-            use.get(pool.name, views.ExamUse()).turned_away,
+            use(pool.name),
         )
         for pool in prepared.pools
     ]
+
+
+def _use(ws: Workspace, prepared: Prepared, models: Models) -> Callable[[str], views.ExamUse]:
+    """Return the use that an exam had before; what is spent is the whole task's."""
+    use = views.exam_use(ws.ledger, but=_look(prepared, models))
+    spent = Counter({task: 0 for task in prepared.known})
+    for exam, each in use.items():
+        spent[task_of(exam)] += each.spent
+    return lambda exam: replace(use.get(exam, views.ExamUse()), spent=spent[task_of(exam)])
 
 
 def _look(prepared: Prepared, models: Models) -> views.Look:
@@ -301,14 +318,37 @@ def _by_task(items: Iterable[Item]) -> dict[str, list[Item]]:
     return found
 
 
-def _turned_away(examination: Examination, decision: Decision) -> dict[str, bool]:
-    """Return whether each exam of a known task turned the candidate away: did not let it pass."""
-    turned_away = {
-        verdict.exam
-        for verdict in decision.verdicts
-        if verdict.check in ("forgetting", "anchor") and verdict.outcome is not Outcome.PASS
+def _turned_away(
+    examination: Examination, decision: Decision
+) -> tuple[dict[str, bool], frozenset[str]]:
+    """Return whether each exam of a known task turned the candidate away, and which spent for good.
+
+    What an exam rejects costs nothing, and so does what waits for labels: it is the same look until
+    they are all there.
+    """
+    open_ones: dict[str, list[Verdict]] = {each.exam: [] for each in known_sources(examination)}
+    for verdict in decision.verdicts:
+        if verdict.check in ("forgetting", "anchor") and verdict.outcome is not Outcome.PASS:
+            open_ones.setdefault(verdict.exam, []).append(verdict)
+    held = {
+        exam: all(v.outcome is not Outcome.FAIL and not v.open_labels for v in verdicts)
+        for exam, verdicts in open_ones.items()
+        if verdicts
     }
-    return {each.exam: each.exam in turned_away for each in known_sources(examination)}
+    spent = frozenset(
+        exam for exam, free in held.items() if free and any(map(_is_far, open_ones[exam]))
+    )
+    away = {exam: held.get(exam, False) and exam not in spent for exam in open_ones}
+    return away, spent
+
+
+def _is_far(verdict: Verdict) -> bool:
+    """Tell whether a candidate came so near to the anchor's margin that it counts for good."""
+    worse, better = verdict.right_to_wrong, verdict.wrong_to_right
+    if verdict.check != "anchor" or worse is None or better is None:
+        return False
+    margin = (verdict.margin_points or 0.0) / 100
+    return within_p_value(Changes(worse, better, verdict.n), margin) > FAR
 
 
 def _note(found: Distrusted) -> str:

@@ -27,9 +27,11 @@ def pool_result(
     narrower: Mapping[str, Labels],
     given: Given,
     in_batch: bool,
-    turned_away: int,
+    use: views.ExamUse,
 ) -> PoolResult:
     """Return how the models answered one pool of a known task.
+
+    `use`: the use that the pool had before.
 
     `models`: "champion", "candidate" and "anchor", as far as they are there; `narrower`: the
     labels of those that know fewer than the candidate.
@@ -64,7 +66,8 @@ def pool_result(
         differing,
         known=True,
         in_batch=in_batch,
-        turned_away=turned_away,
+        turned_away=use.turned_away,
+        spent=use.spent,
         parts={who: given.key(model, pool.task) for who, model in models.items()},
         unanswered=frozenset(silent),
         repeats=len(twice),

@@ -15,6 +15,7 @@ class GateSettings(Section):
 
     `competition_points`: the share of known items that new labels may take.
     `approval`: `auto` promotes on PASS; `always` holds every PASS for a person.
+    `horizon`: promotions over which an anchor may move, for the promise over a stream.
     `watch_alpha` is spent over all looks at one champion.
     """
 
@@ -24,6 +25,7 @@ class GateSettings(Section):
     floor_points: Annotated[float, Field(ge=0.0, le=100.0)] = 0.0
     alpha: Annotated[float, Field(gt=0.0, lt=0.5)] = 0.05
     watch_alpha: Probability = 0.05
+    horizon: Annotated[int, Field(ge=1, le=1_000_000)] = 200
     approval: Literal["auto", "always"] = "auto"
     checks: CheckSettings = CheckSettings()
 

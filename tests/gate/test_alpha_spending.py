@@ -1,12 +1,25 @@
-"""How alpha is shared out over the candidates that one exam turned away."""
+"""How alpha is shared out over looks at one batch and over the candidates of a task."""
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.gate.alpha_spending import OVERUSED_AFTER, share, spent
+from components.gate.alpha_spending import (
+    FAR,
+    NOTICED,
+    OVERUSED_AFTER,
+    count,
+    look_share,
+    share,
+    spent,
+)
+from components.gate.paired_statistics import score
+from components.gate.verdicts import Rules
+
+RULES = Rules(3.0, 6.0)
 
 
 @given(st.integers(0, 2000))
@@ -18,3 +31,47 @@ def test_the_shares_add_up_to_what_is_spent_and_never_to_more_than_all(turned_aw
 
 def test_an_overused_exam_passes_at_less_than_a_hundredth() -> None:
     assert share(OVERUSED_AFTER) < 0.01 < share(OVERUSED_AFTER - 1)
+
+
+def test_the_looks_at_a_batch_share_alpha() -> None:
+    assert [look_share(look) for look in range(4)] == pytest.approx([0.8, 0.1, 0.05, 0.025])
+    assert 0.999999 < sum(look_share(look) for look in range(30)) <= 1
+
+
+def test_what_was_held_counts_half_and_only_while_its_items_are_in_use() -> None:
+    assert count(0, []) == 0
+    assert count(1, [1.0, 1.0, 0.5]) == 2.25
+    assert count(1, [0.0, 0.0]) == 1
+
+
+def test_passing_and_moving_together_keep_to_alpha() -> None:
+    passing = sum(RULES.anchor_alpha(spent_) / NOTICED for spent_ in range(5000))
+    assert passing + RULES.horizon * RULES.move_alpha == pytest.approx(RULES.alpha, rel=1e-3)
+
+
+def test_earlier_examinations_keep_the_levels_that_they_were_decided_at() -> None:
+    told = {"margin_points": 3.0, "anchor_margin_points": 6.0, "checks": {}}
+    earlier = Rules.from_json(told)
+    assert earlier.anchor_alpha(0) == pytest.approx(0.05 / 2 * 2 / 3)
+    assert earlier.move_alpha == 0.05 / 200
+    assert "horizon" not in earlier.to_json()
+    assert Rules.from_json(RULES.to_json()) == RULES
+
+
+@pytest.mark.parametrize("items", [150, 400, 1000, 2000])
+@pytest.mark.parametrize("churn", [0.07, 0.1, 0.25])
+def test_a_bad_candidate_spends_at_least_so_often_as_the_proof_takes(
+    items: int, churn: float
+) -> None:
+    from scipy.special import ndtr
+
+    random, margin = np.random.default_rng(items), 0.06
+    for loss in (0.06, 0.065, 0.07):
+        draws = random.multinomial(
+            items, [(churn + loss) / 2, (churn - loss) / 2, 1 - churn], 40_000
+        )
+        statistic = score(draws[:, 0], draws[:, 1], items, margin)
+        far = (ndtr(statistic) > FAR) & (ndtr(-statistic) > RULES.alpha)
+        for level in (RULES.anchor_alpha(0), RULES.anchor_alpha(2)):
+            passed = (ndtr(statistic) <= level).mean()
+            assert passed <= 1.15 * level * far.mean() / NOTICED + 0.001

@@ -13,7 +13,22 @@ from tests.page import Page
 PAGE = Page(
     "gate",
     "tests.gatebench",
-    ("models", "histories", "drip", "looks", "poison", "streams", "drift", "cost"),
+    (
+        "models",
+        "histories",
+        "drip",
+        "looks",
+        "poison",
+        "drift",
+        "cost",
+        "sound",
+        "labels",
+        "self_written",
+        "refills",
+        "rivals",
+        "noise",
+        "streams",
+    ),
 )
 
 if __name__ == "__main__":

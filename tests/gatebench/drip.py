@@ -15,14 +15,16 @@ from typing import Any
 
 import numpy as np
 
+from tests.gatebench.gates import GATE
 from tests.gatebench.models import answers, hardness
-from tests.gatebench.worlds import GATE, PROMOTED, Rule, Shape, World
+from tests.gatebench.worlds import PROMOTED, Rule, Shape, World
 from tests.page import Check, Section, opening
 
 UPDATES, LOSS, STREAMS = 50, 0.003, 300
 SIZES, CHURN = (500, 1000, 2000), 0.04
 SIDES: tuple[Rule, ...] = ("gate", "per step")
 GRID_ITEMS, GRID_CHURNS, GRID_UPDATES = (150, 300, 500, 1000, 2000), (0.01, 0.02, 0.04, 0.08), 100
+COLOURS: dict[Rule, str] = {"per step": "#b3401f", "gate": "#1a7f4b"}
 MAXIMUM_ITEMS, MAXIMUM_AFTER = 1000, (1, 5, 14, 50)
 
 
@@ -32,7 +34,7 @@ def drip(hard: Any, items: int, rule: Rule, churn: float = CHURN, updates: int =
     lost = []
     for _ in range(updates):
         right, level = world.candidate(np.full((STREAMS, 1), LOSS))
-        world.promote(world.decide(right, rule, GATE) == PROMOTED, right, level, GATE)
+        world.promote(world.decide(right, rule) == PROMOTED, right, level)
         lost.append(100 * world.lost()[:, 0])
     return np.stack(lost)
 
@@ -46,7 +48,7 @@ def references(hard: Any) -> tuple[list[float], list[float]]:
     truth = world.chance.mean(-1)  # of these items: their luck at the start is no drift
     for _ in range(max(MAXIMUM_AFTER)):
         right, level = world.candidate(np.zeros((STREAMS, 1)))
-        world.promote(everywhere, right, level, GATE)
+        world.promote(everywhere, right, level)
         highest = np.maximum(highest, world.champion.mean(-1))
         of_maximum.append(float(100 * (highest - truth).mean()))
         of_anchor.append(float(100 * (world.anchor.mean(-1) - truth).mean()))
@@ -110,7 +112,7 @@ def _draw(found: dict[tuple[int, Rule], Any], budget: float, path: Path) -> None
     panels = figure.subplots(1, len(SIZES), sharey=True)
     updates = np.arange(1, UPDATES + 1)
     for axes, items in zip(panels, SIZES, strict=True):
-        for rule, colour in (("per step", "#b3401f"), ("gate", "#1a7f4b")):
+        for rule, colour in COLOURS.items():
             low, middle, high = np.percentile(found[items, rule], [5, 50, 95], axis=1)
             axes.fill_between(updates, low, high, color=colour, alpha=0.15, linewidth=0)
             axes.plot(updates, middle, color=colour, label=rule)

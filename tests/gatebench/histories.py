@@ -19,8 +19,9 @@ from typing import Any
 import numpy as np
 
 from components.gate.planning import Sitting, items_needed
+from tests.gatebench.gates import GATE
 from tests.gatebench.models import answers, hardness
-from tests.gatebench.worlds import GATE, HELD, PROMOTED, REJECTED, RULES, Rule, Shape, World
+from tests.gatebench.worlds import HELD, PROMOTED, REJECTED, RULES, Rule, Shape, World
 from tests.page import Check, Section, opening
 
 HISTORIES, CHUNK = 10_000, 250
@@ -75,7 +76,7 @@ def shares(hard: Any, shape: Shape, losses: Losses, seed: int) -> dict[Rule, lis
         world = World(hard, shape, CHUNK, seed + start)
         right, _ = world.candidate(losses(world.random, CHUNK, shape.tasks))
         for rule in RULES:
-            actions = world.decide(right, rule, GATE)
+            actions = world.decide(right, rule)
             found[rule] += [(actions == each).sum() for each in (PROMOTED, HELD, REJECTED)]
     return {rule: list(counts / HISTORIES) for rule, counts in found.items()}
 
@@ -86,9 +87,9 @@ def follow(hard: Any, shape: Shape, losses: Losses, rule: Rule, seed: int) -> di
     counts, beyond = np.zeros(3), np.zeros(STREAMS, bool)
     for _ in range(UPDATES):
         right, level = world.candidate(losses(world.random, STREAMS, shape.tasks))
-        actions = world.decide(right, rule, GATE)
+        actions = world.decide(right, rule)
         counts += [(actions == each).sum() for each in (PROMOTED, HELD, REJECTED)]
-        world.promote(actions == PROMOTED, right, level, GATE)
+        world.promote(actions == PROMOTED, right, level)
         beyond |= (world.lost() > GATE.anchor_margin_points / 100).any(-1)
     promoted, held, rejected = counts / counts.sum()
     return {

@@ -5,8 +5,7 @@ Concept: an item has the chance to be answered rightly that real versions had of
 and where it truly loses, turns right answers wrong. Champion and anchor sit the same items
 decision after decision, so luck stays where it fell, as it does in life.
 
-Promise: the verdicts are those of the gate (`planning.outcomes`); the same seed gives the same
-streams.
+Promise: the verdicts are those of `gates.Gate`, as it is now; the same seed gives the same streams.
 """
 
 from __future__ import annotations
@@ -16,11 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from components.gate import planning
-from components.gate.verdicts import Rules
-
-GATE = Rules(margin_points=3.0, anchor_margin_points=6.0)
-"""The product's default margins."""
+from tests.gatebench.gates import GATE, MARGIN, Gate, above_p, within_p
 
 Rule = Literal["gate", "per step", "threshold"]
 RULES: tuple[Rule, ...] = ("gate", "per step", "threshold")
@@ -55,7 +50,7 @@ class World:
         self.anchor = self.champion.copy()
         self.level = np.ones(size[:2], np.float32)
         self.anchor_level = self.level.copy()
-        self.turned_away = np.zeros(size[:2], int)
+        self.gate = Gate("now", *size[:2])
 
     def candidate(self, loss: Any) -> tuple[Any, Any]:
         """Return an update's answers and levels; `loss`: true loss, (streams, tasks)."""
@@ -67,37 +62,33 @@ class World:
         right &= self._roll() < kept
         return right, after
 
-    def decide(self, right: Any, rule: Rule, rules: Rules) -> Any:
+    def decide(self, right: Any, rule: Rule) -> Any:
         """Return PROMOTED, HELD or REJECTED for each stream, (streams,)."""
         if rule == "threshold":
             lost = (self.champion.mean(-1) - right.mean(-1)).max(-1)
             return np.where(lost > THRESHOLD, REJECTED, PROMOTED)
-        found = [self._sit(self.champion, right, rules.margin_points, rules, rules.alpha)]
+        champion = _changes(self.champion, right)
         if rule == "gate":
-            level = rules.anchor_alpha(self.turned_away)
-            found.append(self._sit(self.anchor, right, rules.anchor_margin_points, rules, level))
-            self.turned_away += ~(found[0].passed & found[1].passed)
-        rejected, promoted = planning.decide(found, rules.alpha)
+            decided = self.gate.decide(champion, _changes(self.anchor, right), self.shape.items)
+            promoted, rejected = decided.promoted, decided.rejected
+        else:
+            bar = GATE.alpha / self.shape.tasks
+            rejected = (above_p(champion, self.shape.items, MARGIN) <= bar).any(-1)
+            promoted = (within_p(champion, self.shape.items, MARGIN) <= GATE.alpha).all(-1)
         return np.where(rejected, REJECTED, np.where(promoted, PROMOTED, HELD))
 
-    def promote(self, which: Any, right: Any, level: Any, rules: Rules) -> None:
+    def promote(self, which: Any, right: Any, level: Any) -> None:
         """Bring candidates into force in the streams that `which` marks, and move anchors."""
         self.champion[which], self.level[which] = right[which], level[which]
         worse, better = _changes(self.anchor, self.champion)
         # shown better than its anchor: the counts exchanged
-        p_values = planning.loss_p_values(better, worse, self.shape.items)
-        moved = (p_values <= rules.move_alpha) & which[:, None]
+        shown = above_p((better, worse), self.shape.items, 0.0) <= self.gate.move_level
+        moved = shown & which[:, None]
         self.anchor[moved], self.anchor_level[moved] = self.champion[moved], self.level[moved]
 
     def lost(self) -> Any:
         """Return the champion's true loss since the beginning, (streams, tasks)."""
         return self.mean * (1 - self.level)
-
-    def _sit(
-        self, before: Any, right: Any, points: float, rules: Rules, level: Any
-    ) -> planning.Found:
-        counts = _changes(before, right)
-        return planning.outcomes(*counts, self.shape.items, points / 100, rules.alpha, level)
 
     def _roll(self) -> Any:
         return self.random.random(self.chance.shape, np.float32)

@@ -45,7 +45,8 @@ class TrainingAbandoned(Payload):
 class CandidateExamined(Payload):
     """The gate decided on a candidate; the event has everything that promoting it would do.
 
-    `exams`: exam -> whether it turned the candidate away. `origin`: batch, adopt, rebase, amend or
+    `exams`: exam -> whether it turned the candidate away; `spent`: those where it came so near to
+    the anchor's margin that it counts for good. `origin`: batch, adopt, rebase, amend or
     forget. `parent`: the version that was champion. `anchors`: task -> the version that the task
     would be held against; null means the candidate, which has no number yet. `joins`: task -> the
     exam that its held-out rows would join. An event without `anchors` is from an earlier version
@@ -64,6 +65,7 @@ class CandidateExamined(Payload):
     parent: int | None = None
     anchors: Mapping[str, int | None] | None = None
     joins: Mapping[str, str] | None = None
+    spent: Sequence[str] = ()
 
 
 @event("candidate.judged", read_by=("exam_use",))

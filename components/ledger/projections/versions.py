@@ -60,7 +60,10 @@ def _examined(connection: Connection, event: Recorded[CandidateExamined]) -> Non
     for table in (schema.looks, schema.exam_use):
         connection.execute(sa.delete(table).filter_by(**look))
     connection.execute(schema.looks.insert().values(**look, batch=said.batch))
-    rows = [{**look, "exam": exam, "turned_away": int(away)} for exam, away in said.exams.items()]
+    rows = [
+        {**look, "exam": exam, "turned_away": int(away), "spent": int(exam in said.spent)}
+        for exam, away in said.exams.items()
+    ]
     if rows:
         connection.execute(schema.exam_use.insert(), rows)
 

@@ -29,10 +29,14 @@ class HeldItem:
 
 @dataclass(frozen=True, slots=True)
 class ExamUse:
-    """Candidates that an exam helped to decide on, and those of them that it did not let pass."""
+    """Candidates that an exam helped to decide on, and those of them that it did not let pass.
+
+    `spent`: those that came so near to the anchor's margin that they count for good.
+    """
 
     decisions: int = 0
     turned_away: int = 0
+    spent: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,9 +169,9 @@ def exam_tasks(ledger: Ledger) -> frozenset[str]:
 def exam_use(ledger: Ledger, but: Look | None = None) -> dict[str, ExamUse]:
     """Return by exam which use it had, one look left out."""
     table = schema.exam_use.c
-    statement = sa.select(table.exam, sa.func.count(), sa.func.sum(table.turned_away))
-    rows = ledger.query(statement.where(_is_not(but, table)).group_by(table.exam))
-    return {exam: ExamUse(decisions, away) for exam, decisions, away in rows}
+    counts = sa.func.count(), sa.func.sum(table.turned_away), sa.func.sum(table.spent)
+    statement = sa.select(table.exam, *counts).where(_is_not(but, table)).group_by(table.exam)
+    return {exam: ExamUse(*counted) for exam, *counted in ledger.query(statement)}
 
 
 def looks(ledger: Ledger, batches: Iterable[str], but: Look) -> int:
