@@ -189,13 +189,12 @@ def _told(root: Path, settled: Settled) -> Found:
     ws = open_workspace(root)
     version = views.version(ws.ledger, settled.version) if settled.version else None
     decision = ws.read_document(version.evidence)["decision"] if version else {"verdicts": []}
-    wanted = ("check", "task", "exam", "group", "outcome", "consequence", "effect_points")
-    wanted += ("lower_points", "upper_points", "n", "open_labels", "sentence")
+    wanted = "check task exam group outcome consequence effect_points lower_points upper_points n"
     return {
         "action": settled.action,
         "headline": settled.headline,
         "blocked": [
-            {name: each[name] for name in wanted}
+            {name: each[name] for name in (*wanted.split(), "open_labels", "sentence")}
             for each in decision["verdicts"]
             if each["consequence"] in ("hold", "reject")
         ],
@@ -246,7 +245,8 @@ def spoil(stream: Stream, seed: int, grown: Path, folder: Path) -> Found:
 def _line(found: Found) -> str:
     checks = [_reason(look) for look in found["looks"]]
     looks = " -> ".join(each for each in checks if each)
-    return f"{found['action']}, {sum(found['asked'].values())} labels, {found['seconds']:.0f} s; {looks}"
+    labels = sum(found["asked"].values())
+    return f"{found['action']}, {labels} labels, {found['seconds']:.0f} s; {looks}"
 
 
 def _reason(look: Found) -> str:
@@ -376,7 +376,7 @@ def _counted(counts: Mapping[str, int]) -> str:
 
 
 def _accuracy(run: Found) -> float:
-    return mean(run["accuracy"].values())
+    return float(mean(run["accuracy"].values()))
 
 
 def main() -> None:
