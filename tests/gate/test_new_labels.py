@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from components.gate import Answers, Examination, ExamResult, NewTask, Outcome, Rules, judge
 
 RULES = Rules(margin_points=3, anchor_margin_points=6)
@@ -47,3 +49,29 @@ def test_a_label_that_is_shown_to_be_guessed_rejects_whatever_the_others_gain() 
     parts = [label("green", 30, 30), label("black", 30, 30), label("white", 0, 30)]
     decision = judge(Examination([exam()], parts), RULES)
     assert decision.action == "reject"
+
+
+def test_one_label_more_is_a_gain_however_many_there_are() -> None:
+    """A hundred known labels of 20 items each, none of which changed, and one new label."""
+    same = answers(2000, 2000, "i")
+    labels = {item: f"label {place % 100}" for place, item in enumerate(same.items)}
+    among = {"champion": same, "anchor": same}
+    many = ExamResult("t", "t", same, same, same, True, labels=labels, restricted=among)
+    decision = judge(Examination([many], [label("green", 16, 20)]), RULES)
+    [balance] = [v for v in decision.verdicts if v.check == "balance"]
+    assert balance.outcome is Outcome.PASS and decision.action == "promote"
+
+
+def test_a_gain_is_seldom_shown_where_the_known_labels_lose_as_much() -> None:
+    """40 known labels of 20 items lose together what one new label gains; 300 histories."""
+    random, shown = np.random.default_rng(0), 0
+    before = answers(800, 800, "i")
+    labels = {item: f"label {place % 40}" for place, item in enumerate(before.items)}
+    for _ in range(300):
+        after = Answers(before.items, [bool(right) for right in random.random(800) >= 0.4 / 40])
+        among = {"champion": before, "anchor": before}
+        exam = ExamResult("t", "t", before, after, before, True, labels=labels, restricted=among)
+        new = label("green", int(random.binomial(20, 0.4)), 20)
+        verdicts = judge(Examination([exam], [new]), RULES).verdicts
+        shown += any(v.check == "balance" and v.outcome is Outcome.PASS for v in verdicts)
+    assert shown <= 0.05 * 300
