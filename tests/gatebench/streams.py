@@ -255,8 +255,11 @@ def _reason(look: Found) -> str:
 
 
 def one(name: str, seed: int, folder: Path, parts: Sequence[str], steps: int | None) -> Found:
-    """Measure parts of one stream with one seed, add them to what is kept, and return all."""
-    path = KEPT / f"{name}-{seed}.json"
+    """Measure parts of one stream with one seed, add them to what is kept, and return all.
+
+    What is found of the first `steps` batches alone is kept in `folder`.
+    """
+    path = (KEPT if steps is None else folder) / f"{name}-{seed}.json"
     found: Found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     stream = deal(name, seed)
     if stream is None:
