@@ -64,4 +64,9 @@ def newest_exam(task: str, exams: Iterable[str]) -> str:
 
 def next_exam(task: str, newest: str) -> str:
     """Return the name of the generation that follows the newest one."""
-    return f"{task}{MARK}{generation(newest) + 1}"
+    return with_generation(task, generation(newest) + 1)
+
+
+def with_generation(task: str, number: int) -> str:
+    """Return the name of one generation of a task's brought exams, from 1."""
+    return task if number == 1 else f"{task}{MARK}{number}"

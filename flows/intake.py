@@ -8,18 +8,23 @@ from typing import Any
 from prefect import flow
 
 from components.ledger import views
+from components.operations.between_batches import Between
 from components.pipeline.incoming import take_incoming
 from components.workspace.root import Workspace
 from flows.retrain import retrain
-from flows.steps import workspace
+from flows.steps import changing, workspace
 
 Run = Callable[[str, str], dict[str, Any]]
 
 
 @flow(name="intake", validate_parameters=False)
 def intake(root: str) -> list[dict[str, Any]]:
-    """Fill the inbox from `data/incoming`, then run every waiting batch, oldest first."""
+    """Fill the inbox from `data/incoming`, then run every waiting batch, oldest first.
+
+    Before that, files in `data/pool` are taken, and batches whose labels arrived are queued again.
+    """
     ws = workspace(root)
+    Between().do(ws, changing, once=True)
     take_incoming(ws)
     return drain(ws)
 
@@ -31,7 +36,8 @@ def drain(ws: Workspace, until: str | None = None, run: Run = retrain) -> list[d
     """
     settled = []
     while waiting := views.waiting(ws.ledger):
-        if until is not None and until not in {each.batch for each in waiting}:
+        wanted = views.pooled_into(ws.ledger, until) if until else None
+        if wanted is not None and wanted not in {each.batch for each in waiting}:
             break
         settled.append(run(str(ws.root), waiting[0].batch))
     return settled

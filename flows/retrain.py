@@ -12,7 +12,7 @@ from components.errors import DataRejected, NeedsHuman, RatchetError
 from components.ledger import views
 from components.ledger.ledger import Lease
 from components.operations import reconciliation
-from components.pipeline import examination, preparation, settlement, training
+from components.pipeline import examination, pooling, preparation, settlement, training
 from components.pipeline.preparation import Settled
 from components.workspace.root import Workspace
 from flows.steps import Step, as_task, directly, leased, workspace
@@ -25,12 +25,16 @@ def retrain(root: str, batch: str) -> dict[str, Any]:
 
 
 def run_batch(ws: Workspace, batch: str, step: Step = directly) -> Settled:
-    """Run one batch, unless another process settled it while this one waited."""
+    """Run one batch, or the one it is pooled into, unless another process settled it meanwhile."""
     with leased(ws) as lease:
         step("reconcile", partial(reconciliation.reconcile, ws, lease))
-        if batch not in {arrival.batch for arrival in views.waiting(ws.ledger)}:
-            return preparation.settled(ws, batch)
-        return _run_steps(ws, lease, batch, step)
+        while True:
+            batch = views.pooled_into(ws.ledger, batch)
+            if batch not in {arrival.batch for arrival in views.waiting(ws.ledger)}:
+                return preparation.settled(ws, batch)
+            settled = _run_steps(ws, lease, batch, step)
+            if settled.action != "pooled":
+                return settled
 
 
 def _run_steps(ws: Workspace, lease: Lease, batch: str, step: Step) -> Settled:
@@ -53,6 +57,8 @@ def way_of_a_batch(ws: Workspace, lease: Lease, batch: str, step: Step) -> Settl
         return preparation.refuse(ws, lease, validated)
     step("store", partial(preparation.store, ws, lease, validated))
     prepared = step("split", partial(preparation.split, ws, lease, validated))
+    if step("pool", partial(pooling.pool, ws, lease, prepared)):
+        return preparation.settled(ws, batch)
     bundle = step("train", partial(training.train, ws, lease, prepared))
     examined = step("examine", partial(examination.examine, ws, lease, prepared, bundle))
     register = partial(settlement.register, ws, lease, validated, prepared, examined)

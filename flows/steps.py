@@ -19,6 +19,7 @@ from prefect.cache_policies import NO_CACHE
 
 from components.errors import Retryable
 from components.ledger.ledger import Lease
+from components.operations import reconciliation
 from components.workspace.root import Progress, Workspace, no_progress, open_workspace
 
 T = TypeVar("T")
@@ -66,6 +67,14 @@ def leased(ws: Workspace) -> Iterator[Lease]:
     name = ws.settings.model.name
     with ws.ledger.lease(name, LEASE_WAIT_SECONDS, lambda holder: show(0, 1)) as lease:
         show(1, 1)
+        yield lease
+
+
+@contextmanager
+def changing(ws: Workspace) -> Iterator[Lease]:
+    """Hold the model's lease, after repairing what a crash left behind."""
+    with leased(ws) as lease:
+        reconciliation.reconcile(ws, lease)
         yield lease
 
 

@@ -19,6 +19,7 @@ from typing import Any
 from components.data.finished_files import QuietFiles
 from components.errors import Retryable
 from components.ledger import views
+from components.operations.between_batches import Between
 from components.pipeline.incoming import Left, take_incoming
 from flows import steps
 from flows.prefect_home import prune
@@ -30,8 +31,8 @@ PRUNE_RUNS = 20
 """After how many batches Prefect's oldest flow runs are dropped."""
 
 Tell = Callable[[str, dict[str, Any]], None]
-"""Called with what happened (`settled`, `watched`, `arrived`, `refused`, `left` or `fault`) and
-its facts."""
+"""Called with what happened (`settled`, `watched`, `arrived`, `refused`, `pooled`, `released`,
+`left` or `fault`) and its facts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +50,10 @@ class Pace:
 
 @dataclass(slots=True)
 class Looks:
-    """What earlier looks at data/incoming saw, and which files were told of."""
+    """What earlier looks at data/incoming and data/pool saw, and which files were told of."""
 
     quiet: QuietFiles
+    between: Between = field(default_factory=Between)
     told: set[Left] = field(default_factory=set)
     soonest: float | None = None
 
@@ -108,13 +110,18 @@ def _run_next(root: Path, tell: Tell, looks: Looks) -> bool:
     """Take in what arrived and run the oldest batch; return whether there was one."""
     ws = steps.workspace(str(root))
     looks.quiet.seconds = ws.settings.data.settle_seconds
+    done = looks.between.do(ws, steps.changing)
+    for pooled in done.pooled:
+        tell("pooled", asdict(pooled))
+    for batch in done.released:
+        tell("released", {"batch": batch})
     taken = take_incoming(ws, looks.quiet)
     for arrived in taken.arrived:
         if arrived.refused:
             tell("refused", asdict(arrived))
         elif arrived.alike or not arrived.is_new:
             tell("arrived", asdict(arrived))
-    looks.note(taken.left, tell)
+    looks.note(done.left + taken.left, tell)
     waiting = views.waiting(ws.ledger)
     if waiting:
         tell("settled", retrain(str(root), waiting[0].batch))

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.isolation import ISOLATED, quiet
+from tests.pools import make_waiting
 from tests.server import Server, serve
 from tests.stream import add_exam, batch, make_root, settle
 
@@ -60,6 +61,18 @@ def grown_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def grown(grown_once: Path, tmp_path: Path) -> Path:
     """A copy of the root with an exam of `mood` and two promoted versions."""
     return Path(shutil.copytree(grown_once, tmp_path / "root"))
+
+
+@pytest.fixture(scope="session")
+def waiting_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A root whose second batch is held for labels. Copy it, never write to it."""
+    return make_waiting(tmp_path_factory.mktemp("waiting") / "root")
+
+
+@pytest.fixture
+def waiting(waiting_once: Path, tmp_path: Path) -> Path:
+    """A copy of the root whose second batch is held for labels: about 20 questions."""
+    return Path(shutil.copytree(waiting_once, tmp_path / "root"))
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,8 @@ PARAMS = """
 model: {name: tiny, base: base, max_tokens: 16}
 training:
   {epochs: 6, threads: 1, precision: float32, learning_rate: 0.003, head_learning_rate: 0.03,
-  warmup_steps: 2}
+  warmup_steps: 2, min_steps: 0, pool_below: 0}
+holdout: {first_fraction: 0.0}
 strategy: {update_share: 1.0}
 data: {min_rows: 10, settle_seconds: 0}
 adapter: {layers: 1, target_modules: all-linear}

@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.exam_names import generation, is_usable_task, newest_exam, next_exam
+from components.exam_names import (
+    generation,
+    is_usable_task,
+    newest_exam,
+    next_exam,
+    with_generation,
+)
 
 
 def test_generations_are_counted_from_one_and_never_by_the_alphabet() -> None:
@@ -14,6 +20,12 @@ def test_generations_are_counted_from_one_and_never_by_the_alphabet() -> None:
     assert [generation(name) for name in names] == [2, 10, 1, 9]
     assert newest_exam("mood", names) == "mood#10"
     assert newest_exam("mood", []) == "mood"
+
+
+def test_a_generation_is_found_by_its_number() -> None:
+    names = [with_generation("mood", number) for number in (1, 2, 10)]
+    assert names == ["mood", "mood#2", "mood#10"]
+    assert [generation(name) for name in names] == [1, 2, 10]
 
 
 @given(st.text(min_size=1).filter(is_usable_task), st.integers(1, 200))

@@ -26,6 +26,7 @@ OTHER: dict[tuple[str, str], dict[str, Any]] = {
     ("strategy", "none"): {"update_share": 1.0},
     ("training", ""): {
         "epochs": 1,
+        "min_steps": 0,
         "batch_size": 8,
         "learning_rate": 1e-4,
         "head_learning_rate": 1e-4,
@@ -38,7 +39,7 @@ OTHER: dict[tuple[str, str], dict[str, Any]] = {
         "device": "cpu",
     },
 }
-NO_BYTE = {"name"}
+NO_BYTE = {"name", "pool_below"}
 
 
 def changed(section: str, method: str, **values: Any) -> str:
@@ -51,11 +52,13 @@ def test_whatever_can_change_a_byte_changes_the_digest() -> None:
         Settings().training_digest(),
         Settings(seed=1).training_digest(),
         changed("holdout", "", fraction=0.3),
+        changed("holdout", "", first_fraction=0.3),
+        changed("holdout", "", enough_items=300),
         changed("strategy", "none"),
     ]
     for (section, method), values in OTHER.items():
         digests += [changed(section, method, **{name: value}) for name, value in values.items()]
-    assert len(set(digests)) == len(digests) == 4 + sum(map(len, OTHER.values()))
+    assert len(set(digests)) == len(digests) == 6 + sum(map(len, OTHER.values()))
 
 
 def test_the_table_of_what_can_change_a_byte_is_complete() -> None:
@@ -81,6 +84,7 @@ def test_the_table_of_what_can_change_a_byte_is_complete() -> None:
         {"data": {"remote": "elsewhere"}},
         {"holdout": {"max_items": 7}},
         {"cache": {"max_megabytes": 0}},
+        {"training": {"pool_below": 0}},
     ],
     ids=lambda values: next(iter(values)),
 )
@@ -110,7 +114,7 @@ def test_a_setting_that_a_later_version_adds_changes_the_digest_by_its_value_alo
     assert digest(added=4) != digest()
 
 
-DEFAULTS_OF_FORMAT_3 = {
+DEFAULTS_OF_FORMAT_4 = {
     "seed": 0,
     "model.base": "sentence-transformers/all-MiniLM-L6-v2",
     "model.base_digest": None,
@@ -126,6 +130,7 @@ DEFAULTS_OF_FORMAT_3 = {
     "strategy.replay_ratio": 1.0,
     "strategy.memory_items": 2000,
     "training.epochs": 3,
+    "training.min_steps": 200,
     "training.batch_size": 32,
     "training.learning_rate": 0.002,
     "training.head_learning_rate": 0.002,
@@ -137,15 +142,17 @@ DEFAULTS_OF_FORMAT_3 = {
     "training.threads": 2,
     "training.device": "auto",
     "holdout.fraction": 0.2,
+    "holdout.first_fraction": 0.5,
+    "holdout.enough_items": 400,
 }
 
 
 def test_a_default_that_decides_bytes_changes_with_the_format_alone() -> None:
     """Two settings of one digest must mean the same: what is not digested stands in the format."""
     now: dict[str, Any] = {}
-    for name in DEFAULTS_OF_FORMAT_3:
+    for name in DEFAULTS_OF_FORMAT_4:
         value: Any = Settings()
         for part in name.split("."):
             value = getattr(value, part)
         now[name] = value
-    assert now == DEFAULTS_OF_FORMAT_3 or FORMAT > 3
+    assert now == DEFAULTS_OF_FORMAT_4 or FORMAT > 4

@@ -56,6 +56,7 @@ def settings(tiny: Path) -> Settings:
                 "device": "cpu",
                 "threads": 1,
                 "epochs": 12,
+                "min_steps": 0,
                 "batch_size": 16,
                 "learning_rate": 5e-3,
                 "head_learning_rate": 5e-2,

@@ -130,6 +130,8 @@ def _show(value: dict[str, Any]) -> None:
     echo((f"Version {value['version']}: ", status(value["status"]), f", {parent}"))
     if value["batch"]:
         echo(f"Batch {value['batch'][:12]} ({value['source']})")
+        for each in value["pooled"]:
+            echo(f"  pooled: batch {each['batch'][:12]} ({each['source']})")
     else:
         echo(f"Origin: {value['origin']}, not a batch.")
     echo("", value["headline"])

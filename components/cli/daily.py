@@ -10,8 +10,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from components.cli.arguments import Words
-from components.cli.options import Context, json_option, pass_root, with_prefect
-from components.cli.outcomes import show_arrived, show_left, show_settled, show_warnings
+from components.cli.options import Context, changing, json_option, pass_root, with_prefect
+from components.cli.outcomes import (
+    show_arrived,
+    show_left,
+    show_pooled,
+    show_released,
+    show_settled,
+    show_warnings,
+)
 from components.cli.output import counted, echo, facts, plain, progress_bar, table
 
 if TYPE_CHECKING:
@@ -66,43 +73,50 @@ def run(context: Context, batch: Path, task: str | None, as_json: bool) -> None:
     or rejected. Batches already in the inbox run first. Exits with 0 if promoted, 1 if refused
     or rejected, 3 if held.
     """
+    from components.ledger import views
     from components.pipeline import arrival, preparation
 
     with progress_bar() as progress:
         ws = context.open(progress)
         arrived = arrival.arrive(ws, batch, task)
-        earlier = preparation.settled(ws, arrived.batch)
+        earlier = preparation.settled(ws, views.pooled_into(ws.ledger, arrived.batch))
         outcomes = []
-        if earlier.action in ("queued", "running"):
+        if earlier.action in ("queued", "running") and not arrived.other_task:
             outcomes = with_prefect(progress, lambda flows: flows.drain(ws, arrived.batch))
     seen = earlier.action not in ("queued", "running") and not arrived.is_new
-    result = asdict(preparation.settled(ws, arrived.batch)) | {"seen_before": seen}
-    own = [each["notes"] for each in outcomes if each["batch"] == arrived.batch]
+    decided = views.pooled_into(ws.ledger, arrived.batch)
+    result = asdict(preparation.settled(ws, decided)) | {"seen_before": seen}
+    own = [each["notes"] for each in outcomes if each["batch"] == decided]
     result["notes"] = own[-1] if own else []
     result["report"] = _report(ws, result["version"])
+    result["other_task"] = asdict(arrived.other_task) if arrived.other_task else None
 
     def show() -> None:
-        if arrived.alike:
+        if arrived.alike or arrived.other_task:
             show_arrived(asdict(arrived))
         for other in outcomes:
-            if other["batch"] != arrived.batch:
+            if other["batch"] != decided:
                 show_settled(other)
-        show_settled(result)
+        if not arrived.other_task:
+            show_settled(result)
 
     facts(as_json, result, show)
-    sys.exit(EXIT_CODES.get(result["action"], 1))
+    sys.exit(1 if arrived.other_task else EXIT_CODES.get(result["action"], 1))
 
 
 @click.command()
 @json_option
 @pass_root
 def intake(context: Context, as_json: bool) -> None:
-    """Pick up everything in data/incoming and run the inbox.
+    """Pick up everything in data/incoming and data/pool and run the inbox.
 
-    The oldest file goes first. A subfolder of data/incoming names the task. Exits with 0: a
-    refused or held batch does not stop the batches after it (see `ratchet status`).
+    The oldest file goes first. A subfolder of data/incoming or data/pool names the task; files
+    in data/pool hold unlabelled inputs (`ratchet pool`). A held batch whose labels have arrived
+    is examined again. Exits with 0: a refused or held batch does not stop the batches after it
+    (see `ratchet status`).
     """
     from components.ledger import views
+    from components.operations.between_batches import Between
     from components.pipeline.incoming import take_incoming
     from components.workspace.stored_files import remote_warning
 
@@ -110,16 +124,25 @@ def intake(context: Context, as_json: bool) -> None:
         ws = context.open(progress)
         warning = remote_warning(ws)
         outcomes: list[dict[str, Any]] = []
+        done = Between().do(ws, changing, once=True)
         taken = take_incoming(ws)
         if views.waiting(ws.ledger):
             outcomes = with_prefect(progress, lambda flows: flows.drain(ws))
-    result = {**asdict(taken), "settled": outcomes, "warnings": [warning] if warning else []}
+    result = {
+        "arrived": [asdict(each) for each in taken.arrived],
+        **asdict(done),
+        "left": [asdict(each) for each in done.left + taken.left],
+        "settled": outcomes,
+        "warnings": [warning] if warning else [],
+    }
 
     def show() -> None:
         new = sum(each.is_new for each in taken.arrived)
         echo(f"Files that arrived: {len(taken.arrived)}, new ones: {new}.")
         for each in result["arrived"]:
             show_arrived(each)
+        show_pooled(result["pooled"])
+        show_released(result["released"])
         show_left(result["left"])
         show_warnings(result["warnings"])
         for outcome in outcomes:
@@ -153,7 +176,8 @@ def show_status(context: Context, show_all: bool, as_json: bool) -> None:
         "chosen": {name: asdict(each) for name, each in views.choices(ws.ledger).items()},
         "interrupted": len(views.open_keys(ws.ledger)),
         "older": ws.ledger.difference(),
-        "left": [asdict(each) for each in look(ws).left],
+        "left": [asdict(each) for each in look(ws).left + look(ws, ws.pool_files).left],
+        "labels": _labels_asked(ws),
         "warnings": [warning] if (warning := remote_warning(ws)) else [],
     }
 
@@ -167,8 +191,17 @@ def show_status(context: Context, show_all: bool, as_json: bool) -> None:
         for name, each in value["chosen"].items():
             echo(f"{name}: auto, chosen as {each['value']}: {each['why']}.")
         shown = inbox if show_all else _worth_showing(inbox)
+        names = views.renamed_tasks(ws.ledger)
         rows = [
-            (a.batch[:12], a.source, a.task, a.status, a.version, _shorten(a.reason)) for a in shown
+            (
+                a.batch[:12],
+                a.source,
+                names.get(a.task, a.task),
+                a.status,
+                a.version,
+                _shorten(a.reason),
+            )
+            for a in shown
         ]
         if rows:
             table(["batch", "file", "task", "status", "version", "why"], rows)
@@ -176,6 +209,8 @@ def show_status(context: Context, show_all: bool, as_json: bool) -> None:
                 echo(f"{len(inbox) - len(shown)} earlier batches: `ratchet status --all`.")
         else:
             echo("The inbox is empty: `ratchet run batch.jsonl --task NAME`.")
+        if value["labels"]:
+            echo(f"Labels asked for: up to {value['labels']}.", "next: ratchet label")
         if value["older"]:
             echo(f"{value['older']} `ratchet reconcile` says what to do.")
         if value["interrupted"]:
@@ -236,6 +271,17 @@ def _worth_showing(inbox: list[Arrival]) -> list[Arrival]:
     waiting = [arrival for arrival in inbox if arrival.status in ("queued", "running", "held")]
     shown = {arrival.batch for arrival in inbox[-NEWEST:] + waiting[-NEWEST:]}
     return [arrival for arrival in inbox if arrival.batch in shown]
+
+
+def _labels_asked(ws: Any) -> int:
+    """Return how many inputs wait for a label, at most; cheap where no version is held."""
+    from components.ledger import views
+
+    if not views.versions(ws.ledger, status="held"):
+        return 0
+    from components.operations.label_files import open_questions
+
+    return len({(each.task, each.item) for each in open_questions(ws).values()})
 
 
 def _report(ws: Any, version: int | None) -> str | None:

@@ -171,7 +171,8 @@ def release_quarantine(context: Context, batch: str, task: str | None, as_json: 
 
     It runs with the current settings and passes the whole gate. Release a held batch after
     adding items with `ratchet holdout add`. A batch that was rolled back trains to the same
-    barred bundle unless the holdouts or the champion have changed.
+    barred bundle unless the holdouts or the champion have changed. With --task, a batch that is
+    held or queued comes back as a batch of that task, and replaces the old one.
     """
     from components.operations.quarantine_release import release_any
 

@@ -12,7 +12,21 @@ from types import TracebackType
 
 import click
 
-from components.cli import audit, backups, daily, data, demo, gate, stop_signals, upkeep, worker
+from components.cli import (
+    audit,
+    backups,
+    daily,
+    data,
+    demo,
+    exams,
+    gate,
+    label,
+    pool,
+    stop_signals,
+    tasks,
+    upkeep,
+    worker,
+)
 from components.cli.options import Context, own_prefect_home
 from components.cli.output import Styled, echo, plain
 from components.errors import RatchetError
@@ -49,7 +63,7 @@ def cli(context: click.Context, root: Path, debug: bool) -> None:
     context.obj = Context(root, debug)
 
 
-for module in (daily, worker, upkeep, backups, data, gate, audit, demo):
+for module in (daily, worker, upkeep, backups, data, pool, label, tasks, exams, gate, audit, demo):
     module.register(cli)
 
 

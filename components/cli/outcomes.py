@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from components.cli.output import Styled, echo, status
+from components.cli.output import Styled, counted, echo, status
 from components.pipeline.new_tasks import sentences
 
 
@@ -14,6 +14,8 @@ def show_settled(outcome: dict[str, Any]) -> None:
     source = f", {outcome['source']}" if outcome["source"] else ""
     again = " (seen before, nothing was trained)" if outcome.get("seen_before") else ""
     echo((status(outcome["action"]), f" batch {outcome['batch'][:12]}{source}{version}{again}"))
+    if outcome.get("pooled"):
+        echo(f"  trained together: {', '.join(outcome['pooled'])}")
     echo(f"  {outcome['headline']}")
     for note in outcome.get("notes", ()):
         echo(f"  note: {note}")
@@ -23,7 +25,11 @@ def show_settled(outcome: dict[str, Any]) -> None:
         echo(f"  report: {outcome['report']}")
     if outcome["version"]:
         echo(f"  next: ratchet version explain {outcome['version']}")
-        if outcome["action"] == "held" and not outcome["headline"].startswith("Hold for approval"):
+        if outcome["action"] == "held" and outcome["headline"].startswith("Hold for labels"):
+            echo("        ratchet label")
+        elif outcome["action"] == "held" and not outcome["headline"].startswith(
+            "Hold for approval"
+        ):
             echo(
                 "        or add items (`ratchet holdout add FILE --task NAME --fill`), then"
                 f" `ratchet quarantine release {outcome['batch'][:12]}` and `ratchet intake`"
@@ -39,6 +45,9 @@ def show_arrived(arrived: dict[str, Any]) -> None:
         echo(f"seen before: {arrived['source']} is batch {batch}, {arrived['known_as']}")
         if arrived["note"]:
             echo(f"  note: {arrived['note']}")
+        if arrived["other_task"]:
+            echo(f"  {arrived['other_task']['sentence']}")
+            echo(f"  next: {arrived['other_task']['next']}")
     elif arrived["alike"]:
         echo(
             f"note: {arrived['source']} has the same texts and labels as batch "
@@ -49,8 +58,21 @@ def show_arrived(arrived: dict[str, Any]) -> None:
         echo(f"  {arrived['refused']}", f"  next: ratchet quarantine show {batch}")
 
 
+def show_pooled(pooled: list[dict[str, Any]]) -> None:
+    """Print the files of unlabelled inputs that were taken from data/pool."""
+    for each in pooled:
+        inputs = counted(each["inputs"], "new input")
+        echo(f"{each['path']}: {inputs} for the pool of {each['task']}")
+
+
+def show_released(batches: list[str]) -> None:
+    """Print which held batches can be decided now."""
+    for batch in batches:
+        echo(f"batch {batch[:12]} is queued again: it waited for labels, and can be decided now")
+
+
 def show_left(left: list[dict[str, Any]]) -> None:
-    """Print which files stay in data/incoming, and why."""
+    """Print which files stay in data/incoming or data/pool, and why."""
     for each in left:
         echo((Styled("left", "yellow"), f" {each['path']}: {each['reason']}"))
 

@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,6 +33,7 @@ COLOURS = {
     "champion": "green",
     "former": "green",
     "held": "yellow",
+    "pooled": "yellow",
     "queued": "yellow",
     "superseded": "yellow",
     "rejected": "red",
@@ -72,6 +75,23 @@ def echo(*lines: Line, err: bool = False) -> None:
     for line in lines:
         pieces = line if isinstance(line, tuple) else (line,)
         click.echo("".join(map(_drawn, pieces)), err=err)
+
+
+def redraw(text: str, hint: str, done: bool = False) -> None:
+    """Print text over the line that the cursor is in, a hint behind it; `done` ends the line."""
+    width = max(shutil.get_terminal_size().columns - 1, 20)
+    shown = plain(text)[-width:]
+    beside = plain(hint)[: width - len(shown)]
+    back = f"\x1b[{len(beside)}D" if beside else ""
+    click.echo(f"\r\x1b[K{shown}{click.style(beside, dim=True)}{back}", nl=done)
+
+
+def paragraphs(text: str, mark: str) -> None:
+    """Print a text of data, wrapped; each line begins with `mark`, so none passes for ours."""
+    width = max(min(shutil.get_terminal_size().columns, PIPE_COLUMNS) - len(mark), 20)
+    for paragraph in re.split(r"\r?\n", text):
+        for line in textwrap.wrap(plain(paragraph), width) or [""]:
+            click.echo(f"{mark}{line}".rstrip())
 
 
 def facts(as_json: bool, value: Any, show: Callable[[], None]) -> None:

@@ -13,7 +13,14 @@ import click
 from components.cli import stop_signals
 from components.cli.arguments import seconds
 from components.cli.options import Context, json_option, pass_root, with_prefect
-from components.cli.outcomes import show_arrived, show_left, show_rollback, show_settled
+from components.cli.outcomes import (
+    show_arrived,
+    show_left,
+    show_pooled,
+    show_released,
+    show_rollback,
+    show_settled,
+)
 from components.cli.output import echo, echo_json, progress_bar
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -32,7 +39,7 @@ def register(group: click.Group) -> None:
     default=5.0,
     show_default=True,
     metavar="SECONDS",
-    help="How often to check data/incoming.",
+    help="How often to check data/incoming and data/pool.",
 )
 @click.option(
     "--watch-every",
@@ -57,7 +64,7 @@ def worker(
 ) -> None:
     """Keep running and process batches as they arrive.
 
-    Processes data/incoming and the inbox, oldest first, like `ratchet intake`, and keeps
+    Processes data/incoming, data/pool and the inbox like `ratchet intake`, and keeps
     checking for new files. Libraries and the base model are loaded once, which saves seconds
     per batch. Changed settings apply from the next batch.
 
@@ -124,6 +131,10 @@ def _show(kind: str, value: dict[str, Any]) -> None:
         show_settled(value)
     elif kind in ("refused", "arrived"):
         show_arrived(value)
+    elif kind == "pooled":
+        show_pooled([value])
+    elif kind == "released":
+        show_released([value["batch"]])
     elif kind == "left":
         show_left([value])
     elif kind == "fault":

@@ -4,9 +4,9 @@ Concept: a hint (`data/batches.dvc`) names tracked folders; each has a listing a
 stored bytes, named by its own MD5. Batches lie in folders of two hex digits, each tracked by
 itself, so that storing one more batch rewrites a short listing, however many there are.
 
-Promise: a listing is only ever replaced by one that holds more, and both copies have it
-before a hint names it; what is lost (a hint, a listing) is recreated from the files as they
-stand. Nothing else in the root is looked at.
+Promise: a listing is only ever replaced by one that holds more, or lacks what a person removed,
+and both copies have it before a hint names it; what is lost (a hint, a listing) is recreated from
+the files as they stand. Nothing else in the root is looked at.
 """
 
 from __future__ import annotations
@@ -55,6 +55,27 @@ def track(hint: Path, file: Path, md5: str, copies: tuple[Any, Any]) -> str:
     if known.get(name) != found or len(tracked) != len(known):
         _write(hint, {**tracked, name: found})
     return found.md5
+
+
+def untrack(hint: Path, file: Path, copies: tuple[Any, Any]) -> None:
+    """Take a file that is no longer there out of the listing of its folder; idempotent."""
+    known = _read(hint)
+    if known is None:
+        return  # it is recreated from the files as they stand
+    name = _folder_of(hint, file, known)
+    tracked = known.pop(name, None)
+    tree = _load(tracked.md5, copies) if tracked is not None else None
+    if tree is not None:
+        entries = {key: info.value for key, _, info in tree}
+        if entries.pop(file.relative_to(hint.parent / name).parts, None) is None:
+            return
+        if entries:
+            known[name] = _relisted(name, entries, copies)
+    left = {each: found or _anew(hint, each, copies) for each, found in known.items()}
+    if left:
+        _write(hint, left)
+    else:
+        hint.unlink(missing_ok=True)
 
 
 def tracked_folders(hint: Path) -> list[Tracked] | None:
@@ -124,7 +145,6 @@ def _listed(hint: Path, file: Path, md5: str, folder: Tracked, copies: tuple[Any
 def _anew(hint: Path, name: str, copies: tuple[Any, Any]) -> Tracked:
     """Store every file of a folder as it stands, and a listing of them."""
     from dvc.fs import LocalFileSystem
-    from dvc_data.hashfile.tree import Tree
 
     folder, entries = hint.parent / name, {}
     for file in _files(folder):
@@ -132,6 +152,13 @@ def _anew(hint: Path, name: str, copies: tuple[Any, Any]) -> Tracked:
         for each in copies:
             put(each, file, LocalFileSystem(), md5)
         entries[file.relative_to(folder).parts] = md5
+    return _relisted(name, entries, copies)
+
+
+def _relisted(name: str, entries: dict[tuple[str, ...], str], copies: tuple[Any, Any]) -> Tracked:
+    """Store a listing of these files and no other."""
+    from dvc_data.hashfile.tree import Tree
+
     return _stored(name, Tree(), entries, copies)  # type: ignore[no-untyped-call]
 
 

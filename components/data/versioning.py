@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from components.data import dvc_settings
 from components.data.dvc_locks import clear_dead_locks
-from components.data.dvc_tracking import file_md5, holds, put, track
+from components.data.dvc_tracking import file_md5, holds, put, track, untrack
 from components.errors import ConfigError, Corrupted, DataRejected, RatchetError, Retryable
 from components.files import write_bytes
 
@@ -91,6 +91,40 @@ class DataStore:
 
         self._locked(act)
         return found
+
+    def erase(self, path: str, md5: str) -> list[str]:
+        """Delete a stored file: here, in the listing, in the cache, in a remote that is a folder.
+
+        Idempotent; what is deleted cannot be restored. Returns the copies that a person has to
+        delete: a remote that is an address may keep older versions, or forbid it.
+
+        Args:
+            path: of the file, relative to the root.
+            md5: of its bytes.
+
+        Raises:
+            ConfigError: the path is elsewhere.
+            Retryable: a lock stayed taken, or a disk failed.
+        """
+        name, folder = self._place(path)
+        file = self.root.resolve() / name
+        hint = self.root.resolve() / f"{folder}.dvc"
+        reachable = not isinstance(self.remote, str)
+
+        def act(repo: Any) -> None:
+            from dvc.rwlock import rwlock
+
+            cache, remote = self._copies(repo)
+            hardlink = repo.config["core"].get("hardlink_lock", False)
+            with repo.lock, rwlock(repo.tmp_dir, repo.fs, "ratchet", [], [str(file)], hardlink):
+                file.unlink(missing_ok=True)
+                untrack(hint, file, (cache, remote))
+                for copies in (cache, remote) if reachable else (cache,):
+                    if copies.exists(md5):
+                        copies.delete(md5)
+
+        self._locked(act)
+        return [] if reachable else [f"{self._url()}/files/md5/{md5[:2]}/{md5[2:]}"]
 
     def is_pushed(self, md5: str) -> bool:
         """Return whether the remote holds exactly the bytes with this MD5; reads them."""

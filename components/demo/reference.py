@@ -119,8 +119,8 @@ class _Stream:
     def _split(self, checked: Validation) -> Split:
         held = frozenset(item.near for item in self._exam)
         trained = frozenset(item.near for item in self._learned.values())
-        fraction = self._settings.holdout.fraction
-        return split_items(checked.accepted, fraction, self._settings.seed, held, trained)
+        fractions = {TASK: self._settings.holdout.fraction}
+        return split_items(checked.accepted, fractions, self._settings.seed, held, trained)
 
     def _learn(self, split: Split) -> Bundle:
         from components.training.candidate import Lesson, learn, replayed_refs

@@ -9,8 +9,8 @@ Anchor: a candidate is *bad* if it truly loses the anchor's margin or more. It p
 
 * `spent`, of the task, for good: the loss seen was so close to the margin or beyond it that the
   p-value against the margin was above `FAR`, and yet not shown to be beyond it;
-* `held`, of the exam: all others that it did not let pass and did not reject, each counted half,
-  for as long as the items that it was held on are in the exam.
+* `held`, of the exam: all others that it did not let pass, against champion or anchor, and did not
+  reject, for as long as the items that they were held on are in the exam.
 
 What is rejected, because it is shown to lose more than is tolerated, spends nothing.
 
@@ -47,9 +47,6 @@ FAR = 0.25
 NOTICED = 0.7
 """The least chance that a bad candidate spends: 1 - FAR, less alpha for what is rejected."""
 
-HELD = 0.5
-"""What a held candidate counts, while all items that it was held on are in the exam."""
-
 FIRST_LOOK = 0.8
 
 
@@ -82,4 +79,4 @@ def count(spent_before: int, held: Iterable[float]) -> float:
         held: for each other candidate that the exam did not let pass and did not reject, the
             share of the items it was held on that are still in the exam, in [0, 1].
     """
-    return spent_before + HELD * sum(held)
+    return spent_before + sum(held)

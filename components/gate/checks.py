@@ -19,7 +19,7 @@ from components.exam_names import spoken
 from components.gate import sentences
 from components.gate.alpha_spending import OVERUSED_AFTER
 from components.gate.answer_pairs import Comparison, by_item
-from components.gate.binomial import binomial_bounds
+from components.gate.binomial import binomial_bounds, items_to_exceed
 from components.gate.comparison import ask
 from components.gate.new_labels import has_new_labels
 from components.gate.paired_statistics import Changes, lower_bound, upper_bound
@@ -31,6 +31,7 @@ from components.gate.verdicts import (
     ALARMS,
     BLOCKS,
     NOTES,
+    Answers,
     Consequence,
     DriftNote,
     Examination,
@@ -94,17 +95,42 @@ def row_comparisons(
     ]
 
 
-def check_new_parts(
-    parts: Sequence[NewTask], rules: Rules, gaining: Collection[str] = ()
-) -> list[Verdict]:
+def check_new_parts(parts: Sequence[NewTask], rules: Rules) -> list[Verdict]:
     """Return, per part of the batch that is new, whether it was learned.
 
-    `gaining`: the tasks that were shown better over all labels, the new ones included. There a
-    label on whose few rows nothing can be told holds nothing up: the champion does not know it
-    either, and of ten new labels one is often learned later than the others.
+    Several new labels of one task are decided on together, for each has few rows: one of ten that
+    is not learned yet takes nothing from the others, and is noted.
     """
-    new = [part for part in parts if not part.known]
-    return [_floor(part, rules, part.label is None or part.task not in gaining) for part in new]
+    found = []
+    for part in parts:
+        if part.known:
+            continue
+        verdict, together = _floor(part, rules), _new_labels(part.task, parts)
+        open_one = verdict.outcome is Outcome.INCONCLUSIVE and verdict.n > 0
+        if rules.edition >= 4 and part.label is not None and len(together) > 1:
+            found.append(replace(verdict, consequence="note") if open_one else verdict)
+            if part is together[-1]:
+                subject = f"{part.task}, {len(together)} new labels together"
+                found.append(_floor(_joined(together), rules, subject))
+        else:
+            found.append(verdict)
+    return found
+
+
+def _new_labels(task: str, parts: Sequence[NewTask]) -> list[NewTask]:
+    return [part for part in parts if part.task == task and part.label is not None]
+
+
+def _joined(parts: Sequence[NewTask]) -> NewTask:
+    """Return the rows of several new labels as one part; each model answered all of them."""
+    answered = [part for part in parts if part.candidate is not None and part.candidate.items]
+    given = [part.candidate for part in answered if part.candidate is not None]
+    candidate = Answers(
+        [item for each in given for item in each.items],
+        [right for each in given for right in each.correct],
+    )
+    share = max((part.majority_share or 0.0 for part in answered), default=None)
+    return replace(parts[0], candidate=candidate, majority_share=share)
 
 
 def check_drift(notes: Iterable[DriftNote]) -> list[Verdict]:
@@ -187,15 +213,14 @@ def _is_anchored(
     return source.exam in decides or older is None or bool(older)
 
 
-def _floor(part: NewTask, rules: Rules, decides: bool = True) -> Verdict:
-    """Check that the accuracy is above always guessing the majority class.
-
-    `decides`: an open verdict holds; it is noted otherwise.
-    """
-    requests = BLOCKS if decides else ALARMS
-    subject, share = _subject(part), part.majority_share
+def _floor(part: NewTask, rules: Rules, subject: str = "") -> Verdict:
+    """Check that the accuracy is above always guessing the majority class."""
+    subject, share = subject or _subject(part), part.majority_share
     answers = by_item(part.candidate, "the candidate's")
     known_share = share is not None and isfinite(share) and 0 <= share <= 1
+    if share is None and part.candidate is not None and not len(part.candidate.items):
+        sentence = sentences.nothing_held_out(subject)
+        return Verdict("learned", part.task, "", Outcome.INCONCLUSIVE, "hold", sentence)
     if isinstance(answers, str) or share is None or not known_share:
         why = answers if isinstance(answers, str) else "the share of the majority class is unknown"
         sentence = f"{subject}: not examined, because {why}."
@@ -205,6 +230,7 @@ def _floor(part: NewTask, rules: Rules, decides: bool = True) -> Verdict:
     counted = part.label is None and rules.fail_beyond_margin
     bounds = _above_guessing if counted else _above_share
     lower, upper = (share + bound for bound in bounds(right, items, share, rules.alpha))
+    enough = items_to_exceed(needed, right, items, rules.alpha)
     outcome = Outcome.FAIL if upper <= needed else Outcome.INCONCLUSIVE
     outcome = Outcome.PASS if lower > needed else outcome
     return Verdict(
@@ -212,8 +238,8 @@ def _floor(part: NewTask, rules: Rules, decides: bool = True) -> Verdict:
         part.task,
         "",
         outcome,
-        requests[outcome],
-        sentences.floor(subject, right, items, lower, needed, outcome),
+        BLOCKS[outcome],
+        sentences.floor(subject, right, items, lower, needed, outcome, enough),
         effect_points=100 * (share - right / items),
         lower_points=100 * (share - upper),
         upper_points=100 * (share - lower),

@@ -42,14 +42,12 @@ def judge(examination: Examination, rules: Rules) -> Decision:
     whole, rules = rules, rules.at_look(examination.look)
     examined = {source.task for source in known_sources(examination)}
     rows = row_comparisons(examination.learned, examined, rules)
-    widened = check_new_labels(examination, rules)
-    gaining = {v.task for v in widened if v.check == "balance" and v.outcome is Outcome.PASS}
     findings: list[Finding] = [
         *_completeness(examination),
         *exam_findings(examination, rules, whole),
         *(ask(comparison, rules) for comparison in rows),
-        *check_new_parts(examination.learned, rules, gaining),
-        *widened,
+        *check_new_parts(examination.learned, rules),
+        *check_new_labels(examination, rules),
         *check_drift(examination.drift),
         *run_extra_checks(examination, rules),
     ]

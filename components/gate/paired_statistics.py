@@ -43,6 +43,8 @@ LEAST_LEVEL = 1e-300
 _NUISANCE_POINTS = 40
 _STEPS = 22
 _GRID, _ROUNDS = 256, 5
+"""Places at which the score is taken at once, and how often: a bound is known to 1e-12."""
+
 _TIE = 1e-9
 _SLACK = 1e-3
 """A count that is this close to a whole number is that number."""
@@ -150,10 +152,10 @@ def lower_bound(
 
 
 def smallest_passing(margin: float, alpha: float) -> int:
-    """Return how many items, all answered alike by both models, bound the loss below `margin`.
+    """Return how many items an exam needs to pass if both models answer all of them alike.
 
-    `margin`: in (0, 1], where 1 bounds nothing; `alpha`: level of the bound. No exam of fewer items
-    can ever pass.
+    `margin`: in (0, 1], where 1 bounds nothing; `alpha`: level of the bound. With fewer, the bound
+    of the loss is not below the margin, unless something got better.
     """
     items = max(1, ceil(log(alpha) / log1p(-margin))) if margin < 1 else 1
     while margin < 1 and upper_bound(Changes(0, 0, items), alpha) >= margin:
@@ -236,15 +238,16 @@ def limits(items: int, margin: float, alpha: float) -> tuple[float, float]:
 
     alpha = max(alpha, LEAST_LEVEL)
     z, counts = upper_quantile(alpha), np.arange(items + 1)
-    lost = int((bdtr(counts, items, margin) < alpha).sum())  # the fewest that do not pass
-    most = int((bdtrc(counts - 1.0, items, margin)[1:] >= alpha).sum())  # that do not fail
-    within = (lost - _SLACK + z * z / 2) + z * sqrt(
-        max(0.0, z * z / 4 + (lost - _SLACK) * (1 - lost / items))
-    )
-    count = most + _SLACK
-    beyond = (count + z * z / 2) - z * sqrt(max(0.0, z * z / 4 + count * (1 - most / items)))
-    ends = (within, min(beyond, count - z * z))
-    return min(margin, ends[0] / (items + z * z)), max(margin, ends[1] / (items + z * z))
+    # of losses alone: the fewest that do not pass, and the most that do not fail
+    fewest = int((bdtr(counts, items, margin) < alpha).sum()) - _SLACK
+    most = int((bdtrc(counts[:-1], items, margin) >= alpha).sum()) + _SLACK
+
+    def wilson(count: float, side: int) -> float:
+        spread = sqrt(max(0.0, z * z / 4 + count * (1 - count / items)))
+        return (count + z * z / 2 + side * z * spread) / (items + z * z)
+
+    beyond = min(wilson(most, -1), (most - z * z) / (items + z * z))
+    return min(margin, wilson(fewest, 1)), max(margin, beyond)
 
 
 def p_values_not_above(worse: Any, better: Any, items: int, loss: float) -> Any:
@@ -277,9 +280,9 @@ def _p_value(changes: Changes, loss: float, exact: bool = True, corrected: bool 
     observed = score(worse, better, items, loss)
     if items > EXACT_ITEMS or not exact:
         return NormalDist().cdf(float(observed))
-    all_worse, all_better, coefficient = _outcomes(items)
-    low = score(all_worse, all_better, items, loss) <= observed + _TIE
-    return _largest_probability(all_worse[low], all_better[low], coefficient[low], changes, loss)
+    lost, gained, coefficient = _outcomes(items)
+    low = score(lost, gained, items, loss) <= observed + _TIE
+    return _largest_probability(lost[low], gained[low], coefficient[low], changes, loss)
 
 
 def _score_bound(changes: Changes, alpha: float) -> float:

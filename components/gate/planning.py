@@ -132,8 +132,8 @@ def forecast(
 ) -> Forecast:
     """Return what the gate would do with updates that truly lose `loss` (in [0, 1]).
 
-    On one exam, each as likely, or on all. The champion is taken to be as good as the anchor;
-    drift and new tasks are left out.
+    At the first look at each; on one exam, each as likely, or on all. The champion is taken to be
+    as good as the anchor; drift and new tasks are left out.
     """
     if not exams:
         return Forecast(1.0, 0.0, 0.0)
@@ -143,7 +143,7 @@ def forecast(
     for place, exam in enumerate(exams):
         lost = np.where((where == "everywhere") | (hit == place), loss, 0.0)
         found += _sit(exam, lost[:, None], rules, random)
-    rejected, promoted = decide(found, rules.alpha)
+    rejected, promoted = decide(found, rules.at_look(0).alpha)
     shares = promoted.mean(), (~promoted & ~rejected).mean(), rejected.mean()
     return Forecast(*map(float, shares))
 
@@ -164,14 +164,14 @@ def decide(found: Sequence[Found], alpha: float) -> tuple[Any, Any]:
 def _sit(exam: Sitting, loss: Any, rules: Rules, random: np.random.Generator) -> Iterator[Found]:
     """Yield what is found against the champion and against the anchor, for drawn updates."""
     worse, better = draw(exam.items, exam.churn, loss, random)
-    margin = rules.margin_points / 100
-    yield outcomes(worse, better, exam.items, margin, rules.alpha)
+    margin, alpha = rules.margin_points / 100, rules.at_look(0).alpha
+    yield outcomes(worse, better, exam.items, margin, alpha)
     if not exam.anchored:
         return
     before = draw(exam.items, exam.anchor_churn, np.zeros_like(loss), random)
     worse, better = _fitting(worse + before[0], better + before[1], exam.items)
     margin = rules.anchor_margin_points / 100
-    yield outcomes(worse, better, exam.items, margin, rules.alpha, rules.anchor_alpha(exam.charged))
+    yield outcomes(worse, better, exam.items, margin, alpha, rules.anchor_alpha(exam.charged))
 
 
 def _fitting(worse: Any, better: Any, items: int) -> tuple[Any, Any]:
@@ -207,7 +207,7 @@ def items_needed(exam: Sitting, exams: int, rules: Rules, power: float = POWER) 
     """
     wanted, spread = power ** (1 / max(1, exams)), NormalDist()
     tests = (
-        (exam.churn, rules.margin_points, rules.alpha),
+        (exam.churn, rules.margin_points, rules.at_look(0).alpha),
         (
             exam.churn + exam.anchor_churn,
             rules.anchor_margin_points,

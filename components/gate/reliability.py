@@ -95,14 +95,14 @@ class Growth:
         """
         return -self.below.upper(alpha), min(each.upper(alpha / 2) for each in self.above)
 
-    def p_value(self, margin: float = 0.0) -> float:
+    def p_value(self, margin: float = 0.0, draw_further: bool = True) -> float:
         """Return how well the items agree with a growth of `margin` or less.
 
         The share of draws as far below their mean as the lower estimate is above `margin`.
         """
         limit = self.below.estimate + margin
         as_low, draws = int((self.below.deviations <= limit).sum()), ROUNDS
-        if not as_low:
+        if draw_further and not as_low:
             as_low, draws = int((self.further() <= limit).sum()), ROUNDS + FURTHER_ROUNDS
         return (1 + as_low) / (1 + draws)
 

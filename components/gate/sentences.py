@@ -103,17 +103,39 @@ def certificate(asked: Comparison) -> str:
 
 
 def floor(
-    subject: str, right: int, items: int, lower: float, needed: float, outcome: Outcome
+    subject: str,
+    right: int,
+    items: int,
+    lower: float,
+    needed: float,
+    outcome: Outcome,
+    enough_items: int,
 ) -> str:
-    """Return the sentence of the check that something new was learned; shares in [0, 1]."""
-    ending = {
-        Outcome.PASS: "better than that",
-        Outcome.FAIL: "not better than that",
-    }.get(outcome, "too few items to tell whether this is better")
+    """Return the sentence of the check that something new was learned; shares in [0, 1].
+
+    What guesses is not learned, and more items would only show that better. `enough_items`:
+    about how many, in all, would settle an open verdict.
+    """
+    more = enough_items - items
+    ending = f"better, but too few items to be sure; about {more:,} more would settle it"
+    if right / items <= needed:
+        ending = (
+            "not learned yet, which no further exam items would change; send more rows of it, "
+            "raise `training.min_steps` or `training.epochs`, or check its labels"
+        )
+    ending = "better than that" if outcome is Outcome.PASS else ending
     return (
         f"{subject}: the candidate answers {right} of {items:,} new items correctly, "
         f"{number(100 * right / items)} % (at least {number(100 * lower, 100 * needed)} %); "
         f"the baseline, always guessing the majority class, is {number(100 * needed)} %: {ending}."
+    )
+
+
+def nothing_held_out(subject: str) -> str:
+    """Return the sentence of the same check where there is no item to ask."""
+    return (
+        f"{subject}: not examined, because none of its rows is held out. Send more rows of it (one "
+        "of two is held out), or add items of it to an exam (`ratchet holdout add`)."
     )
 
 

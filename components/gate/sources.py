@@ -12,6 +12,7 @@ to them; so choosing it costs no alpha.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import Protocol, TypeVar
 
 from components.exam_names import generation, origin
 from components.gate.alpha_spending import OVERUSED_AFTER
@@ -19,6 +20,29 @@ from components.gate.paired_statistics import smallest_passing
 from components.gate.verdicts import Examination, ExamResult, PoolResult, Rules
 
 Source = ExamResult | PoolResult
+
+
+class Sized(Protocol):
+    """An exam or a pool, as far as the choice looks at it."""
+
+    @property
+    def exam(self) -> str:
+        """Its name."""
+
+    @property
+    def size(self) -> int:
+        """How many items it has."""
+
+    @property
+    def in_batch(self) -> bool:
+        """Whether the batch holds rows of its task."""
+
+    @property
+    def charged(self) -> float:
+        """What the next candidate is charged for: `alpha_spending.count`."""
+
+
+S = TypeVar("S", bound=Sized)
 
 
 def known_sources(examination: Examination) -> list[Source]:
@@ -40,18 +64,22 @@ def deciding(examination: Examination, rules: Rules) -> Collection[str]:
     by_task: dict[str, list[Source]] = {}
     for each in sources:
         by_task.setdefault(each.task, []).append(each)
-    return {found.exam for own in by_task.values() if (found := _decides(own, least))}
+    return {found.exam for own in by_task.values() if (found := decides(own, least))}
 
 
-def _decides(sources: Sequence[Source], least: int) -> Source | None:
+def decides(sources: Sequence[S], least: int) -> S | None:
+    """Return the one of a task's exams and pools that decides, if any does.
+
+    `least`: how many items it takes to pass at all.
+    """
     able = [each for each in sources if each.size >= least]
     if not able:
         return max(sources, key=_preference) if any(each.in_batch for each in sources) else None
     return max(able, key=lambda each: (origin(each.exam) != "batches", *_preference(each)))
 
 
-def _preference(each: Source) -> tuple[bool, int, bool, int, str]:
+def _preference(each: Sized) -> tuple[bool, int, bool, int, str]:
     """Order by: not overused, many items, labelled, young; the name breaks ties."""
     fresh = each.charged < OVERUSED_AFTER
-    labelled = isinstance(each, ExamResult)
+    labelled = origin(each.exam) != "pool"
     return fresh, each.size, labelled, generation(each.exam), each.exam

@@ -99,6 +99,8 @@ class Database:
             raise found from None
         except (NoResultFound, MultipleResultsFound) as error:
             raise Corrupted(f"The ledger {self.path} contradicts itself: {error}", REMEDY) from None
+        except UnicodeDecodeError as error:  # SQLite quotes what it read in place of a table's name
+            raise Corrupted(f"The ledger {self.path} is damaged: {error}.", REMEDY) from None
 
     def _fault(self, error: DatabaseError) -> RatchetError | None:
         """Return what a fault of SQLite means to the operator; None for a defect of the code."""

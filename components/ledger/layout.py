@@ -63,7 +63,7 @@ MIGRATIONS = (
         "a version need not come from a batch; `served` is called exam_use, `settled` in_order",
         ("DROP TABLE IF EXISTS served", "ALTER TABLE leases RENAME COLUMN settled TO in_order"),
     ),
-    Migration(5, "rows out of batches are an exam of their own; use is counted by look", ()),
+    Migration(5, "exams by origin, use by look, labels, pooled batches, corrections", ()),
 )
 
 

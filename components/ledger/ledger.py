@@ -9,7 +9,7 @@ Promise: an event is recorded with all its consequences, or not at all.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -58,7 +58,12 @@ class Ledger:
         self._database = layout.open_database(path)
 
     def append(self, said: Payload, lease: Lease | None) -> Event:
-        """Append one event and apply it to the projections, in one transaction.
+        """Append one event; see `append_all`."""
+        [event] = self.append_all([said], lease)
+        return event
+
+    def append_all(self, several: Sequence[Payload], lease: Lease | None) -> list[Event]:
+        """Append events, all or none, and apply them to the projections in one transaction.
 
         `lease` may be None for a kind that is not `leased`: a batch may arrive, and be refused
         when it is read, while another one trains.
@@ -69,22 +74,27 @@ class Ledger:
                 repeats one that another process was first to write.
             Superseded: a promotion whose parent is no longer champion (law 2).
         """
-        kind = said.about
-        if lease is None and kind.leased:
-            raise ValueError(f"{kind.name} needs a lease")
-        accepted = isinstance(said, LedgerAccepted)
-        text = chain.payload_text(encode(said, self.actor))
+        unleased = [said.about.name for said in several if lease is None and said.about.leased]
+        if unleased:
+            raise ValueError(f"{unleased[0]} needs a lease")
+        accepted = any(isinstance(said, LedgerAccepted) for said in several)
+        texts = [
+            (said.about.name, chain.payload_text(encode(said, self.actor))) for said in several
+        ]
+        events = []
         with self.writing() as connection:
             noted = read_note(self.path)
             if not accepted:
                 _require_newest(connection, noted, self.place)
             if lease is not None:
                 leases.check(connection, lease)
-            event = chain.extend(connection, self.clock().isoformat(), kind.name, text)
-            apply(connection, read(event))
-        if noted is not None or event.seq == 1 or accepted:
-            write_note(self.path, Head(event.seq, event.hash))
-        return event
+            for kind, text in texts:
+                event = chain.extend(connection, self.clock().isoformat(), kind, text)
+                apply(connection, read(event))
+                events.append(event)
+        if events and (noted is not None or events[0].seq == 1 or accepted):
+            write_note(self.path, Head(events[-1].seq, events[-1].hash))
+        return events
 
     def noted(self) -> Head | None:
         """Return the newest event by the note beside the ledger, if there is one."""

@@ -95,6 +95,16 @@ splits = Table(
     Index("splits_by_near", "near", "side", "batch"),
 )
 
+pools = Table(
+    "pools",
+    metadata,
+    Column("batch", String(64), primary_key=True),
+    Column("member", String(64), primary_key=True),
+    Column("place", Integer, nullable=False),
+    Column("seq", Integer, nullable=False),
+    Index("pools_by_member", "member", "seq"),
+)
+
 holdout = Table(
     "holdout",
     metadata,
@@ -105,11 +115,13 @@ holdout = Table(
     Column("source", String(64), nullable=False),
     Column("version", Integer),
     Column("confirmed", Integer, nullable=False),
+    Column("retired", Integer, nullable=False, server_default="0"),  # by which event; 0: it counts
     Index("holdout_by_item", "item"),
     Index("holdout_by_near", "near"),
     Index("holdout_by_version", "version", "source"),
-    Index("holdout_by_age", "exam", "version"),
+    Index("holdout_by_age", "exam", "retired", "version"),
     Index("holdout_by_confirmed", "confirmed", "source"),
+    Index("holdout_by_retired", "retired", "source"),
 )
 
 exam_use = Table(
@@ -118,8 +130,25 @@ exam_use = Table(
     Column("bundle", String(64), primary_key=True),
     Column("snapshot", String(64), primary_key=True),
     Column("exam", Text, primary_key=True),
+    Column("retired", Integer, primary_key=True, server_default="0"),  # as in `holdout`
     Column("turned_away", Integer, nullable=False),
     Column("spent", Integer, nullable=False),
+)
+
+renamed_tasks = Table(
+    "renamed_tasks",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("now", Text, nullable=False),
+)
+
+relabelled = Table(
+    "relabelled",
+    metadata,
+    Column("item", String(64), primary_key=True),
+    Column("now", String(64), nullable=False),
+    Column("source", String(64), nullable=False),
+    Index("relabelled_by_now", "now"),
 )
 
 looks = Table(
@@ -184,8 +213,11 @@ projections = (
     versions,
     pointer,
     splits,
+    pools,
     holdout,
     exam_use,
+    renamed_tasks,
+    relabelled,
     looks,
     answers,
     quarantine,

@@ -31,8 +31,8 @@ FOLDERS = (
     ".dvc/cache/files",
     *(f"mlruns/{name}" for name in ("artifacts", "bundles", "documents", "reports")),
 )
-INCOMING = "data/incoming/"
-LOOSE = (INCOMING, *(f"data/{name}/" for name in ("unreadable", "unknown", "damaged")))
+INCOMING = ("data/incoming/", "data/pool/")
+LOOSE = (*INCOMING, *(f"data/{name}/" for name in ("unreadable", "unknown", "damaged")))
 """What nothing in the ledger needs: what can't be read there is named, and stops no backup."""
 
 FILES = ("params.yaml", ".dvcignore", ".dvc/config", ".dvc/.gitignore")

@@ -31,6 +31,7 @@ def explain(ws: Workspace, number: int) -> dict[str, Any]:
         "origin": (examined.payload.origin if examined else None) or "batch",
         "batch": version.batch,
         "source": arrival.source if arrival else "",
+        "pooled": _pooled(ws, version.batch) if version.batch else [],
         "headline": decision["headline"],
         "reasons": decision["reasons"],
         "verdicts": decision["verdicts"],
@@ -55,6 +56,12 @@ def registered(ws: Workspace, number: int) -> views.Version:
         legal = ", ".join(str(each.version) for each in views.versions(ws.ledger)) or "none yet"
         raise ConfigError(f"There is no version {number}.", f"Versions: {legal}.")
     return version
+
+
+def _pooled(ws: Workspace, batch: str) -> list[dict[str, str]]:
+    """Return the batches that a batch was made of, each with its file."""
+    members = views.members(ws.ledger, batch)
+    return [{"batch": each.batch, "source": each.source} for each in members]
 
 
 def _frozen(ws: Workspace, digest: str) -> str:

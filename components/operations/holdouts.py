@@ -12,6 +12,7 @@ from pathlib import Path
 from secrets import token_hex
 from tempfile import TemporaryDirectory
 
+from components.data.contract import COPY
 from components.data.readers import Reading, read_batch
 from components.data.validation import validate
 from components.errors import ConfigError, Corrupted, DataRejected
@@ -22,6 +23,7 @@ from components.ledger import views
 from components.ledger.events import HoldoutAbandoned, HoldoutBegun, HoldoutDone
 from components.ledger.ledger import Lease
 from components.pipeline.arrival import check_task, printable
+from components.pipeline.new_tasks import with_tasks_now
 from components.pipeline.staging import stage
 from components.settings import DataSettings
 from components.workspace.root import Workspace
@@ -33,7 +35,8 @@ class Added:
     """The result of adding a holdout file.
 
     `rejected` rows broke the contract, `known` ones were held out before, `trained` ones
-    were trained on and are no exam any more.
+    were trained on and are no exam any more. `copies`: those rejected only because another row
+    of the file says the same.
     """
 
     exam: str
@@ -41,6 +44,19 @@ class Added:
     rejected: int
     known: int
     trained: int
+    copies: int = 0
+
+
+class NothingNew(DataRejected):
+    """A file without a single new item; `found` says what its rows are."""
+
+    def __init__(self, path: Path, found: Added) -> None:
+        self.found = found
+        super().__init__(
+            f"{path}: none of its items is new (held out already: {found.known}, trained on: "
+            f"{found.trained}).",
+            "Add items that Ratchet has not seen.",
+        )
 
 
 SAME_LABEL = "-"
@@ -55,23 +71,28 @@ def add(ws: Workspace, lease: Lease, path: Path, task: str, fill: bool = False) 
         DataRejected: the file can't be read, or no item of it is left.
         Retryable: the file is still being written.
     """
-    task = check_task(task, ws.settings.data.tasks)
+    task = _task_now(ws, task)
     contract = ws.settings.data.model_copy(update={"min_rows": 1, "min_labels": 1})
-    reading = _read_copy(ws, path, contract, task)
+    reading = read_copy(ws, path, contract, task)
     return _take(ws, lease, path, task, reading, contract, _next_exam(ws, task, fill))
 
 
-def add_pool(ws: Workspace, lease: Lease, path: Path, task: str) -> Added:
+def add_pool(ws: Workspace, lease: Lease, path: Path, task: str, copy: Path | None = None) -> Added:
     """Take a file of unlabelled inputs into the pool of `task`; a label column is not looked at.
+
+    `copy`: its bytes, where they were copied already.
 
     Raises:
         ConfigError, DataRejected, Retryable: as `add`.
     """
-    task = check_task(task, ws.settings.data.tasks)
+    task = _task_now(ws, task)
     update = {"min_rows": 1, "min_labels": 1, "labels": "open"}
     contract = ws.settings.data.model_copy(update=update)
     text_alone = contract.model_copy(update={"label_column": contract.text_column})
-    reading = _read_copy(ws, path, text_alone, task)
+    if copy is None:
+        reading = read_copy(ws, path, text_alone, task)
+    else:
+        reading = read_batch(copy, text_alone, task, str(path), ws.identity)
     rows = tuple(replace(row, label=SAME_LABEL) for row in reading.rows)
     return _take(ws, lease, path, task, replace(reading, rows=rows), contract, pool_exam(task))
 
@@ -99,39 +120,52 @@ def _take(
     held, trained = views.held_among(ws.ledger, near), views.trained_among(ws.ledger, near)
     fresh = [item for item in checked.accepted if item.near not in held | trained]
     known = sum(item.near in held for item in checked.accepted)
+    spent = len(checked.accepted) - known - len(fresh)
+    copies = sum(row.reasons[0].startswith(COPY) for row in checked.rejected)
+    added = Added(exam, len(fresh), len(checked.rejected), known, spent, copies)
     if not fresh:
-        raise DataRejected(
-            f"{path}: none of its items is new (held out already: {known}, trained on: "
-            f"{len(checked.accepted) - known}).",
-            "Add items that Ratchet has not seen.",
-        )
+        raise NothingNew(path, added)
     if origin(exam) == "pool":
         fresh = [make_item(each.content, UNLABELLED, task, identity=ws.identity) for each in fresh]
     _keep(ws, lease, printable(path.name), exam, task, fresh)
-    spent = len(checked.accepted) - known - len(fresh)
-    return Added(exam, len(fresh), len(checked.rejected), known, spent)
+    return added
 
 
 def _next_exam(ws: Workspace, task: str, fill: bool) -> str:
     """Return the exam that new items join: the next generation, or one that is to be filled up.
 
-    An exam of a few items can never show that nothing was lost, so it is filled up first.
+    An exam of a few items can never show that nothing was lost, so it is filled up first. One that
+    was retired keeps its name, and is not filled up.
     """
-    found = views.exam_sizes(ws.ledger).items()
-    sizes = {exam: count for exam, (owner, count) in found if owner == task}
-    newest = newest_exam(task, sizes)
-    if newest not in sizes or fill or sizes[newest] < ws.settings.holdout.min_items:
+    own = [each for each in views.exam_records(ws.ledger) if each.task == task]
+    sizes = {each.exam: each.items for each in own if not each.retired}
+    newest = newest_exam(task, (each.exam for each in own))
+    if newest not in {each.exam for each in own}:
         return newest
-    return next_exam(task, newest)
+    small = sizes.get(newest, 0) < ws.settings.holdout.min_items
+    return newest if newest in sizes and (fill or small) else next_exam(task, newest)
 
 
-def _read_copy(ws: Workspace, path: Path, contract: DataSettings, task: str) -> Reading:
-    """Read a copy that the file matched before and after it was made."""
+def _task_now(ws: Workspace, task: str) -> str:
+    """Return the task that people mean by a name: it may have another one now."""
+    names, named = views.renamed_tasks(ws.ledger), check_task(task)
+    return check_task(names.get(named, named), ws.settings.data.tasks)
+
+
+def read_copy(ws: Workspace, path: Path, contract: DataSettings, task: str) -> Reading:
+    """Read a copy that the file matched before and after it was made; tasks as they are called now.
+
+    Raises:
+        ConfigError: there is no such file.
+        DataRejected: it can't be read.
+        Retryable: it is still being written.
+    """
     if not path.exists():
         raise ConfigError(f"There is no file {path}.", "Check the path and run this again.")
     with TemporaryDirectory(PART_SUFFIX, "holdout-", ws.mlruns) as folder:
         staged = stage(path.resolve(), Path(folder), contract.max_file_megabytes)
-        return read_batch(staged.path, contract, task, str(path), ws.identity)
+        reading = read_batch(staged.path, contract, task, str(path), ws.identity)
+    return with_tasks_now(ws, reading)[0]
 
 
 def _keep(ws: Workspace, lease: Lease, name: str, exam: str, task: str, items: list[Item]) -> None:
@@ -142,13 +176,13 @@ def _keep(ws: Workspace, lease: Lease, name: str, exam: str, task: str, items: l
     source = ws.identity.batch(item.digest for item in items)
     intent = HoldoutBegun(key=f"holdout:{source}", name=name, exam=exam, task=task)
     ws.ledger.append(intent, lease)
-    write_items(_items_path(ws, source), items)
+    write_items(items_path(ws, source), items)
     _finish(ws, lease, intent, items)
 
 
 def _finish(ws: Workspace, lease: Lease, intent: HoldoutBegun, items: list[Item]) -> None:
     source = ws.identity.batch(item.digest for item in items)
-    [stored] = store_files(ws, [_items_path(ws, source)])
+    [stored] = store_files(ws, [items_path(ws, source)])
     done = HoldoutDone(
         key=intent.key,
         name=intent.name,
@@ -186,7 +220,7 @@ def close_interrupted(ws: Workspace, lease: Lease) -> list[str]:
 def _written(ws: Workspace, source: str) -> list[Item]:
     """Return the items of a holdout file that may still be held out; none where it is not whole."""
     try:
-        items = read_items(_items_path(ws, source), ws.identity)
+        items = read_items(items_path(ws, source), ws.identity)
     except (FileNotFoundError, Corrupted):
         return []
     near = [item.near for item in items]
@@ -195,5 +229,6 @@ def _written(ws: Workspace, source: str) -> list[Item]:
     return items if whole and not spent else []
 
 
-def _items_path(ws: Workspace, source: str) -> Path:
+def items_path(ws: Workspace, source: str) -> Path:
+    """Return where the items of a brought file are stored, named by the digest of all of them."""
     return ws.holdouts / f"{source}.jsonl"

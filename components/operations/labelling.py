@@ -15,12 +15,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Literal
 
 from components.digest import json_digest
-from components.errors import ConfigError
+from components.errors import ConfigError, Corrupted
 from components.gate.decision import judge
 from components.gate.evidence import recall
 from components.gate.pool_counts import REFERENCES, open_items
@@ -70,11 +71,22 @@ class Open:
     questions: tuple[Question, ...]
     answered: int
 
+    @property
+    def tasks(self) -> frozenset[str]:
+        """The tasks of which inputs are asked."""
+        return frozenset(question.task for question in self.questions)
+
 
 def waiting(ws: Workspace) -> list[Open]:
-    """Return the held versions that asked for labels, oldest first."""
-    held = views.versions(ws.ledger, status="held")
-    return [found for version in held if (found := _open(ws, version)) is not None]
+    """Return the held versions that asked for labels, oldest first.
+
+    One whose evidence is damaged is left out: `audit verify` names it, and nobody waits for it.
+    """
+    found = []
+    for version in views.versions(ws.ledger, status="held"):
+        with suppress(Corrupted):
+            found += [each] if (each := _open(ws, version)) is not None else []
+    return found
 
 
 def is_ready(each: Open) -> bool:
@@ -88,19 +100,35 @@ def release_ready(ws: Workspace, lease: Lease) -> list[str]:
     Those are the held versions whose labels have arrived, and those that waited for labels while
     another version became champion: they are trained from it, and the labels stay.
     """
+    found = ready(ws)
+    for arrival, why in found:
+        release_held(ws, lease, arrival, f"queued again: {why}")
+    return [arrival.batch for arrival, _ in found]
+
+
+def ready(ws: Workspace) -> list[tuple[views.Arrival, str]]:
+    """Return the held batches that can be decided now, and why each can."""
     champion = views.champion(ws.ledger)
-    done = []
+    found = []
     for each in waiting(ws):
         stale = each.version.parent != (champion.version if champion else None)
         arrival = views.arrival(ws.ledger, each.version.batch or "")
         if arrival is not None and arrival.status == "held" and (stale or is_ready(each)):
             why = "the champion changed while it waited" if stale else "its labels have arrived"
-            release_held(ws, lease, arrival, f"queued again: {why}")
-            done.append(arrival.batch)
-    return done
+            found.append((arrival, why))
+    return found
 
 
 Kind = Literal["label", "neither", "unclear"]
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A person's answer: the `label`, or that it is none of the choices, or unclear."""
+
+    question: Question
+    said: Kind
+    label: str | None = None
 
 
 def answer(ws: Workspace, question: Question, said: Kind, label: str | None = None) -> int:
@@ -109,12 +137,23 @@ def answer(ws: Workspace, question: Question, said: Kind, label: str | None = No
     Raises:
         ConfigError: a label was given that is none.
     """
+    return answer_all(ws, [Given(question, said, label)])[0]
+
+
+def answer_all(ws: Workspace, given: Sequence[Given]) -> list[int]:
+    """Record answers, all or none; return the numbers of their events."""
+    events = ws.ledger.append_all([_event(each) for each in given], None)
+    return [event.seq for event in events]
+
+
+def _event(given: Given) -> LabelGiven:
+    question, said, label = given.question, given.said, given.label
     if (said == "label") != bool(label and label.strip()):
         raise ConfigError(
             f"The answer {said!r} does not go with the label {label!r}.",
             "Give a label, or say that it is neither or unclear.",
         )
-    given = LabelGiven(
+    return LabelGiven(
         task=question.task,
         item=question.item,
         answer=said,
@@ -123,7 +162,41 @@ def answer(ws: Workspace, question: Question, said: Kind, label: str | None = No
         asked_by=question.asked_by,
         again=question.again,
     )
-    return ws.ledger.append(given, None).seq
+
+
+def times_answered(ws: Workspace, question: Question) -> int:
+    """Return how many answers to this input count now, whoever asked."""
+    return len(views.answers(ws.ledger, question.task).get(question.item, ()))
+
+
+def question_name(task: str, item: str, again: bool, choices: Sequence[str]) -> str:
+    """Return a short name of a question, the same whenever and for whatever decision it is asked.
+
+    It begins with a letter, so that no spreadsheet takes it for a number.
+    """
+    return f"q{json_digest([task, item, again, sorted(choices)])[:15]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What people said of inputs: how many have a label, or are unclear.
+
+    `asked_twice`: inputs with a second answer; `disagreeing`: those that it contradicts the first.
+    """
+
+    labelled: int
+    unclear: int
+    asked_twice: int
+    disagreeing: int
+
+
+def summary(ws: Workspace, *tasks: str) -> Summary:
+    """Return what people said of the inputs of some tasks, removed ones included."""
+    given = [views.answers(ws.ledger, task) for task in tasks]
+    said = [said_of(own) for each in given for own in each.values()]
+    unclear = sum(each.unclear for each in said)
+    twice = [differ for each in given for differ in asked_twice(each).values()]
+    return Summary(len(said) - unclear, unclear, len(twice), sum(twice))
 
 
 def take_back(ws: Workspace, question: Question, given: int) -> None:

@@ -14,6 +14,7 @@ from statistics import median
 from typing import Any
 
 from components.errors import ConfigError, Corrupted
+from components.exam_names import task_of
 from components.gate import evidence
 from components.gate.alpha_spending import OVERUSED_AFTER, count
 from components.gate.planning import Sitting, detectable_points, forecast, items_needed
@@ -103,8 +104,8 @@ def _sittings(
     use, apart = views.exam_use(ws.ledger), _observed_churn(ws, "anchor")
     used = {exam.exam: use.get(exam.exam, views.ExamUse()) for exam in exams}
     spent = Counter({exam.task: 0 for exam in exams})
-    for exam in exams:
-        spent[exam.task] += used[exam.exam].spent
+    for name, past in use.items():
+        spent[task_of(name)] += past.spent
     charged = {e.exam: count(spent[e.task], [1.0] * used[e.exam].turned_away) for e in exams}
     usual = given or (median(observed.values()) if observed else ASSUMED_CHURN)
     sat = []

@@ -1,7 +1,7 @@
 """Release quarantined data: it runs again with the current settings, through the whole gate.
 
-Concept: a batch goes back to its old place in the queue; rows come back as a new batch. Neither
-skips any check.
+Concept: a batch goes back to its old place in the queue; rows, and a batch that is given another
+task, come back as a new batch. Neither skips any check.
 """
 
 from __future__ import annotations
@@ -23,12 +23,18 @@ from components.data.readers import Reading, read_batch
 from components.data.validation import Rejected
 from components.errors import ConfigError, Corrupted
 from components.files import PART_SUFFIX
+from components.items import read_items
 from components.ledger import views
 from components.ledger.events import QuarantineReleased, VersionSuperseded
 from components.ledger.ledger import Lease
 from components.pipeline import publication
 from components.pipeline.arrival import arrive, check_task
+from components.pipeline.other_task import correct_task
+from components.workspace.batch_files import items_path, raw_path
 from components.workspace.root import Workspace
+
+CHANGING = ("queued", "promoted", "superseded")
+"""What became of a batch whose task somebody may want to change, apart from held ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,35 +49,104 @@ class Released:
 def release_any(ws: Workspace, lease: Lease, prefix: str, task: str | None = None) -> Released:
     """Release the held or quarantined batch whose digest begins with `prefix`.
 
+    With `task`, one that is still queued, or was given another task before, as well.
+
     Raises:
         ConfigError: there is none, there are several, it was released before, or it cannot
             be given another `task`.
     """
-    held = [
-        arrival
-        for arrival in views.arrivals(ws.ledger)
-        if arrival.status == "held" and arrival.batch.startswith(prefix)
-    ]
+    found = [each for each in views.arrivals(ws.ledger) if each.batch.startswith(prefix)]
+    held = [each for each in found if each.status == "held"]
+    if not held and (member := _pooled_member(ws, prefix)) is not None:
+        return _release_member(ws, lease, member, task)
+    kept = {each.batch for each in views.quarantined(ws.ledger) if each.status == "kept"}
+    if task is not None and not held:
+        held = [each for each in found if each.status in CHANGING and each.batch not in kept]
     if len(held) != 1:
         return release(ws, lease, find_entry(ws, prefix), task)
     if task is not None:
-        raise ConfigError(
-            f"Batch {held[0].batch[:12]} was examined with its task; its task can't be changed.",
-            "Release it without --task, or send its rows with the right task.",
-        )
+        return _release_for(ws, lease, held[0], check_task(task, ws.settings.data.tasks))
     release_held(ws, lease, held[0], "queued to be examined again")
     return Released(held[0].batch, "held", 0)
 
 
-def release_held(ws: Workspace, lease: Lease, held: views.Arrival, reason: str) -> None:
+def _release_for(ws: Workspace, lease: Lease, held: views.Arrival, task: str) -> Released:
+    """Let the rows of a batch come back as one of another task, in place of it.
+
+    Raises:
+        ConfigError: it was promoted, or has this task already.
+    """
+    if held.status == "promoted":
+        tasks = sorted(views.batch_tasks(ws.ledger, held.batch))
+        raise ConfigError(
+            f"Batch {held.batch[:12]} was promoted, so it can't be given another task by itself.",
+            f"To give all of its task to {task!r}: `{correct_task(ws, tasks[0], task)}`. Or roll "
+            "back to the version before it, then release it for that task.",
+        )
+    stored = raw_path(ws, held.batch, held.suffix)
+    reading = read_batch(stored, ws.settings.data, held.task, None, ws.identity)
+    batch = _as_batch(ws, _all_rows(reading), task, f"{held.source} for {task}")
+    if batch == held.batch:
+        raise ConfigError(
+            f"Batch {held.batch[:12]} has the task {task!r} already.", "Release it without --task."
+        )
+    if held.status == "held":
+        release_held(ws, lease, held, f"released for task {task!r}", requeue=False)
+    ws.ledger.append(QuarantineReleased(batch=held.batch, kind_="held", as_=batch), lease)
+    return Released(batch, "held", len(reading.rows))
+
+
+def release_held(
+    ws: Workspace, lease: Lease, held: views.Arrival, reason: str, requeue: bool = True
+) -> None:
     """Queue a held batch again; the examination of its version no longer counts."""
     assert held.version is not None  # a batch is held because its version is
     superseded = VersionSuperseded(
-        version=held.version, batch=held.batch, reason=reason, requeue=True
+        version=held.version, batch=held.batch, reason=reason, requeue=requeue
     )
     ws.ledger.append(superseded, lease)
     versions = views.versions(ws.ledger, batch=held.batch)
     publication.mirror(ws, lease, {version.version for version in versions})
+
+
+def _pooled_member(ws: Workspace, prefix: str) -> views.Arrival | None:
+    """Return the one pooled batch whose digest begins with `prefix`, unless its rows are meant."""
+    found = [each for each in views.arrivals(ws.ledger) if each.batch.startswith(prefix)]
+    if len(found) != 1 or found[0].status != "pooled":
+        return None
+    kept = {row.batch for row in views.quarantined(ws.ledger) if row.status == "kept"}
+    whole = views.pooled_into(ws.ledger, found[0].batch)
+    return found[0] if whole in kept or found[0].batch not in kept else None
+
+
+def _release_member(
+    ws: Workspace, lease: Lease, member: views.Arrival, task: str | None
+) -> Released:
+    """Queue a batch by itself that was pooled into one that is in quarantine.
+
+    Raises:
+        ConfigError: it was pooled into a batch that waits, is held or was promoted; or it
+            cannot be given another `task`.
+    """
+    whole = views.arrival(ws.ledger, views.pooled_into(ws.ledger, member.batch))
+    assert whole is not None  # a batch is pooled into one that arrived
+    if whole.status not in ("rejected", "refused", "quarantined"):
+        raise ConfigError(
+            f"Batch {member.batch[:12]} is trained as part of batch {whole.batch[:12]}, which is "
+            f"{whole.status}.",
+            f"Release that one: `ratchet quarantine release {whole.batch[:12]}`."
+            if whole.status == "held"
+            else "See `ratchet status`.",
+        )
+    if task is not None:
+        raise ConfigError(
+            f"Batch {member.batch[:12]} was pooled with its task; its task can't be changed.",
+            "Release it without --task, or send its rows with the right task.",
+        )
+    rows = read_items(items_path(ws, member.batch), ws.identity)
+    released = QuarantineReleased(batch=member.batch, kind_="batch", as_=member.batch)
+    ws.ledger.append(released, lease)
+    return Released(member.batch, "batch", len(rows))
 
 
 def find_entry(ws: Workspace, prefix: str) -> Entry:

@@ -5,8 +5,9 @@ up; displays are updated to match the ledger. All files and displays are checked
 or an arrival did not end properly.
 
 Promise: afterwards the champion is the one of the ledger, in MLflow as well; running it twice
-changes nothing more. Nothing is deleted but partial files: what the ledger does not know is
-moved to `data/unknown`. An older copy of the ledger changes nothing until a person accepts it.
+changes nothing more. Nothing is deleted but partial files and what a person removed: what the
+ledger does not know is moved to `data/unknown`. An older copy of the ledger changes nothing until
+a person accepts it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from __future__ import annotations
 from components.ledger import views
 from components.ledger.events import BatchRequeued, RegistrationBegun
 from components.ledger.ledger import Lease
-from components.operations.holdouts import close_interrupted
+from components.operations import holdouts, pool_removal, relabelling
 from components.pipeline import preparation, publication
 from components.pipeline.arrival import discard_unfinished, finish_interrupted, was_interrupted
 from components.pipeline.settlement import record_registration
@@ -43,7 +44,8 @@ def reconcile(ws: Workspace, lease: Lease, whole: bool = False) -> list[str]:
         unknown_files.require_known(ws, interrupted=False)
     record_settings(ws, lease)
     done += (restore_settings(ws) if whole else []) + refill_remote(ws)
-    done += close_interrupted(ws, lease)
+    done += holdouts.close_interrupted(ws, lease) + relabelling.close_interrupted(ws, lease)
+    done += pool_removal.finish_interrupted(ws, lease)
     preparation.give_up(ws, lease, "training")
     done += _adopt_registrations(ws, lease)
     preparation.give_up(ws, lease, "registration")  # MLflow has none of those that are still open

@@ -18,7 +18,7 @@ from components.ledger import views
 from components.ledger.ledger import Head, Ledger
 from components.ledger.verify import verify
 from components.operations import backup_archives
-from components.operations.backup import LEDGER
+from components.operations.backup import INCOMING, LEDGER
 from components.operations.backup_archives import INSIDE, REMEDY, Marked, Reader
 from components.operations.backup_manifest import Left, Manifest, read_manifest
 from components.registry.database import sqlite_path
@@ -115,7 +115,7 @@ def _unpack(
                 f"The backup {backup} is damaged: {name!r} does not match what was backed up.",
                 REMEDY,
             )
-        if name.startswith("data/incoming/"):  # their order is that of their times
+        if name.startswith(INCOMING):  # their order is that of their times
             os.utime(target, ns=(reader.time_ns(f"{INSIDE}/{name}"),) * 2)
         progress("restoring", done, len(manifest.files))
 

@@ -23,6 +23,7 @@ from components.exam_names import is_usable_task
 from components.files import mark_of, move_file, read_bytes, write_json
 from components.ledger import views
 from components.ledger.events import BatchArrived, StoreDone, from_said
+from components.pipeline.other_task import OtherTask, other_task
 from components.pipeline.staging import Staged, known_suffix, stage
 from components.workspace import unknown_files
 from components.workspace.batch_files import (
@@ -48,6 +49,7 @@ class Arrived:
     `is_new` is False for a batch seen before, which came from the file `known_as`; `refused`
     says why a file can't be used at all. `alike`: the batch that has the same texts and labels,
     but other tasks or columns. `note`: how the file was used if the batch's own bytes were lost.
+    `other_task`: how a batch that was seen before for another task is given the right one.
     """
 
     batch: str
@@ -57,6 +59,7 @@ class Arrived:
     known_as: str | None = None
     alike: str | None = None
     note: str | None = None
+    other_task: OtherTask | None = None
 
 
 def arrive(ws: Workspace, path: Path, task: str | None, name: str | None = None) -> Arrived:
@@ -74,7 +77,8 @@ def arrive(ws: Workspace, path: Path, task: str | None, name: str | None = None)
     if not path.exists():
         raise ConfigError(f"There is no file {path}.", "Check the path and run this again.")
     if task is not None:
-        task = check_task(task, ws.settings.data.tasks)
+        task = check_task(task)
+        check_task(views.renamed_tasks(ws.ledger).get(task, task), ws.settings.data.tasks)
     asked = task or folder_task(ws, path)
     check_task(asked or UNNAMED)
     with arriving(ws):
@@ -95,7 +99,16 @@ def take(ws: Workspace, staged: Staged, name: str, named_task: str | None) -> Ar
         said = {"content": content}
     if known := views.arrival(ws.ledger, batch):
         note = _keep_or_drop(ws, known, staged)
-        return Arrived(batch, is_new=False, source=source, known_as=known.source, note=note)
+        asked = isinstance(found, Reading) and any(row.task == named_task for row in found.rows)
+        other = other_task(ws, known, task) if asked else None
+        return Arrived(
+            batch,
+            is_new=False,
+            source=source,
+            known_as=known.source,
+            note=note,
+            other_task=other,
+        )
     place = raw_path(ws, batch, suffix)
     raw = {"path": str(place.relative_to(ws.root)), **staged.mark.to_json()}
     payload = _payload(batch, source, suffix, task, refused) | {"raw": raw} | said
@@ -177,13 +190,18 @@ def _identity(
 ) -> tuple[str, str | None]:
     """Return the batch's name, and the batch that it is like but not equal to.
 
-    A file that comes without a task is a copy of the same rows with one.
+    A file that comes without a task is a copy of the same rows with one, and the other way round:
+    whoever sends it again for its task corrects it, and does not bring another one.
     """
     digest, told_apart = identities(reading, content)
     first = views.arrival(ws.ledger, digest)
     if first is None:
         return digest, None
-    if named_task is None:
+    if views.arrival(ws.ledger, told_apart):
+        return told_apart, digest
+    names = views.renamed_tasks(ws.ledger)
+    same_task = names.get(first.task, first.task) == names.get(named_task or "", named_task)
+    if named_task is None or first.task == UNNAMED or same_task:
         content = content_digest(reading, ws.settings.data, first.task)
     same = views.arrived(ws.ledger, first).content == content
     return (digest, None) if same else (told_apart, digest)

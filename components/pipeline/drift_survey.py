@@ -11,7 +11,7 @@ Promise: the counts hold no text and no item; the same root state gives the same
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -111,7 +111,8 @@ def survey(
     own = given.by(champion, rows.own)
     answered = _tally(rows.own, own)
     wrong = [item for item, right in zip(own.items, own.correct, strict=True) if right is False]
-    past = representative(remembered(champion), seen, brought, settings.drift.sample_items)
+    memory = remembered(champion, views.renamed_tasks(ws.ledger))
+    past = representative(memory, seen, brought, settings.drift.sample_items)
     compared = Compared(
         earlier=_side(ws, Library(ws).remembered(past)),
         batch=_side(ws, _sample(now, settings.drift.sample_items)),
@@ -166,9 +167,9 @@ def _seen(ws: Workspace, parent: views.Version, champion: Bundle) -> Counts:
     """Return what the lineage was trained on; of an older root, what its memory holds."""
     from components.training.memory import remembered
 
-    counts = ws.read_document(parent.evidence).get("counts")
-    if counts is None:
-        return _counted((ref.task, ref.label) for ref in remembered(champion))
+    counts, names = _counts(ws, parent.evidence), views.renamed_tasks(ws.ledger)
+    if not counts:
+        return _counted((ref.task, ref.label) for ref in remembered(champion, names))
     parts = (counts["seen"], counts["brought"])
     tasks = sorted({task for part in parts for task in part})
     return {
@@ -177,12 +178,33 @@ def _seen(ws: Workspace, parent: views.Version, champion: Bundle) -> Counts:
     }
 
 
+def _counts(ws: Workspace, evidence: str) -> dict[str, dict[str, Any]]:
+    """Return an evidence's counts under what its tasks are called now; empty in older ones."""
+    counts = ws.read_document(evidence).get("counts") or {}
+    names = views.renamed_tasks(ws.ledger)
+    return {part: _merged(tasks, names) for part, tasks in counts.items()}
+
+
+def _merged(tasks: Mapping[str, Mapping[str, Any]], names: Mapping[str, str]) -> dict[str, Any]:
+    """Add up the counts of tasks that are one now: numbers, or lists of them."""
+    found: dict[str, dict[str, Any]] = {}
+    for task, labels in tasks.items():
+        own = found.setdefault(names.get(task, task), {})
+        for label, count in labels.items():
+            before = own.get(label, 0)
+            if isinstance(count, int):
+                own[label] = before + count
+            else:
+                own[label] = [a + b for a, b in zip(before or [0] * len(count), count, strict=True)]
+    return found
+
+
 def _since(ws: Workspace, champion: views.Version, batch: str) -> list[Answered]:
     """Return the champion's answers to the other batches that came while it was in force."""
     trained = views.versions(ws.ledger, parent=champion.version)
     newest = {each.batch: each.evidence for each in trained if each.batch not in (None, batch)}
     kept = list(newest.values())[-KEPT_LOOKS:]
-    told = [ws.read_document(evidence).get("counts") or {} for evidence in kept]
+    told = [_counts(ws, evidence) for evidence in kept]
     answered: list[Answered] = [counts.get("answered") or {} for counts in told]
     return [*({} for _ in range(len(newest) - len(kept))), *answered]
 

@@ -103,7 +103,9 @@ def examine(ws: Workspace, lease: Lease, prepared: Prepared, bundle: Bundle) -> 
         survey.notes,
         [exam.name for exam in (*prepared.exams, *prepared.pools) if exam.task in prepared.known],
         pools=_pools(ws, prepared, models, given),
-        look=views.looks(ws.ledger, [prepared.batch], _look(prepared, models)),
+        look=views.looks(
+            ws.ledger, views.pooled_from(ws.ledger, prepared.batch), _look(prepared, models)
+        ),
         **extra_parts(ws, prepared, bundle, models.champion, given),
     )
     asked = rules(ws)

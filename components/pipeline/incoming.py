@@ -49,7 +49,7 @@ KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """What was left in `data/incoming`, and why. `path` is relative to the root.
+    """What was left in `data/incoming` or `data/pool`, and why. `path` is relative to the root.
 
     `seconds_left`: how long a file that is quiet must still stay so; None for all else.
     """
@@ -76,11 +76,10 @@ class Found:
     left: list[Left] = field(default_factory=list)
 
 
-def look(ws: Workspace) -> Found:
-    """Return what lies under `data/incoming`, files oldest first, then by name."""
+def look(ws: Workspace, top: Path | None = None) -> Found:
+    """Return what lies under `top` (`data/incoming`), files oldest first, then by name."""
     found = Found()
-
-    folders = [ws.incoming]
+    folders = [top or ws.incoming]
     while folders:  # no recursion: folders may lie in each other a thousand deep
         folder = folders.pop()
         try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -38,7 +39,12 @@ from components.ledger.events import (
 from components.ledger.ledger import Lease
 from components.pipeline.arrival import printable
 from components.pipeline.exams import Exam, open_exams, snapshot_of
-from components.pipeline.new_tasks import NewTasks, find_new_tasks, recorded_new_tasks
+from components.pipeline.new_tasks import (
+    NewTasks,
+    find_new_tasks,
+    recorded_new_tasks,
+    with_tasks_now,
+)
 from components.pipeline.stored_batch import read_kept, store_raw
 from components.workspace.batch_files import append_entry, items_path, raw_path, set_batch_aside
 from components.workspace.root import Workspace
@@ -66,11 +72,12 @@ class Validated:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """The outcome of a batch: promoted, held, rejected, refused, quarantined or queued again.
+    """The outcome of a batch: promoted, held, rejected, refused, quarantined, pooled or queued.
 
     `headline` says why, in one line for people; `version` is None where none was trained;
     `notes` are lines of what else people should hear of, `new_tasks` what the root did not
-    know before; `source` is the file that it came from.
+    know before; `source` is the file that it came from, `pooled` the files of the small batches
+    that it was made of.
     """
 
     batch: str
@@ -80,6 +87,7 @@ class Settled:
     notes: tuple[str, ...] = ()
     new_tasks: NewTasks = field(default_factory=NewTasks)
     source: str = ""
+    pooled: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +140,7 @@ def validate(ws: Workspace, lease: Lease, arrival: views.Arrival) -> Validated:
         DataRejected: they are not what arrived any more, and no good copy is left; or they
             cannot be read under today's settings.
     """
-    reading = read_kept(ws, lease, arrival)
+    reading, renamed = with_tasks_now(ws, read_kept(ws, lease, arrival))
     parent = views.champion(ws.ledger)
     validation = hold_to_contract(reading, ws.settings.data, _known_labels(ws, parent))
     prepare_rows(ws.quarantine, arrival.batch, arrival.source, validation.rejected)
@@ -143,6 +151,7 @@ def validate(ws: Workspace, lease: Lease, arrival: views.Arrival) -> Validated:
         reasons=reason_counts(validation),
         checks=ws.write_document(list(validation.checks)),
         **find_new_tasks(ws, validation.accepted),
+        renamed=renamed or None,
     )
     if validation.rejected:
         append_entry(ws, lease, event, arrival.batch)
@@ -206,6 +215,7 @@ def settled(ws: Workspace, batch: str) -> Settled:
         arrival.version,
         new_tasks=new_tasks,
         source=arrival.source,
+        pooled=tuple(each.source for each in views.members(ws.ledger, batch)),
     )
 
 
@@ -238,7 +248,9 @@ def split(ws: Workspace, lease: Lease, validated: Validated) -> Prepared:
     near = [item.near for item in items]
     held, trained = views.held_among(ws.ledger, near), views.trained_among(ws.ledger, near)
     held |= cases.near if cases else frozenset()
-    sides = split_items(items, settings.holdout.fraction, settings.seed, held, trained)
+    once_held = views.once_held_among(ws.ledger, near)
+    fractions = _fractions(ws, [item for item in items if item.near not in held | trained])
+    sides = split_items(items, fractions, settings.seed, held, trained, once_held)
     made = SplitMade(
         batch=batch,
         train=_rows(sides.train),
@@ -255,6 +267,23 @@ def split(ws: Workspace, lease: Lease, validated: Validated) -> Prepared:
         exams=open_exams(ws, (exam for exam in exams if exam.task in sat)),
         pools=open_exams(ws, (pool for pool in pools if pool.task in prepared.known)),
     )
+
+
+def _fractions(ws: Workspace, items: Iterable[Item]) -> dict[str, float]:
+    """Return the share of each task's rows to hold out: a larger one until it can be decided on.
+
+    `items`: those that may be held out. The inputs of a pool count as well.
+    """
+    rules, have = ws.settings.holdout, Counter(views.pool_sizes(ws.ledger))
+    for task, count in views.exam_sizes(ws.ledger).values():
+        have[task] += count
+    found = {}
+    for task, rows in Counter(item.task for item in items).items():
+        found[task] = rules.fraction
+        if rules.fraction > 0 and have[task] < rules.enough_items:
+            missing = (rules.enough_items - have[task]) / rows
+            found[task] = max(rules.fraction, min(rules.first_fraction, missing))
+    return found
 
 
 def case_file(ws: Workspace) -> CaseFile | None:

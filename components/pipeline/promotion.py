@@ -4,6 +4,8 @@ Concept: the event that closes an examination says all that a promotion does. `p
 that event and nothing that a process still has in memory; the pipeline calls it at once, an
 approval may call it days later.
 
+What people corrected meanwhile (tasks renamed or retired, anchors moved) holds all the same.
+
 Promise: fast-forward only (law 2): if the champion is no longer the version's parent, the version
 is superseded instead. So is one whose training rows became an exam meanwhile (law 4). A version
 that was rejected, rolled back or released for another examination is never promoted.
@@ -11,11 +13,18 @@ that was rejected, rolled back or released for another examination is never prom
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 from components.errors import ConfigError, Corrupted
+from components.exam_names import batch_exam
 from components.ledger import views
-from components.ledger.events import CandidateExamined, VersionPromoted, VersionSuperseded
+from components.ledger.events import (
+    CandidateExamined,
+    Recorded,
+    VersionPromoted,
+    VersionSuperseded,
+)
 from components.ledger.ledger import Lease
 from components.ledger.projections import FINAL, Superseded
 from components.pipeline.publication import mirror_around
@@ -51,20 +60,20 @@ def promote(
             f"Version {number} is registered but not settled: its run was interrupted.",
             "Run `ratchet intake`: it finishes the run of its batch.",
         )
-    proposal = _require_promotable(ws, version)
-    assert proposal.anchors is not None and proposal.joins is not None
+    examined = _require_promotable(ws, version)
     if settling:
         open_bundle(ws.bundles, version.bundle)
     else:
         ws.read_document(version.evidence)
         require_ready(ws, lease, version)
+    anchors, joins = _as_corrected(ws, examined)
     promoted = VersionPromoted(
         version=number,
         batch=version.batch,
-        parent=proposal.parent,
-        anchors={task: at or number for task, at in proposal.anchors.items()},
-        exams=proposal.joins,
-        reason=reason or proposal.headline,
+        parent=examined.payload.parent,
+        anchors={task: at or number for task, at in anchors.items()},
+        exams=joins,
+        reason=reason or examined.payload.headline,
     )
     action: Literal["promoted", "superseded"] = "promoted"
     try:
@@ -76,6 +85,18 @@ def promote(
         supersede(ws, lease, version, why, requeue)
     mirror_around(ws, lease, version)
     return action
+
+
+def _as_corrected(
+    ws: Workspace, examined: Recorded[CandidateExamined]
+) -> tuple[Mapping[str, int | None], Mapping[str, str]]:
+    """Return the proposed anchors, and the exams to join, with what was corrected since."""
+    proposal, names = examined.payload, views.renamed_tasks(ws.ledger)
+    assert proposal.anchors is not None and proposal.joins is not None
+    brought = frozenset(proposal.joins)
+    anchors = views.corrected_anchors(ws.ledger, proposal.anchors, brought, examined.seq)
+    tasks = {names.get(task, task) for task in brought}
+    return anchors, {task: batch_exam(task) for task in sorted(tasks)}
 
 
 def _require_unheld(ws: Workspace, number: int) -> None:
@@ -137,7 +158,7 @@ def _learned_the_same(ws: Workspace, one: str, other: str) -> bool:
     return facts[0] == facts[1] and trained[0] == trained[1]
 
 
-def _require_promotable(ws: Workspace, version: views.Version) -> CandidateExamined:
+def _require_promotable(ws: Workspace, version: views.Version) -> Recorded[CandidateExamined]:
     """Return what a version's examination proposed.
 
     Raises:
@@ -165,6 +186,12 @@ def _require_promotable(ws: Workspace, version: views.Version) -> CandidateExami
             "Examine it again: `ratchet quarantine release "
             f"{(version.batch or '')[:12]}`, then `ratchet intake`.",
         )
+    arrival = views.arrival(ws.ledger, version.batch) if version.batch is not None else None
+    if arrival is not None and arrival.status == "pooled":
+        raise ConfigError(
+            f"{here} is superseded: its batch was {arrival.reason}.",
+            "Approve a version of that batch, or release it: see `ratchet status`.",
+        )
     if version.status == "superseded" and any(
         void.payload.version == version.version and void.seq > examined.seq
         for void in views.told(ws.ledger, VersionSuperseded)
@@ -173,4 +200,4 @@ def _require_promotable(ws: Workspace, version: views.Version) -> CandidateExami
             f"{here} is superseded: its examination no longer applies.",
             "It can be promoted after it is examined again.",
         )
-    return examined.payload
+    return examined

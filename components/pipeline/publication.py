@@ -100,6 +100,7 @@ def submission(
             "seed": settings.seed,
             "trained_rows": len(prepared.split.train),
             "replayed_rows": sum(state["trained"]["replayed"].values()),
+            "steps": state["trained"]["steps"],
         },
         tags={"ratchet.evidence": examined.evidence, "ratchet.decision": decision.action},
         files=_files(ws, validated, prepared, examined, story),

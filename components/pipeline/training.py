@@ -41,6 +41,7 @@ def train(ws: Workspace, lease: Lease, prepared: Prepared) -> Bundle:
         anchors=_anchor_bundles(ws, parent),
         wall=prepared.wall,
         replayed=(),
+        renamed=views.renamed_tasks(ws.ledger),
     )
     _check_wall(ws, lesson.items)
     settings = choose(ws, lease, lesson)

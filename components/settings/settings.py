@@ -18,8 +18,15 @@ from components.settings.section import Count, Section
 from components.settings.strategy import ReplaySettings, StrategySettings
 from components.settings.training import TrainingSettings
 
-DECIDE_BYTES = frozenset("seed model adapter strategy training holdout.fraction".split())
+DECIDE_BYTES = frozenset(
+    "seed model adapter strategy training"
+    " holdout.fraction holdout.first_fraction holdout.enough_items".split()
+)
 """What a bundle's bytes depend on: sections, and single settings by full name."""
+
+
+DECIDE_NO_BYTES = frozenset({"training.pool_below"})
+"""Single settings of those sections that are about something else."""
 
 
 class Settings(Section):
@@ -57,6 +64,6 @@ class Settings(Section):
         decisive = {
             name: value
             for name, value in found.items()
-            if DECIDE_BYTES & {name, name.partition(".")[0]}
+            if DECIDE_BYTES & {name, name.partition(".")[0]} and name not in DECIDE_NO_BYTES
         }
         return json_digest(decisive)

@@ -10,8 +10,8 @@ bytes on one machine, in whatever process, however often.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -61,7 +61,8 @@ class Lesson:
     batch: the batch's digest. items: its training rows, holdout rows taken out already.
     parent: the champion's bundle, None for the first. anchors: task -> bundle digest.
     wall: the digest of all that may never be trained on. replayed: the items of
-    `replayed_refs` that still exist; erased ones are left out.
+    `replayed_refs` that still exist; erased ones are left out. renamed: earlier name of a task
+    -> what it is called now.
     """
 
     batch: str
@@ -70,6 +71,7 @@ class Lesson:
     anchors: dict[str, str]
     wall: str
     replayed: tuple[Item, ...]
+    renamed: Mapping[str, str] = field(default_factory=dict)
 
 
 def lesson_key(base: Base, lesson: Lesson, settings: Settings) -> str:
@@ -86,6 +88,7 @@ def lesson_key(base: Base, lesson: Lesson, settings: Settings) -> str:
             "parent": lesson.parent.digest if lesson.parent else None,
             "settings": settings.training_digest(),
             "wall": lesson.wall,
+            **({"renamed": dict(lesson.renamed)} if lesson.renamed else {}),
         }
     )
 
@@ -130,7 +133,7 @@ def learn(
         learner = replace(learner, opened={part.name: part for part in opened})
         learner.prepare(preparing)
         guard = strategy.guard(learner)
-        strategy.fit(learner, guard, progress)
+        steps = strategy.fit(learner, guard, progress)
         memory = strategy.remember(situation, partial(_features, learner, situation.new))
         parts = (
             _adapter_part(learner),
@@ -142,7 +145,8 @@ def learn(
         )
         assert len({part.name for part in parts}) == len(parts)
         try:
-            return write_bundle(bundles, _state(base, lesson, settings, strategy, learner), parts)
+            state = _state(base, lesson, settings, strategy, learner, steps)
+            return write_bundle(bundles, state, parts)
         except NotFinite as found:
             raise diverged(settings.training, found.fault) from found
 
@@ -199,7 +203,7 @@ def _check_shape(parent: Bundle, now: AdapterSettings) -> None:
 def _situation(lesson: Lesson, settings: Settings) -> Situation:
     return Situation(
         new=tuple(sorted(references(lesson.batch, lesson.items))),
-        memory=remembered(lesson.parent),
+        memory=remembered(lesson.parent, lesson.renamed),
         settings=settings.strategy,
         seed=settings.seed,
     )
@@ -261,6 +265,7 @@ def _state(
     settings: Settings,
     strategy: Strategy,
     learner: Learner,
+    steps: int,
 ) -> dict[str, Any]:
     body = learner.classifier.body
     frozen = "all layers" if learner.pooled else str(body.lower.view) if body.lower else None
@@ -285,6 +290,7 @@ def _state(
         "trained": {
             "new": dict(Counter(item.task for item in lesson.items)),
             "replayed": dict(Counter(item.task for item in lesson.replayed)),
+            "steps": steps,
         },
         "uncut": None if frozen else body.uncut,
         "wall": lesson.wall,

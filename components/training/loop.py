@@ -30,8 +30,8 @@ POOL_BATCHES = 16
 """Batches' worth of shuffled rows that are sorted by length together."""
 
 
-def descend(learner: Learner, guard: Guard, progress: Progress) -> None:
-    """Train the learner's adapter, head and opened parts in place.
+def descend(learner: Learner, guard: Guard, progress: Progress) -> int:
+    """Train the learner's adapter, head and opened parts in place; return the steps taken.
 
     Args:
         learner: rows and model.
@@ -45,17 +45,15 @@ def descend(learner: Learner, guard: Guard, progress: Progress) -> None:
     rows = learner.train_rows
     judge = early_stopping.Judge(learner) if learner.looked_at else None
     lengths = [len(learner.tokens[row]) for row in rows]
-    steps = settings.epochs * math.ceil(len(rows) / settings.batch_size)
+    epochs, steps = schedule(len(rows), settings)
     optimizer = _optimizer(learner, settings)
     trained = [weight for group in optimizer.param_groups for weight in group["params"]]
     parent = averaging.copies(trained)
     tail = averaging.Tail(trained, steps, settings.averaged_share if judge is None else 0.0)
     rates = [group["lr"] for group in optimizer.param_groups]
-    warmup = settings.warmup_steps
-    if learner.parent is None:  # nothing is there yet that a small batch could spoil
-        warmup = min(warmup, steps // 2)
+    warmup = min(settings.warmup_steps, steps // 2)
     done = 0
-    for epoch in range(settings.epochs):
+    for epoch in range(epochs):
         for batch in bucketed(lengths, settings.batch_size, f"{learner.seed}:{epoch}"):
             for group, rate in zip(optimizer.param_groups, rates, strict=True):
                 group["lr"] = rate * _pace(done, warmup, steps)
@@ -73,13 +71,23 @@ def descend(learner: Learner, guard: Guard, progress: Progress) -> None:
         judge.restore_best()
     if learner.parent is not None:
         averaging.mix(trained, parent, learner.settings.strategy.update_share)
+    return done
+
+
+def schedule(rows: int, settings: TrainingSettings) -> tuple[int, int]:
+    """Return how many epochs and steps so many rows are trained for.
+
+    A small batch is seen more often, until at least `min_steps` were taken.
+    """
+    each = math.ceil(rows / settings.batch_size)
+    epochs = max(settings.epochs, math.ceil(settings.min_steps / each))
+    return epochs, epochs * each
 
 
 def _pace(done: int, warmup: int, steps: int) -> float:
     """Return the share of the learning rate at a step: up in `warmup` steps, then down to 0.
 
-    The rise counts steps, so a batch of few steps never reaches the full rate: a small batch
-    changes little of what is there. The slow end averages out the noise of the last rows.
+    The slow end averages out the noise of the last rows.
     """
     rise = (done + 1) / warmup if warmup else 1.0
     return min(rise, (steps - done) / max(1, steps - warmup), 1.0)

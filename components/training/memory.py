@@ -7,8 +7,8 @@ without a random state to carry along, and independent of the order of rows.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 
 from components.digest import json_digest
 from components.items import Item
@@ -29,9 +29,16 @@ class MemoryRef:
         return asdict(self)
 
 
-def remembered(bundle: Bundle | None) -> tuple[MemoryRef, ...]:
-    """Return the memory of a version; before the first one there is none."""
-    return tuple(MemoryRef(**ref) for ref in bundle.read_json("memory.json")) if bundle else ()
+def remembered(
+    bundle: Bundle | None, renamed: Mapping[str, str] | None = None
+) -> tuple[MemoryRef, ...]:
+    """Return the memory of a version; before the first one there is none.
+
+    `renamed`: earlier name of a task -> what it is called now.
+    """
+    names = renamed or {}
+    refs = [MemoryRef(**ref) for ref in bundle.read_json("memory.json")] if bundle else []
+    return tuple(replace(ref, task=names.get(ref.task, ref.task)) for ref in refs)
 
 
 def references(batch: str, items: Iterable[Item]) -> list[MemoryRef]:

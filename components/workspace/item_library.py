@@ -11,6 +11,7 @@ import json
 from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING
 from components.errors import Corrupted
 from components.identity import Identity
 from components.items import Item, from_json
+from components.ledger import views
 from components.ledger.views import HeldItem
 from components.workspace.batch_files import items_path
 from components.workspace.root import Workspace
@@ -45,12 +47,16 @@ class Library:
         Raises:
             Corrupted: a source is missing or lacks an item.
         """
-        wanted = sorted((item.source, item.item) for item in items)
-        return {digest: self._find(source, digest) for source, digest in wanted}
+        wanted = sorted((item.source, item.item, item.task) for item in items)
+        return {
+            digest: _of_task(self._find(source, digest), task) for source, digest, task in wanted
+        }
 
     def remembered(self, references: Sequence[MemoryRef]) -> list[Item]:
         """Return the items that a memory refers to."""
-        return [self._find(reference.batch, reference.item) for reference in references]
+        names = views.renamed_tasks(self._ws.ledger)
+        found = (self._find(reference.batch, reference.item) for reference in references)
+        return [_of_task(item, names.get(item.task, item.task)) for item in found]
 
     def batch(self, batch: str, digests: Iterable[str]) -> list[Item]:
         """Return items of one batch."""
@@ -83,6 +89,11 @@ class Library:
                 self._open = (source, path, path.read_bytes().splitlines())
                 return self._open[1:]
         raise Corrupted(f"The items of source {source[:12]} are missing.", REMEDY)
+
+
+def _of_task(item: Item, task: str) -> Item:
+    """Return the item with its task as it is called now; its line keeps the earlier name."""
+    return item if item.task == task else replace(item, task=task)
 
 
 def _digest(identity: Identity, path: Path, line: bytes) -> str:

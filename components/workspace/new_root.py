@@ -18,7 +18,10 @@ from components.errors import ConfigError, RatchetError
 from components.workspace.root import Workspace, open_workspace
 
 TEMPLATE = Path(__file__).with_name("params.yaml")
-FOLDERS = ("data/incoming", "data/batches", "data/quarantine", "data/holdout", "mlruns")
+FOLDERS = (
+    *(f"data/{name}" for name in ("incoming", "pool", "batches", "quarantine", "holdout")),
+    "mlruns",
+)
 
 
 PRIVATE = 0o077

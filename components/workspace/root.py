@@ -69,6 +69,11 @@ class Workspace:
         return self.root / "data" / "incoming"
 
     @property
+    def pool_files(self) -> Path:
+        """Where users drop unlabelled inputs; a folder in it names the task."""
+        return self.root / "data" / "pool"
+
+    @property
     def batches(self) -> Path:
         """The stored batches, tracked by DVC: `<2 hex>/<batch>/raw.*` and `items.jsonl` beside."""
         return self.root / "data" / "batches"

@@ -13,7 +13,7 @@ from components.errors import ConfigError
 from components.places import place, require_length
 from components.settings import Settings
 
-_DATA = "arriving batches damaged holdout incoming quarantine unknown unreadable".split()
+_DATA = "arriving batches damaged holdout incoming pool quarantine unknown unreadable".split()
 FILLED = (*(f"data/{name}" for name in _DATA), "mlruns", ".dvc")
 """The folders of a root that the pipeline, or who sends batches, fills."""
 

@@ -86,4 +86,6 @@ def _pushed(ws: Workspace) -> set[str]:
     """Return the MD5 of every file that was pushed and read back."""
     batches, exams = views.told(ws.ledger, StoreDone), views.told(ws.ledger, HoldoutDone)
     found = {file["md5"] for batch in batches for file in batch.payload.files}
-    return found | {exam.payload.stored["md5"] for exam in exams}
+    removed = views.removed_sources(ws.ledger)
+    kept = (exam.payload for exam in exams if exam.payload.source not in removed)
+    return found | {exam.stored["md5"] for exam in kept}

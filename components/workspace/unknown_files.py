@@ -159,8 +159,9 @@ def _known(ws: Workspace, kind: str) -> frozenset[str]:
     """Return the names that the ledger knows of one kind."""
     if kind != "holdout":
         return frozenset(each.batch for each in views.arrivals(ws.ledger))
-    begun = {key.removeprefix("holdout:") for key in views.open_keys(ws.ledger)}
+    begun = {key.partition(":")[2] for key in views.open_keys(ws.ledger)}
     begun |= {event.payload.source for event in views.told(ws.ledger, HoldoutDone)}
+    begun -= views.removed_sources(ws.ledger)
     return frozenset(f"{source}.jsonl" for source in begun)
 
 

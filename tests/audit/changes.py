@@ -143,10 +143,14 @@ for line, name in {
     "gate: {margin_points: 5}": "gate.margin_points",
     "gate: {floor_points: 1}": "gate.floor_points",
     "gate: {alpha: 0.2}": "gate.alpha",
-    "holdout: {fraction: 0.5}": "holdout.fraction",
     "seed: 99": "seed",
 }.items():
     row("settings", f"params.yaml: {name}", setting, line, name)
+row(
+    "settings", "params.yaml: holdout.fraction",
+    lambda r: reworded(r / "params.yaml", "holdout: {", "holdout: {fraction: 0.5, ")
+    and "holdout.fraction",
+)  # fmt: skip
 row(
     "settings", "params.yaml: a field dropped",
     lambda r: reworded(r / "params.yaml", "epochs: 6, ", "") and "training.epochs",

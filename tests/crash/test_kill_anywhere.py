@@ -24,11 +24,11 @@ import pytest
 from components.ledger import views
 from components.ledger.ledger import Ledger
 from components.ledger.verify import verify
-from components.operations import holdouts, reconciliation, rollback
+from components.operations import holdouts, pool_removal, reconciliation, relabelling, rollback
 from components.pipeline import arrival
 from components.workspace.root import Workspace, open_workspace
 from flows.retrain import run_batch
-from tests.stream import batch, make_root
+from tests.stream import PARAMS, batch, make_root
 
 pytestmark = pytest.mark.crash
 
@@ -67,14 +67,49 @@ def add_holdout(ws: Workspace) -> None:
                 raise
 
 
+def remove_pool(ws: Workspace) -> None:
+    """Delete the texts of a pool."""
+    with ws.ledger.lease(ws.settings.model.name, 60) as lease:
+        reconciliation.reconcile(ws, lease)
+        if views.pool_sizes(ws.ledger):  # else the killed command, or reconcile, did it
+            pool_removal.remove(ws, lease, "mood", "retention")
+
+
+def pool_second(ws: Workspace) -> None:
+    """Train a second batch together with one that is held; nothing can pass the gate here."""
+    run_second(ws)
+
+
+def relabel_exam(ws: Workspace) -> None:
+    """Give items of the exam their other label."""
+    with ws.ledger.lease(ws.settings.model.name, 60) as lease:
+        reconciliation.reconcile(ws, lease)
+        try:
+            relabelling.relabel(ws, lease, "mood", ws.root / "right.jsonl", "wrong labels")
+        except Exception as error:
+            if "has another label" not in str(error):  # the killed command had finished the work
+                raise
+
+
 SCENARIOS: dict[str, Callable[[Workspace], None]] = {
     "run": run_second,
     "refuse": refuse_batch,
     "rollback": go_back,
     "holdout": add_holdout,
+    "pool": pool_second,
+    "removal": remove_pool,
+    "relabel": relabel_exam,
 }
-CHAMPIONS = {"run": {1, 2}, "refuse": {1}, "rollback": {1, 2}, "holdout": {1}}
-FINAL = {"run": 2, "refuse": 1, "rollback": 1, "holdout": 1}
+CHAMPIONS = {
+    "run": {1, 2},
+    "refuse": {1},
+    "rollback": {1, 2},
+    "holdout": {1},
+    "pool": {1},
+    "removal": {1},
+    "relabel": {1},
+}
+FINAL = {name: 2 if name == "run" else 1 for name in CHAMPIONS}
 
 
 def mutating() -> list[tuple[Any, str]]:
@@ -93,8 +128,10 @@ def mutating() -> list[tuple[Any, str]]:
         (Ledger, "append"),
         (os, "replace"),
         (DataStore, "keep"),
+        (DataStore, "erase"),
         (versioning, "put"),
         (versioning, "track"),
+        (versioning, "untrack"),
         *((MlflowClient, name) for name in writes),
     ]
 
@@ -160,6 +197,25 @@ def prepare(root: Path, promoted: int) -> None:
     lines = [line for line in (root / "b1.jsonl").read_text().splitlines() if '"pos"' in line]
     (root / "oneclass.jsonl").write_text("\n".join(lines).replace("table", "chair") + "\n")
     batch(root / "fresh.jsonl", 901, 60)
+    batch(root / "right.jsonl", 900, 20, flip=True)  # texts of the exam
+
+
+def prepare_pool(root: Path, promoted: int) -> None:
+    """Make the same root, where a small batch is held and nothing else passes the gate."""
+    prepare(root, promoted)
+    params = PARAMS.replace("pool_below: 0", "pool_below: 200")
+    (root / "params.yaml").write_text(f"{params}gate: {{margin_points: 0.1}}\n")
+    ws = open_workspace(root)
+    run_batch(ws, arrival.arrive(ws, batch(root / "small.jsonl", 3, 60), "mood").batch)
+    assert [each.source for each in views.held_batches(ws.ledger)] == ["small.jsonl"]
+
+
+def prepare_removal(root: Path, promoted: int) -> None:
+    """Make the same root, with a pool of unlabelled inputs."""
+    prepare(root, promoted)
+    ws = open_workspace(root)
+    with ws.ledger.lease("tiny", 1) as lease:
+        holdouts.add_pool(ws, lease, batch(root / "pool.jsonl", 902, 30), "mood")
 
 
 def findings(root: Path, scenario: str) -> dict[str, Any]:
@@ -181,6 +237,7 @@ def findings(root: Path, scenario: str) -> dict[str, Any]:
         "held": [asdict(item) for item in views.held_items(ws.ledger)],
         "open": sorted(views.open_keys(ws.ledger)),
         "quarantine": [list(row) for row in views.quarantined(ws.ledger)],
+        "holdouts": sorted(path.name for path in ws.holdouts.iterdir()),
         "parts": [str(path) for path in root.rglob("*.part")],
     }
 
@@ -193,7 +250,8 @@ def _champions(ws: Workspace) -> list[int | None]:
 def one_line(folder: Path, scenario: str, line: int, promoted: int) -> None:
     """Kill at every point of this line's share; write what was found wrong."""
     root, template = folder / f"root{line}", folder / f"template{line}"
-    in_child(lambda: prepare(root, promoted))
+    made = {"pool": prepare_pool, "removal": prepare_removal}.get(scenario, prepare)
+    in_child(lambda: made(root, promoted))
     shutil.copytree(root, template)
 
     def fresh() -> None:
@@ -241,7 +299,7 @@ def differences(
         wrong.append(f"{where}: after reconcile the champion is {ledger}, MLflow says {mlflow}")
     if got["final"] != [FINAL[scenario]] * 2:
         wrong.append(f"{where}: in the end the champion is {got['final']}")
-    for name in ("versions", "in_mlflow", "inbox", "held", "open", "quarantine", "parts"):
+    for name in expected.keys() - {"between", "final"}:
         if got[name] != expected[name]:
             wrong.append(f"{where}: {name} is {got[name]!r}, not {expected[name]!r}"[:600])
     return wrong

@@ -14,12 +14,15 @@ from components.data.dvc_settings import differences
 from components.data.remotes import require_reachable
 from components.data.versioning import REMOTE
 from components.errors import ConfigError, Retryable
+from components.ledger import views
+from components.ledger.events import RemovalDone
 from components.operations.verification import verify
 from components.pipeline.arrival import arrive
 from components.workspace.root import Workspace, open_workspace
 from components.workspace.stored_files import remote_warning
 from tests.command import ratchet
-from tests.stream import PARAMS, batch, settle
+from tests.pools import add_pool
+from tests.stream import PARAMS, batch, settle, write_jsonl
 
 
 class Shelf(ThreadingHTTPServer):
@@ -79,6 +82,22 @@ def shelf() -> Iterator[Shelf]:
 def at(root: Path, remote: str) -> Workspace:
     (root / "params.yaml").write_text(PARAMS.replace("data: {", f"data: {{remote: '{remote}', "))
     return open_workspace(root)
+
+
+def test_what_is_removed_at_an_address_is_named_and_left_to_a_person(
+    root: Path, shelf: Shelf
+) -> None:
+    ws = at(root, shelf.address)
+    write_jsonl(root / "pool.jsonl", [{"text": f"Zebulon {n}"} for n in range(20)])
+    add_pool(root, root / "pool.jsonl")
+    (root / "pool.jsonl").unlink()
+    ran = ratchet(root, "pool", "remove", "--task", "mood")
+    [place] = [path for path, body in shelf.kept.items() if b"Zebulon" in body]
+    assert f"Delete this copy yourself: {shelf.address}{place.removeprefix('/copies')}\n" in ran.out
+    files = [path for path in root.rglob("*") if path.is_file()]
+    assert not [path for path in files if b"Zebulon" in path.read_bytes()]
+    [done] = views.told(ws.ledger, RemovalDone)
+    assert len(done.payload.left) == 1 and verify(ws).findings == []
 
 
 def test_copies_at_an_address_are_made_read_back_and_restored(root: Path, shelf: Shelf) -> None:

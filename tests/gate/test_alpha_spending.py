@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -38,9 +40,9 @@ def test_the_looks_at_a_batch_share_alpha() -> None:
     assert 0.999999 < sum(look_share(look) for look in range(30)) <= 1
 
 
-def test_what_was_held_counts_half_and_only_while_its_items_are_in_use() -> None:
+def test_what_was_held_counts_only_while_its_items_are_in_use() -> None:
     assert count(0, []) == 0
-    assert count(1, [1.0, 1.0, 0.5]) == 2.25
+    assert count(1, [1.0, 1.0, 0.5]) == 3.5
     assert count(1, [0.0, 0.0]) == 1
 
 
@@ -54,8 +56,8 @@ def test_earlier_examinations_keep_the_levels_that_they_were_decided_at() -> Non
     earlier = Rules.from_json(told)
     assert earlier.anchor_alpha(0) == pytest.approx(0.05 / 2 * 2 / 3)
     assert earlier.move_alpha == 0.05 / 200
-    assert "horizon" not in earlier.to_json()
-    assert Rules.from_json(RULES.to_json()) == RULES
+    assert Rules.from_json(asdict(RULES)) == RULES
+    assert Rules.from_json(asdict(earlier)) == earlier
 
 
 @pytest.mark.parametrize("items", [150, 400, 1000, 2000])
@@ -75,3 +77,27 @@ def test_a_bad_candidate_spends_at_least_so_often_as_the_proof_takes(
         for level in (RULES.anchor_alpha(0), RULES.anchor_alpha(2)):
             passed = (ndtr(statistic) <= level).mean()
             assert passed <= 1.15 * level * far.mean() / NOTICED + 0.001
+
+
+@pytest.mark.parametrize("step", [0.0, 0.02, 0.03, 0.04, 0.05, 0.06])
+@pytest.mark.parametrize("tasks", [1, 5])
+def test_the_proof_holds_also_where_the_comparison_with_the_champion_rejects(
+    step: float, tasks: int
+) -> None:
+    """In the normal limit; `step`: true loss against the champion, its margin being 0.03."""
+    from scipy.special import ndtri
+
+    one, other = np.random.default_rng(0).standard_normal((2, 400_000))
+    bar = -ndtri(RULES.alpha / (2 * tasks))
+    for items in (150, 400, 1000, 2000):
+        for loss in (0.06, 0.07, 0.09):
+            churns = np.maximum([0.05, 0.2], [step, loss])
+            spread = np.sqrt((churns - np.square([step, loss])) / items)
+            shared = np.sqrt(churns[0] / churns[1])
+            champion = (step - 0.03) / spread[0] + one
+            anchor = (loss - 0.06) / spread[1] + shared * one + np.sqrt(1 - shared**2) * other
+            far = (anchor > ndtri(FAR)) & (champion <= bar) & (anchor <= bar)
+            for told in (0, 1):
+                level = RULES.anchor_alpha(told)
+                passed = (anchor < ndtri(level)) & (champion < ndtri(0.04))
+                assert passed.mean() <= level * far.mean() / NOTICED + 2e-4

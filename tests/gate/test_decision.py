@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -25,8 +26,11 @@ from components.gate import (
     shown_better,
 )
 from components.gate.decision import _closest
+from components.gate.paired_statistics import Changes, last_accepted, score
 
 RULES = Rules(margin_points=3, anchor_margin_points=6)
+Z = NormalDist().inv_cdf(0.05)
+ROUNDS = 400
 GRAVITY = {"promote": 0, "hold": 1, "reject": 2}
 
 
@@ -40,7 +44,7 @@ def exam(
     before = [place < worse or place >= worse + better for place in range(items)]
     after = [place >= worse for place in range(items)]
     values = {"champion": answers(before), "candidate": answers(after), "anchor": answers(before)}
-    return ExamResult(name, name, known=known, **{**values, **more})
+    return ExamResult(name, name, known=known, **{**values, "in_batch": True, **more})
 
 
 def learned(right: int, items: int, share: float | None = 0.4) -> NewTask:
@@ -80,25 +84,51 @@ def test_a_closest_call_of_one_point_is_singular() -> None:
 
 
 def test_a_regression_is_rejected_in_words_a_manager_understands() -> None:
-    decision = decide(exam("tweets", 41, 12, 800))
+    decision = decide(exam("tweets", 52, 12, 800))
     assert decision.action == "reject"
     assert decision.headline == (
-        "Reject: tweets: against the champion, the candidate is worse on 41 of 800 items and "
-        "better on 12: a loss of 3.6 points (at least 2.2, at most 5.2), above the margin of 3."
+        "Reject: tweets: against the champion, the candidate is worse on 52 of 800 items and "
+        "better on 12: a loss of 5 points (at least 3.3, at most 6.8), above the margin of 3."
     )
     (verdict, anchor) = decision.verdicts
-    assert (verdict.n, verdict.right_to_wrong, verdict.wrong_to_right) == (800, 41, 12)
-    assert verdict.effect_points == pytest.approx(3.625)
+    assert (verdict.n, verdict.right_to_wrong, verdict.wrong_to_right) == (800, 52, 12)
+    assert verdict.effect_points == pytest.approx(5)
     assert verdict.margin_points == 3 and anchor.margin_points == 6
-    assert verdict.detectable_points == pytest.approx(2.3, abs=0.1)
-    assert (verdict.outcome, anchor.outcome) == (Outcome.FAIL, Outcome.PASS)
+    assert verdict.detectable_points == pytest.approx(2.5, abs=0.1)
+    assert (verdict.outcome, anchor.outcome) == (Outcome.FAIL, Outcome.INCONCLUSIVE)
+
+
+def test_a_real_loss_that_may_be_within_the_margin_is_held_and_says_what_would_settle_it() -> None:
+    """Fault: 0.7 to 3.3 points against a margin of 3 was rejected, with nobody asked."""
+    decision = decide(exam("tweets", 13, 5, 435))
+    (verdict, _) = decision.verdicts
+    assert verdict.lower_points is not None and verdict.upper_points is not None
+    assert 0 < verdict.lower_points < 3 < verdict.upper_points
+    assert (verdict.outcome, decision.action) == (Outcome.INCONCLUSIVE, "hold")
+    assert "a real loss, but too few items to tell whether this is within the margin of 3" in (
+        decision.headline
+    )
+    assert "about 1,400 in all would settle it" in decision.headline
+
+
+@pytest.mark.parametrize(("worse", "better"), [(41, 12), (30, 10), (60, 20), (20, 15), (200, 150)])
+def test_old_documents_are_decided_by_their_own_rule(worse: int, better: int) -> None:
+    """Up to format 3: FAIL is a loss above zero that is not shown to be within the margin."""
+    old = replace(RULES, edition=3)
+    assert Rules.from_json({"margin_points": 3, "anchor_margin_points": 6, "checks": {}}) == old
+    (verdict, _) = decide(exam("tweets", worse, better, 800), rules=old).verdicts
+    changes = Changes(worse, better, 800)
+    upper = 100 * last_accepted(changes, lambda loss: score(worse, better, 800, loss) > Z)
+    assert verdict.upper_points == pytest.approx(upper, abs=1e-9)
+    lost = score(better, worse, 800, 0.0) < Z / 2  # clearly, so that Holm's doubling is kept
+    assert verdict.outcome == ("PASS" if upper < 3 else "FAIL" if lost else "INCONCLUSIVE")
 
 
 def test_a_small_exam_is_held_and_says_how_many_items_would_settle_it() -> None:
     decision = decide(exam("tweets", 2, 2, 40))
     assert decision.action == "hold"
     assert "too few items to tell" in decision.headline
-    assert "about 840 would settle it" in decision.headline
+    assert "about 920 in all would settle it" in decision.headline
 
 
 def test_small_losses_that_add_up_are_caught_at_the_anchor() -> None:
@@ -122,14 +152,18 @@ def test_an_exam_asks_for_more_at_the_anchor_the_more_candidates_it_refused() ->
 
 
 def test_a_worn_exam_leaves_the_anchor_to_a_fresher_one() -> None:
-    worn = exam("tweets", 20, 20, 800, turned_away=10)
+    worn = exam("tweets", 20, 20, 900, turned_away=10)
     fresh = replace(exam("tweets#2", 20, 20, 800, turned_away=3), task="tweets")
-    checks = [(v.check, v.exam) for v in decide(worn, fresh).verdicts]
+    lost = replace(fresh, candidate=replace(fresh, champion=fresh.candidate).champion)
+    for known, decides in (([worn, fresh], "tweets#2"), ([worn], "tweets")):
+        verdicts = [v for v in decide(*known).verdicts if v.check == "anchor"]
+        assert {v.exam for v in verdicts} == {each.exam for each in known}
+        noted = [v.exam for v in verdicts if v.consequence == "note"]
+        assert decides not in noted
+    assert decide(worn, lost).action == "promote"
+    old = replace(RULES, edition=3)
+    checks = [(v.check, v.exam) for v in decide(worn, fresh, rules=old).verdicts]
     assert checks == [("forgetting", "tweets"), ("forgetting", "tweets#2"), ("anchor", "tweets#2")]
-    both = replace(fresh, turned_away=30)
-    for known in ([worn], [worn, both]):
-        anchored = [v.exam for v in decide(*known).verdicts if v.check == "anchor"]
-        assert anchored == [each.exam for each in known]
 
 
 def test_a_model_with_the_very_parts_of_the_reference_passes_by_certificate() -> None:
@@ -151,7 +185,7 @@ def test_the_first_batch_has_only_the_floor_to_pass() -> None:
 
 @pytest.mark.parametrize(
     ("right", "outcome"),
-    [(170, Outcome.PASS), (82, Outcome.INCONCLUSIVE), (60, Outcome.FAIL)],
+    [(170, Outcome.PASS), (82, Outcome.INCONCLUSIVE), (50, Outcome.FAIL)],
 )
 def test_something_new_must_beat_guessing_the_commonest_label(right: int, outcome: Outcome) -> None:
     (verdict,) = decide(parts=(learned(right, 200),)).verdicts
@@ -160,9 +194,22 @@ def test_something_new_must_beat_guessing_the_commonest_label(right: int, outcom
 
 
 def test_the_floor_asks_for_more_than_the_commonest_label() -> None:
-    assert decide(parts=(learned(100, 200),)).action == "promote"
+    assert decide(parts=(learned(120, 200),)).action == "promote"
     strict = replace(RULES, floor_points=20)
-    assert decide(parts=(learned(100, 200),), rules=strict).action != "promote"
+    assert decide(parts=(learned(120, 200),), rules=strict).action != "promote"
+
+
+@pytest.mark.parametrize("items", [40, 100, 300])
+@pytest.mark.parametrize("share", [0.4, 0.7])
+def test_a_model_at_the_bar_seldom_passes_as_learned(items: int, share: float) -> None:
+    """Fault: the share of the majority class, seen on the same items, was taken as known."""
+    random, passed = np.random.default_rng(items), 0
+    for _ in range(ROUNDS):
+        right = (random.random(items) < share).tolist()
+        seen = float((random.random(items) < share).mean())
+        part = NewTask("news", answers(right), None, seen, known=False)
+        passed += decide(parts=(part,)).action == "promote"
+    assert passed / ROUNDS <= 0.05 + 2 * (0.05 * 0.95 / ROUNDS) ** 0.5
 
 
 def test_an_exam_of_a_task_not_yet_promoted_is_noted_and_never_blocks() -> None:
@@ -189,14 +236,14 @@ def test_a_known_task_without_its_exam_is_decided_on_the_rows_of_its_batch() -> 
 
 
 def test_a_certificate_leaves_the_chance_of_a_false_rejection_to_the_others() -> None:
-    slight = exam("odd", 12, 4, 400)
+    slight = exam("odd", 28, 4, 400)
     same = {"champion": "ab", "candidate": "ab", "anchor": "ab"}
     others = [exam(f"task{place}", 0, 0, 400, parts=same) for place in range(19)]
     assert decide(slight, *others).action == "reject"
 
 
 def test_one_of_twenty_exams_with_a_slight_loss_is_held_not_rejected() -> None:
-    slight = exam("odd", 12, 4, 400)
+    slight = exam("odd", 28, 4, 400)
     assert decide(slight).action == "reject"
     others = [exam(f"task{place}", 0, 0, 400) for place in range(19)]
     decision = decide(slight, *others)
@@ -270,6 +317,36 @@ def test_a_batch_whose_own_rows_have_no_whole_scores_is_missing(how: str) -> Non
     part = learned(170, 200)
     part = replace(part, candidate=broken(part.candidate)[how])  # type: ignore[arg-type]
     assert [v.outcome for v in decide(parts=(part,)).verdicts] == [Outcome.MISSING]
+
+
+@pytest.mark.parametrize(("right", "items", "action"), [(0, 12, "hold"), (0, 200, "reject")])
+def test_what_only_guesses_is_not_learned_and_asks_for_training(
+    right: int, items: int, action: str
+) -> None:
+    """Fault: 0 of 12 asked for exam items; with 200 of them the batch was rejected."""
+    given = answers([place < right for place in range(items)])
+    part = NewTask("intents", given, None, 1 / 12, known=False, label="pay")
+    decision = decide(parts=(part,))
+    assert decision.action == action
+    assert "not learned yet, which no further exam items would change" in decision.headline
+    assert "`training.min_steps`" in decision.headline and "settle" not in decision.headline
+
+
+def test_what_is_learned_but_not_shown_says_how_many_items_would_settle_it() -> None:
+    given = answers([place < 2 for place in range(8)])
+    part = NewTask("intents", given, None, 1 / 12, known=False, label="pay")
+    decision = decide(parts=(part,))
+    assert decision.action == "hold"
+    assert "too few items to be sure; about 8 more would settle it" in decision.headline
+    shown = replace(part, candidate=answers([place < 4 for place in range(16)]))
+    assert decide(parts=(shown,)).action == "promote"
+
+
+def test_something_new_without_a_held_out_row_holds_and_says_what_to_bring() -> None:
+    part = NewTask("mood", Answers([], []), None, None, known=False, label="poss")
+    decision = decide(parts=(part,))
+    assert (decision.action, decision.verdicts[0].outcome) == ("hold", Outcome.INCONCLUSIVE)
+    assert "mood, label poss: not examined, because none of its rows" in decision.headline
 
 
 @pytest.mark.parametrize("share", [None, float("nan"), -0.1, 1.5])
@@ -415,9 +492,9 @@ def test_every_verdict_keeps_to_the_rule_that_it_prints(found: list[ExamResult])
         passed = verdict.upper_points < verdict.margin_points
         assert passed == (verdict.outcome is Outcome.PASS)
         if verdict.outcome is Outcome.FAIL:
-            assert verdict.lower_points > 0
+            assert verdict.lower_points > verdict.margin_points
         anchored = verdict.check == "anchor"
-        assert verdict.level == (RULES.anchor_alpha(0) if anchored else RULES.alpha)
+        assert verdict.level == (RULES.anchor_alpha(0) if anchored else RULES.at_look(0).alpha)
 
 
 def test_an_anchor_moves_only_to_a_champion_shown_better() -> None:

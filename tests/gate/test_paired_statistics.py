@@ -18,12 +18,17 @@ from components.gate.paired_statistics import (
     detectable_loss,
     enough_items,
     holm,
+    limits,
     loss_p_value,
     lower_bound,
     restricted_better,
     score,
+    smallest_passing,
     upper_bound,
+    within_p_value,
 )
+from components.gate.planning import outcomes
+from components.gate.verdicts import Rules
 
 
 @st.composite
@@ -60,14 +65,15 @@ def test_the_closed_form_maximises_the_restricted_likelihood(seen: Changes, loss
 
 @settings(max_examples=40, deadline=None)
 @given(changes(low=EXACT_ITEMS + 1))
-def test_the_bound_of_a_large_exam_is_where_the_brute_force_score_test_turns(seen: Changes) -> None:
+def test_the_limits_bound_is_where_the_brute_force_score_test_turns(seen: Changes) -> None:
     def statistic(loss: float) -> float:
         better = brute_force_better(seen, loss)
         spread = seen.items * (2 * better + loss - loss**2)
         return (seen.worse - seen.better - seen.items * loss) / max(spread, 1e-12) ** 0.5
 
-    bound = upper_bound(seen, 0.05)
+    bound = upper_bound(seen, 0.05, corrected=False)
     assert bound == 1 or statistic(bound) == pytest.approx(stats.norm.ppf(0.05), abs=2e-2)
+    assert upper_bound(seen, 0.05) >= bound - 1e-6
 
 
 @pytest.mark.parametrize("counts", [(0, 0, 6), (2, 0, 6), (1, 1, 8), (0, 3, 8), (5, 1, 8)])
@@ -92,9 +98,107 @@ def test_a_small_exam_is_enumerated_like_an_independent_enumeration(
     assert bound > 0.99 or largest_p_value(bound + 0.005) < 0.051
 
 
-def test_identical_answers_to_many_items_give_the_score_bound_of_a_share() -> None:
-    z = stats.norm.ppf(0.95)
-    assert upper_bound(Changes(0, 0, 800), 0.05) == pytest.approx(z**2 / (800 + z**2), abs=1e-6)
+@settings(deadline=None)
+@given(
+    st.integers(EXACT_ITEMS + 1, 2000), st.floats(0, 1), st.sampled_from([0.001, 0.01, 0.05, 0.2])
+)
+def test_where_all_changes_went_one_way_no_bound_is_sharper_than_the_exact_one(
+    items: int, share: float, alpha: float
+) -> None:
+    """Clopper and Pearson's, as SciPy's own binomial test has them."""
+    worse = round(share * items)
+    lost = Changes(worse, 0, items)
+    test = stats.binomtest(worse, items)
+    exact = test.proportion_ci(1 - 2 * alpha, "exact")
+    assert upper_bound(lost, alpha) >= exact.high - 1e-6
+    assert lower_bound(lost, alpha) <= exact.low + 1e-6
+    limit = (lower_bound(lost, alpha, corrected=False), upper_bound(lost, alpha, corrected=False))
+    if limit[0] > 0:
+        assert lower_bound(lost, alpha) == pytest.approx(min(limit[0], exact.low), abs=1e-6)
+    assert upper_bound(lost, alpha) == pytest.approx(max(limit[1], exact.high), abs=1e-6)
+
+
+def passes(items: int, margin: float, alpha: float, most_better: int) -> list[int]:
+    """Return, by the number of better answers, how many worse ones pass."""
+    table = np.indices((items + 1, most_better + 1))
+    fits = table.sum(0) <= items
+    passed = outcomes(*np.where(fits, table, 0), items, margin, alpha).passed & fits
+    return [int(column.sum()) for column in passed.T]
+
+
+@pytest.mark.parametrize("gains", [0.0, 0.001, 0.01, 0.03])
+def test_a_loss_of_the_margin_that_mostly_loses_passes_at_most_at_the_level(gains: float) -> None:
+    """Fault: 6.9 % of 88 items passed, and more than 5 % at two thirds of the sizes up to 400."""
+    margin, alpha = 0.03, 0.05
+    sizes = range(1, 601) if gains == 0 else range(EXACT_ITEMS + 1, 601, 7)
+    for items in sizes:
+        most = int(stats.binom.isf(1e-6, items, gains)) if gains else 0
+        let_in = 0.0
+        for better, fewer in enumerate(passes(items, margin, alpha, min(most, items))):
+            rest, rate = items - better, (gains + margin) / (1 - gains)
+            chance = stats.binom.pmf(better, items, gains)
+            let_in += chance * (stats.binom.cdf(fewer - 1, rest, rate) if fewer else 0.0)
+        assert let_in <= alpha + (0.003 if gains < 0.01 else 0.005), items
+
+
+@pytest.mark.parametrize("alpha", [0.05, 0.01, 0.001])
+def test_a_loss_of_the_margin_that_only_loses_is_seldom_shown_to_be_above_it(alpha: float) -> None:
+    """The normal limit alone shows it in up to 1.9 times 5 %, and 3.7 times 0.1 %."""
+    for items in range(EXACT_ITEMS + 1, 601, 3):
+        worse = np.arange(items + 1)
+        shown = outcomes(worse, 0 * worse, items, 0.03, alpha).beyond
+        assert stats.binom.pmf(worse, items, 0.03)[shown].sum() <= alpha
+
+
+@pytest.mark.parametrize("items", [61, 99, 147, 400])
+@pytest.mark.parametrize("alpha", [0.05, 0.01])
+def test_no_seam_between_few_changes_and_many(items: int, alpha: float) -> None:
+    """One more worse answer, or one better one fewer, never lowers a bound or its p-value."""
+    found = {}
+    for worse in range(25):
+        for better in range(25):
+            seen = Changes(worse, better, items)
+            found[worse, better] = (
+                upper_bound(seen, alpha),
+                lower_bound(seen, alpha),
+                within_p_value(seen, 0.03),
+                -loss_p_value(seen, 0.03),
+            )
+    for (worse, better), here in found.items():
+        for other in ((worse + 1, better), (worse, better - 1)):
+            pairs = zip(found.get(other, here), here, strict=True)
+            assert all(there >= own - 1e-7 for there, own in pairs), (worse, better, other)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    changes(low=EXACT_ITEMS + 1), st.sampled_from([0.01, 0.03, 0.1]), st.sampled_from([0.05, 0.001])
+)
+def test_the_score_at_the_limits_tells_what_the_bounds_tell(
+    seen: Changes, margin: float, alpha: float
+) -> None:
+    within, beyond = limits(seen.items, margin, alpha)
+    z = stats.norm.ppf(alpha)
+    refuted = score(seen.worse, seen.better, seen.items, within) < z
+    assert refuted == (upper_bound(seen, alpha) < margin)
+    refuted = score(seen.better, seen.worse, seen.items, -beyond) < z
+    assert refuted == (lower_bound(seen, alpha) > margin)
+
+
+@pytest.mark.parametrize(("margin", "alpha", "items"), [(0.03, 0.05, 99), (0.1, 0.05, 29)])
+def test_the_smallest_exam_that_can_pass(margin: float, alpha: float, items: int) -> None:
+    """Fault: 88 items were said to be enough at margin 3; without a change, 99 are."""
+    assert smallest_passing(margin, alpha) == items
+    assert upper_bound(Changes(0, 0, items), alpha) < margin
+    assert upper_bound(Changes(0, 0, items - 1), alpha) >= margin
+    assert (1 - margin) ** items <= alpha < (1 - margin) ** (items - 1)
+
+
+@pytest.mark.parametrize("refusals", [10**6, 10**120])
+def test_a_level_as_low_as_can_be_still_has_bounds(refusals: int) -> None:
+    level = Rules(3.0, 6.0).anchor_alpha(refusals)
+    assert upper_bound(Changes(3, 0, 500), level) > upper_bound(Changes(3, 0, 500), 0.001)
+    assert enough_items(Changes(0, 0, 50), 0.03, level) > 500
 
 
 @settings(deadline=None)

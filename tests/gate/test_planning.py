@@ -26,7 +26,7 @@ def exam(name: str, worse: int, better: int, items: int) -> ExamResult:
     before = [place >= better for place in range(items)]
     after = [place < items - worse for place in range(items)]
     champion = Answers(names, before)
-    return ExamResult(name, name, champion, Answers(names, after), champion, True)
+    return ExamResult(name, name, champion, Answers(names, after), champion, True, in_batch=True)
 
 
 @pytest.mark.parametrize("items", [40, 400])
@@ -35,12 +35,12 @@ def test_arrays_are_judged_as_the_gate_judges(items: int) -> None:
     names = ("a", "b", "c")
     counts = [draw(items, 0.1, np.full(60, 0.03), random) for _ in names]
     worse, better = (np.stack(part, axis=-1) for part in zip(*counts, strict=True))
-    against = ((3.0, RULES.alpha), (6.0, RULES.anchor_alpha(0)))
+    alpha = RULES.at_look(0).alpha
+    against = ((3.0, alpha), (6.0, RULES.anchor_alpha(0)))
     found = [
-        outcomes(worse, better, items, margin / 100, RULES.alpha, level)
-        for margin, level in against
+        outcomes(worse, better, items, margin / 100, alpha, level) for margin, level in against
     ]
-    rejected, promoted = decide(found, RULES.alpha)
+    rejected, promoted = decide(found, alpha)
     for place in range(60):
         exams = [
             exam(name, int(worse[place, column]), int(better[place, column]), items)
@@ -75,13 +75,17 @@ def test_a_loss_of_the_margin_is_seldom_promoted_and_a_large_one_is_rejected() -
 
 def test_a_worn_exam_and_a_far_anchor_ask_for_more_items() -> None:
     fresh = Sitting("", 1, 0.02)
-    worn, far = replace(fresh, turned_away=20), replace(fresh, anchor_churn=0.2)
-    needed = [
-        items_needed(each, 5, RULES) for each in (fresh, worn, far, replace(far, turned_away=20))
-    ]
+    worn, far = replace(fresh, charged=20), replace(fresh, anchor_churn=0.2)
+    needed = [items_needed(each, 5, RULES) for each in (fresh, worn, far, replace(far, charged=20))]
     assert needed[0] <= needed[1] <= needed[3] and needed[2] < needed[3]
     sat = [replace(far, exam=str(place), items=needed[2]) for place in range(5)]
     assert forecast(sat, 0.0, RULES, seed=5).promoted == pytest.approx(0.81, abs=0.03)
+
+
+def test_a_planned_exam_stays_finite_however_many_it_refused() -> None:
+    """Fault: at a million refusals the quantile of the level was no number."""
+    fresh = items_needed(Sitting("", 1, 0.05), 1, RULES)
+    assert fresh < items_needed(Sitting("", 1, 0.05, charged=10**6), 1, RULES) < 10_000
 
 
 def test_exams_of_no_use_hold_what_is_harmless() -> None:

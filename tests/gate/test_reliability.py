@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from components.gate import reliability
 from components.gate.reliability import BINS, calibration_error, growth
 
 
@@ -97,6 +99,38 @@ def test_a_growth_of_the_margin_seldom_passes(
     pairs = (models(random, items, excess, 0.05) for _ in range(rounds))
     passed = sum(growth(*pair).bounds(0.05)[1] < 0.05 for pair in pairs)
     assert passed / rounds <= 0.12 + 2 * (0.12 * 0.88 / rounds) ** 0.5
+
+
+@pytest.mark.parametrize("models", [alike, apart])
+def test_a_growth_of_the_margin_is_seldom_shown_to_be_above_it(models: Any) -> None:
+    random = np.random.default_rng(1)
+    found = [growth(*models(random, 300, 0.05, 0.05)).p_value(0.05) for _ in range(300)]
+    assert np.mean(np.array(found) <= 0.05) <= 0.05
+
+
+def test_a_clear_growth_is_clear_among_a_thousand_questions() -> None:
+    random = np.random.default_rng(2)
+    assert growth(*apart(random, 2000, 0.0, 0.25)).p_value(0.05) <= 0.05 / 1000
+
+
+def test_a_large_exam_is_drawn_within_200_megabytes() -> None:
+    """Fault: 100,000 items took a gigabyte."""
+    random = np.random.default_rng(3)
+    pair = apart(random, 100_000, 0.0, 0.1)
+    tracemalloc.start()
+    lower, upper = growth(*pair).bounds(0.05)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert lower < 0.1 < upper and upper - lower < 0.02
+    assert most < 200e6
+
+
+def test_fewer_items_a_draw_give_the_spread_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    pair = apart(np.random.default_rng(4), 3000, 0.0, 0.1)
+    whole = growth(*pair).bounds(0.05)
+    monkeypatch.setattr(reliability, "MOST_DRAWN", 0)
+    monkeypatch.setattr(reliability, "FEWER_DRAWN", 500 * reliability.ROUNDS)
+    assert growth(*pair).bounds(0.05) == pytest.approx(whole, abs=0.004)
 
 
 def test_near_equal_models_pass() -> None:

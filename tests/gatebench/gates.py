@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from components.gate.alpha_spending import FAR, HELD, look_share, share
+from components.gate.alpha_spending import FAR, look_share, share
 from components.gate.paired_statistics import score
 from components.gate.verdicts import Rules
 
@@ -86,7 +86,7 @@ class Gate:
         """The levels against the anchors."""
         if self.rule == "before":
             return level_before(self.held)
-        return level_now(self.spent + HELD * self.held)
+        return level_now(self.spent + self.held)
 
     @property
     def move_level(self) -> float:

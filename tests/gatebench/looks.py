@@ -4,9 +4,9 @@ Each look comes after five more items of each exam. An update changes 5 % of the
 it loses besides. *watch*: the rule of `ratchet watch` at the level that it uses, which is shared
 over exams and ancestors; a champion counts as rolled back if any exam fails against any ancestor
 at any look. *no more than allowed*: it lost the margin, 3 points, to its parent and the anchor's
-margin, 6 points, to all that are older. *small steps*: ten promotions of 0.4 points each. *each look*: the
-usual test against the margin at the same level, repeated each time. The second table: one
-look at a champion that lost so many points on one exam, to all its ancestors.
+margin, 6 points, to all that are older. *small steps*: ten promotions of 0.4 points each. *each
+look*: the usual test against the margin at the same level, repeated each time. The second table:
+one look at a champion that lost so many points on one exam, to all its ancestors.
 """
 
 from __future__ import annotations

@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.gate.planning import outcomes
-from tests.gatebench import labels, noise, refills, rivals, self_written, sound
+from tests.gatebench import drip, labels, noise, refills, rivals, self_written, sound
 from tests.gatebench.gates import GATE, MARGIN, Gate, level_now, within_p
 from tests.gatebench.latent import Kind, Latent, correlation
+from tests.gatebench.models import answers, hardness
 from tests.gatebench.pooled import FAIL, OPEN, Comparison, ask, certain, first_updates, follow
 
 FORGOTTEN = Kind(0.05)
@@ -109,7 +110,7 @@ def test_what_a_candidate_costs_depends_on_how_it_failed(
     first, second = (np.array(told)[:, None, None] for told in (champion, anchor))
     decided = gate.decide((first[0], first[1]), (second[0], second[1]), 1000)
     assert (gate.held[0, 0], gate.spent[0, 0]) == (held, spent)
-    assert gate.level[0, 0] == level_now(spent + held / 2)
+    assert gate.level[0, 0] == level_now(spent + held)
     assert decided.promoted[0] == (champion == (10, 10))
 
 
@@ -118,6 +119,14 @@ def test_sound_streams_are_promoted_and_drips_stay_within_the_margin() -> None:
     assert fine["promoted"].mean() > 0.95 and fine["rejected"].max() == 0
     drip = sound.follow(Kind(0.02), "now", (1000, 0, None), 1, 20, 0.3, updates=60)
     assert drip["beyond"] <= 0.05
+
+
+def test_small_exams_do_not_let_losses_through_that_they_mostly_do_not_see(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(drip, "STREAMS", 150)
+    lost = drip.drip(hardness(answers()), 150, "gate", churn=0.01, updates=100)
+    assert (lost[-1] > 6).mean() <= 0.05
 
 
 def test_batches_write_their_own_exams_before_and_not_now() -> None:

@@ -18,13 +18,16 @@ from components.digest import bytes_digest
 from components.ledger import views
 from components.ledger.events import (
     AliasMirrored,
+    AnchorMoved,
     BatchArrived,
+    BatchPooled,
     BatchRefused,
     BatchRequeued,
     BatchStarted,
     BatchValidated,
     CandidateExamined,
     ChampionRolledBack,
+    ExamRetired,
     HoldoutBegun,
     HoldoutDone,
     LabelGiven,
@@ -32,8 +35,12 @@ from components.ledger.events import (
     Payload,
     QuarantineReleased,
     RegistrationDone,
+    RelabelDone,
+    RemovalBegun,
     SettingChosen,
     SplitMade,
+    TaskRenamed,
+    TaskRetired,
     TrainingDone,
     VersionHeld,
     VersionPromoted,
@@ -52,7 +59,7 @@ def drawn(seed: int, length: int) -> list[tuple[int, int, str]]:
     return [(pick.randrange(100), pick.randrange(100), f"reason {n}") for n in range(length)]
 
 
-FULL = drawn(43, 80)
+FULL = drawn(74, 110)
 """A story long enough to bring every kind of event and every status of a version."""
 
 
@@ -113,10 +120,44 @@ def _acts(ledger: Ledger, n: int, pick: int, text: str) -> Acts:
     yield brought(key=text, exam=f"mood#{n}", source=batch)
     yield given(digest("input", pick), text)
     yield LabelWithdrawn(task="mood", item=digest("input", pick), given=pick)
+    yield from _corrections(ledger, n, pick, text)
     inbox = views.arrivals(ledger)
     if inbox:
         yield from _of_batch(ledger, inbox[pick % len(inbox)].batch, n, pick, text)
     yield from _of_versions(ledger, n, pick, text)
+
+
+def _corrections(ledger: Ledger, n: int, pick: int, text: str) -> Acts:
+    tasks = [each.task for each in views.task_records(ledger) if not each.retired]
+    if not tasks:
+        return
+    task = tasks[pick % len(tasks)]
+    merged = {"old": task, "new": tasks[0], "merged": True}
+    yield TaskRenamed(**merged if task != tasks[0] else renaming(task, f"{task}{n}"), reason=text)
+    yield TaskRetired(task=task, reason=text)
+    live = [each for each in views.exam_records(ledger) if not each.retired]
+    if live:
+        exam = live[pick % len(live)]
+        yield ExamRetired(exam=exam.exam, task=exam.task, reason=text)
+        held = views.held_items(ledger, exam.exam)[0]
+        yield relabelled(held, digest("relabelled", n))
+    champion = views.champion(ledger)
+    if champion is not None and task in champion.anchors:
+        moved: dict[str, Any] = {"from_": champion.anchors[task], "to": champion.version}
+        yield AnchorMoved(task=task, **moved, reason=text)
+
+
+def renaming(old: str, new: str) -> dict[str, Any]:
+    """Return what the event of a renaming says, its reason apart."""
+    return {"old": old, "new": new, "merged": False}
+
+
+def relabelled(held: views.HeldItem, new: str) -> RelabelDone:
+    """Return the event that puts another item in the place of a held one."""
+    source = digest("relabelled", held.item, new)
+    done = brought(key=source, exam=held.exam, source=source)
+    said = {**done.said(), "task": held.task, "items": [(new, held.near)]}
+    return RelabelDone(**said, replaces={held.item: new}, reason="wrong")
 
 
 def _of_batch(ledger: Ledger, batch: str, n: int, pick: int, text: str) -> Acts:
@@ -129,6 +170,7 @@ def _of_batch(ledger: Ledger, batch: str, n: int, pick: int, text: str) -> Acts:
     )
     yield BatchRefused(batch=batch, reason=text, rows=pick)
     yield BatchRequeued(batch=batch, reason=text)
+    yield BatchPooled(batch=digest("pool", n), members=[batch])
     yield QuarantineReleased(batch=batch, kind_="batch", as_=batch)
     sides = {
         side: [(digest(batch, side, k), digest(side, k % 2), "mood") for k in range(pick % 4)]
@@ -209,6 +251,13 @@ def brought(key: str, exam: str, source: str) -> HoldoutDone:
         source=source,
         items=[(source, source)],
         stored=mark,
+    )
+
+
+def removed(key: str, exam: str, source: str) -> RemovalBegun:
+    """Return the event of a removed file of one input."""
+    return RemovalBegun(
+        key=key, task="mood", exam=exam, sources=[source], items=1, reason="retention"
     )
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import lzma
 import re
+import sqlite3
 import tarfile
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import FrozenInstanceError, fields, replace
 from pathlib import Path
 from typing import Any
@@ -115,7 +117,9 @@ def test_they_verify_and_fill_every_projection_again(earlier: list[Event], path:
     }
 
 
-CHANGED = ("holdout", "exam_use", "looks", "answers", "served")
+CHANGED = (
+    "holdout", "exam_use", "looks", "answers", "pools", "served", "renamed_tasks", "relabelled",
+)  # fmt: skip
 """Projections that say more now than they did."""
 
 
@@ -126,7 +130,8 @@ def test_a_ledger_of_before_holds_and_rebuilds_to_the_same_tables(earlier_ledger
     rebuild(ledger)
     after = contents(earlier_ledger)
     for name in CHANGED:
-        before.pop(name, None), after.pop(name, None)
+        before.pop(name, None)
+        after.pop(name, None)
     assert after == before
 
 
@@ -135,7 +140,7 @@ def test_what_people_brought_before_is_an_exam_of_its_own_now(earlier_ledger: Pa
         before = connection.execute("SELECT item, version FROM holdout").fetchall()
     held = views.held_items(Ledger(earlier_ledger, system_clock))
     brought = {item for item, version in before if version is None}
-    assert {each.item for each in held} == {item for item, _ in before}
+    assert {each.item for each in held} >= {item for item, _ in before}, "a held batch has more"
     assert {each.exam for each in held if each.item in brought} == {"mood"}
     assert {each.exam for each in held if each.item not in brought} == {"mood#batches"}
 

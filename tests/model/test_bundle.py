@@ -47,7 +47,7 @@ def test_it_says_where_it_comes_from(bundle: Bundle) -> None:
     assert (state["parent"], state["batch"]) == (None, "a" * 64)
     assert state["anchors"] == {"default": "b" * 64}
     assert state["base"]["name"] == "tiny"
-    assert state["trained"] == {"new": {"default": 8}, "replayed": {}}
+    assert state["trained"] == {"new": {"default": 8}, "replayed": {}, "steps": 12}
     assert bundle.labels == ("bad", "good")
     assert {ref.batch for ref in remembered(bundle)} == {"a" * 64}
 

@@ -19,8 +19,9 @@ from tests.stream import PARAMS, add_exam, batch, rows, settle, write_jsonl
 
 
 def allow_small_exams(root: Path) -> None:
-    more = "gate: {margin_points: 40, anchor_margin_points: 40}\nholdout: {min_items: 1}"
-    (root / "params.yaml").write_text(f"{PARAMS}\n{more}\n", encoding="utf-8")
+    params = PARAMS.replace("holdout: {", "holdout: {min_items: 1, ")
+    more = "gate: {margin_points: 40, anchor_margin_points: 40}"
+    (root / "params.yaml").write_text(f"{params}\n{more}\n", encoding="utf-8")
 
 
 def test_each_file_for_a_task_opens_the_next_generation(grown: Path) -> None:

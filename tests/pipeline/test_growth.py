@@ -142,8 +142,8 @@ def _settle(ws: Workspace, seed: int) -> None:
 
 
 def test_a_batch_costs_the_same_however_many_came_before_it(grown: Path, tmp_path: Path) -> None:
-    with (grown / "params.yaml").open("a") as params:
-        params.write("holdout: {max_items: 20}\n")
+    params = grown / "params.yaml"
+    params.write_text(params.read_text().replace("holdout: {", "holdout: {max_items: 20, "))
     old = Path(shutil.copytree(grown, tmp_path / "old"))
     age(old, YEARS)
     young_work, old_work = work_of_a_batch(grown), work_of_a_batch(old)

@@ -12,7 +12,7 @@ import pytest
 from components.data.split import split_items
 from components.errors import Corrupted
 from components.gate import Answers, Rules, shown_better
-from components.items import Item, make_item
+from components.items import read_items
 from components.ledger import views
 from components.model.bundle import Bundle, open_bundle
 from components.operations import reconciliation
@@ -23,6 +23,7 @@ from components.pipeline import examination, preparation, settlement, training
 from components.pipeline.arrival import arrive
 from components.pipeline.preparation import Settled
 from components.training.memory import remembered
+from components.workspace.batch_files import items_path
 from components.workspace.item_library import Library
 from components.workspace.root import Workspace, open_workspace
 from flows.retrain import run_batch
@@ -52,6 +53,11 @@ def sides(ws: Workspace, batch: str) -> tuple[set[str], set[str]]:
 
 def set_params(root: Path, extra: str) -> None:
     (root / "params.yaml").write_text(f"{PARAMS}\n{extra}\n", encoding="utf-8")
+
+
+def set_holdout(root: Path, values: str) -> None:
+    params = PARAMS.replace("holdout: {first_fraction: 0.0}", f"holdout: {{{values}}}")
+    (root / "params.yaml").write_text(params, encoding="utf-8")
 
 
 def test_the_evidence_is_what_its_schema_says(tmp_path: Path) -> None:
@@ -227,21 +233,39 @@ def test_a_new_label_grows_the_head_and_is_checked(grown: Path) -> None:
     assert part["candidate"].count("1") > 5
 
 
-def test_a_new_label_without_a_held_out_row_is_missing_evidence(grown: Path) -> None:
+@pytest.mark.parametrize("count", [2, 5])
+def test_a_rare_new_label_always_has_a_held_out_row(grown: Path, count: int) -> None:
+    """Fault: by chance it had none, and the batch was rejected, again at each try."""
+    rare = [{"text": f"good {word}", "label": "rare"} for word in FILLER[:count]]
+    settled = settle(grown, write_jsonl(grown / "rare.jsonl", [*rows(3), *rare]))
+    learned = evidence_of(open_workspace(grown), settled)["learned"]
+    assert [len(part["items"]) for part in learned if part["label"] == "rare"] == [1]
+
+
+def test_a_new_label_without_a_held_out_row_is_held(grown: Path) -> None:
     """Law 5: what could not be examined is never promoted."""
-    [typo] = [
-        row
-        for row in ({"text": f"good {word}", "label": "poss"} for word in FILLER)
-        if not _is_held_out(make_item(row["text"], row["label"], "mood"))
-    ][:1]
+    typo = {"text": "good table", "label": "poss"}
     settled = settle(grown, write_jsonl(grown / "typo.jsonl", [*rows(3), typo]))
-    assert settled.action == "rejected" and "poss" in settled.headline
+    assert settled.action == "held" and "poss: not examined, because none" in settled.headline
     learned = evidence_of(open_workspace(grown), settled)["learned"]
     assert [part["items"] for part in learned if part["label"] == "poss"] == [[]]
 
 
-def _is_held_out(item: Item) -> bool:
-    return bool(split_items([item], 0.2, 0, frozenset(), frozenset()).holdout)
+def test_what_a_rejected_batch_held_out_never_trains(grown: Path) -> None:
+    """Its rows come back with other labels: corrected, or in another file."""
+    poisoned = settle(grown, batch(grown / "poison.jsonl", 3, flip=True))
+    assert poisoned.action == "rejected"
+    ws = open_workspace(grown)
+    _, held = sides(ws, poisoned.batch)
+    texts = {
+        item.text for item in read_items(items_path(ws, poisoned.batch)) if item.digest in held
+    }
+    set_holdout(grown, "fraction: 0.0")
+    good = settle(grown, batch(grown / "good.jsonl", 3))
+    train, held = sides(ws, good.batch)
+    named = {item.digest: item.text for item in read_items(items_path(ws, good.batch))}
+    assert {named[item] for item in held} == texts
+    assert texts.isdisjoint(named[item] for item in train) and train
 
 
 def test_an_anchor_moves_only_to_a_version_shown_better(tmp_path: Path) -> None:
@@ -293,3 +317,33 @@ def test_the_evidence_is_plain_finite_json(grown: Path) -> None:
     report = Path(explain(ws, settled.version)["report"])
     assert "promote" in report.read_text(encoding="utf-8").lower()
     assert GOOD[0] not in json.dumps(evidence_of(ws, settled)), "evidence holds no texts"
+
+
+def test_half_of_the_first_batches_is_held_out_until_exams_can_decide(root: Path) -> None:
+    set_holdout(root, "enough_items: 90")
+    settled = [settle(root, batch(root / f"b{seed}.jsonl", seed, 100)) for seed in (1, 2, 3)]
+    assert [each.action for each in settled] == ["promoted"] * 3
+    counts = [len(sides(open_workspace(root), each.batch)[1]) for each in settled]
+    assert counts == [50, 40, 20], "a half, then what is missing, then the usual share"
+
+
+@pytest.mark.parametrize(
+    ("holdout", "held_out"),
+    [
+        ("first_fraction: 0.0", 20),
+        ("first_fraction: 0.1", 20),
+        ("fraction: 0.0", 0),
+        ("enough_items: 30", 30),
+        ("enough_items: 5", 20),
+    ],
+)
+def test_the_larger_share_is_never_below_the_fraction_nor_above_what_is_missing(
+    root: Path, holdout: str, held_out: int
+) -> None:
+    set_holdout(root, holdout)
+    ws = open_workspace(root)
+    arrived = arrive(ws, batch(root / "b1.jsonl", 1, 100), "mood")
+    with ws.ledger.lease("tiny", 5) as lease:
+        arrival = preparation.begin(ws, lease, arrived.batch)
+        preparation.split(ws, lease, preparation.validate(ws, lease, arrival))
+    assert abs(len(sides(ws, arrived.batch)[1]) - held_out) <= 1  # each label rounds by itself

@@ -64,6 +64,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Base, Bundle]:
                 "threads": 1,
                 "device": "cpu",
                 "epochs": 6,
+                "min_steps": 0,
                 "head_learning_rate": 0.03,
             },
         },

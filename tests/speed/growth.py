@@ -27,7 +27,9 @@ TASKS = ("mood", "taste", "tone")
 REPOSITORY = Path(__file__).parents[2]
 PARAMS = """
 model: {name: tiny, base: base, max_tokens: 16}
-training: {epochs: 1, threads: 1, learning_rate: 0.003, head_learning_rate: 0.03, warmup_steps: 2}
+training:
+  {epochs: 1, min_steps: 0, threads: 1, learning_rate: 0.003, head_learning_rate: 0.03,
+  warmup_steps: 2}
 data: {min_rows: 10}
 holdout: {max_items: 200}
 strategy: {memory_items: 200}

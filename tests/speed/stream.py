@@ -159,7 +159,8 @@ def _learn(
     folder = worker.folder / "bundles"
     bundle = learn(worker.base, folder, lesson, worker.settings, cache=worker.cache)
     taken = time.process_time() - began
-    rows = sum(sum(kind.values()) for kind in bundle.state["trained"].values())
+    trained = bundle.state["trained"]
+    rows = sum(sum(trained[kind].values()) for kind in ("new", "replayed"))
     return Learned(bundle, taken, rows)
 
 

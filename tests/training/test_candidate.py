@@ -60,7 +60,7 @@ def test_a_batch_is_learned_and_replay_keeps_what_came_before(
     assert accuracy(base, kept, second) > 0.8
     assert accuracy(base, kept, first) > 0.9 > accuracy(base, lost, first)
     assert kept.labels == ("bad", "good", "cat", "dog")
-    assert kept.state["trained"] == {"new": {"pets": 80}, "replayed": {"default": 80}}
+    assert kept.state["trained"] == {"new": {"pets": 80}, "replayed": {"default": 80}, "steps": 120}
     assert kept.state["parent"] == champion.digest
 
 

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.errors import NeedsHuman
-from components.training import candidate
+from components.settings import TrainingSettings
+from components.training import candidate, loop
 from components.training.guard import Guard
-from components.training.loop import bucketed
+from components.training.loop import bucketed, schedule
 from components.training.strategies import STRATEGIES
 
 
@@ -81,3 +82,35 @@ def test_weights_that_end_as_no_numbers_never_become_a_bundle(
     with pytest.raises(NeedsHuman, match=r"the head contains .* \(bias\).*learning_rate` 0.005"):
         stream.teach("a", make_rows(["good", "bad"], 8))
     assert not stream.bundles.exists() or not any(stream.bundles.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("rows", "epochs", "steps"), [(1, 200, 200), (98, 50, 200), (2113, 3, 201), (2200, 3, 207)]
+)
+def test_a_small_batch_gets_more_epochs_until_it_has_enough_steps(
+    rows: int, epochs: int, steps: int
+) -> None:
+    assert schedule(rows, TrainingSettings()) == (epochs, steps)
+
+
+def test_the_steps_that_were_taken_are_recorded(stream: Any, make_rows: Any) -> None:
+    training = stream.settings.training.model_copy(update={"min_steps": 31})
+    settings = stream.settings.model_copy(update={"training": training})
+    bundle = stream.teach("a", make_rows(["good", "bad"], 8), settings=settings)
+    assert bundle.state["trained"]["steps"] == 31
+    assert stream.teach("a", make_rows(["good", "bad"], 8)).state["trained"]["steps"] == 12
+
+
+def test_the_full_rate_is_reached_by_the_middle_of_a_short_training(
+    stream: Any, make_rows: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fault: the whole training of a small batch lay inside `warmup_steps`."""
+    paces: list[float] = []
+    pace = loop._pace
+    monkeypatch.setattr(loop, "_pace", lambda *at: paces.append(pace(*at)) or paces[-1])
+    champion = stream.teach("a", make_rows(["good", "bad"], 8))
+    training = stream.settings.training.model_copy(update={"warmup_steps": 60})
+    settings = stream.settings.model_copy(update={"training": training})
+    del paces[:]
+    stream.teach("b", make_rows(["cat", "dog"], 8), champion, settings=settings)
+    assert max(paces[: len(paces) // 2]) == 1.0

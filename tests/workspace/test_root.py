@@ -101,9 +101,9 @@ def test_a_changed_document_is_found(grown: Path) -> None:
     assert version.evidence in changed.place and version.evidence in missing.place
 
 
-OWN = ["data/incoming", "data/incoming/mood", "data/batches", "data/quarantine", "data/holdout",
-       "data/arriving", "data/unreadable", "data/unknown/x", "data/damaged", "mlruns/x",
-       ".dvc/cache"]  # fmt: skip
+OWN = ["data/incoming", "data/incoming/mood", "data/pool", "data/batches", "data/quarantine",
+       "data/holdout", "data/arriving", "data/unreadable", "data/unknown/x", "data/damaged",
+       "mlruns/x", ".dvc/cache"]  # fmt: skip
 
 
 @pytest.mark.parametrize("remote", ["data", "data/x/../batches", "ABSOLUTE", "LINK", *OWN])

@@ -104,7 +104,7 @@ def _ece(asked: Comparison, rows: Rows, rules: Rules) -> Question:
     loss = reliability.calibration_error(after, right_after) - reliability.calibration_error(
         before, right_before
     )
-    p_value = growth.p_value(_kept(asked, rules))
+    p_value = growth.p_value(_kept(asked, rules), rules.fail_beyond_margin)
     return _question(asked, rules, len(after), p_value, (loss, *growth.bounds(asked.level)))
 
 

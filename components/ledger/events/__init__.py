@@ -3,13 +3,14 @@
 Concept: who causes an event appends `BatchStarted(batch=...)`; who reads one gets the same class
 back, whichever Ratchet wrote it. docs/events.md lists all kinds.
 
-A new kind is a class with `@event(...)` in `batches`, `versions`, `labels` or `root`, its name
-below, and where it changes a table, a rule in the module of `projections` that is called like its
-own. A kind whose fields change keeps its name: `schema=2` and `upgraded` (see `kind`).
+A new kind is a class with `@event(...)` in the module of this folder that fits, its name below,
+and where it changes a table, a rule in the module of `projections` that is called like its own. A
+kind whose fields change keeps its name: `schema=2` and `upgraded` (see `kind`).
 """
 
 from components.ledger.events.batches import (
     BatchArrived,
+    BatchPooled,
     BatchRefused,
     BatchRequeued,
     BatchRestored,
@@ -21,6 +22,14 @@ from components.ledger.events.batches import (
     SplitMade,
     StoreBegun,
     StoreDone,
+)
+from components.ledger.events.corrections import (
+    AnchorMoved,
+    ExamRetired,
+    RelabelBegun,
+    RelabelDone,
+    TaskRenamed,
+    TaskRetired,
 )
 from components.ledger.events.kind import (
     KINDS,
@@ -35,7 +44,7 @@ from components.ledger.events.kind import (
     payload_of,
     read,
 )
-from components.ledger.events.labels import LabelGiven, LabelWithdrawn
+from components.ledger.events.labels import LabelGiven, LabelWithdrawn, RemovalBegun, RemovalDone
 from components.ledger.events.root import (
     HoldoutAbandoned,
     HoldoutBegun,
@@ -67,7 +76,9 @@ from components.ledger.events.versions import (
 __all__ = [
     "KINDS",
     "AliasMirrored",
+    "AnchorMoved",
     "BatchArrived",
+    "BatchPooled",
     "BatchRefused",
     "BatchRequeued",
     "BatchRestored",
@@ -77,6 +88,7 @@ __all__ = [
     "CandidateJudged",
     "ChampionRolledBack",
     "ChampionWatched",
+    "ExamRetired",
     "HoldoutAbandoned",
     "HoldoutBegun",
     "HoldoutDone",
@@ -93,6 +105,10 @@ __all__ = [
     "RegistrationBegun",
     "RegistrationDone",
     "RegistrationRebuilt",
+    "RelabelBegun",
+    "RelabelDone",
+    "RemovalBegun",
+    "RemovalDone",
     "ScoresDistrusted",
     "SettingChosen",
     "SettingsSeen",
@@ -100,6 +116,8 @@ __all__ = [
     "SplitMade",
     "StoreBegun",
     "StoreDone",
+    "TaskRenamed",
+    "TaskRetired",
     "TrainingAbandoned",
     "TrainingBegun",
     "TrainingDone",

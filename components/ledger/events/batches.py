@@ -55,7 +55,8 @@ class BatchValidated(Payload):
     """The batch was checked against the data contract; refused rows are counted by reason.
 
     `new_tasks`: task -> rows, for tasks that are new to the root; `resembles`: task -> the
-    one with a similar spelling.
+    one with a similar spelling. `renamed`: earlier names of tasks that rows came under -> what
+    the tasks are called now.
     """
 
     batch: str
@@ -65,6 +66,7 @@ class BatchValidated(Payload):
     checks: str
     new_tasks: Mapping[str, int] = field(default_factory=dict)
     resembles: Mapping[str, str | None] = field(default_factory=dict)
+    renamed: Mapping[str, str] | None = None
     quarantine: Mapping[str, Mark] | None = None
 
 
@@ -141,9 +143,23 @@ class SplitMade(Payload):
     blocked: int
 
 
+@event("batch.pooled", read_by=("inbox", "versions", "pools"))
+class BatchPooled(Payload):
+    """Small batches are trained together, as the new batch `batch`, and no longer by themselves.
+
+    `members`: those that were held, oldest first, and last the one whose turn it was.
+    """
+
+    batch: str
+    members: Sequence[str]
+
+
 @event("quarantine.released", read_by=("inbox", "quarantine"))
 class QuarantineReleased(Payload):
-    """A person released a batch (`kind`: batch) or its refused rows (rows), `as` that batch."""
+    """A person released a batch (`kind`: batch) or its refused rows (rows), `as` that batch.
+
+    `kind` held: the rows of a batch that waited came back as another one, with another task.
+    """
 
     batch: str
     kind_: str

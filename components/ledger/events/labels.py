@@ -1,4 +1,4 @@
-"""Events of labels that people gave to single inputs of a pool."""
+"""Events of the pools' inputs: the labels that people gave them, and their removal."""
 
 from __future__ import annotations
 
@@ -33,3 +33,36 @@ class LabelWithdrawn(Payload):
     task: str
     item: str
     given: int
+
+
+@event(
+    "removal.begun",
+    read_by=(
+        "holdout",
+        "ledger.views.about_labels",
+        "operations.pool_removal",
+        "operations.verification.batches",
+    ),
+    intent="opens",
+)
+class RemovalBegun(Payload):
+    """A person took inputs out of a pool: they may train now, and their texts are being deleted.
+
+    `sources`: the files of inputs; `items`: how many inputs they had.
+    """
+
+    key: str
+    task: str
+    exam: str
+    sources: Sequence[str]
+    items: int
+    reason: str
+
+
+@event("removal.done", read_by=("operations.verification.batches",), intent="closes")
+class RemovalDone(Payload):
+    """The texts of removed inputs were deleted here; `left`: copies that are out of reach."""
+
+    key: str
+    sources: Sequence[str]
+    left: Sequence[str]

@@ -51,8 +51,10 @@ class HoldoutBegun(Payload):
     "holdout.done",
     read_by=(
         "holdout",
+        "ledger.views.about_labels",
         "workspace.stored_files",
         "workspace.unknown_files",
+        "operations.pool_removal",
         "operations.verification.batches",
         "operations.verification.dvc_settings",
     ),
@@ -76,7 +78,7 @@ class HoldoutDone(Payload):
 
 @event("holdout.abandoned", intent="closes")
 class HoldoutAbandoned(Payload):
-    """Adding exam items was cancelled: the file has to be added again."""
+    """Adding or relabelling exam items was cancelled: the same command has to be run again."""
 
     key: str
     exam: str

@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 from components.digest import canonical_json
 from components.ledger import schema
 from components.ledger.events import Payload, Recorded, encode
-from components.ledger.projections import batches, labels, root, versions
+from components.ledger.projections import batches, corrections, labels, root, versions
 from components.ledger.projections.rule import Rule
 from components.ledger.projections.versions import FINAL, LINEAGE, Superseded
 
@@ -25,6 +25,7 @@ RULES: dict[type[Payload], Rule] = {
     **versions.RULES,
     **root.RULES,
     **labels.RULES,
+    **corrections.RULES,
 }
 """The rule of each kind that changes a table."""
 

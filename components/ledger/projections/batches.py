@@ -1,4 +1,4 @@
-"""What follows from the events of a batch: inbox, splits and quarantine."""
+"""What follows from the events of a batch: inbox, splits, pools and quarantine."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from components.ledger import schema
+from components.ledger.database import among
 from components.ledger.events import (
     BatchArrived,
+    BatchPooled,
     BatchRefused,
     BatchRequeued,
     BatchStarted,
@@ -58,8 +60,12 @@ def _requeued(connection: Connection, event: Recorded[BatchRequeued]) -> None:
 
 
 def _split(connection: Connection, event: Recorded[SplitMade]) -> None:
-    said = event.payload
-    connection.execute(sa.delete(schema.splits).where(schema.splits.c.batch == said.batch))
+    """Replace a batch's sides; what it held out before and has no side now stays known as that."""
+    said, splits = event.payload, schema.splits
+    sides = [item for item, _, _ in (*said.train, *said.holdout)]
+    replaced = (splits.c.side == "train") | splits.c.item.in_(among(sides))
+    connection.execute(sa.delete(splits).where(splits.c.batch == said.batch, replaced))
+    connection.execute(splits.update().filter_by(batch=said.batch).values(side="once-held"))
     rows = [
         {"batch": said.batch, "item": item, "near": near, "task": task, "side": side}
         for side, items in (("train", said.train), ("holdout", said.holdout))
@@ -67,6 +73,20 @@ def _split(connection: Connection, event: Recorded[SplitMade]) -> None:
     ]
     if rows:
         connection.execute(schema.splits.insert(), rows)
+
+
+def _pooled(connection: Connection, event: Recorded[BatchPooled]) -> None:
+    """Settle the members: what they were held for no longer counts."""
+    said, table = event.payload, schema.versions
+    for place, member in enumerate(said.members):
+        row = {"batch": said.batch, "member": member, "place": place, "seq": event.seq}
+        connection.execute(schema.pools.insert().values(row))
+        set_status(connection, member, "pooled", f"trained as part of batch {said.batch[:12]}")
+    rows = schema.holdout.c
+    theirs = sa.and_(rows.source.in_(among(said.members)), rows.confirmed == 0)
+    connection.execute(sa.delete(schema.holdout).where(theirs))
+    held = sa.and_(table.c.batch.in_(among(said.members)), table.c.status == "held")
+    connection.execute(table.update().where(held).values(status="superseded"))
 
 
 def _released(connection: Connection, event: Recorded[QuarantineReleased]) -> None:
@@ -78,6 +98,8 @@ def _released(connection: Connection, event: Recorded[QuarantineReleased]) -> No
     )
     if said.kind_ == "batch" and said.as_ == said.batch:
         set_status(connection, said.batch, "queued", "released from quarantine")
+    elif said.kind_ == "held":
+        set_status(connection, said.batch, "superseded", f"its rows are batch {said.as_[:12]} now")
 
 
 def set_aside(connection: Connection, batch: str, status: str, reason: str, rows: int) -> None:
@@ -110,5 +132,6 @@ RULES: dict[type[Payload], Rule] = {
     BatchRefused: _refused,
     BatchRequeued: _requeued,
     SplitMade: _split,
+    BatchPooled: _pooled,
     QuarantineReleased: _released,
 }

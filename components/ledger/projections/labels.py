@@ -1,4 +1,4 @@
-"""What follows from people's labels: the answers that count."""
+"""What follows from the events of pools: the answers that count, the inputs that are left."""
 
 from __future__ import annotations
 
@@ -7,7 +7,15 @@ from sqlalchemy.engine import Connection
 
 from components.digest import canonical_json
 from components.ledger import schema
-from components.ledger.events import LabelGiven, LabelWithdrawn, Payload, Recorded
+from components.ledger.database import among
+from components.ledger.events import (
+    LabelGiven,
+    LabelWithdrawn,
+    Payload,
+    Recorded,
+    RemovalBegun,
+)
+from components.ledger.projections.corrections import task_now
 from components.ledger.projections.rule import Rule
 
 
@@ -16,7 +24,7 @@ def _given(connection: Connection, event: Recorded[LabelGiven]) -> None:
     connection.execute(
         schema.answers.insert().values(
             seq=event.seq,
-            task=said.task,
+            task=task_now(connection, said.task),
             item=said.item,
             answer=said.answer,
             label=said.label,
@@ -31,4 +39,14 @@ def _withdrawn(connection: Connection, event: Recorded[LabelWithdrawn]) -> None:
     connection.execute(sa.delete(schema.answers).filter_by(seq=event.payload.given))
 
 
-RULES: dict[type[Payload], Rule] = {LabelGiven: _given, LabelWithdrawn: _withdrawn}
+def _removed(connection: Connection, event: Recorded[RemovalBegun]) -> None:
+    said, table = event.payload, schema.holdout.c
+    gone = table.source.in_(among(said.sources))
+    connection.execute(sa.delete(schema.holdout).where(table.exam == said.exam, gone))
+
+
+RULES: dict[type[Payload], Rule] = {
+    LabelGiven: _given,
+    LabelWithdrawn: _withdrawn,
+    RemovalBegun: _removed,
+}

@@ -32,6 +32,7 @@ def _holdout_added(connection: Connection, event: Recorded[HoldoutDone]) -> None
             "source": said.source,
             "version": None,
             "confirmed": 1,
+            "retired": 0,
         }
         for item, near in said.items
     ]

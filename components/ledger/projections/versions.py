@@ -127,7 +127,7 @@ def _build_wall(
     splits, table = schema.splits.c, schema.versions
     sides = connection.execute(
         sa.select(splits.near, splits.side)
-        .where(splits.batch == said.batch)
+        .where(splits.batch == said.batch, splits.side.in_(("train", "holdout")))
         .order_by(splits.near, splits.side)
     )
     wall = json_digest([before, said.batch, [list(row) for row in sides], joined])
@@ -146,21 +146,25 @@ def _join_holdout(
     _withdraw(connection, batch)
     splits, exam = schema.splits.c, schema.holdout.alias()
     known = sa.select(exam.c.near).where(exam.c.near == splits.near).exists()
+    corrected = schema.relabelled.c
+    joining = connection.execute(
+        sa.select(schema.splits, corrected.now, corrected.source)
+        .outerjoin(schema.relabelled, corrected.item == splits.item)
+        .where(splits.batch == batch, splits.side == "holdout", ~known)
+        .order_by(splits.item)
+    )
     rows = [
         {
             "exam": batch_exam(row.task),
-            "item": row.item,
+            "item": row.now or row.item,
             "near": row.near,
             "task": row.task,
-            "source": batch,
+            "source": row.source or batch,
             "version": version,
             "confirmed": int(confirmed),
+            "retired": 0,
         }
-        for row in connection.execute(
-            sa.select(schema.splits)
-            .where(splits.batch == batch, splits.side == "holdout", ~known)
-            .order_by(splits.item)
-        )
+        for row in joining
     ]
     if rows:
         connection.execute(schema.holdout.insert(), rows)
@@ -168,8 +172,11 @@ def _join_holdout(
 
 
 def _withdraw(connection: Connection, batch: str | None) -> None:
-    """Take the rows of a held batch out of the exams again."""
-    connection.execute(sa.delete(schema.holdout).filter_by(source=batch, confirmed=0))
+    """Take the rows of a held batch out of the exams again; what is retired stays held out."""
+    held, versions = schema.holdout.c, schema.versions.c
+    own = sa.select(versions.version).where(versions.batch == batch)
+    unconfirmed = sa.and_(held.version.in_(own), held.confirmed == 0, held.retired == 0)
+    connection.execute(sa.delete(schema.holdout).where(unconfirmed))
 
 
 def _held(connection: Connection, event: Recorded[VersionHeld]) -> None:
@@ -210,7 +217,9 @@ def _rolled_back(connection: Connection, event: Recorded[ChampionRolledBack]) ->
     _check_rollback(connection, said)
     for version in said.barred:
         _version_status(connection, version, "barred")
-    connection.execute(sa.delete(schema.holdout).where(schema.holdout.c.version.in_(said.barred)))
+    held = schema.holdout.c
+    joined = sa.and_(held.version.in_(said.barred), held.retired == 0)
+    connection.execute(sa.delete(schema.holdout).where(joined))
     _version_status(connection, said.to, "champion")
     for batch in said.requeued:
         set_status(connection, batch, "queued", f"queued again: {said.reason}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import sqlalchemy as sa
@@ -39,6 +40,45 @@ def arrivals(ledger: Ledger) -> list[Arrival]:
 def waiting(ledger: Ledger) -> list[Arrival]:
     """Return what is queued, or was running when a process died, oldest first."""
     return _arrivals(ledger, schema.inbox.c.status.in_(("queued", "running")))
+
+
+def members(ledger: Ledger, batch: str) -> list[Arrival]:
+    """Return the batches that a pooled one was made of, those of pooled members in their place.
+
+    Empty for a batch that was not pooled from others.
+    """
+    found: list[Arrival] = []
+    for member in direct_members(ledger, batch):
+        inner = members(ledger, member)
+        found += inner or _arrivals(ledger, schema.inbox.c.batch == member)
+    return found
+
+
+def direct_members(ledger: Ledger, batch: str) -> list[str]:
+    """Return the same as they were pooled, each by its digest; a member may be pooled itself."""
+    table = schema.pools.c
+    statement = sa.select(table.member).where(table.batch == batch).order_by(table.place)
+    return [row.member for row in ledger.query(statement)]
+
+
+def pooled_from(ledger: Ledger, batch: str) -> list[str]:
+    """Return a batch and all that it was pooled from, directly or not, by digest."""
+    inner = (pooled_from(ledger, member) for member in direct_members(ledger, batch))
+    return [batch, *chain.from_iterable(inner)]
+
+
+def pooled_into(ledger: Ledger, batch: str) -> str:
+    """Return the batch that a batch is trained as: itself, or the newest it was pooled into."""
+    table, status = schema.pools.c, schema.inbox.c.status
+    newest = sa.select(table.batch).join(schema.inbox, schema.inbox.c.batch == table.member)
+    newest = newest.where(table.member == batch, status == "pooled").order_by(table.seq.desc())
+    found = ledger.query(newest.limit(1))
+    return pooled_into(ledger, found[0].batch) if found else batch
+
+
+def held_batches(ledger: Ledger) -> list[Arrival]:
+    """Return what waits for a decision by a person, oldest first."""
+    return _arrivals(ledger, schema.inbox.c.status == "held")
 
 
 def _arrivals(ledger: Ledger, condition: Any) -> list[Arrival]:

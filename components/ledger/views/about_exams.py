@@ -70,11 +70,15 @@ class Leak:
     rows: int
 
 
-def held_items(ledger: Ledger) -> list[HeldItem]:
-    """Return everything that is held out now, by exam and item digest."""
+def held_items(ledger: Ledger, exam: str | None = None) -> list[HeldItem]:
+    """Return everything that is held out now, by exam and item digest.
+
+    `exam`: only the items of this one, and those that were retired are left out.
+    """
     table = schema.holdout
     columns = (table.c.exam, table.c.item, table.c.near, table.c.task, table.c.source)
-    rows = ledger.query(sa.select(*columns).order_by(table.c.exam, table.c.item))
+    wanted = sa.true() if exam is None else sa.and_(table.c.exam == exam, _counts())
+    rows = ledger.query(sa.select(*columns).where(wanted).order_by(table.c.exam, table.c.item))
     return [HeldItem(*row) for row in rows]
 
 
@@ -114,7 +118,7 @@ def exams(
         for name in _exam_names(connection):
             if origin(name) == "pool":
                 continue
-            held = sa.select(table.item, table.task).where(table.exam == name)
+            held = sa.select(table.item, table.task).where(table.exam == name, _counts())
             rows = connection.execute(held.order_by(table.item).limit(max_items)).all()
             task, items, older = rows[0].task, {row.item for row in rows}, None
             if origin(name) == "batches":
@@ -131,7 +135,7 @@ def pools(ledger: Ledger, max_items: int) -> list[HeldExam]:
     with ledger.reading() as connection:
         for name in _exam_names(connection):
             if origin(name) == "pool":
-                held = sa.select(table.item, table.task).where(table.exam == name)
+                held = sa.select(table.item, table.task).where(table.exam == name, _counts())
                 rows = connection.execute(held.order_by(table.item).limit(max_items)).all()
                 found.append(HeldExam(name, rows[0].task, [row.item for row in rows]))
     return found
@@ -140,15 +144,15 @@ def pools(ledger: Ledger, max_items: int) -> list[HeldExam]:
 def pool_sizes(ledger: Ledger) -> dict[str, int]:
     """Return task -> how many unlabelled inputs its pool has."""
     table = schema.holdout.c
-    statement = sa.select(table.exam, sa.func.min(table.task), sa.func.count())
+    statement = sa.select(table.exam, sa.func.min(table.task), sa.func.count()).where(_counts())
     rows = ledger.query(statement.group_by(table.exam).order_by(table.exam))
     return {task: count for exam, task, count in rows if origin(exam) == "pool"}
 
 
 def _exam_names(connection: sa.Connection) -> list[str]:
-    """Return the names of all exams, sorted: one step of the index a name."""
+    """Return the names of all exams that count, sorted: one step of the index a name."""
     table, names = schema.holdout.c, list[str]()
-    next_one = sa.select(sa.func.min(table.exam))
+    next_one = sa.select(sa.func.min(table.exam)).where(_counts())
     name = connection.execute(next_one).scalar()
     while name is not None:
         names.append(name)
@@ -156,22 +160,36 @@ def _exam_names(connection: sa.Connection) -> list[str]:
     return names
 
 
+def _counts() -> sa.ColumnElement[bool]:
+    """Narrow held-out rows down to those whose exam was not retired."""
+    return schema.holdout.c.retired == 0
+
+
 def exam_tasks(ledger: Ledger) -> frozenset[str]:
     """Return the tasks that have an exam."""
     table, found = schema.holdout.c, set[str]()
     with ledger.reading() as connection:
         for name in _exam_names(connection):
-            statement = sa.select(table.task).where(table.exam == name).limit(1)
+            statement = sa.select(table.task).where(table.exam == name, _counts()).limit(1)
             found.add(str(connection.execute(statement).scalar_one()))
     return frozenset(found)
 
 
 def exam_use(ledger: Ledger, but: Look | None = None) -> dict[str, ExamUse]:
-    """Return by exam which use it had, one look left out."""
+    """Return by exam which use it had, one look left out.
+
+    Of a retired exam only what is `spent` counts: for good means beyond the exam.
+    """
     table = schema.exam_use.c
-    counts = sa.func.count(), sa.func.sum(table.turned_away), sa.func.sum(table.spent)
-    statement = sa.select(table.exam, *counts).where(_is_not(but, table)).group_by(table.exam)
-    return {exam: ExamUse(*counted) for exam, *counted in ledger.query(statement)}
+    counts = table.retired == 0
+    statement = sa.select(
+        table.exam,
+        sa.func.sum(sa.case((counts, 1), else_=0)),
+        sa.func.sum(sa.case((counts, table.turned_away), else_=0)),
+        sa.func.sum(table.spent),
+    )
+    rows = ledger.query(statement.where(_is_not(but, table)).group_by(table.exam))
+    return {exam: ExamUse(*counted) for exam, *counted in rows}
 
 
 def looks(ledger: Ledger, batches: Iterable[str], but: Look) -> int:
@@ -190,7 +208,7 @@ def _is_not(look: Look | None, table: Any) -> Any:
 def exam_sizes(ledger: Ledger) -> dict[str, tuple[str, int]]:
     """Return exam -> (task, how many items are held out for it), by name; pools are left out."""
     table = schema.holdout.c
-    statement = sa.select(table.exam, sa.func.min(table.task), sa.func.count())
+    statement = sa.select(table.exam, sa.func.min(table.task), sa.func.count()).where(_counts())
     rows = ledger.query(statement.group_by(table.exam).order_by(table.exam))
     return {exam: (task, count) for exam, task, count in rows if origin(exam) != "pool"}
 
@@ -198,11 +216,11 @@ def exam_sizes(ledger: Ledger) -> dict[str, tuple[str, int]]:
 def wall(ledger: Ledger) -> str:
     """Return the digest of all that is held out, and of all that the lineage was trained on.
 
-    Each promotion chains its rows to the walls before it; what people brought, and the held
-    batches, are named by the digests of their sources.
+    Each promotion chains its rows to the walls before it; what people brought, the held batches
+    and what was retired are named by the digests of their sources.
     """
     held, table = schema.holdout.c, schema.versions.c
-    unchained = sa.or_(held.version.is_(None), held.confirmed == 0)
+    unchained = sa.or_(held.version.is_(None), held.confirmed == 0, held.retired > 0)
     brought = sa.select(held.source).where(unchained).distinct()
     built = ledger.query(sa.select(table.wall).where(table.status == "champion"))
     sources = ledger.query(brought.order_by(held.source))
@@ -219,6 +237,13 @@ def trained_among(ledger: Ledger, near: Iterable[str]) -> frozenset[str]:
         .where(splits.c.near.in_(among(near)))
     )
     return frozenset(row.near for row in ledger.query(statement))
+
+
+def once_held_among(ledger: Ledger, near: Iterable[str]) -> frozenset[str]:
+    """Return those of the near-duplicate keys that a split ever held out, of whatever batch."""
+    splits = schema.splits.c
+    statement = sa.select(splits.near).where(splits.side != "train", splits.near.in_(among(near)))
+    return frozenset(row.near for row in ledger.query(statement.distinct()))
 
 
 def leaks(ledger: Ledger, version: int | None = None) -> list[Leak]:

@@ -60,9 +60,12 @@ def known_files(scene: Scene) -> dict[Path, Wanted]:
 
 
 def stored_marks(scene: Scene) -> list[dict[str, Any]]:
-    """Return the marks of all that DVC keeps, oldest first."""
+    """Return the marks of all that DVC keeps, oldest first; of what was removed there are none."""
     found: list[dict[str, Any]] = []
-    for payload in scene.told("store.done", "holdout.done"):
+    for payload in scene.told("store.done", "holdout.done", "relabel.done", "removal.begun"):
+        if "sources" in payload:
+            gone = {_holdout_path(scene, source) for source in payload["sources"]}
+            found = [mark for mark in found if scene.ws.root / mark["path"] not in gone]
         found += payload.get("files", [])
         found += [payload["stored"]] if "stored" in payload else []
     return found
@@ -77,10 +80,29 @@ def _in_the_making(scene: Scene) -> set[Path]:
     """Return files that may lie there while, or since, a process died: written, not recorded."""
     ws = scene.ws
     begun = {items_path(ws, each["batch"]) for each in scene.told("store.begun") if "batch" in each}
-    keys = [str(each["key"]) for each in scene.told("holdout.begun")]
+    keys = [str(each["key"]) for each in scene.told("holdout.begun", "relabel.begun")]
     if (arriving := begun_place(ws)) is not None:
         begun.add(arriving)
-    return begun | {ws.holdouts / f"{key.partition(':')[2]}.jsonl" for key in keys}
+    begun |= {_holdout_path(scene, key.partition(":")[2]) for key in keys}
+    erased = {each["key"] for each in scene.told("removal.done")}
+    removed = [each for each in scene.told("removal.begun") if each["key"] not in erased]
+    going = {_holdout_path(scene, source) for each in removed for source in each["sources"]}
+    return begun - _gone(scene) | going
+
+
+def _gone(scene: Scene) -> set[Path]:
+    """Return where the texts lay that were removed, and not added again since."""
+    found = set[Path]()
+    for payload in scene.told("holdout.begun", "removal.begun"):
+        if "sources" in payload:
+            found |= {_holdout_path(scene, source) for source in payload["sources"]}
+        else:
+            found.discard(_holdout_path(scene, payload["key"].partition(":")[2]))
+    return found
+
+
+def _holdout_path(scene: Scene, source: str) -> Path:
+    return scene.ws.holdouts / f"{source}.jsonl"
 
 
 def _unknown(scene: Scene, folder: Path, allowed: set[Path]) -> Iterator[Found]:

@@ -15,7 +15,7 @@ from components.workspace.stored_files import settings_are_there
 def check_dvc_settings(scene: Scene) -> Iterator[Found]:
     """Each of the two files: one that DVC refuses, or that leads elsewhere."""
     ws = scene.ws
-    if not settings_are_there(ws) and scene.told("store.done", "holdout.done"):
+    if not settings_are_there(ws) and scene.told("store.done", "holdout.done", "relabel.done"):
         remedy = "`ratchet reconcile` rewrites it."
         yield Finding(
             ".dvc/config", "it is missing, and `dvc` finds no repository", remedy, "unsafe"

@@ -45,7 +45,8 @@ def check_kinds(scene: Scene) -> Iterator[Found]:
 def _places(scene: Scene) -> Iterator[tuple[Path, int]]:
     """Yield what decides and serves, with its mode."""
     ws = scene.ws
-    apart = (ws.incoming, ws.root / ".dvc" / "tmp")  # for whoever sends; DVC's own, of no weight
+    # for whoever sends; DVC's own, of no weight
+    apart = (ws.incoming, ws.pool_files, ws.root / ".dvc" / "tmp")
     base = ws.root / Path(ws.settings.model.base).expanduser()
     tops = [ws.root / "data", ws.root / ".dvc", ws.mlruns, *([base] if base.is_dir() else [])]
     yield from _modes([ws.root, ws.root / "params.yaml", *tops])

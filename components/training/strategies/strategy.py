@@ -64,7 +64,7 @@ class Strategy:
         which finds them in `learner.opened`; they are written as they are after `fit`. The adapted
         model stays as its method made it.
     guard: makes the run's `Guard`.
-    fit: (learner, guard, progress) trains `learner` in place.
+    fit: (learner, guard, progress) trains `learner` in place, and returns the optimiser's steps.
     head: a row of the head table.
     fits: (adapter settings, base) -> why it can't be used with them, as the end of a sentence
         ("it needs ..."); None where it can.
@@ -74,6 +74,6 @@ class Strategy:
     remember: Callable[[Situation, Features], tuple[MemoryRef, ...]]
     start: Callable[[Learner], tuple[Part, ...]] = lambda learner: ()
     guard: Callable[[Learner], Guard] = Guard
-    fit: Callable[[Learner, Guard, Progress], None] = descend
+    fit: Callable[[Learner, Guard, Progress], int] = descend
     head: str = "linear"
     fits: Callable[[AdapterSettings, Base], str | None] = fits_all

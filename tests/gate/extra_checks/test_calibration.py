@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from components.gate import Answers, ExamResult, Outcome
-from components.gate.policies import Calibration
+from components.gate.policies import Calibration, Groups
 from tests.gate.extra_checks.given import answers, decide, exam, found, rules
 
 RULES = rules(calibration=Calibration("reject"))
@@ -44,6 +44,23 @@ def test_a_candidate_that_became_too_sure_fails_though_its_answers_are_the_same(
     assert {v.group: v.outcome for v in found(decision, "calibration")} == both
     assert [v.outcome for v in found(decision, "forgetting")] == [Outcome.PASS]
     assert "against the champion, a loss of" in decision.headline
+
+
+def test_a_candidate_that_became_too_sure_fails_among_two_hundred_checks() -> None:
+    """Fault: 400 draws have no p-value below 1/401, which no family above 20 takes for shown."""
+    one = honest(0, 2400)
+    kinds = {item: f"k{place % 200:03d}" for place, item in enumerate(one.items)}
+    both = rules(classes=Groups("hold", min_items=5), calibration=Calibration("reject"))
+    decision = decide(exam(one, surer(one), labels=kinds), both)
+    assert {v.outcome for v in found(decision, "calibration")} == {Outcome.FAIL}
+
+
+def test_a_growth_that_is_real_but_may_be_within_the_margin_is_open() -> None:
+    one = honest(0)
+    wider = rules(calibration=Calibration("reject", 6.0, 25.0))
+    verdicts = found(decide(exam(one, surer(one)), wider), "calibration")
+    assert all(v.lower_points is not None and v.lower_points > 0 for v in verdicts)
+    assert {v.outcome for v in verdicts} == {Outcome.INCONCLUSIVE}
 
 
 def test_one_that_became_less_too_sure_passes() -> None:

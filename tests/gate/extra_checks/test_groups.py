@@ -54,12 +54,33 @@ def test_groups_too_small_are_named_together_and_never_looked_at_one_by_one() ->
     assert "20 of the groups" in open_one.sentence and "and 15 more" in open_one.sentence
 
 
-@pytest.mark.parametrize(("policy", "action"), [("reject", "hold"), ("hold", "promote")])
-def test_a_group_too_small_to_tell_holds_only_where_a_break_would_reject(
-    policy: Any, action: str
+@pytest.mark.parametrize(
+    ("broken", "items", "action", "outcome"),
+    [
+        (0, 10, "promote", None),  # too few to be looked at by itself
+        (10, 10, "promote", None),
+        (2, 40, "promote", Outcome.INCONCLUSIVE),
+        (4, 40, "promote", Outcome.INCONCLUSIVE),  # the margin itself
+        (5, 40, "hold", Outcome.INCONCLUSIVE),
+        (10, 40, "reject", Outcome.FAIL),
+    ],
+)
+def test_under_reject_a_label_holds_only_with_an_observed_loss_above_its_margin(
+    broken: int, items: int, action: str, outcome: Outcome | None
 ) -> None:
-    exam_ = by_label(("common", 400, 0), ("rare", 10, 0))
-    assert decide(exam_, rules(classes=Groups(policy))).action == action
+    exam_ = by_label(("common", 400, 0), ("rare", items, broken))
+    decision = decide(exam_, rules(classes=Groups("reject")))
+    assert decision.action == action
+    outcomes = {v.group: v.outcome for v in found(decision, "classes")}
+    assert outcomes.get("label rare") is outcome
+
+
+def test_an_exam_of_150_labels_can_pass() -> None:
+    """Fault: of so many labels some are always too small to tell, and each of them held."""
+    groups = [(f"label{place:03d}", 30, place % 3) for place in range(150)]
+    decision = decide(by_label(*groups), rules(classes=Groups("reject")))
+    assert decision.action == "promote"
+    assert Outcome.INCONCLUSIVE in {v.outcome for v in found(decision, "classes")}
 
 
 def test_noted_labels_take_nothing_from_the_checks_that_count() -> None:

@@ -1,0 +1,71 @@
+"""What is done between two batches: files of pools are taken in, and what got its labels is queued.
+
+Concept: whoever runs batches (intake, worker) asks here first. Only where there is something to do
+is the model's lease taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+
+from components.data.finished_files import QuietFiles
+from components.ledger import views
+from components.ledger.ledger import Lease
+from components.operations.pool_folder import Pooled, PoolFolder
+from components.pipeline.incoming import Left
+from components.workspace.root import Workspace
+
+Leased = Callable[[Workspace], AbstractContextManager[Lease]]
+"""How the caller takes the lease, everything put right."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What was done: files of inputs that were taken or left, batches that were queued again."""
+
+    pooled: list[Pooled] = field(default_factory=list)
+    left: list[Left] = field(default_factory=list)
+    released: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Between:
+    """The same from time to time: what earlier looks saw is not looked at again."""
+
+    folder: PoolFolder = field(default_factory=lambda: PoolFolder(QuietFiles(0.0)))
+    _seen: int = -1
+
+    def do(self, ws: Workspace, leased: Leased, once: bool = False) -> Done:
+        """Do what there is to do; `once`: no later look follows, so fresh files are waited for."""
+        self.folder.quiet.seconds = ws.settings.data.settle_seconds
+        if once:
+            self.folder.wait(ws)
+        files, ready = self.folder.has_work(ws), self._is_ready(ws)
+        if not files and not ready:
+            return Done(left=self.folder.left)
+        with leased(ws) as lease:
+            pooled = self.folder.take(ws, lease)
+            released = _release(ws, lease)
+        return Done(pooled, self.folder.left, released)
+
+    def _is_ready(self, ws: Workspace) -> bool:
+        """Tell whether a held batch can be decided; asked again only after another event."""
+        head = ws.ledger.head().seq
+        if head == self._seen:
+            return False
+        self._seen = head
+        if not views.versions(ws.ledger, status="held"):
+            return False
+        from components.operations.labelling import ready
+
+        return bool(ready(ws))
+
+
+def _release(ws: Workspace, lease: Lease) -> list[str]:
+    if not views.versions(ws.ledger, status="held"):
+        return []
+    from components.operations.labelling import release_ready
+
+    return release_ready(ws, lease)
