@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from statistics import NormalDist
+from statistics import NormalDist, pvariance
 
 from components.gate.answer_pairs import by_item
 from components.gate.sentences import listed, number
@@ -82,16 +82,20 @@ def _balance(exam: ExamResult, new: Sequence[NewTask], rules: Rules) -> Iterator
     before, after = by_item(exam.champion, ""), by_item(exam.candidate, "")
     if isinstance(before, str) or isinstance(after, str):
         return  # the comparisons of this exam say what is missing
-    gains: dict[str, list[int]] = {}
+    known: dict[str, list[int]] = {}
     for item, label in exam.labels.items():
         if item in after and item in before:
-            gains.setdefault(label, []).append(after[item] - before[item])
+            known.setdefault(label, []).append(after[item] - before[item])
     learned = {part.label: by_item(part.candidate, "") for part in new}
-    for name, rows in learned.items():
-        if name is not None and isinstance(rows, Mapping):
-            gains[name] = [int(right) for right in rows.values()]
+    rows = {
+        name: [int(right) for right in rows.values()]
+        for name, rows in learned.items()
+        if name is not None and isinstance(rows, Mapping)
+    }
+    known = {label: gains for label, gains in known.items() if label not in rows}
+    gains = {**known, **rows}
     mean = sum(sum(each) / len(each) for each in gains.values()) / len(gains)
-    spread = sum(_variance(each) / len(each) for each in gains.values()) ** 0.5 / len(gains)
+    spread = sum(_squared_errors(known, rows)) ** 0.5 / len(gains)
     least = mean - NormalDist().inv_cdf(1 - rules.alpha) * spread
     outcome = Outcome.PASS if least > 0 else Outcome.INCONCLUSIVE
     names = listed(sorted(label for label in learned if label is not None), PAIRS)
@@ -104,6 +108,22 @@ def _balance(exam: ExamResult, new: Sequence[NewTask], rules: Rules) -> Iterator
         effect_points=-100 * mean, upper_points=-100 * least, margin_points=0.0,
         n=sum(map(len, gains.values())), level=rules.alpha,
     )  # fmt: skip
+
+
+def _squared_errors(
+    known: Mapping[str, Sequence[int]], new: Mapping[str, Sequence[int]]
+) -> Iterator[float]:
+    """Yield the squared standard error of each label's mean gain.
+
+    Few items of one known label tell little of how often answers change, so its variance is at
+    least that of all known labels together; for each by itself, the unseen changes that `_variance`
+    allows for would add up over a hundred labels to more than a new label can gain.
+    """
+    together = _variance([gain for gains in known.values() for gain in gains])
+    for gains in known.values():
+        yield max(pvariance(gains), together) / len(gains)
+    for gains in new.values():
+        yield _variance(gains) / len(gains)
 
 
 def _variance(values: Sequence[int]) -> float:

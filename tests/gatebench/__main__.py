@@ -27,6 +27,7 @@ PAGE = Page(
         "refills",
         "rivals",
         "noise",
+        "streams",
     ),
 )
 
