@@ -122,12 +122,15 @@ def _new_labels(task: str, parts: Sequence[NewTask]) -> list[NewTask]:
 
 
 def _joined(parts: Sequence[NewTask]) -> NewTask:
-    """Return the rows of several new labels as one part; each model answered all of them."""
+    """Return the rows of several new labels as one part; each model answered all of them.
+
+    Items are named by label as well: in a recalled document each part counts its own from 0.
+    """
     answered = [part for part in parts if part.candidate is not None and part.candidate.items]
-    given = [part.candidate for part in answered if part.candidate is not None]
+    given = [(part.label, part.candidate) for part in answered if part.candidate is not None]
     candidate = Answers(
-        [item for each in given for item in each.items],
-        [right for each in given for right in each.correct],
+        [f"{label} {item}" for label, each in given for item in each.items],
+        [right for _, each in given for right in each.correct],
     )
     share = max((part.majority_share or 0.0 for part in answered), default=None)
     return replace(parts[0], candidate=candidate, majority_share=share)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 
 from components.gate import Answers, Examination, ExamResult, NewTask, Outcome, Rules, judge
+from components.gate.evidence import recall, record
 
 RULES = Rules(margin_points=3, anchor_margin_points=6)
 ITEMS = 400
@@ -75,3 +78,10 @@ def test_a_gain_is_seldom_shown_where_the_known_labels_lose_as_much() -> None:
         verdicts = judge(Examination([exam], [new]), RULES).verdicts
         shown += any(v.check == "balance" and v.outcome is Outcome.PASS for v in verdicts)
     assert shown <= 0.05 * 300
+
+
+def test_a_decision_about_several_new_labels_is_recomputed_from_its_document() -> None:
+    examination = Examination([exam()], [label("green", 8, 9), label("black", 8, 9)])
+    decision = judge(examination, RULES)
+    again = judge(*recall(json.loads(json.dumps(record(examination, RULES, decision)))))
+    assert again.to_json() == decision.to_json()
