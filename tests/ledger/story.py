@@ -59,7 +59,7 @@ def drawn(seed: int, length: int) -> list[tuple[int, int, str]]:
     return [(pick.randrange(100), pick.randrange(100), f"reason {n}") for n in range(length)]
 
 
-FULL = drawn(74, 110)
+FULL = drawn(0, 110)
 """A story long enough to bring every kind of event and every status of a version."""
 
 
@@ -94,11 +94,18 @@ def digest(*parts: object) -> str:
 
 
 def tell(ledger: Ledger, story: list[tuple[int, int, str]]) -> None:
-    """Append one event for each step: of the acts that are legal then, the drawn one."""
+    """Append one event for each step: of the acts that are legal then, the drawn one.
+
+    In the full story, kinds that were not told yet come first.
+    """
+    told = set[type[Payload]]()
     with ledger.lease("model", 1) as lease:
         for n, (act, pick, text) in enumerate(story):
             acts = list(_acts(ledger, n, pick, text))
-            ledger.append(acts[act % len(acts)], lease)
+            fresh = [each for each in acts if type(each) not in told] if story is FULL else []
+            chosen = (fresh or acts)[act % len(fresh or acts)]
+            told.add(type(chosen))
+            ledger.append(chosen, lease)
 
 
 Acts = Iterator[Payload]
@@ -118,6 +125,7 @@ def _acts(ledger: Ledger, n: int, pick: int, text: str) -> Acts:
     yield SettingChosen(name=f"{text}.{n}", value=[pick, None], why=text)
     yield HoldoutBegun(key=text, name="", exam="mood")
     yield brought(key=text, exam=f"mood#{n}", source=batch)
+    yield removed(f"removal:{n}", f"mood#{n}", batch)
     yield given(digest("input", pick), text)
     yield LabelWithdrawn(task="mood", item=digest("input", pick), given=pick)
     yield from _corrections(ledger, n, pick, text)

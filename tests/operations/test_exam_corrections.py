@@ -52,7 +52,7 @@ def other_labels(ws: Workspace, exam: str, count: int, path: Path) -> dict[str, 
 def test_a_retired_exam_is_never_sat_again_and_the_next_file_opens_the_next_generation(
     grown: Path,
 ) -> None:
-    (grown / "params.yaml").write_text(PARAMS + "holdout: {min_items: 1}\n")
+    (grown / "params.yaml").write_text(PARAMS.replace("holdout: {", "holdout: {min_items: 1, "))
     ws = open_workspace(grown)
     near = {item.near for item in views.held_items(ws.ledger, "mood")}
     assert retire(grown, "mood").items == 200

@@ -65,7 +65,7 @@ class CandidateExamined(Payload):
     parent: int | None = None
     anchors: Mapping[str, int | None] | None = None
     joins: Mapping[str, str] | None = None
-    spent: Sequence[str] = ()
+    spent: Sequence[str] | None = None
 
 
 @event("candidate.judged", read_by=("exam_use",))

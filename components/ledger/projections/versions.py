@@ -61,7 +61,7 @@ def _examined(connection: Connection, event: Recorded[CandidateExamined]) -> Non
         connection.execute(sa.delete(table).filter_by(**look))
     connection.execute(schema.looks.insert().values(**look, batch=said.batch))
     rows = [
-        {**look, "exam": exam, "turned_away": int(away), "spent": int(exam in said.spent)}
+        {**look, "exam": exam, "turned_away": int(away), "spent": int(exam in (said.spent or ()))}
         for exam, away in said.exams.items()
     ]
     if rows:
