@@ -121,7 +121,7 @@ def test_a_version_promoted_later_by_another_process_is_promoted_as_if_at_once(
     assert ratchet(ws.root, "audit", "verify").code == 0
 
 
-def test_the_rows_join_the_exam_that_was_the_newest_at_the_examination(grown: Path) -> None:
+def test_the_rows_of_a_batch_never_join_an_exam_that_people_brought(grown: Path) -> None:
     number = held_once(grown)
     assert add_exam(grown, batch(grown / "second.jsonl", 901, 150)).exam == "mood#2"
     assert promoted_here(grown, number) == "promoted"
@@ -129,7 +129,7 @@ def test_the_rows_join_the_exam_that_was_the_newest_at_the_examination(grown: Pa
     found = views.version(ws.ledger, number)
     assert found is not None
     own = [item.exam for item in views.held_items(ws.ledger) if item.source == found.batch]
-    assert own and set(own) == {"mood"}
+    assert own and set(own) == {"mood#batches"}
 
 
 def test_a_version_whose_parent_is_champion_no_more_is_superseded_and_its_batch_waits(
