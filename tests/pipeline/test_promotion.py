@@ -28,6 +28,7 @@ from components.ledger.events import (
 from components.ledger.verify import rebuild, verify
 from components.model.bundle import STATE, open_bundle
 from components.operations.explanation import explain
+from components.operations.holdouts import NothingNew
 from components.operations.quarantine_release import release_any
 from components.operations.rollback import roll_back
 from components.pipeline.arrival import arrive
@@ -103,11 +104,14 @@ def add_rows(ws: Workspace, version: views.Version, side: str, count: int) -> No
 def test_a_version_promoted_later_by_another_process_is_promoted_as_if_at_once(
     tmp_path: Path,
 ) -> None:
-    roots = {"at once": PARAMS, "later": ALWAYS}
-    for name, params in roots.items():
-        root = make_root(tmp_path / name, params)
+    roots = {"at once": "horizon: 1", "later": "horizon: 1, approval: always"}
+    for name, gate in roots.items():
+        params = f"{PARAMS}\ngate: {{{gate}}}\n"
+        none_held_out = params.replace("holdout: {", "holdout: {fraction: 0.0, ")
+        root = make_root(tmp_path / name)
         add_exam(root, batch(tmp_path / "exam.jsonl", 900, 200))
-        for seed, size in SIZES.items():
+        for seed, size in SIZES.items():  # few rows of a first batch would keep the anchor there
+            (root / "params.yaml").write_text(none_held_out if seed == 1 else params)
             settled = settle(root, batch(tmp_path / f"b{seed}.jsonl", seed, size))
             assert settled.action == ("promoted" if name == "at once" else "held")
             if settled.action == "held":
@@ -169,13 +173,20 @@ def test_a_version_trained_on_what_was_made_an_exam_since_is_superseded_and_trai
     assert views.leaks(ws.ledger) == []
 
 
-def test_rows_that_a_version_held_out_itself_may_join_any_exam_meanwhile(grown: Path) -> None:
+def test_rows_that_a_held_version_held_out_itself_are_no_exam_and_join_once_it_is_promoted(
+    grown: Path,
+) -> None:
     number = held_once(grown)
     ws = open_workspace(grown)
     held = views.version(ws.ledger, number)
-    assert held is not None
-    add_rows(ws, held, "holdout", 5)
+    assert held is not None and held.batch is not None
+    own = views.split_side(ws.ledger, held.batch, "holdout")
+    with pytest.raises(NothingNew) as refused:
+        add_rows(ws, held, "holdout", 5)
+    assert refused.value.found.known == 5
+    assert views.held_from_batches(ws.ledger, own) == frozenset(), "nothing is confirmed yet"
     assert promoted_here(grown, number) == "promoted"
+    assert views.held_from_batches(ws.ledger, own) == set(own) and len(own) >= 5
 
 
 def test_a_released_batch_voids_the_proposal_until_it_is_examined_again(grown: Path) -> None:

@@ -98,9 +98,7 @@ def test_a_poisoned_batch_is_rejected_by_name_and_number_and_blocks_nobody(grown
     ws = open_workspace(grown)
     assert poisoned.version is not None
     facts = explain(ws, poisoned.version)
-    [failed] = [
-        v for v in facts["verdicts"] if (v["check"], v["exam"]) == ("forgetting", "mood")
-    ]
+    [failed] = [v for v in facts["verdicts"] if (v["check"], v["exam"]) == ("forgetting", "mood")]
     assert failed["outcome"] == "FAIL" and failed["lower_points"] > failed["margin_points"]
     assert failed["n"] == 200
     _, held = sides(ws, poisoned.batch)
@@ -283,7 +281,8 @@ def test_what_a_rejected_batch_held_out_never_trains(grown: Path) -> None:
 
 def test_an_anchor_moves_only_to_a_version_shown_better(tmp_path: Path) -> None:
     root = make_root(tmp_path / "root")
-    set_params(root, "gate: {horizon: 1}")
+    params = PARAMS.replace("holdout: {", "holdout: {fraction: 0.0, ")
+    (root / "params.yaml").write_text(f"{params}\ngate: {{horizon: 1}}\n", encoding="utf-8")
     add_exam(root, batch(root / "exam.jsonl", 900, 200))
     sizes = {1: 40, 2: 120, 3: 120}
     settled = [settle(root, batch(root / f"b{seed}.jsonl", seed, n)) for seed, n in sizes.items()]
@@ -335,6 +334,8 @@ def test_the_evidence_is_plain_finite_json(grown: Path) -> None:
 
 def test_half_of_the_first_batches_is_held_out_until_exams_can_decide(root: Path) -> None:
     set_holdout(root, "enough_items: 90")
+    with (root / "params.yaml").open("a", encoding="utf-8") as params:
+        params.write("gate: {margin_points: 10, anchor_margin_points: 10}\n")  # 50 rows decide
     settled = [settle(root, batch(root / f"b{seed}.jsonl", seed, 100)) for seed in (1, 2, 3)]
     assert [each.action for each in settled] == ["promoted"] * 3
     counts = [len(sides(open_workspace(root), each.batch)[1]) for each in settled]
