@@ -119,7 +119,7 @@ holdout = Table(
     Index("holdout_by_item", "item"),
     Index("holdout_by_near", "near"),
     Index("holdout_by_version", "version", "source"),
-    Index("holdout_by_age", "exam", "retired", "version"),
+    Index("holdout_by_age", "retired", "exam", "version"),
     Index("holdout_by_confirmed", "confirmed", "source"),
     Index("holdout_by_retired", "retired", "source"),
 )

@@ -274,14 +274,12 @@ def _fractions(ws: Workspace, items: Iterable[Item]) -> dict[str, float]:
 
     `items`: those that may be held out. The inputs of a pool count as well.
     """
-    rules, have = ws.settings.holdout, Counter(views.pool_sizes(ws.ledger))
-    for task, count in views.exam_sizes(ws.ledger).values():
-        have[task] += count
-    found = {}
+    rules = ws.settings.holdout
+    have, found = views.task_sizes(ws.ledger, rules.enough_items), {}
     for task, rows in Counter(item.task for item in items).items():
         found[task] = rules.fraction
-        if rules.fraction > 0 and have[task] < rules.enough_items:
-            missing = (rules.enough_items - have[task]) / rows
+        if rules.fraction > 0 and have.get(task, 0) < rules.enough_items:
+            missing = (rules.enough_items - have.get(task, 0)) / rows
             found[task] = max(rules.fraction, min(rules.first_fraction, missing))
     return found
 

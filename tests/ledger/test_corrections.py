@@ -73,6 +73,8 @@ def test_of_two_exams_that_become_one_the_larger_ones_use_goes_on(
     _append(ledger, renamed("default", "mood"))
     assert views.exam_use(ledger) == {"mood#batches": ExamUse(*kept, 1)}
     assert views.exam_sizes(ledger) == {"mood#batches": ("mood", 5 + stray)}
+    assert views.task_sizes(ledger, 100) == {"mood": 5 + stray}
+    assert views.task_sizes(ledger, 3) == {"mood": 3}
     verify(ledger)
 
 
@@ -131,4 +133,5 @@ def test_a_retired_exam_holds_out_as_before(ledger: Ledger) -> None:
     assert views.held_among(ledger, [each.near for each in before]) == {e.near for e in before}
     assert views.wall(ledger) == wall
     assert not views.exams(ledger, 10) and not views.exam_sizes(ledger)
+    assert not views.task_sizes(ledger, 10)
     assert not views.exam_tasks(ledger)

@@ -71,9 +71,10 @@ def test_every_check_is_told_replayed_and_what_the_schema_says(grown: Path) -> N
         "floors", "classes", "slices", "negative_flips", "calibration", "behaviour", "size",
         "latency",
     }  # fmt: skip
-    [exam] = document["exams"]
-    assert exam["labels"]["values"] == ["neg", "pos"]
-    assert {len(each) for each in exam["scores"]["candidate"].values()} == {exam["n"]}
+    assert [exam["exam"] for exam in document["exams"]] == ["mood", "mood#batches"]
+    for exam in document["exams"]:
+        assert exam["labels"]["values"] == ["neg", "pos"]
+        assert {len(each) for each in exam["scores"]["candidate"].values()} == {exam["n"]}
     assert len(document["timing"]["champion"]) == extra_checks.TIMED_TEXTS
     assert 0 < document["adapter_bytes"] < 5e6
 
@@ -82,9 +83,10 @@ def test_no_more_is_kept_than_the_settings_ask_for(grown: Path) -> None:
     set_params(grown, "classes: {policy: ignore}, calibration: {policy: ignore}")
     settled = settle(grown, batch(grown / "b3.jsonl", 3))
     document = evidence(open_workspace(grown), settled)
-    [exam] = document["exams"]
-    assert (exam["labels"], exam["slices"]) == (None, {})
-    assert exam["scores"] == {"champion": {}, "candidate": {}}
+    assert [exam["exam"] for exam in document["exams"]] == ["mood", "mood#batches"]
+    for exam in document["exams"]:
+        assert (exam["labels"], exam["slices"]) == (None, {})
+        assert exam["scores"] == {"champion": {}, "candidate": {}}
     assert (document["cases"], document["adapter_bytes"], document["timing"]) == (None, None, None)
 
 

@@ -28,6 +28,7 @@ from components.ledger.events import (
 from components.ledger.verify import rebuild, verify
 from components.model.bundle import STATE, open_bundle
 from components.operations.explanation import explain
+from components.operations.holdouts import NothingNew
 from components.operations.quarantine_release import release_any
 from components.operations.rollback import roll_back
 from components.pipeline.arrival import arrive
@@ -103,11 +104,14 @@ def add_rows(ws: Workspace, version: views.Version, side: str, count: int) -> No
 def test_a_version_promoted_later_by_another_process_is_promoted_as_if_at_once(
     tmp_path: Path,
 ) -> None:
-    roots = {"at once": PARAMS, "later": ALWAYS}
-    for name, params in roots.items():
-        root = make_root(tmp_path / name, params)
+    roots = {"at once": "horizon: 1", "later": "horizon: 1, approval: always"}
+    for name, gate in roots.items():
+        params = f"{PARAMS}\ngate: {{{gate}}}\n"
+        none_held_out = params.replace("holdout: {", "holdout: {fraction: 0.0, ")
+        root = make_root(tmp_path / name)
         add_exam(root, batch(tmp_path / "exam.jsonl", 900, 200))
-        for seed, size in SIZES.items():
+        for seed, size in SIZES.items():  # few rows of a first batch would keep the anchor there
+            (root / "params.yaml").write_text(none_held_out if seed == 1 else params)
             settled = settle(root, batch(tmp_path / f"b{seed}.jsonl", seed, size))
             assert settled.action == ("promoted" if name == "at once" else "held")
             if settled.action == "held":
@@ -121,7 +125,7 @@ def test_a_version_promoted_later_by_another_process_is_promoted_as_if_at_once(
     assert ratchet(ws.root, "audit", "verify").code == 0
 
 
-def test_the_rows_join_the_exam_that_was_the_newest_at_the_examination(grown: Path) -> None:
+def test_the_rows_of_a_batch_never_join_an_exam_that_people_brought(grown: Path) -> None:
     number = held_once(grown)
     assert add_exam(grown, batch(grown / "second.jsonl", 901, 150)).exam == "mood#2"
     assert promoted_here(grown, number) == "promoted"
@@ -129,7 +133,7 @@ def test_the_rows_join_the_exam_that_was_the_newest_at_the_examination(grown: Pa
     found = views.version(ws.ledger, number)
     assert found is not None
     own = [item.exam for item in views.held_items(ws.ledger) if item.source == found.batch]
-    assert own and set(own) == {"mood"}
+    assert own and set(own) == {"mood#batches"}
 
 
 def test_a_version_whose_parent_is_champion_no_more_is_superseded_and_its_batch_waits(
@@ -169,13 +173,20 @@ def test_a_version_trained_on_what_was_made_an_exam_since_is_superseded_and_trai
     assert views.leaks(ws.ledger) == []
 
 
-def test_rows_that_a_version_held_out_itself_may_join_any_exam_meanwhile(grown: Path) -> None:
+def test_rows_that_a_held_version_held_out_itself_are_no_exam_and_join_once_it_is_promoted(
+    grown: Path,
+) -> None:
     number = held_once(grown)
     ws = open_workspace(grown)
     held = views.version(ws.ledger, number)
-    assert held is not None
-    add_rows(ws, held, "holdout", 5)
+    assert held is not None and held.batch is not None
+    own = views.split_side(ws.ledger, held.batch, "holdout")
+    with pytest.raises(NothingNew) as refused:
+        add_rows(ws, held, "holdout", 5)
+    assert refused.value.found.known == 5
+    assert views.held_from_batches(ws.ledger, own) == frozenset(), "nothing is confirmed yet"
     assert promoted_here(grown, number) == "promoted"
+    assert views.held_from_batches(ws.ledger, own) == set(own) and len(own) >= 5
 
 
 def test_a_released_batch_voids_the_proposal_until_it_is_examined_again(grown: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from components.data.split import split_items
 from components.errors import Corrupted
+from components.exam_names import batch_exam
 from components.gate import Answers, Rules, shown_better
 from components.items import read_items
 from components.ledger import views
@@ -97,9 +98,9 @@ def test_a_poisoned_batch_is_rejected_by_name_and_number_and_blocks_nobody(grown
     ws = open_workspace(grown)
     assert poisoned.version is not None
     facts = explain(ws, poisoned.version)
-    [failed] = [v for v in facts["verdicts"] if v["check"] == "forgetting"]
-    assert failed["outcome"] == "FAIL" and failed["effect_points"] > failed["margin_points"]
-    assert failed["n"] > 200 and failed["lower_points"] > 0
+    [failed] = [v for v in facts["verdicts"] if (v["check"], v["exam"]) == ("forgetting", "mood")]
+    assert failed["outcome"] == "FAIL" and failed["lower_points"] > failed["margin_points"]
+    assert failed["n"] == 200
     _, held = sides(ws, poisoned.batch)
     assert held and held.isdisjoint(item.item for item in views.held_items(ws.ledger))
     good = settle(grown, batch(grown / "good.jsonl", 4))
@@ -109,14 +110,22 @@ def test_a_poisoned_batch_is_rejected_by_name_and_number_and_blocks_nobody(grown
 
 
 def test_an_exam_remembers_whom_it_turned_away(grown: Path) -> None:
+    """What it rejects costs it nothing; what it holds counts."""
     ledger = open_workspace(grown).ledger
-    assert views.exam_use(ledger) == {"mood": views.ExamUse(decisions=1, turned_away=0)}
-    settle(grown, batch(grown / "poison.jsonl", 3, flip=True))
-    assert views.exam_use(ledger) == {"mood": views.ExamUse(decisions=2, turned_away=1)}
-    good = settle(grown, batch(grown / "good.jsonl", 4))
-    [exam] = evidence_of(open_workspace(grown), good)["exams"]
-    assert exam["refusals"] == 1
-    assert views.exam_use(ledger) == {"mood": views.ExamUse(decisions=3, turned_away=1)}
+    assert views.exam_use(ledger)["mood"] == views.ExamUse(decisions=1, turned_away=0)
+    poisoned = settle(grown, batch(grown / "poison.jsonl", 3, flip=True))
+    assert poisoned.action == "rejected"
+    assert views.exam_use(ledger)["mood"] == views.ExamUse(decisions=2, turned_away=0)
+    set_params(grown, "gate: {margin_points: 0.1}")
+    held = settle(grown, batch(grown / "held.jsonl", 4))
+    assert held.action == "held"
+    assert views.exam_use(ledger)["mood"] == views.ExamUse(decisions=3, turned_away=1)
+    set_params(grown, "")
+    good = settle(grown, batch(grown / "good.jsonl", 5))
+    exams = evidence_of(open_workspace(grown), good)["exams"]
+    assert {exam["exam"]: exam["refusals"] for exam in exams}["mood"] == 1
+    assert good.action == "promoted"
+    assert views.exam_use(ledger)["mood"] == views.ExamUse(decisions=4, turned_away=1)
 
 
 def test_nothing_held_out_is_trained_on_replayed_or_remembered(grown: Path) -> None:
@@ -206,7 +215,9 @@ def test_a_batch_may_hold_several_tasks_with_names_of_any_script(grown: Path) ->
     assert settled.action == "promoted", settled.headline
     ws = open_workspace(grown)
     assert views.known_tasks(ws.ledger) == set(names)
-    assert {item.exam for item in views.held_items(ws.ledger)} == set(names)
+    assert {item.exam for item in views.held_items(ws.ledger)} == {
+        "mood", *(batch_exam(name) for name in names),
+    }  # fmt: skip
     champion = views.champion(ws.ledger)
     assert champion is not None and champion.anchors == {names[0]: 3, "mood": 1, names[1]: 3}
     learned = {part["task"]: part["known"] for part in evidence_of(ws, settled)["learned"]}
@@ -270,6 +281,8 @@ def test_what_a_rejected_batch_held_out_never_trains(grown: Path) -> None:
 
 def test_an_anchor_moves_only_to_a_version_shown_better(tmp_path: Path) -> None:
     root = make_root(tmp_path / "root")
+    params = PARAMS.replace("holdout: {", "holdout: {fraction: 0.0, ")
+    (root / "params.yaml").write_text(f"{params}\ngate: {{horizon: 1}}\n", encoding="utf-8")
     add_exam(root, batch(root / "exam.jsonl", 900, 200))
     sizes = {1: 40, 2: 120, 3: 120}
     settled = [settle(root, batch(root / f"b{seed}.jsonl", seed, n)) for seed, n in sizes.items()]
@@ -286,7 +299,7 @@ def _is_shown_better(exam: dict[str, Any]) -> bool:
     anchor, candidate = (
         Answers(names, [bit == "1" for bit in exam[who]]) for who in ("anchor", "candidate")
     )
-    return shown_better(anchor, candidate, Rules(3, 6).move_alpha)
+    return shown_better(anchor, candidate, Rules(3, 6, horizon=1).move_alpha)
 
 
 def test_a_candidate_whose_parent_is_no_longer_champion_is_superseded(grown: Path) -> None:
@@ -321,6 +334,8 @@ def test_the_evidence_is_plain_finite_json(grown: Path) -> None:
 
 def test_half_of_the_first_batches_is_held_out_until_exams_can_decide(root: Path) -> None:
     set_holdout(root, "enough_items: 90")
+    with (root / "params.yaml").open("a", encoding="utf-8") as params:
+        params.write("gate: {margin_points: 10, anchor_margin_points: 10}\n")  # 50 rows decide
     settled = [settle(root, batch(root / f"b{seed}.jsonl", seed, 100)) for seed in (1, 2, 3)]
     assert [each.action for each in settled] == ["promoted"] * 3
     counts = [len(sides(open_workspace(root), each.batch)[1]) for each in settled]

@@ -60,6 +60,7 @@ from components.ledger.views.about_exams import (
     once_held_among,
     pool_sizes,
     pools,
+    task_sizes,
     trained_among,
     wall,
 )
@@ -152,6 +153,7 @@ __all__ = [
     "renamed_tasks",
     "split_side",
     "task_records",
+    "task_sizes",
     "told",
     "trained_among",
     "trained_bundle",

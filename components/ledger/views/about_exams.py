@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from components.digest import json_digest
-from components.exam_names import origin
+from components.exam_names import origin, task_of
 from components.ledger import schema
 from components.ledger.database import among
 from components.ledger.ledger import Ledger
@@ -211,6 +212,17 @@ def exam_sizes(ledger: Ledger) -> dict[str, tuple[str, int]]:
     statement = sa.select(table.exam, sa.func.min(table.task), sa.func.count()).where(_counts())
     rows = ledger.query(statement.group_by(table.exam).order_by(table.exam))
     return {exam: (task, count) for exam, task, count in rows if origin(exam) != "pool"}
+
+
+def task_sizes(ledger: Ledger, most: int) -> dict[str, int]:
+    """Return task -> how many items its exams and its pool have; of each, `most` are counted."""
+    table, sizes = schema.holdout.c, Counter[str]()
+    with ledger.reading() as connection:
+        for name in _exam_names(connection):
+            some = sa.select(table.exam).where(table.exam == name, _counts()).limit(most)
+            count = sa.select(sa.func.count()).select_from(some.subquery())
+            sizes[task_of(name)] += connection.execute(count).scalar_one()
+    return dict(sizes)
 
 
 def wall(ledger: Ledger) -> str:
