@@ -108,12 +108,12 @@ def run(context: Context, batch: Path, task: str | None, as_json: bool) -> None:
 @json_option
 @pass_root
 def intake(context: Context, as_json: bool) -> None:
-    """Pick up everything in data/incoming and data/pool and run the inbox.
+    """Pick up everything that has arrived and run the inbox.
 
-    The oldest file goes first. A subfolder of data/incoming or data/pool names the task; files
-    in data/pool hold unlabelled inputs (`ratchet pool`). A held batch whose labels have arrived
-    is examined again. Exits with 0: a refused or held batch does not stop the batches after it
-    (see `ratchet status`).
+    Reads data/incoming and data/pool; the oldest file goes first. A subfolder names the task;
+    files in data/pool hold unlabelled inputs (`ratchet pool`). A held batch whose labels have
+    arrived is examined again. Exits with 0: a refused or held batch does not stop the batches
+    after it (see `ratchet status`).
     """
     from components.ledger import views
     from components.operations.between_batches import Between

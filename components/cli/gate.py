@@ -97,13 +97,15 @@ def _show_plan(value: dict[str, Any]) -> None:
     worn = [each["exam"] for each in value["exams"] if each["worn"]]
     if worn:
         echo(f"Overused: {', '.join(worn)}. Add a new holdout.")
-    lacking = [each for each in value["exams"] if each["items_needed"] > each["items"]]
-    if lacking:
+    asked = [each for each in value["exams"] if each["decides"]]
+    if any(each["items_needed"] > each["items"] for each in asked):
         echo("Add items with `ratchet holdout add FILE --task NAME --fill`, or raise")
         echo("`gate.margin_points`; try a value with `ratchet gate plan --margin POINTS`.")
 
 
 def _needed(each: dict[str, Any]) -> str:
+    if not each["decides"]:
+        return "none: another decides"
     more = each["items_needed"] - each["items"]
     return f"{each['items_needed']:,}" + (f" ({more:,} more)" if more > 0 else "")
 

@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from components.exam_names import task_of
 from components.gate.paired_statistics import (
     EXACT_ITEMS,
     POWER,
@@ -50,6 +51,7 @@ class Sitting:
         anchor_churn: share of items that the champion answers otherwise than the anchor.
         charged: what the next candidate is charged for: `alpha_spending.count`.
         anchored: it is sat against the anchor as well.
+        decides: it must be passed; what only backs another exam of its task can reject alone.
     """
 
     exam: str
@@ -58,6 +60,17 @@ class Sitting:
     anchor_churn: float = 0.0
     charged: float = 0.0
     anchored: bool = True
+    decides: bool = True
+
+    @property
+    def size(self) -> int:
+        """How many items it has, as `sources.decides` asks."""
+        return self.items
+
+    @property
+    def in_batch(self) -> bool:
+        """True: a plan is for batches of every task."""
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,20 +145,28 @@ def forecast(
 ) -> Forecast:
     """Return what the gate would do with updates that truly lose `loss` (in [0, 1]).
 
-    At the first look at each; on one exam, each as likely, or on all. The champion is taken to be
-    as good as the anchor; drift and new tasks are left out.
+    At the first look at each; on the exams of one task, each task as likely, or on all. The
+    champion is taken to be as good as the anchor; drift and new tasks are left out.
     """
     if not exams:
         return Forecast(1.0, 0.0, 0.0)
     random = np.random.default_rng(seed)
-    hit = random.integers(len(exams), size=rounds)
+    tasks = list(dict.fromkeys(task_of(exam.exam) for exam in exams))
+    hit = random.integers(len(tasks), size=rounds)
     found: list[Found] = []
-    for place, exam in enumerate(exams):
-        lost = np.where((where == "everywhere") | (hit == place), loss, 0.0)
-        found += _sit(exam, lost[:, None], rules, random)
+    for exam in exams:
+        here = hit == tasks.index(task_of(exam.exam))
+        lost = np.where((where == "everywhere") | here, loss, 0.0)
+        sat = _sit(exam, lost[:, None], rules, random)
+        found += sat if exam.decides else map(_not_asked, sat)
     rejected, promoted = decide(found, rules.at_look(0).alpha)
     shares = promoted.mean(), (~promoted & ~rejected).mean(), rejected.mean()
     return Forecast(*map(float, shares))
+
+
+def _not_asked(found: Found) -> Found:
+    """Return what only backs the exam that decides: it need not pass, but can reject."""
+    return replace(found, passed=np.ones_like(found.passed))
 
 
 def decide(found: Sequence[Found], alpha: float) -> tuple[Any, Any]:
@@ -158,7 +179,7 @@ def decide(found: Sequence[Found], alpha: float) -> tuple[Any, Any]:
         for name in ("passed", "beyond", "p_values")
     )
     rejected = (beyond & (holm_rows(p_values) <= alpha)).any(axis=-1)
-    return rejected, passed.all(axis=-1)
+    return rejected, passed.all(axis=-1) & ~rejected
 
 
 def _sit(exam: Sitting, loss: Any, rules: Rules, random: np.random.Generator) -> Iterator[Found]:

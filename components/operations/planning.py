@@ -15,9 +15,11 @@ from typing import Any
 
 from components.errors import ConfigError, Corrupted
 from components.exam_names import task_of
-from components.gate import evidence
+from components.gate import Rules, evidence
 from components.gate.alpha_spending import OVERUSED_AFTER, count
+from components.gate.paired_statistics import smallest_passing
 from components.gate.planning import Sitting, detectable_points, forecast, items_needed
+from components.gate.sources import decides
 from components.ledger import views
 from components.ledger.events import CandidateExamined
 from components.operations.explanation import registered
@@ -57,7 +59,8 @@ def plan(ws: Workspace, margin_points: float | None, churn: float | None) -> dic
             "holdout add FILE --task NAME`.",
         )
     observed, use = _observed_churn(ws, "forgetting"), views.exam_use(ws.ledger)
-    sat = _sittings(ws, exams, {} if churn else observed, churn)
+    sat = _with_deciding(_sittings(ws, exams, {} if churn else observed, churn), asked)
+    deciding = sum(each.decides for each in sat)
     margin = asked.margin_points / 100
     kinds = {
         "harmless": 0.0,
@@ -76,7 +79,8 @@ def plan(ws: Workspace, margin_points: float | None, churn: float | None) -> dic
                 "items": each.items,
                 "churn": each.churn,
                 "detectable_points": detectable_points(each, asked.alpha),
-                "items_needed": items_needed(each, len(sat), asked),
+                "items_needed": items_needed(each, deciding, asked),
+                "decides": each.decides,
                 "decisions": use[each.exam].decisions if each.exam in use else 0,
                 "refusals": use[each.exam].turned_away if each.exam in use else 0,
                 "worn": each.charged >= OVERUSED_AFTER,
@@ -114,6 +118,16 @@ def _sittings(
         far = max(0.0, apart.get(each.exam, churn) - churn)
         sat.append(Sitting(each.exam, len(each.items), churn, far, charged[each.exam]))
     return sat
+
+
+def _with_deciding(sat: Sequence[Sitting], asked: Rules) -> list[Sitting]:
+    """Return the exams with what the gate will ask of each, for a batch of every task."""
+    least = smallest_passing(asked.margin_points / 100, asked.alpha)
+    by_task: dict[str, list[Sitting]] = {}
+    for each in sat:
+        by_task.setdefault(task_of(each.exam), []).append(each)
+    chosen = {task: decides(own, least) for task, own in by_task.items()}
+    return [replace(each, decides=each is chosen[task_of(each.exam)]) for each in sat]
 
 
 def decide_again(ws: Workspace, number: int) -> dict[str, Any]:

@@ -11,7 +11,7 @@ that names the field, the value and what would be legal.
 from components.settings.adapter import AdapterSettings, LoraSettings
 from components.settings.data import DataSettings
 from components.settings.drift import DriftPolicies, DriftSettings
-from components.settings.earlier_settings import recorded
+from components.settings.earlier_settings import FORMER_DEFAULTS, recorded
 from components.settings.gate import GateSettings
 from components.settings.model import ModelSettings
 from components.settings.reading import load_settings, parse_settings, read_settings
@@ -21,6 +21,7 @@ from components.settings.strategy import NoneSettings, ReplaySettings
 from components.settings.training import TrainingSettings
 
 __all__ = [
+    "FORMER_DEFAULTS",
     "AdapterSettings",
     "DataSettings",
     "DriftPolicies",

@@ -1,7 +1,7 @@
 """Settings as earlier versions wrote them: former names, and what a record held besides.
 
 Promise: whatever a version of Ratchet recorded is read by every later one, and an upgrade alone
-changes no value.
+changes no value but those of `FORMER_DEFAULTS`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ from components.settings.settings import Settings
 
 FORMER_NAMES = {("strategy", "parent_mix"): "update_share"}
 """(section, former name) -> the name it has now."""
+
+FORMER_DEFAULTS: Mapping[str, Any] = {"gate.checks.classes.policy": "note"}
+"""Full name -> the default before the one of now, which a record of then holds."""
 
 
 def renamed(values: Mapping[Any, Any], place: str) -> tuple[dict[Any, Any], tuple[str, ...]]:

@@ -14,7 +14,7 @@ from components.digest import json_digest
 from components.ledger import views
 from components.ledger.events import SettingsSeen
 from components.ledger.ledger import Lease
-from components.settings import Settings, recorded
+from components.settings import FORMER_DEFAULTS, Settings, recorded
 from components.workspace.root import Workspace
 
 Changes = dict[str, tuple[Any, Any]]
@@ -65,6 +65,19 @@ def changed_fields(before: Settings | None, now: Settings) -> Changes:
     names = sorted(old.keys() | new.keys())
     return {
         name: (old.get(name), new.get(name)) for name in names if old.get(name) != new.get(name)
+    }
+
+
+def by_upgrade(changed: Changes) -> Changes:
+    """Return the changes that are only a former default against the one of now.
+
+    Nobody edited those: the settings were recorded by a Ratchet that had the former default.
+    """
+    now = _flat(Settings().model_dump(mode="json"))
+    return {
+        name: changed[name]
+        for name, former in FORMER_DEFAULTS.items()
+        if changed.get(name) == (former, now[name])
     }
 
 

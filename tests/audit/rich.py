@@ -35,7 +35,7 @@ def build(root: Path) -> Path:
     first = write_jsonl(outside / "first.jsonl", rows(1) + BAD_ROWS)
     assert settle(root, first).action == "promoted"
     assert settle(root, batch(outside / "second.jsonl", 2)).action == "promoted"
-    turned = settle(root, batch(outside / "turned.jsonl", 3, flip=True))
+    turned = settle(root, batch(outside / "turned.jsonl", 3, 360, flip=True))
     assert turned.action == "rejected"
     assert settle(root, batch(outside / "few.jsonl", 4, 4)).action == "refused"
     garbled = outside / "garbled.parquet"

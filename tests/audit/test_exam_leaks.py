@@ -74,11 +74,11 @@ def test_where_no_version_lies_before_it_the_finding_asks_for_another_exam(grown
         stored={},
     )
     scene = open_scene(ws, False)
-    assert list(check_exam_leaks(scene)) == [Holds("exams never trained on", 1)]
+    assert list(check_exam_leaks(scene)) == [Holds("exams never trained on", 2)]
     with ws.ledger.lease(ws.settings.model.name, 10) as lease:
         ws.ledger.append(smuggled, lease)
     finding, holds = check_exam_leaks(scene)
     assert isinstance(finding, Finding) and finding.place == "exam `mood#2`"
     assert finding.what == f"version {first.version} was trained on 3 of its rows"
     assert "ratchet holdout add" in finding.remedy
-    assert holds == Holds("exams never trained on", 1)
+    assert holds == Holds("exams never trained on", 2)

@@ -88,9 +88,9 @@ def test_json_has_these_shapes(grown: Path) -> None:
     status = ratchet(grown, "status", "--json").facts
     assert keys(status) == {
         "root", "model", "champion", "inbox", "exams", "chosen", "interrupted", "older", "left",
-        "warnings",
+        "labels", "warnings",
     }  # fmt: skip
-    assert status["champion"]["version"] == 2 and set(status["exams"]) == {"mood"}
+    assert status["champion"]["version"] == 2 and set(status["exams"]) == {"mood", "mood#batches"}
     assert keys(status["inbox"][0]) == {
         "batch", "position", "source", "task", "suffix", "status", "reason", "version",
     }  # fmt: skip
@@ -99,19 +99,24 @@ def test_json_has_these_shapes(grown: Path) -> None:
     assert [keys(move) for move in history["moves"]] == [{"time", "version", "how", "reason"}] * 2
     explained = ratchet(grown, "version", "explain", "2", "--json").facts
     assert keys(explained) == {
-        "version", "status", "parent", "origin", "batch", "source", "headline", "reasons",
+        "version", "status", "parent", "origin", "batch", "source", "pooled", "headline", "reasons",
         "verdicts", "later", "anchors", "evidence", "bundle", "run", "report", "frozen",
     }  # fmt: skip
-    [verdict] = [v for v in explained["verdicts"] if v["check"] == "forgetting"]
+    asked = [v for v in explained["verdicts"] if v["check"] == "forgetting"]
+    assert [(v["exam"], v["consequence"]) for v in asked] == [
+        ("mood", "promote"), ("mood#batches", "note"),
+    ]  # fmt: skip
     assert {
         "task", "exam", "outcome", "effect_points", "lower_points", "upper_points",
         "margin_points", "n", "right_to_wrong", "wrong_to_right", "detectable_points", "sentence",
-    } <= keys(verdict)  # fmt: skip
+    } <= keys(asked[0])  # fmt: skip
     [first, second] = ratchet(grown, "version", "list", "--json").facts
     assert keys(first) == {"version", "status", "parent", "batch", "headline"}
     assert (first["parent"], second["parent"]) == (None, 1)
-    [exam] = ratchet(grown, "holdout", "list", "--json").facts
-    assert keys(exam) == {"exam", "task", "items", "used", "blocking"} and exam["blocking"]
+    exams = ratchet(grown, "holdout", "list", "--json").facts
+    assert [each["exam"] for each in exams] == ["mood", "mood#batches"]
+    for exam in exams:
+        assert keys(exam) == {"exam", "task", "items", "used", "blocking"} and exam["blocking"]
     audit = ratchet(grown, "audit", "verify", "--json").facts
     assert keys(audit) == {
         "deep", "head", "events", "documents", "bundles", "holds", "findings", "skipped",
@@ -169,7 +174,8 @@ def _last(root: Path) -> str:
 def test_codes_tell_promoted_rejected_and_held_apart_also_when_seen_before(
     grown: Path, prefect_here: Server
 ) -> None:
-    good, poison = batch(grown / "good.jsonl", 3), batch(grown / "poison.jsonl", 4, flip=True)
+    good = batch(grown / "good.jsonl", 3)
+    poison = batch(grown / "poison.jsonl", 4, 360, flip=True)
     waits = batch(grown / "waits.jsonl", 5)
     codes = {good: 0, poison: 1, waits: 3}
     for file, code in codes.items():
@@ -225,12 +231,15 @@ def test_the_real_command_says_nothing_but_its_facts(grown: Path) -> None:
 
 def test_what_the_gate_can_tell_is_said_before_a_batch(grown: Path, tmp_path: Path) -> None:
     plan = ratchet(grown, "gate", "plan", "--json").facts
-    [exam] = plan["exams"]
-    assert keys(exam) == {
-        "exam", "items", "churn", "detectable_points", "items_needed", "decisions", "refusals",
-        "worn",
-    }  # fmt: skip
-    assert (exam["exam"], exam["decisions"], exam["refusals"]) == ("mood", 1, 0)
+    for exam in plan["exams"]:
+        assert keys(exam) == {
+            "exam", "items", "churn", "detectable_points", "items_needed", "decides", "decisions",
+            "refusals", "worn",
+        }  # fmt: skip
+    told = [(each["exam"], each["items"], each["decides"]) for each in plan["exams"]]
+    assert told == [("mood", 200, True), ("mood#batches", 48, False)]
+    assert (plan["exams"][0]["decisions"], plan["exams"][0]["refusals"]) == (1, 0)
+    assert plan["updates"][0]["promoted"] > 0.5, "as `mood` alone decides"
     assert [each["update"] for each in plan["updates"]] == [
         "harmless", "slightly bad", "bad", "clearly bad",
     ]  # fmt: skip

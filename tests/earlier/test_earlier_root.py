@@ -24,6 +24,9 @@ from tests.stream import batch, rows
 
 ARCHIVE = Path(__file__).with_name("root-2026-11.tar.xz")
 
+NEW_DEFAULT = "gate.checks.classes.policy"
+"""The one setting whose default is another now than when this root was written."""
+
 
 @pytest.fixture(scope="session")
 def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -68,17 +71,39 @@ def test_its_champion_answers(earlier: Path) -> None:
 
 
 @pytest.mark.parametrize("word", ["parent_mix", "update_share"])
-def test_an_upgrade_alone_changes_no_setting(earlier: Path, word: str) -> None:
+def test_an_upgrade_alone_changes_only_a_default_and_asks_nobody(earlier: Path, word: str) -> None:
     params = earlier / "params.yaml"
     params.write_text(params.read_text().replace("parent_mix", word))
     before = views.events(open_workspace(earlier).ledger, kind="settings.seen")
     recorded = json.loads(before[-1].payload)["settings"]
     assert "parent_mix" in open_workspace(earlier).read_document(recorded)["strategy"]
-    assert ratchet(earlier, "audit", "verify").code == 0
-    assert ratchet(earlier, "reconcile").code == 0
-    assert views.events(open_workspace(earlier).ledger, kind="settings.seen") == before
+    audited = ratchet(earlier, "audit", "verify", "--json")
+    assert audited.code == 0 and audited.facts["findings"] == []
+    named = [each for each in audited.facts["skipped"] if each["what"].startswith("params.yaml")]
+    assert [each["what"] for each in named] == [f"params.yaml: {NEW_DEFAULT}"]
+    assert named[0]["why"].startswith("its default was 'note' at the last command, and is 'reject'")
+    for _ in range(2):
+        assert ratchet(earlier, "reconcile").code == 0
+        *same, last = views.events(open_workspace(earlier).ledger, kind="settings.seen")
+        assert same == before
+        assert json.loads(last.payload)["changed"] == {NEW_DEFAULT: ["note", "reject"]}
+    assert NEW_DEFAULT not in ratchet(earlier, "audit", "verify").out
     params.write_text(params.read_text().replace(f"{word}: 1.0", f"{word}: 0.5"))
     assert "update_share: it was 1.0" in ratchet(earlier, "audit", "verify").out
+
+
+def test_a_setting_that_a_person_changed_with_the_upgrade_asks_for_one(earlier: Path) -> None:
+    with (earlier / "params.yaml").open("a") as params:
+        params.write("gate: {checks: {classes: {policy: hold}}}\n")
+    audited = ratchet(earlier, "audit", "verify")
+    assert audited.code == 3 and f"{NEW_DEFAULT}: it was 'note'" in audited.out
+
+
+def test_a_former_default_that_was_set_stays_in_force(earlier: Path) -> None:
+    with (earlier / "params.yaml").open("a") as params:
+        params.write("gate: {checks: {classes: {policy: note}}}\n")
+    audited = ratchet(earlier, "audit", "verify")
+    assert audited.code == 0 and NEW_DEFAULT not in audited.out
 
 
 def test_it_learns_one_more_batch_and_goes_back_again(

@@ -91,3 +91,14 @@ def test_a_planned_exam_stays_finite_however_many_it_refused() -> None:
 def test_exams_of_no_use_hold_what_is_harmless() -> None:
     assert forecast([Sitting("a", 50, 0.08)], 0.0, RULES).held > 0.5
     assert forecast([], 0.0, RULES).promoted == 1.0
+
+
+def test_an_exam_that_does_not_decide_need_not_be_passed_and_can_reject() -> None:
+    brought, own = Sitting("t", 1000, 0.02), Sitting("t#batches", 48, 0.04)
+    alone = forecast([brought], 0.0, RULES).promoted
+    assert forecast([brought, own], 0.0, RULES).promoted < 0.1 < 0.9 < alone
+    backed = forecast([brought, replace(own, decides=False)], 0.0, RULES).promoted
+    assert backed == pytest.approx(alone, abs=0.02)
+    large = Sitting("t#batches", 2000, 0.04, decides=False)
+    bad = forecast([Sitting("t", 100, 0.02), large, Sitting("u", 2000, 0.02)], 0.1, RULES)
+    assert bad.rejected > 0.95, "what one task loses, all its exams see"
