@@ -118,7 +118,7 @@ holdout = Table(
     Column("retired", Integer, nullable=False, server_default="0"),  # by which event; 0: it counts
     Index("holdout_by_item", "item"),
     Index("holdout_by_near", "near"),
-    Index("holdout_by_version", "version", "source"),
+    Index("holdout_by_version", "version", "confirmed", "retired", "source"),
     Index("holdout_by_age", "retired", "exam", "version"),
     Index("holdout_by_confirmed", "confirmed", "source"),
     Index("holdout_by_retired", "retired", "source"),

@@ -143,7 +143,9 @@ def _settle(ws: Workspace, seed: int) -> None:
 
 def test_a_batch_costs_the_same_however_many_came_before_it(grown: Path, tmp_path: Path) -> None:
     params = grown / "params.yaml"
-    params.write_text(params.read_text().replace("holdout: {", "holdout: {max_items: 20, "))
+    params.write_text(
+        params.read_text().replace("holdout: {", "holdout: {max_items: 20, enough_items: 20, ")
+    )
     old = Path(shutil.copytree(grown, tmp_path / "old"))
     age(old, YEARS)
     young_work, old_work = work_of_a_batch(grown), work_of_a_batch(old)

@@ -43,7 +43,7 @@ from tests.stream import PARAMS, add_exam, batch, make_root, settle, write_jsonl
 
 EARLIER = Path(__file__).parents[1] / "earlier" / "root-2026-11.tar.xz"
 ALWAYS = f"{PARAMS}\ngate: {{approval: always}}\n"
-SIZES = {1: 40, 2: 120, 3: 120}
+SIZES = {1: 60, 2: 120, 3: 120}
 ELSEWHERE = """
 import sys
 from pathlib import Path
@@ -149,7 +149,9 @@ def test_a_version_whose_parent_is_champion_no_more_is_superseded_and_its_batch_
     assert champion is not None and champion.version == ws.registry.alias("champion") == number + 1
     with pytest.raises(ConfigError, match="examined again"):
         promoted_here(grown, number)
-    assert run_batch(ws, str(held.batch)).action == "promoted"
+    wider = f"{PARAMS}\ngate: {{margin_points: 4}}\n"  # a second look has a tenth of alpha
+    (grown / "params.yaml").write_text(wider, encoding="utf-8")
+    assert run_batch(open_workspace(grown), str(held.batch)).action == "promoted"
 
 
 def test_a_version_trained_on_what_was_made_an_exam_since_is_superseded_and_trained_again(

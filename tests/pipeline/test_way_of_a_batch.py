@@ -284,7 +284,7 @@ def test_an_anchor_moves_only_to_a_version_shown_better(tmp_path: Path) -> None:
     params = PARAMS.replace("holdout: {", "holdout: {fraction: 0.0, ")
     (root / "params.yaml").write_text(f"{params}\ngate: {{horizon: 1}}\n", encoding="utf-8")
     add_exam(root, batch(root / "exam.jsonl", 900, 200))
-    sizes = {1: 40, 2: 120, 3: 120}
+    sizes = {1: 60, 2: 120, 3: 120}
     settled = [settle(root, batch(root / f"b{seed}.jsonl", seed, n)) for seed, n in sizes.items()]
     ws = open_workspace(root)
     anchors = [v.anchors["mood"] for v in views.versions(ws.ledger)]
