@@ -134,7 +134,7 @@ def examine(ws: Workspace, lease: Lease, prepared: Prepared, bundle: Bundle) -> 
         spent=sorted(spent),
         action=decision.action,
         headline=decision.headline,
-        anchors=anchors_after(prepared, examination, asked.move_alpha),
+        anchors=anchors_after(prepared, examination, asked),
         joins=exams_to_join(prepared),
     )
     ws.ledger.append(examined, lease)

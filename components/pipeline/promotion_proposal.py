@@ -11,37 +11,38 @@ from collections.abc import Mapping
 from components.exam_names import batch_exam
 from components.gate.answer_pairs import shown_better
 from components.gate.pools import pool_shows_better
-from components.gate.verdicts import Examination
+from components.gate.sources import Source, deciding, known_sources
+from components.gate.verdicts import Examination, PoolResult, Rules
 from components.pipeline.preparation import Prepared
 
 Anchors = Mapping[str, int | None]
 """Task -> the version that it is held against; None: the candidate, which has no number yet."""
 
 
-def anchors_after(prepared: Prepared, examination: Examination, alpha: float) -> Anchors:
+def anchors_after(prepared: Prepared, examination: Examination, rules: Rules) -> Anchors:
     """Return the anchors once the candidate is champion.
 
     A new task is anchored at the version that learned it. An anchor moves only to a version
-    shown better than it on every exam and pool of the task, so the noise of a maximum never
-    counts; rows that joined after the anchor say nothing here, as in the anchor's own check.
+    shown better than it on the exam or pool that decides on the task, so the noise of a maximum
+    never counts; rows that joined after the anchor say nothing here, as in the anchor's own check.
     """
+    alpha = rules.move_alpha
+    decides = deciding(examination, rules.at_look(examination.look))
+    sat = [each for each in known_sources(examination) if each.exam in decides]
+    better = {each.task for each in sat if _better(each, alpha)}
     before = prepared.parent.anchors if prepared.parent else {}
     return {
-        task: before[task] if task in before and not _better(task, examination, alpha) else None
+        task: before[task] if task in before and task not in better else None
         for task in sorted(prepared.tasks | before.keys())
     }
 
 
-def _better(task: str, examination: Examination, alpha: float) -> bool:
-    shown = [
-        exam.anchor is not None
-        and exam.candidate is not None
-        and shown_better(exam.anchor, exam.candidate, alpha, exam.older)
-        for exam in examination.exams
-        if exam.task == task and (exam.older is None or exam.older)
-    ]
-    shown += [pool_shows_better(pool, alpha) for pool in examination.pools if pool.task == task]
-    return bool(shown) and all(shown)
+def _better(source: Source, alpha: float) -> bool:
+    if isinstance(source, PoolResult):
+        return pool_shows_better(source, alpha)
+    if source.anchor is None or source.candidate is None:
+        return False
+    return shown_better(source.anchor, source.candidate, alpha, source.older)
 
 
 def exams_to_join(prepared: Prepared) -> dict[str, str]:
