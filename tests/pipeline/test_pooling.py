@@ -73,11 +73,9 @@ def undecided(tmp_path: Path) -> Path:
 
 
 def test_four_files_of_50_rows_end_in_a_champion(tmp_path: Path) -> None:
-    """With the defaults; by itself the first one stays undecided."""
-    root = make_root(tmp_path / "root", DEFAULTS)
-    words = [word for label in OLD[::-1] for word in KEYS[label][:10]]
-    write_tiny_base(root / "base", [*words, *FILLER], hidden=32)
-    files = [write_jsonl(root / f"f{seed}.jsonl", keyed(seed, keys=10)) for seed in range(4)]
+    """By itself the first one stays undecided."""
+    root = default_root(tmp_path)
+    files = [write_jsonl(root / f"f{seed}.jsonl", keyed(seed, keys=12)) for seed in range(4)]
     settled = [settle(root, file) for file in files]
     assert settled[0].action == "held"
     ws = open_workspace(root)

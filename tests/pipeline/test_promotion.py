@@ -43,7 +43,7 @@ from tests.stream import PARAMS, add_exam, batch, make_root, settle, write_jsonl
 
 EARLIER = Path(__file__).parents[1] / "earlier" / "root-2026-11.tar.xz"
 ALWAYS = f"{PARAMS}\ngate: {{approval: always}}\n"
-SIZES = {1: 60, 2: 120, 3: 120}
+SIZES = {1: 44, 2: 120, 3: 120}
 ELSEWHERE = """
 import sys
 from pathlib import Path
@@ -104,7 +104,10 @@ def add_rows(ws: Workspace, version: views.Version, side: str, count: int) -> No
 def test_a_version_promoted_later_by_another_process_is_promoted_as_if_at_once(
     tmp_path: Path,
 ) -> None:
-    roots = {"at once": "horizon: 1", "later": "horizon: 1, approval: always"}
+    roots = {
+        "at once": "horizon: 1, alpha: 0.3",
+        "later": "horizon: 1, alpha: 0.3, approval: always",
+    }
     for name, gate in roots.items():
         params = f"{PARAMS}\ngate: {{{gate}}}\n"
         none_held_out = params.replace("holdout: {", "holdout: {fraction: 0.0, ")

@@ -282,9 +282,11 @@ def test_what_a_rejected_batch_held_out_never_trains(grown: Path) -> None:
 def test_an_anchor_moves_only_to_a_version_shown_better(tmp_path: Path) -> None:
     root = make_root(tmp_path / "root")
     params = PARAMS.replace("holdout: {", "holdout: {fraction: 0.0, ")
-    (root / "params.yaml").write_text(f"{params}\ngate: {{horizon: 1}}\n", encoding="utf-8")
+    (root / "params.yaml").write_text(
+        f"{params}\ngate: {{horizon: 1, alpha: 0.3}}\n", encoding="utf-8"
+    )
     add_exam(root, batch(root / "exam.jsonl", 900, 200))
-    sizes = {1: 60, 2: 120, 3: 120}
+    sizes = {1: 44, 2: 120, 3: 120}
     settled = [settle(root, batch(root / f"b{seed}.jsonl", seed, n)) for seed, n in sizes.items()]
     ws = open_workspace(root)
     anchors = [v.anchors["mood"] for v in views.versions(ws.ledger)]
@@ -299,7 +301,7 @@ def _is_shown_better(exam: dict[str, Any]) -> bool:
     anchor, candidate = (
         Answers(names, [bit == "1" for bit in exam[who]]) for who in ("anchor", "candidate")
     )
-    return shown_better(anchor, candidate, Rules(3, 6, horizon=1).move_alpha)
+    return shown_better(anchor, candidate, Rules(3, 6, alpha=0.3, horizon=1).move_alpha)
 
 
 def test_a_candidate_whose_parent_is_no_longer_champion_is_superseded(grown: Path) -> None:
