@@ -28,7 +28,7 @@ from components.operations import holdouts, pool_removal, reconciliation, relabe
 from components.pipeline import arrival
 from components.workspace.root import Workspace, open_workspace
 from flows.retrain import run_batch
-from tests.stream import PARAMS, batch, make_root, rows, write_jsonl
+from tests.stream import batch, make_root
 
 pytestmark = pytest.mark.crash
 
@@ -75,11 +75,6 @@ def remove_pool(ws: Workspace) -> None:
             pool_removal.remove(ws, lease, "mood", "retention")
 
 
-def pool_second(ws: Workspace) -> None:
-    """Train a second batch together with one that is held, and will be again."""
-    run_second(ws)
-
-
 def relabel_exam(ws: Workspace) -> None:
     """Give items of the exam their other label."""
     with ws.ledger.lease(ws.settings.model.name, 60) as lease:
@@ -96,7 +91,6 @@ SCENARIOS: dict[str, Callable[[Workspace], None]] = {
     "refuse": refuse_batch,
     "rollback": go_back,
     "holdout": add_holdout,
-    "pool": pool_second,
     "removal": remove_pool,
     "relabel": relabel_exam,
 }
@@ -105,7 +99,6 @@ CHAMPIONS = {
     "refuse": {1},
     "rollback": {1, 2},
     "holdout": {1},
-    "pool": {1},
     "removal": {1},
     "relabel": {1},
 }
@@ -200,17 +193,6 @@ def prepare(root: Path, promoted: int) -> None:
     batch(root / "right.jsonl", 900, 20, flip=True)  # texts of the exam
 
 
-def prepare_pool(root: Path, promoted: int) -> None:
-    """Make the same root, where a small batch is held: nobody can examine one label's one row."""
-    prepare(root, promoted)
-    params = PARAMS.replace("pool_below: 0", "pool_below: 200")
-    (root / "params.yaml").write_text(params, encoding="utf-8")
-    small = [*rows(3, 60), {"text": "good table", "label": "poss"}]
-    ws = open_workspace(root)
-    run_batch(ws, arrival.arrive(ws, write_jsonl(root / "small.jsonl", small), "mood").batch)
-    assert [each.source for each in views.held_batches(ws.ledger)] == ["small.jsonl"]
-
-
 def prepare_removal(root: Path, promoted: int) -> None:
     """Make the same root, with a pool of unlabelled inputs."""
     prepare(root, promoted)
@@ -251,7 +233,7 @@ def _champions(ws: Workspace) -> list[int | None]:
 def one_line(folder: Path, scenario: str, line: int, promoted: int) -> None:
     """Kill at every point of this line's share; write what was found wrong."""
     root, template = folder / f"root{line}", folder / f"template{line}"
-    made = {"pool": prepare_pool, "removal": prepare_removal}.get(scenario, prepare)
+    made = {"removal": prepare_removal}.get(scenario, prepare)
     in_child(lambda: made(root, promoted))
     shutil.copytree(root, template)
 
