@@ -64,7 +64,7 @@ class Sitting:
 
     @property
     def size(self) -> int:
-        """How many items it has, as `sources.decides` asks."""
+        """How many items it has, as `sources.choose` asks."""
         return self.items
 
     @property

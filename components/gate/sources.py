@@ -11,10 +11,10 @@ to them; so choosing it costs no alpha.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Protocol, TypeVar
 
-from components.exam_names import generation, origin
+from components.exam_names import generation, origin, task_of
 from components.gate.alpha_spending import OVERUSED_AFTER
 from components.gate.paired_statistics import smallest_passing
 from components.gate.verdicts import Examination, ExamResult, PoolResult, Rules
@@ -60,18 +60,26 @@ def deciding(examination: Examination, rules: Rules) -> Collection[str]:
     sources = known_sources(examination)
     if rules.edition < 4:
         return {each.exam for each in sources}
-    least = smallest_passing(rules.margin_points / 100, rules.alpha)
-    by_task: dict[str, list[Source]] = {}
-    for each in sources:
-        by_task.setdefault(each.task, []).append(each)
-    return {found.exam for own in by_task.values() if (found := decides(own, least))}
+    return {each.exam for each in choose(sources, least_items(rules)).values()}
 
 
-def decides(sources: Sequence[S], least: int) -> S | None:
-    """Return the one of a task's exams and pools that decides, if any does.
+def least_items(rules: Rules) -> int:
+    """Return how many items it takes to pass at all, at the rules' alpha: that of one look."""
+    return smallest_passing(rules.margin_points / 100, rules.alpha)
 
-    `least`: how many items it takes to pass at all.
+
+def choose(sources: Iterable[S], least: int) -> dict[str, S]:
+    """Return the exam or pool that decides, by task; none where it holds nobody up.
+
+    `least`: as `least_items` returns it.
     """
+    by_task: dict[str, list[S]] = {}
+    for each in sources:
+        by_task.setdefault(task_of(each.exam), []).append(each)
+    return {task: found for task, own in by_task.items() if (found := _decides(own, least))}
+
+
+def _decides(sources: Sequence[S], least: int) -> S | None:
     able = [each for each in sources if each.size >= least]
     if not able:
         return max(sources, key=_preference) if any(each.in_batch for each in sources) else None

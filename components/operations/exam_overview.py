@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from typing import Literal
 
-from components.exam_names import task_of
 from components.gate.alpha_spending import count
-from components.gate.paired_statistics import smallest_passing
-from components.gate.sources import decides
+from components.gate.planning import Sitting
+from components.gate.sources import choose, least_items
 from components.ledger import views
+from components.pipeline.examination import rules
 from components.workspace.root import Workspace
 
 Decides = Literal["every batch", "own batches", "nothing", "retired"]
@@ -29,38 +28,25 @@ class Listed:
     decides: Decides
 
 
-@dataclass(frozen=True, slots=True)
-class _Sat:
-    """An exam as the gate would see it with a batch of its task."""
-
-    exam: str
-    size: int
-    charged: float
-    in_batch: bool = True
-
-
 def overview(ws: Workspace) -> list[Listed]:
     """Return every exam and pool, retired ones too, by name."""
-    limit, gate = ws.settings.holdout.max_items, ws.settings.gate
+    limit, least = ws.settings.holdout.max_items, least_items(rules(ws).at_look(0))
     records, known = views.exam_records(ws.ledger), views.known_tasks(ws.ledger)
-    spent = Counter[str]()
-    for exam, use in views.exam_use(ws.ledger).items():
-        spent[task_of(exam)] += use.spent
-    least = smallest_passing(gate.margin_points / 100, gate.alpha)
-    chosen: dict[str, Decides] = {}
-    for task in known:
-        own = [
-            _Sat(
-                each.exam,
-                min(each.items, limit),
-                count(spent[task], [1.0] * each.turned_away),
-            )
-            for each in records
-            if each.task == task and not each.retired
-        ]
-        found = decides(own, least) if own else None
-        if found is not None:
-            chosen[found.exam] = "every batch" if found.size >= least else "own batches"
+    use = views.use_by_exam(ws.ledger)
+    sat = [
+        Sitting(
+            each.exam,
+            min(each.items, limit),
+            churn=0.0,
+            charged=count(use(each.exam).spent, [1.0] * each.turned_away),
+        )
+        for each in records
+        if each.task in known and not each.retired
+    ]
+    chosen: dict[str, Decides] = {
+        found.exam: "every batch" if found.size >= least else "own batches"
+        for found in choose(sat, least).values()
+    }
     return [_listed(each, limit, chosen.get(each.exam, "nothing")) for each in records]
 
 

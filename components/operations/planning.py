@@ -7,7 +7,6 @@ evidence alone gives the same verdicts again.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from statistics import median
@@ -17,9 +16,8 @@ from components.errors import ConfigError, Corrupted
 from components.exam_names import task_of
 from components.gate import Rules, evidence
 from components.gate.alpha_spending import OVERUSED_AFTER, count
-from components.gate.paired_statistics import smallest_passing
 from components.gate.planning import Sitting, detectable_points, forecast, items_needed
-from components.gate.sources import decides
+from components.gate.sources import choose, least_items
 from components.ledger import views
 from components.ledger.events import CandidateExamined
 from components.operations.explanation import registered
@@ -58,7 +56,7 @@ def plan(ws: Workspace, margin_points: float | None, churn: float | None) -> dic
             "Run a first batch; part of it is held out. Add more items with `ratchet "
             "holdout add FILE --task NAME`.",
         )
-    observed, use = _observed_churn(ws, "forgetting"), views.exam_use(ws.ledger)
+    observed, use = _observed_churn(ws, "forgetting"), views.use_by_exam(ws.ledger)
     sat = _with_deciding(_sittings(ws, exams, {} if churn else observed, churn), asked)
     deciding = sum(each.decides for each in sat)
     margin = asked.margin_points / 100
@@ -81,8 +79,8 @@ def plan(ws: Workspace, margin_points: float | None, churn: float | None) -> dic
                 "detectable_points": detectable_points(each, asked.alpha),
                 "items_needed": items_needed(each, deciding, asked),
                 "decides": each.decides,
-                "decisions": use[each.exam].decisions if each.exam in use else 0,
-                "refusals": use[each.exam].turned_away if each.exam in use else 0,
+                "decisions": use(each.exam).decisions,
+                "refusals": use(each.exam).turned_away,
                 "worn": each.charged >= OVERUSED_AFTER,
             }
             for each in sat
@@ -105,28 +103,21 @@ def _sittings(
     given: float | None,
 ) -> list[Sitting]:
     """Return the exams as the next candidate will sit them."""
-    use, apart = views.exam_use(ws.ledger), _observed_churn(ws, "anchor")
-    used = {exam.exam: use.get(exam.exam, views.ExamUse()) for exam in exams}
-    spent = Counter({exam.task: 0 for exam in exams})
-    for name, past in use.items():
-        spent[task_of(name)] += past.spent
-    charged = {e.exam: count(spent[e.task], [1.0] * used[e.exam].turned_away) for e in exams}
+    use, apart = views.use_by_exam(ws.ledger), _observed_churn(ws, "anchor")
     usual = given or (median(observed.values()) if observed else ASSUMED_CHURN)
     sat = []
     for each in exams:
         churn = observed.get(each.exam, usual)
         far = max(0.0, apart.get(each.exam, churn) - churn)
-        sat.append(Sitting(each.exam, len(each.items), churn, far, charged[each.exam]))
+        past = use(each.exam)
+        charged = count(past.spent, [1.0] * past.turned_away)
+        sat.append(Sitting(each.exam, len(each.items), churn, far, charged))
     return sat
 
 
 def _with_deciding(sat: Sequence[Sitting], asked: Rules) -> list[Sitting]:
     """Return the exams with what the gate will ask of each, for a batch of every task."""
-    least = smallest_passing(asked.margin_points / 100, asked.alpha)
-    by_task: dict[str, list[Sitting]] = {}
-    for each in sat:
-        by_task.setdefault(task_of(each.exam), []).append(each)
-    chosen = {task: decides(own, least) for task, own in by_task.items()}
+    chosen = choose(sat, least_items(asked.at_look(0)))
     return [replace(each, decides=each is chosen[task_of(each.exam)]) for each in sat]
 
 

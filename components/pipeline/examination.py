@@ -11,11 +11,10 @@ and only on request); so the same root state gives the same bytes.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from components.exam_names import task_of
 from components.gate.alpha_spending import FAR
 from components.gate.decision import judge
 from components.gate.evidence import record
@@ -198,7 +197,7 @@ def _narrowed(prepared: Prepared, models: Models) -> Iterator[tuple[Labels, Sequ
 
 def _exams(ws: Workspace, prepared: Prepared, models: Models, given: Given) -> list[ExamResult]:
     """Return how each model did on every exam."""
-    use = _use(ws, prepared, models)
+    use = views.use_by_exam(ws.ledger, but=_look(prepared, models))
     results = []
     for exam in prepared.exams:
         asked = models.of(exam.task)
@@ -243,7 +242,7 @@ def _among_known(exam: Exam, models: Models, given: Given, known: bool) -> dict[
 
 def _pools(ws: Workspace, prepared: Prepared, models: Models, given: Given) -> list[PoolResult]:
     """Return how each model answered every pool."""
-    use = _use(ws, prepared, models)
+    use = views.use_by_exam(ws.ledger, but=_look(prepared, models))
     return [
         pool_result(
             ws,
@@ -256,15 +255,6 @@ def _pools(ws: Workspace, prepared: Prepared, models: Models, given: Given) -> l
         )
         for pool in prepared.pools
     ]
-
-
-def _use(ws: Workspace, prepared: Prepared, models: Models) -> Callable[[str], views.ExamUse]:
-    """Return the use that an exam had before; what is spent is the whole task's."""
-    use = views.exam_use(ws.ledger, but=_look(prepared, models))
-    spent = Counter({task: 0 for task in prepared.known})
-    for exam, each in use.items():
-        spent[task_of(exam)] += each.spent
-    return lambda exam: replace(use.get(exam, views.ExamUse()), spent=spent[task_of(exam)])
 
 
 def _look(prepared: Prepared, models: Models) -> views.Look:
@@ -328,20 +318,21 @@ def _turned_away(
     What an exam rejects costs nothing, and so does what waits for labels: it is the same look until
     they are all there.
     """
-    open_ones: dict[str, list[Verdict]] = {each.exam: [] for each in known_sources(examination)}
-    for verdict in decision.verdicts:
-        if verdict.check in ("forgetting", "anchor") and verdict.outcome is not Outcome.PASS:
-            open_ones.setdefault(verdict.exam, []).append(verdict)
-    held = {
-        exam: all(v.outcome is not Outcome.FAIL and not v.open_labels for v in verdicts)
-        for exam, verdicts in open_ones.items()
-        if verdicts
-    }
-    spent = frozenset(
-        exam for exam, free in held.items() if free and any(map(_is_far, open_ones[exam]))
-    )
-    away = {exam: held.get(exam, False) and exam not in spent for exam in open_ones}
-    return away, spent
+    away: dict[str, bool] = {}
+    spent: set[str] = set()
+    for source in known_sources(examination):
+        against = [
+            verdict
+            for verdict in decision.verdicts
+            if verdict.exam == source.exam
+            and verdict.check in ("forgetting", "anchor")
+            and verdict.outcome is not Outcome.PASS
+        ]
+        free = any(each.outcome is Outcome.FAIL or each.open_labels for each in against)
+        if not free and any(map(_is_far, against)):
+            spent.add(source.exam)
+        away[source.exam] = bool(against) and not free and source.exam not in spent
+    return away, frozenset(spent)
 
 
 def _is_far(verdict: Verdict) -> bool:

@@ -62,6 +62,7 @@ from components.ledger.views.about_exams import (
     pools,
     task_sizes,
     trained_among,
+    use_by_exam,
     wall,
 )
 from components.ledger.views.about_labels import (
@@ -157,6 +158,7 @@ __all__ = [
     "told",
     "trained_among",
     "trained_bundle",
+    "use_by_exam",
     "version",
     "versions",
     "waiting",

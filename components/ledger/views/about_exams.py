@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -191,6 +191,14 @@ def exam_use(ledger: Ledger, but: Look | None = None) -> dict[str, ExamUse]:
     )
     rows = ledger.query(statement.where(_is_not(but, table)).group_by(table.exam))
     return {exam: ExamUse(*counted) for exam, *counted in rows}
+
+
+def use_by_exam(ledger: Ledger, but: Look | None = None) -> Callable[[str], ExamUse]:
+    """Return what tells the use of any exam, one look left out; `spent` is the whole task's."""
+    use, spent = exam_use(ledger, but), Counter[str]()
+    for exam, each in use.items():
+        spent[task_of(exam)] += each.spent
+    return lambda exam: replace(use.get(exam, ExamUse()), spent=spent[task_of(exam)])
 
 
 def looks(ledger: Ledger, batches: Iterable[str], but: Look) -> int:
