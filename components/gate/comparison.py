@@ -77,23 +77,39 @@ def paired_verdict(
     lower, upper = (100 * bound for bound in bounds)
     outcome = outcome_of(upper < margin, failed)
     enough = enough_items(changes, margin / 100, comparison.level)
+    sentence = sentences.comparison(comparison, changes, (lower, upper), outcome, enough)
+    return counted(comparison, changes, (lower, upper), outcome, sentence, detectable)
+
+
+def counted(
+    comparison: Comparison,
+    changes: Changes,
+    bounds: tuple[float, float],
+    outcome: Outcome,
+    sentence: str,
+    detectable: float,
+    open_labels: int = 0,
+) -> Verdict:
+    """Return the verdict that says these counts; `bounds` are in points, else as above."""
+    lower, upper = bounds
     return Verdict(
         comparison.check,
         comparison.task,
         comparison.exam,
         outcome,
         comparison.requests[outcome],
-        sentences.comparison(comparison, changes, (lower, upper), outcome, enough),
+        sentence,
         effect_points=100 * changes.loss,
         lower_points=lower,
         upper_points=upper,
-        margin_points=margin,
+        margin_points=comparison.margin_points,
         n=changes.items,
         right_to_wrong=changes.worse,
         wrong_to_right=changes.better,
         detectable_points=100 * detectable,
         level=comparison.level,
         group=comparison.group,
+        open_labels=open_labels,
     )
 
 

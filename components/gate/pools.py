@@ -18,7 +18,7 @@ from dataclasses import replace
 
 from components.gate import sentences
 from components.gate.answer_pairs import Comparison
-from components.gate.comparison import certified, missing
+from components.gate.comparison import certified, counted, missing
 from components.gate.paired_statistics import (
     Changes,
     detectable_loss,
@@ -46,11 +46,10 @@ def ask_pool(
     if absent or pool.size < 1:
         why = f"the {absent[0]}'s answers are missing" if absent else "the pool has no inputs"
         return missing(comparison, why)
-    counted = tally(pool, reference)
-    margin = comparison.margin_points / 100
-    p_value = loss_p_value(counted.least_lost, margin)
+    known = tally(pool, reference)
+    p_value = loss_p_value(known.least_lost, comparison.margin_points / 100)
     noted = comparison.requests[Outcome.FAIL] == "note"
-    return Question(p_value, noted, lambda real: _verdict(comparison, counted, real, alpha))
+    return Question(p_value, noted, lambda real: _verdict(comparison, known, real, alpha))
 
 
 def pool_shows_better(pool: PoolResult, alpha: float) -> bool:
@@ -60,39 +59,29 @@ def pool_shows_better(pool: PoolResult, alpha: float) -> bool:
     return loss_p_value(tally(pool, "anchor").most_lost.swapped()) <= alpha
 
 
-def _verdict(comparison: Comparison, counted: Tally, real: bool, alpha: float) -> Verdict:
+def _verdict(comparison: Comparison, known: Tally, real: bool, alpha: float) -> Verdict:
     margin, exact = comparison.margin_points, comparison.exact
-    upper = 100 * upper_bound(counted.most_lost, comparison.level, exact)
-    lower = 100 * lower_bound(counted.least_lost, alpha, exact)
+    upper = 100 * upper_bound(known.most_lost, comparison.level, exact)
+    lower = 100 * lower_bound(known.least_lost, alpha, exact)
     outcome = outcome_of(upper < margin, real and lower > margin)
-    middle = Changes(counted.worse, counted.better, counted.size)
-    useful = outcome is Outcome.INCONCLUSIVE and _could_change(comparison, counted, alpha)
-    return Verdict(
-        comparison.check,
-        comparison.task,
-        comparison.exam,
+    useful = outcome is Outcome.INCONCLUSIVE and _could_change(comparison, known, alpha)
+    return counted(
+        comparison,
+        Changes(known.worse, known.better, known.size),
+        (lower, upper),
         outcome,
-        comparison.requests[outcome],
-        sentences.pool(comparison, counted, (lower, upper), outcome, useful),
-        effect_points=100 * middle.loss,
-        lower_points=lower,
-        upper_points=upper,
-        margin_points=margin,
-        n=counted.size,
-        right_to_wrong=counted.worse,
-        wrong_to_right=counted.better,
-        detectable_points=100 * detectable_loss(counted.most_lost, alpha),
-        level=comparison.level,
-        open_labels=counted.open if useful else 0,
+        sentences.pool(comparison, known, (lower, upper), outcome, useful),
+        detectable_loss(known.most_lost, alpha),
+        known.open if useful else 0,
     )
 
 
-def _could_change(comparison: Comparison, counted: Tally, alpha: float) -> bool:
+def _could_change(comparison: Comparison, known: Tally, alpha: float) -> bool:
     """Tell whether some labels of the open inputs would decide."""
-    if not counted.open:
+    if not known.open:
         return False
     margin, exact = comparison.margin_points / 100, comparison.exact
-    lucky = replace(counted, open=0, better=counted.better + counted.open)
-    unlucky = replace(counted, open=0, worse=counted.worse + counted.open)
+    lucky = replace(known, open=0, better=known.better + known.open)
+    unlucky = replace(known, open=0, worse=known.worse + known.open)
     could_pass = upper_bound(lucky.most_lost, comparison.level, exact) < margin
     return could_pass or lower_bound(unlucky.least_lost, alpha, exact) > margin
