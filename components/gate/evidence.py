@@ -265,13 +265,7 @@ def _exam(result: ExamResult) -> dict[str, Any]:
     items = _items(aligned)
     restricted = {who: _in_order(each, items) for who, each in result.restricted.items()}
     return {
-        "exam": result.exam,
-        "task": result.task,
-        "known": result.known,
-        "in_batch": result.in_batch,
-        "refusals": result.turned_away,
-        "spent": result.spent,
-        "parts": dict(result.parts),
+        **_about(result),
         "n": len(items),
         **{who: bits(each) for who, each in aligned.items()},
         "scores": _scores(aligned),
@@ -280,6 +274,19 @@ def _exam(result: ExamResult) -> dict[str, Any]:
         "taken": _told(result.taken, items),
         "labels": _told(result.labels, items),
         "slices": {name: _told(values, items) for name, values in result.slices.items()},
+    }
+
+
+def _about(result: ExamResult | PoolResult) -> dict[str, Any]:
+    """Return what is told of exams and pools alike."""
+    return {
+        "exam": result.exam,
+        "task": result.task,
+        "known": result.known,
+        "in_batch": result.in_batch,
+        "refusals": result.turned_away,
+        "spent": result.spent,
+        "parts": dict(result.parts),
     }
 
 
@@ -296,13 +303,7 @@ def _places(marks: str | None) -> frozenset[str] | None:
 
 def _pool(result: PoolResult) -> dict[str, Any]:
     return {
-        "exam": result.exam,
-        "task": result.task,
-        "known": result.known,
-        "in_batch": result.in_batch,
-        "refusals": result.turned_away,
-        "spent": result.spent,
-        "parts": dict(result.parts),
+        **_about(result),
         "n": result.size,
         "unanswered": sorted(result.unanswered),
         "repeats": result.repeats,
