@@ -38,6 +38,11 @@ def json_digest(value: Any) -> str:
     return bytes_digest(canonical_json(value).encode("utf-8", "surrogatepass"))
 
 
+def uniform(value: Any) -> float:
+    """Return a number in [0, 1) that is uniform over values: the head of their digest."""
+    return int(json_digest(value)[:13], 16) / 16**13
+
+
 def file_digest(path: Path) -> str:
     """Return the SHA-256 of a file's bytes, read in blocks."""
     with path.open("rb") as file:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from math import ceil
 from typing import TYPE_CHECKING
 
-from components.digest import json_digest
+from components.digest import uniform
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -64,7 +64,7 @@ def split_items(
     out = once_held & {item.near for item in free}
     for task, least, texts in _strata(free):
         count = _count(len(texts), fractions[task], least)
-        drawn = sorted(texts, key=lambda near: (near not in once_held, _draw(near, seed), near))
+        drawn = sorted(texts, key=lambda near: (near not in once_held, uniform([seed, near]), near))
         out |= set(drawn[:count])
     train: list[Item] = []
     holdout: list[Item] = []
@@ -98,8 +98,3 @@ def _count(texts: int, fraction: float, least: int) -> int:
     if fraction == 0.0:
         return 0
     return max(least, min(ceil(fraction * texts - 0.5), texts - least))
-
-
-def _draw(near: str, seed: int) -> float:
-    """Return a number in [0, 1), uniform over texts."""
-    return int(json_digest([seed, near])[:13], 16) / 16**13

@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Literal
 
-from components.digest import json_digest
+from components.digest import json_digest, uniform
 from components.errors import ConfigError, Corrupted
 from components.gate.decision import judge
 from components.gate.evidence import recall
@@ -284,4 +284,4 @@ class _Asking:
 
     def _draw(self, seed: str, *parts: str) -> float:
         """Return a number in [0, 1) that whoever lacks the seed can't foresee."""
-        return int(json_digest([seed, self.evidence, *parts])[:13], 16) / 16**13
+        return uniform([seed, self.evidence, *parts])
