@@ -7,10 +7,12 @@ trained on can't be an exam; what is held out is never trained on.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from secrets import token_hex
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from components.data.contract import COPY
 from components.data.readers import Reading, read_batch
@@ -180,17 +182,21 @@ def _keep(ws: Workspace, lease: Lease, name: str, exam: str, task: str, items: l
     _finish(ws, lease, intent, items)
 
 
-def _finish(ws: Workspace, lease: Lease, intent: HoldoutBegun, items: list[Item]) -> None:
+def stored(ws: Workspace, items: Sequence[Item]) -> dict[str, Any]:
+    """Store the written items by DVC and push them; return what an event says of them."""
     source = ws.identity.batch(item.digest for item in items)
-    [stored] = store_files(ws, [items_path(ws, source)])
+    [mark] = store_files(ws, [items_path(ws, source)])
+    named = [(item.digest, item.near) for item in items]
+    return {"source": source, "items": named, "stored": mark}
+
+
+def _finish(ws: Workspace, lease: Lease, intent: HoldoutBegun, items: list[Item]) -> None:
     done = HoldoutDone(
         key=intent.key,
         name=intent.name,
         exam=intent.exam,
         task=intent.task or items[0].task,
-        source=source,
-        items=[(item.digest, item.near) for item in items],
-        stored=stored,
+        **stored(ws, items),
         seed=token_hex(16) if origin(intent.exam) == "pool" else None,
     )
     ws.ledger.append(done, lease)

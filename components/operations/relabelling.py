@@ -10,7 +10,7 @@ again after a rollback is corrected again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,11 +22,10 @@ from components.ledger import views
 from components.ledger.events import HoldoutAbandoned, RelabelBegun, RelabelDone
 from components.ledger.ledger import Lease
 from components.operations.corrections import require_exam
-from components.operations.holdouts import items_path, read_copy
+from components.operations.holdouts import items_path, read_copy, stored
 from components.pipeline.arrival import printable
 from components.workspace.item_library import Library
 from components.workspace.root import Workspace
-from components.workspace.stored_files import store_files
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +119,7 @@ def _keep(
     reason: str,
 ) -> None:
     """Store the new items by DVC, push them, and only then let them count."""
-    source = _source(ws, changed.values())
+    source = ws.identity.batch(item.digest for item in changed.values())
     intent = RelabelBegun(
         key=f"relabel:{source}",
         name=name,
@@ -135,24 +134,16 @@ def _keep(
 
 
 def _finish(ws: Workspace, lease: Lease, intent: RelabelBegun, items: Sequence[Item]) -> None:
-    source = _source(ws, items)
-    [stored] = store_files(ws, [items_path(ws, source)])
     done = RelabelDone(
         key=intent.key,
         name=intent.name,
         exam=intent.exam,
         task=intent.task,
-        source=source,
-        items=[(item.digest, item.near) for item in items],
-        stored=stored,
+        **stored(ws, items),
         replaces=intent.replaces,
         reason=intent.reason,
     )
     ws.ledger.append(done, lease)
-
-
-def _source(ws: Workspace, items: Iterable[Item]) -> str:
-    return ws.identity.batch(item.digest for item in items)
 
 
 def close_interrupted(ws: Workspace, lease: Lease) -> list[str]:
