@@ -6,7 +6,7 @@ task, come back as a new batch. Neither skips any check.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -57,9 +57,9 @@ def release_any(ws: Workspace, lease: Lease, prefix: str, task: str | None = Non
     """
     found = [each for each in views.arrivals(ws.ledger) if each.batch.startswith(prefix)]
     held = [each for each in found if each.status == "held"]
-    if not held and (member := _pooled_member(ws, prefix)) is not None:
-        return _release_member(ws, lease, member, task)
     kept = {each.batch for each in views.quarantined(ws.ledger) if each.status == "kept"}
+    if not held and (member := _pooled_member(ws, found, kept)) is not None:
+        return _release_member(ws, lease, member, task)
     if task is not None and not held:
         held = [each for each in found if each.status in CHANGING and each.batch not in kept]
     if len(held) != 1:
@@ -109,12 +109,15 @@ def release_held(
     publication.mirror(ws, lease, {version.version for version in versions})
 
 
-def _pooled_member(ws: Workspace, prefix: str) -> views.Arrival | None:
-    """Return the one pooled batch whose digest begins with `prefix`, unless its rows are meant."""
-    found = [each for each in views.arrivals(ws.ledger) if each.batch.startswith(prefix)]
+def _pooled_member(
+    ws: Workspace, found: Sequence[views.Arrival], kept: Collection[str]
+) -> views.Arrival | None:
+    """Return the batch that was found if it is the only one and pooled; not if its rows are meant.
+
+    `kept`: the batches of which something is in quarantine.
+    """
     if len(found) != 1 or found[0].status != "pooled":
         return None
-    kept = {row.batch for row in views.quarantined(ws.ledger) if row.status == "kept"}
     whole = views.pooled_into(ws.ledger, found[0].batch)
     return found[0] if whole in kept or found[0].batch not in kept else None
 
