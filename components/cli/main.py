@@ -52,7 +52,7 @@ MESSAGE_CHARS = 4000
 @click.version_option(package_name="ratchet")
 @click.pass_context
 def cli(context: click.Context, root: Path, debug: bool) -> None:
-    """Keep a fine-tuned model up to date without letting it get worse.
+    """Keep a fine-tuned model up to date, and what it could do before, within a margin.
 
     Each labelled batch is validated and used to train a small adapter. The result is examined
     on everything the model could do before, registered in MLflow, and then promoted, held or
