@@ -105,8 +105,8 @@ def damage_the_copy(root: Root) -> None:
 
 
 HELD_OUT = (
-    "INSERT INTO holdout SELECT 'mood', item, near, task, batch, NULL FROM splits "
-    "WHERE side = 'train' LIMIT 1"
+    "INSERT INTO holdout (exam, item, near, task, source, confirmed) "
+    "SELECT 'mood', item, near, task, batch, 1 FROM splits WHERE side = 'train' LIMIT 1"
 )
 SECOND_TAG = (
     "INSERT INTO model_version_tags (key, value, name, version, workspace) "
