@@ -27,7 +27,8 @@ class DriftSettings(Section):
     """Drift checks: what a finding asks for, and from where on it is one.
 
     `sample_items`: rows a side whose texts are compared. `alpha`: false discovery rate over the
-    checks of one batch. The floors are what an effect must exceed (docs/drift.md).
+    checks of one batch. The floors are what an effect must exceed (docs/drift.md). A `concept`
+    finding above `concept_hold_points` holds the batch, though its policy is `note`.
     """
 
     policy: Policy = "note"
@@ -44,6 +45,7 @@ class DriftSettings(Section):
     new_label_floor: Share = 0.01
     vanished_label_floor: Share = 0.05
     concept_floor_points: Annotated[float, Field(ge=0.0, le=100.0)] = 5.0
+    concept_hold_points: Annotated[float, Field(ge=0.0, le=100.0)] = 15.0
 
     def policy_of(self, check: str) -> Policy:
         """Return what a finding of this check asks for."""

@@ -100,6 +100,10 @@ DRIFT_CHECKS = (
         "concept_floor_points",
         "the champion's error rate on the batch is {} higher than on held-out rows",
         "points",
+        held_above="concept_hold_points",
+        remedy=" Read rows with their labels: if the labels are wrong, reject the batch; if their "
+        "meaning changed, promote it; if the texts are of another kind, give them a task of their "
+        "own.",
     ),
 )
 

@@ -75,6 +75,8 @@ class DriftCheck:
         subject: what the effect says, with a place for it.
         unit: of effect and floor; "%" for a share in [0, 1].
         only: the one modality whose contents it reads; None where embeddings and labels do.
+        held_above: the setting above which an effect is held where others are noted.
+        remedy: what to do then, a sentence.
     """
 
     name: str
@@ -83,6 +85,8 @@ class DriftCheck:
     subject: str
     unit: Literal["", "%", "points"] = ""
     only: str | None = None
+    held_above: str = ""
+    remedy: str = ""
 
     def shown(self, value: float) -> str:
         """Return an effect or its floor for reading."""
@@ -163,10 +167,14 @@ def _found(
     floor = float(getattr(settings, check.floor))
     drifted = adjusted <= settings.alpha and measured.effect > floor
     subject = check.subject.format(check.shown(measured.effect))
+    policy = settings.policy_of(check.name)
+    held_above = float(getattr(settings, check.held_above)) if check.held_above else 100.0
+    too_far = drifted and policy == "note" and measured.effect > held_above
     moved = f": {measured.moved}" if drifted and measured.moved else ""
     sentence = (
         f"{'Drift' if drifted else 'No drift'}: {subject}{moved}; the limit is "
         f"{check.shown(floor)} ({_chance(adjusted)} over all checks, {measured.n:,} rows)."
+        f"{check.remedy if too_far else ''}"
     )
     return Finding(
         check.name,
@@ -177,7 +185,7 @@ def _found(
         floor,
         drifted,
         measured.n,
-        settings.policy_of(check.name),
+        "hold" if too_far else policy,
         sentence,
         tuple(measured.examples[:MAX_EXAMPLES]),
         tuple(

@@ -11,6 +11,7 @@ from scipy.stats import fisher_exact
 from components.evaluation.drift.concept import _strata, concept, excess_p_value
 from components.evaluation.drift.findings import Measured
 from components.evaluation.drift.samples import Answered, Chance
+from components.settings.drift import DriftPolicies, DriftSettings
 from tests.evaluation.sides import Past, compared, find, side
 
 HELD: Answered = {"t": {"a": (100, 20), "b": (100, 20)}}
@@ -29,6 +30,19 @@ def test_turned_labels_are_found_and_the_label_is_named() -> None:
     assert found.drifted and found.effect == pytest.approx(100 * 30 / 120)
     assert "54 of 120 wrong, mostly b (40 of 60)" in found.sentence
     assert found.classes[0].name == "b"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "asks"), [(28, "note"), (32, "hold")], ids=["moved", "contradicts"]
+)
+def test_labels_that_contradict_by_far_hold_the_batch(wrong: int, asks: str) -> None:
+    past = Past(held=HELD, answered={"t": {"a": (100, wrong), "b": (100, 42)}})
+    found = find(compared(side(1), side(2), past))["concept"]
+    assert found.drifted and found.effect == pytest.approx((wrong + 42 - 40) / 2)
+    assert found.policy == asks
+    assert ("if the labels are wrong, reject the batch" in found.sentence) == (asks == "hold")
+    ignored = DriftSettings(policies=DriftPolicies(concept="ignore"))
+    assert "concept" not in find(compared(side(1), side(2), past), ignored)
 
 
 def test_other_shares_of_harder_labels_are_no_concept_drift() -> None:
