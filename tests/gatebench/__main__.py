@@ -61,8 +61,18 @@ PROMISES = (
     ("streams", "spoilt batches promoted", "spoilt batches at their end promoted"),
     (
         "looks",
-        "false alarms over all looks",
-        "`watch`: a sound champion rolled back, all looks together",
+        "no more than allowed, 5 x 10: rolled back",
+        "`watch`, 1,000 looks at a champion that lost no more than allowed: rolled back",
+    ),
+    (
+        "looks",
+        "8 points noticed, 1,000 items, 1 x 1",
+        "`watch`: a loss of 8 points noticed, 1,000 items, one task",
+    ),
+    (
+        "histories",
+        "harmless updates promoted at the planned size",
+        "harmless updates promoted at the size that `gate plan` names, 20 tasks",
     ),
 )
 """Part, check, and what its figure says: the first table of the page."""
