@@ -1,6 +1,9 @@
 """What people's labels say of the inputs of a pool that two models label differently.
 
 Concept: a label says which of the two is right, or that neither is; without one, the input is open.
+Nothing can be forgotten of an input whose label the reference does not know, so what is labelled
+like that is left out. What the candidate gives a new label may be such an input: without a label,
+it counts in the way that is worse for what is to be shown.
 """
 
 from __future__ import annotations
@@ -34,7 +37,9 @@ class Tally:
         worse: the reference is right; better: the candidate is; neither: both are wrong.
         unclear: people could not tell.
         open: nobody was asked.
-        size: inputs of the pool.
+        size: inputs that count.
+        unsure: more of them, that count if their label is known to the reference; the two agree
+            on them.
         slips: answers of people that are expected to be wrong.
     """
 
@@ -44,6 +49,7 @@ class Tally:
     unclear: int
     open: int
     size: int
+    unsure: int = 0
     slips: int = 0
 
     @property
@@ -58,7 +64,7 @@ class Tally:
         """Return the counts with all that is not known a gain."""
         unknown = self.unclear + self.open
         better, worse = self._slipped(self.better + unknown, self.worse)
-        return Changes(worse, better, self.size)
+        return Changes(worse, better, self.size + self.unsure)
 
     def _slipped(self, more: int, less: int) -> tuple[int, int]:
         """Return the counts once `slips` of the answers that are not `more` turn out to be."""
@@ -85,21 +91,29 @@ def effect(each: Differing, reference: Reference) -> Effect | None:
 
 def tally(pool: PoolResult, reference: Reference) -> Tally:
     """Count what is known of the inputs on which candidate and reference differ."""
-    found = [effect(each, reference) for each in pool.differing]
+    among = "anchor" if reference == "anchor" else "champion"
+    old = [each for each in pool.differing if not _is_new(each, among)]
+    found = [effect(each, reference) for each in old]
     counts = {name: found.count(name) for name in ("worse", "better", "neither", "unclear")}
     answered = counts["worse"] + counts["better"] + counts["neither"]
     wrong = pool.conflicts / pool.repeats / 2 if pool.repeats else 0.0
-    size = pool.size - sum(_may_be_new(each) for each in pool.differing)
-    return Tally(**counts, open=found.count("open"), size=size, slips=ceil(wrong * answered))
+    unsure = sum(
+        said is None and each.given.label is None and _goes_to_new(each, among)
+        for each, said in zip(old, found, strict=True)
+    )
+    size = pool.size - (len(pool.differing) - len(old)) - unsure
+    slips = ceil(wrong * answered)
+    return Tally(**counts, open=found.count("open"), size=size, unsure=unsure, slips=slips)
 
 
-def _may_be_new(each: Differing) -> bool:
-    """Tell whether an input may have a label that the champion does not know.
+def _goes_to_new(each: Differing, among: str) -> bool:
+    """Tell whether the candidate gives an input a label that this model does not know."""
+    return each.candidate != each.restricted.get(among, each.candidate)
 
-    On such a one nothing can be forgotten, so it does not count among the inputs.
-    """
-    known = each.restricted.get("champion", each.candidate)
-    return each.candidate != known and each.given.label in (None, each.candidate)
+
+def _is_new(each: Differing, among: str) -> bool:
+    """Tell whether people gave an input such a label too."""
+    return _goes_to_new(each, among) and each.given.label == each.candidate
 
 
 def open_items(pool: PoolResult, references: Sequence[Reference]) -> list[str]:

@@ -47,6 +47,10 @@ def ask_pool(
         why = f"the {absent[0]}'s answers are missing" if absent else "the pool has no inputs"
         return missing(comparison, why)
     known = tally(pool, reference)
+    if known.size < 1:
+        held = {**comparison.requests, Outcome.MISSING: "hold"}
+        why = "no input of the pool is sure to have a label that was known before"
+        return missing(replace(comparison, requests=held), why)
     p_value = loss_p_value(known.least_lost, comparison.margin_points / 100)
     noted = comparison.requests[Outcome.FAIL] == "note"
     return Question(p_value, noted, lambda real: _verdict(comparison, known, real, alpha))
@@ -54,9 +58,10 @@ def ask_pool(
 
 def pool_shows_better(pool: PoolResult, alpha: float) -> bool:
     """Return whether the candidate is shown better than the anchor, whatever open labels say."""
-    if pool.unanswered or pool.size < 1:
+    known = tally(pool, "anchor")
+    if pool.unanswered or known.size < 1:
         return False
-    return loss_p_value(tally(pool, "anchor").most_lost.swapped()) <= alpha
+    return loss_p_value(known.most_lost.swapped()) <= alpha
 
 
 def _verdict(comparison: Comparison, known: Tally, real: bool, alpha: float) -> Verdict:

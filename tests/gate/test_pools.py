@@ -6,7 +6,7 @@ from dataclasses import replace
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.gate import Examination, Outcome, Rules, judge
@@ -128,3 +128,35 @@ def test_the_document_of_a_pool_gives_the_same_decision() -> None:
     assert again == decision and not differs
     kinder = {**document, "pools": [{**document["pools"][0], "n": 7000}]}
     assert decide_again(kinder)[1]
+
+
+def with_new_label(draw: Random, place: int) -> Differing:
+    """Return an input that a candidate which knows the label `n` answers in some way."""
+    among = draw.choice("ab")
+    rows = {"champion": draw.choice("ab"), "anchor": draw.choice("ab")}
+    candidate = draw.choice([among, "n", "n"])
+    said = draw.choice([OPEN, OPEN, Said("a"), Said("n"), Said("other"), UNCLEAR, NEITHER])
+    restricted = {"champion": among, "anchor": among}
+    return Differing(
+        f"{place:064x}", given=said, candidate=candidate, restricted=restricted, **rows
+    )
+
+
+@settings(deadline=None)
+@given(st.integers(0, 2**32), st.integers(1, 60), st.integers(0, 300))
+def test_with_new_labels_no_completion_changes_what_was_decided(
+    seed: int, some: int, more: int
+) -> None:
+    """Whatever the labels of a pool, it is judged; and what passes or fails does so with all."""
+    draw = Random(seed)
+    rows = [with_new_label(draw, place) for place in range(some)]
+    before = PoolResult("t#pool", "t", some + more, rows, known=True, in_batch=True)
+    full = [
+        each if each.given != UNASKED else replace(each, given=Said(draw.choice("abn")))
+        for each in rows
+    ]
+    after = replace(before, differing=full)
+    for check in ("forgetting", "anchor", "competition"):
+        now = outcome(before, check)
+        if now in (Outcome.PASS, Outcome.FAIL):
+            assert outcome(after, check) is now
