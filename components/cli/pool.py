@@ -40,7 +40,7 @@ def add(context: Context, file: Path, task: str, as_json: bool) -> None:
     """Add the inputs of FILE to the pool of a task.
 
     FILE is a .jsonl, .csv or .parquet file with a column of texts; labels in it are not looked
-    at. Take inputs as they come, not those that a model was unsure of: 500 to 1,000 are enough
+    at. Take inputs as they come, not those that a model was unsure of: 1,000 to 2,000 are enough
     for most decisions. Files dropped into data/pool/NAME are added by `ratchet intake`.
     """
     from components.operations import holdouts

@@ -95,6 +95,8 @@ def _checked(ws: Workspace, path: Path, rows: Iterable[tuple[int, dict[str, str]
         elif question is None:
             why = "was answered meanwhile" if name in answered else "is not asked now"
             problems.append(f"line {line}: question {name!r} {why}")
+        elif row["text"] and _words(row["text"]) != _words(question.text):
+            problems.append(f"line {line}: its text is not that of its question (sorted apart?)")
         elif (read := _read_label(question, row["label"])) is None:
             known = ", ".join(question.labels[:NAMED_PROBLEMS])
             more = ", …" if len(question.labels) > NAMED_PROBLEMS else ""
@@ -109,6 +111,11 @@ def _checked(ws: Workspace, path: Path, rows: Iterable[tuple[int, dict[str, str]
         shown = "; ".join(problems[:NAMED_PROBLEMS])
         raise DataRejected(f"{path}: {shown}{more}.", EXPORT_AGAIN)
     return given
+
+
+def _words(text: str) -> list[str]:
+    """Return what is compared of a text; spreadsheets change spaces and the ends of lines."""
+    return text.removeprefix("'").split()
 
 
 def _read_label(question: Question, said: str) -> Given | None:
@@ -165,12 +172,12 @@ def _kind(path: Path) -> str:
 
 
 def _rows(ws: Workspace, path: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yield line number, question and label of each row that is not empty."""
+    """Yield line number, question, label and text of each row that is not empty."""
     text = _text(path, ws.settings.data.max_file_megabytes)
     found = _table_rows(path, text) if _kind(path) == ".csv" else _json_rows(path, text)
-    for line, question, label in found:
+    for line, question, label, words in found:
         if question or label:
-            yield line, {"question": question, "label": label}
+            yield line, {"question": question, "label": label, "text": words}
 
 
 def _text(path: Path, max_megabytes: int) -> str:
@@ -192,7 +199,7 @@ def _text(path: Path, max_megabytes: int) -> str:
         raise DataRejected(f"{path}, line {line}: it is not UTF-8 text.", remedy) from None
 
 
-def _table_rows(path: Path, text: str) -> Iterator[tuple[int, str, str]]:
+def _table_rows(path: Path, text: str) -> Iterator[tuple[int, str, str, str]]:
     header = text.partition("\n")[0]
     delimiter = max(DELIMITERS, key=header.count)
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
@@ -203,27 +210,28 @@ def _table_rows(path: Path, text: str) -> Iterator[tuple[int, str, str]]:
             f"{path}: its first line names no column {' and no column '.join(missing)}.",
             f"Keep the first line of the export: {', '.join(COLUMNS)}.",
         )
-    places, line = (columns.index("question"), columns.index("label")), rows.line_num + 1
+    places = [columns.index(name) for name in ("question", "label", "text") if name in columns]
+    line = rows.line_num + 1
     try:
         for row in rows:
-            question, label = (row[at].strip() if at < len(row) else "" for at in places)
-            yield line, question, label
+            question, label, *words = (row[at].strip() if at < len(row) else "" for at in places)
+            yield line, question, label, "".join(words)
             line = rows.line_num + 1
     except csv.Error as error:
         raise DataRejected(f"{path}, line {line}: {error}.", EXPORT_AGAIN) from None
 
 
-def _json_rows(path: Path, text: str) -> Iterator[tuple[int, str, str]]:
+def _json_rows(path: Path, text: str) -> Iterator[tuple[int, str, str, str]]:
     for line, each in enumerate(text.split("\n"), start=1):
         if not each.strip():
             continue
         try:
             row: Any = json.loads(each)
-            question, label = row["question"], row.get("label") or ""
+            question, label, words = row["question"], row.get("label") or "", row.get("text") or ""
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-            question, label = None, ""
-        if not (isinstance(question, str) and isinstance(label, str)):
+            question, label, words = None, "", ""
+        if not all(isinstance(each, str) for each in (question, label, words)):
             raise DataRejected(
                 f"{path}, line {line}: no JSON object with a question and a label.", EXPORT_AGAIN
             )
-        yield line, question.strip(), label.strip()
+        yield line, question.strip(), label.strip(), words.strip()

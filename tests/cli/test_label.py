@@ -217,6 +217,21 @@ def test_the_same_as_lines_of_json(waiting: Path, tmp_path: Path) -> None:
     assert [each["answer"] for each in given(waiting)] == ["label", "neither", "unclear"]
 
 
+def test_a_column_that_was_sorted_alone_is_noticed(waiting: Path, tmp_path: Path) -> None:
+    file = tmp_path / "q.csv"
+    ratchet(waiting, "label", "export", file)
+    n = filled(file)
+    with file.open(encoding="utf-8-sig", newline="") as read:
+        names, first, *rest = list(csv.reader(read))
+    moved = [[row[0], row[1], text, *row[3:]] for row, text in
+             zip([first, *rest], [row[2] for row in [*rest, first]], strict=True)]  # fmt: skip
+    with file.open("w", encoding="utf-8-sig", newline="") as written:
+        csv.writer(written).writerows([names, *moved])
+    ran = ratchet(waiting, "label", "import", file)
+    assert ran.code == 1 and "line 2: its text is not that of its question" in ran.err
+    assert n > 1 and counting(waiting) == 0
+
+
 def test_one_bad_line_and_nothing_is_recorded_and_every_bad_line_is_named(
     waiting: Path, tmp_path: Path
 ) -> None:
