@@ -288,13 +288,13 @@ def _refuse_other_formats(source: Source) -> None:
 
 
 def _refuse_wrong_columns(source: Source, columns: tuple[str, ...], expected: list[str]) -> None:
-    missing = [name for name in expected if name not in columns]
+    missing = [name for name in dict.fromkeys(expected) if name not in columns]
     if missing:
         there = shown(list(columns)) or "none"
-        raise DataRejected(
-            f"{source.name} has no column {shown(missing)}; it has {there}.",
-            "Rename the columns, or set data.text_column and data.label_column in params.yaml.",
-        )
+        remedy = "Rename the columns, or set data.text_column and data.label_column in params.yaml."
+        if len(columns) == 1 and any(mark in columns[0] for mark in ";\t"):
+            remedy = "Separate the columns by commas, not by semicolons or tabs."
+        raise DataRejected(f"{source.name} has no column {shown(missing)}; it has {there}.", remedy)
 
 
 def _cannot_open(source: Source, error: OSError) -> DataRejected:

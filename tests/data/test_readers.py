@@ -251,6 +251,13 @@ def test_an_unusable_file_is_refused_by_name(
     assert caught.value.remedy.endswith(".")
 
 
+@pytest.mark.parametrize("mark", [";", "\t"])
+def test_other_separators_are_named_as_the_cause(read: Any, mark: str) -> None:
+    with pytest.raises(DataRejected) as caught:
+        read(f"text{mark}label\ngood{mark}pos\n", "b.csv")
+    assert caught.value.remedy.startswith("Separate the columns by commas")
+
+
 def test_a_column_that_only_some_rows_lack_is_left_to_validation(read: Any) -> None:
     assert [row.label for row in read(GOOD + b'{"text":"x"}\n').rows] == ["pos", None]
 
