@@ -21,6 +21,7 @@ from components.gate.checks import (
 from components.gate.comparison import ask
 from components.gate.extra_checks import EXTRA_CHECKS, run_extra_checks
 from components.gate.new_labels import check_new_labels
+from components.gate.pool_counts import asked_inputs
 from components.gate.questions import Finding, answer_together
 from components.gate.sentences import number
 from components.gate.sources import known_sources
@@ -54,7 +55,8 @@ def judge(examination: Examination, rules: Rules) -> Decision:
     verdicts = answer_together(findings, rules.alpha)
     ordered = sorted(verdicts, key=_gravest_first)
     known = {source.exam for source in known_sources(examination)}
-    action, headline = _act(ordered, rules, known)
+    labels = len(asked_inputs(examination.pools, verdicts))
+    action, headline = _act(ordered, rules, known, labels)
     return Decision(action, headline, _reasons(ordered) or _passed(verdicts), tuple(verdicts))
 
 
@@ -80,16 +82,19 @@ def _gravest_first(verdict: Verdict) -> tuple[int, bool, float]:
     return -_GRAVITY[verdict.consequence], not failed, -(verdict.lower_points or 0.0)
 
 
-def _act(ordered: list[Verdict], rules: Rules, known: Collection[str]) -> tuple[Action, str]:
+def _act(
+    ordered: list[Verdict], rules: Rules, known: Collection[str], labels: int
+) -> tuple[Action, str]:
     """Return the action and its headline.
 
-    `ordered`: the verdicts, gravest first; `known`: exams of tasks that were promoted before.
+    `ordered`: the verdicts, gravest first; `known`: exams of tasks that were promoted before;
+    `labels`: inputs of pools whose labels could settle it.
     """
     gravest = ordered[0].consequence
     if gravest == "reject":
         return "reject", _headline_reject(ordered)
     if gravest == "hold":
-        return "hold", _headline_hold(ordered)
+        return "hold", _headline_hold(ordered, labels)
     if rules.approval == "always":
         return "hold", f"Hold for approval: {_headline_pass(ordered, known)}"
     return "promote", f"Promote: {_headline_pass(ordered, known)}"
@@ -118,11 +123,11 @@ def _headline_reject(ordered: list[Verdict]) -> str:
     return f"Reject: {grave[0].sentence}{_more(len(grave) - 1)}"
 
 
-def _headline_hold(ordered: list[Verdict]) -> str:
+def _headline_hold(ordered: list[Verdict], labels: int) -> str:
     held = [verdict for verdict in ordered if verdict.consequence == "hold"]
     more = _more(len(held) - 1)
-    if open_labels := sum(verdict.open_labels for verdict in held):
-        return f"Hold for labels (`ratchet label`, up to {open_labels}): {held[0].sentence}{more}"
+    if labels:
+        return f"Hold for labels (`ratchet label`, up to {labels}): {held[0].sentence}{more}"
     return f"Hold for a person: {held[0].sentence}{more}"
 
 

@@ -24,7 +24,7 @@ from components.digest import json_digest, uniform
 from components.errors import ConfigError, Corrupted
 from components.gate.decision import judge
 from components.gate.evidence import recall
-from components.gate.pool_counts import REFERENCES, open_items
+from components.gate.pool_counts import asked_inputs
 from components.gate.verdicts import Decision, Differing, PoolResult
 from components.ledger import views
 from components.ledger.events import LabelGiven, LabelWithdrawn
@@ -206,7 +206,8 @@ def take_back(ws: Workspace, question: Question, given: int) -> None:
 
 def _open(ws: Workspace, version: views.Version) -> Open | None:
     document = ws.read_document(version.evidence)
-    if not any(each.get("open_labels") for each in document["decision"]["verdicts"]):
+    verdicts = document["decision"]["verdicts"]
+    if not any(each.get("open_labels") and each["consequence"] == "hold" for each in verdicts):
         return None
     examination, rules = recall(document)
     answers = {pool.task: views.answers(ws.ledger, pool.task) for pool in examination.pools}
@@ -243,7 +244,8 @@ class _Asking:
 
     def questions(self, own: Sequence[views.Answer]) -> tuple[Question, ...]:
         """Return what is to be asked now; `own`: the answers that this decision got so far."""
-        wanted = self._wanted()
+        held = self.decision.action == "hold"
+        wanted = asked_inputs(self.pools, self.decision.verdicts) if held else frozenset()
         differing = {each.item: (pool.task, each) for pool in self.pools for each in pool.differing}
         own = sorted((each for each in own if each.item in differing), key=lambda each: each.seq)
         seeds = views.pool_seeds(self.ws.ledger, wanted | {each.item for each in own})
@@ -264,17 +266,6 @@ class _Asking:
             for item in order
             if item in texts
         )
-
-    def _wanted(self) -> set[str]:
-        """Return the inputs whose label could still decide, by digest."""
-        pools = {pool.exam: pool for pool in self.pools}
-        found: set[str] = set()
-        if self.decision.action != "hold":
-            return found
-        for verdict in self.decision.verdicts:
-            if verdict.open_labels:
-                found |= {*open_items(pools[verdict.exam], [REFERENCES[verdict.check]])}
-        return found
 
     def _question(self, task: str, each: Differing, text: str, seed: str, again: bool) -> Question:
         said = {each.champion, each.candidate, each.anchor, *each.restricted.values()} - {None}
