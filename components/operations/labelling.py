@@ -63,13 +63,15 @@ class Question:
 class Open:
     """A held version that waits for labels.
 
-    `questions`: what is to be asked now, in order; none where it is ready to be examined again.
+    `questions`: what is to be asked now, in order; none where all labels have arrived. `news`: why
+    another examination could come out otherwise; empty where nothing has changed since the last.
     """
 
     version: views.Version
     decision: Decision
     questions: tuple[Question, ...]
     answered: int
+    news: str
 
     @property
     def tasks(self) -> frozenset[str]:
@@ -89,17 +91,8 @@ def waiting(ws: Workspace) -> list[Open]:
     return found
 
 
-def is_ready(each: Open) -> bool:
-    """Tell whether its labels have arrived."""
-    return not each.questions
-
-
 def release_ready(ws: Workspace, lease: Lease) -> list[str]:
-    """Queue again what can be decided now; return the batches.
-
-    Those are the held versions whose labels have arrived, and those that waited for labels while
-    another version became champion: they are trained from it, and the labels stay.
-    """
+    """Queue again what can be decided now; return the batches: those of `ready`."""
     found = ready(ws)
     for arrival, why in found:
         release_held(ws, lease, arrival, f"queued again: {why}")
@@ -107,15 +100,22 @@ def release_ready(ws: Workspace, lease: Lease) -> list[str]:
 
 
 def ready(ws: Workspace) -> list[tuple[views.Arrival, str]]:
-    """Return the held batches that can be decided now, and why each can."""
+    """Return the held batches that can be decided now, and why each can.
+
+    Those are the held versions whose labels have arrived, and those that got some while another
+    version became champion: they are trained from it, and the labels stay. Without an answer it
+    would be a look for nothing, which the batch has less of alpha for each time.
+    """
     champion = views.champion(ws.ledger)
     found = []
     for each in waiting(ws):
         stale = each.version.parent != (champion.version if champion else None)
         arrival = views.arrival(ws.ledger, each.version.batch or "")
-        if arrival is not None and arrival.status == "held" and (stale or is_ready(each)):
-            why = "the champion changed while it waited" if stale else "its labels have arrived"
-            found.append((arrival, why))
+        if arrival is not None and arrival.status == "held" and each.news:
+            if stale:
+                found.append((arrival, f"{each.news}, and the champion changed while it waited"))
+            elif not each.questions:
+                found.append((arrival, each.news))
     return found
 
 
@@ -220,7 +220,26 @@ def _open(ws: Workspace, version: views.Version) -> Open | None:
         if each.asked_by == version.evidence
     ]
     asking = _Asking(ws, version.evidence, (*document["labels"],), pools, decision)
-    return Open(version, decision, asking.questions(own), len(own))
+    news = _news(ws, version, pools, answers)
+    return Open(version, decision, asking.questions(own), len(own), news)
+
+
+def _news(
+    ws: Workspace,
+    version: views.Version,
+    pools: Sequence[PoolResult],
+    answers: Mapping[str, Mapping[str, Sequence[views.Answer]]],
+) -> str:
+    """Return what came since a version was examined, for the inputs that it answers otherwise."""
+    examined = views.examined(ws.ledger, version)
+    since = examined.seq if examined is not None else 0
+    items = [(pool.task, each.item) for pool in pools for each in pool.differing]
+    given = (answer for task, item in items for answer in answers[task].get(item, ()))
+    if any(answer.seq > since for answer in given):
+        return "its labels have arrived"
+    held = views.held(ws.ledger, [item for _, item in items])
+    gone = any(item not in held for _, item in items)
+    return "inputs that it asked about were removed" if gone else ""
 
 
 def _answered(pool: PoolResult, answers: Mapping[str, Sequence[views.Answer]]) -> PoolResult:
@@ -244,8 +263,9 @@ class _Asking:
 
     def questions(self, own: Sequence[views.Answer]) -> tuple[Question, ...]:
         """Return what is to be asked now; `own`: the answers that this decision got so far."""
-        held = self.decision.action == "hold"
-        wanted = asked_inputs(self.pools, self.decision.verdicts) if held else frozenset()
+        wanted: frozenset[str] = frozenset()
+        if self.decision.action == "hold":
+            wanted = asked_inputs(self.pools, self.decision.verdicts)
         differing = {each.item: (pool.task, each) for pool in self.pools for each in pool.differing}
         own = sorted((each for each in own if each.item in differing), key=lambda each: each.seq)
         seeds = views.pool_seeds(self.ws.ledger, wanted | {each.item for each in own})
