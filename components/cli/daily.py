@@ -178,6 +178,7 @@ def show_status(context: Context, show_all: bool, as_json: bool) -> None:
         "older": ws.ledger.difference(),
         "left": [asdict(each) for each in look(ws).left + look(ws, ws.pool_files).left],
         "labels": _labels_asked(ws),
+        "settle": _to_settle(ws),
         "warnings": [warning] if (warning := remote_warning(ws)) else [],
     }
 
@@ -211,6 +212,9 @@ def show_status(context: Context, show_all: bool, as_json: bool) -> None:
             echo("The inbox is empty: `ratchet run batch.jsonl --task NAME`.")
         if value["labels"]:
             echo(f"Labels asked for: up to {value['labels']}.", "next: ratchet label")
+        for each in value["settle"][-NEWEST:]:
+            ways = "; ".join(each["settle"])
+            echo(f"To settle batch {each['batch'][:12]}: {ways}.")
         if value["older"]:
             echo(f"{value['older']} `ratchet reconcile` says what to do.")
         if value["interrupted"]:
@@ -282,6 +286,17 @@ def _labels_asked(ws: Any) -> int:
     from components.operations.label_files import open_questions
 
     return len({(each.task, each.item) for each in open_questions(ws).values()})
+
+
+def _to_settle(ws: Any) -> list[dict[str, Any]]:
+    """Return of each held batch all that it takes to settle it, oldest first."""
+    from components.ledger import views
+    from components.pipeline.preparation import ways_to_settle
+
+    found = [
+        (each.batch, ways_to_settle(ws, each)) for each in views.versions(ws.ledger, status="held")
+    ]
+    return [{"batch": batch, "settle": ways} for batch, ways in found if batch and ways]
 
 
 def _report(ws: Any, version: int | None) -> str | None:

@@ -12,18 +12,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection
 
-from components.gate.checks import (
-    check_drift,
-    check_new_parts,
-    exam_findings,
-    row_comparisons,
-)
+from components.gate.checks import check_drift, exam_findings, row_comparisons
 from components.gate.comparison import ask
 from components.gate.extra_checks import EXTRA_CHECKS, run_extra_checks
 from components.gate.new_labels import check_new_labels
+from components.gate.new_parts import check_new_parts
 from components.gate.pool_counts import asked_inputs
 from components.gate.questions import Finding, answer_together
 from components.gate.sentences import number
+from components.gate.settling import ways_to_settle
 from components.gate.sources import known_sources
 from components.gate.verdicts import Action, Decision, Examination, Outcome, Rules, Verdict
 
@@ -57,7 +54,9 @@ def judge(examination: Examination, rules: Rules) -> Decision:
     known = {source.exam for source in known_sources(examination)}
     labels = len(asked_inputs(examination.pools, verdicts))
     action, headline = _act(ordered, rules, known, labels)
-    return Decision(action, headline, _reasons(ordered) or _passed(verdicts), tuple(verdicts))
+    reasons = _reasons(ordered) or _passed(verdicts)
+    settle = ways_to_settle(examination, whole, verdicts) if action == "hold" else ()
+    return Decision(action, headline, reasons, tuple(verdicts), settle)
 
 
 def _reasons(ordered: list[Verdict]) -> tuple[str, ...]:

@@ -34,6 +34,7 @@ def explain(ws: Workspace, number: int) -> dict[str, Any]:
         "pooled": _pooled(ws, version.batch) if version.batch else [],
         "headline": decision["headline"],
         "reasons": decision["reasons"],
+        "settle": decision.get("settle", []),
         "verdicts": decision["verdicts"],
         "later": _later(ws, number),
         "anchors": version.anchors,

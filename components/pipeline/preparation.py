@@ -19,7 +19,7 @@ from components.data.split import Split, split_items
 from components.data.validation import Validation
 from components.data.validation import validate as hold_to_contract
 from components.digest import json_digest
-from components.errors import RatchetError
+from components.errors import Corrupted, RatchetError
 from components.items import Item, write_items
 from components.ledger import views
 from components.ledger.events import (
@@ -77,7 +77,7 @@ class Settled:
     `headline` says why, in one line for people; `version` is None where none was trained;
     `notes` are lines of what else people should hear of, `new_tasks` what the root did not
     know before; `source` is the file that it came from, `pooled` the files of the small batches
-    that it was made of.
+    that it was made of; `settle` says all that it takes to settle a held batch.
     """
 
     batch: str
@@ -88,6 +88,7 @@ class Settled:
     new_tasks: NewTasks = field(default_factory=NewTasks)
     source: str = ""
     pooled: tuple[str, ...] = ()
+    settle: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +217,20 @@ def settled(ws: Workspace, batch: str) -> Settled:
         new_tasks=new_tasks,
         source=arrival.source,
         pooled=tuple(each.source for each in views.members(ws.ledger, batch)),
+        settle=ways_to_settle(ws, version) if version and arrival.status == "held" else (),
     )
+
+
+def ways_to_settle(ws: Workspace, version: views.Version) -> tuple[str, ...]:
+    """Return all that it takes to settle a held version, as its evidence says.
+
+    Nothing where that is damaged, which `audit verify` tells, or older than such sentences.
+    """
+    try:
+        decision = ws.read_document(version.evidence)["decision"]
+    except Corrupted:
+        return ()
+    return tuple(decision.get("settle", ()))
 
 
 def store(ws: Workspace, lease: Lease, validated: Validated) -> None:
