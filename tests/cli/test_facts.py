@@ -259,3 +259,14 @@ def test_a_decision_is_made_again_from_its_evidence(grown: Path) -> None:
         again["verdicts"] == ratchet(grown, "version", "explain", "2", "--json").facts["verdicts"]
     )
     assert "Versions: 1, 2." in ratchet(grown, "gate", "replay", "7").err
+
+
+def test_the_plan_says_how_many_labels_a_pool_is_expected_to_ask_for(waiting: Path) -> None:
+    plan = ratchet(waiting, "gate", "plan", "--json").facts
+    (pool,) = plan["pools"]
+    assert keys(pool) == {"exam", "inputs", "decides", "labels"}
+    assert (pool["exam"], pool["inputs"], pool["decides"]) == ("mood#pool", 300, True)
+    assert {"mood#pool"}.isdisjoint(each["exam"] for each in plan["exams"])
+    assert {0.01, 0.03, 0.06, 0.1} < {each["churn"] for each in pool["labels"]}, "and as observed"
+    shown = ratchet(waiting, "gate", "plan", "--churn", "0.06").out
+    assert "labels asked (median)" in shown and shown.count("mood#pool") == 1
