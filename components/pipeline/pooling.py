@@ -70,9 +70,10 @@ def _held_to_pool(ws: Workspace, prepared: Prepared) -> list[str]:
 
 
 def _is_open(ws: Workspace, arrival: views.Arrival, prepared: Prepared) -> bool:
-    """Tell whether a held batch shares a task, can be read, and was held for want of evidence.
+    """Tell whether a held batch shares a task, can be read, and lacks what rows would bring.
 
-    One that only waits for its approval is left to the person.
+    One that only waits for its approval is left to the person, and one that only waits for labels
+    to those who answer: trained otherwise, its questions would be void.
     """
     version = views.version(ws.ledger, arrival.version) if arrival.version else None
     if version is None or version.status != "held":
@@ -82,7 +83,8 @@ def _is_open(ws: Workspace, arrival: views.Arrival, prepared: Prepared) -> bool:
         verdicts = ws.read_document(version.evidence)["decision"]["verdicts"]
     except (OSError, Corrupted):
         return False  # it stays held; `audit verify` tells what is damaged
-    return bool(tasks & prepared.tasks) and any(v["consequence"] == "hold" for v in verdicts)
+    lacking = (v["consequence"] == "hold" and not v.get("open_labels") for v in verdicts)
+    return bool(tasks & prepared.tasks) and any(lacking)
 
 
 def _items(ws: Workspace, batch: str) -> Iterable[Item]:

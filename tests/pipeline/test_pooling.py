@@ -161,6 +161,17 @@ def test_what_is_not_pooled(undecided: Path, why: str) -> None:
     assert (settled.source, settled.pooled) == ("b.jsonl", ())
 
 
+def test_a_batch_that_waits_for_labels_alone_is_not_pooled(waiting: Path) -> None:
+    """Its questions would be void, and people may be answering them."""
+    params = waiting / "params.yaml"
+    params.write_text(params.read_text().replace("pool_below: 0", "pool_below: 200"))
+    settled = settle(waiting, batch(waiting / "b3.jsonl", 51, 60))
+    assert settled.pooled == ()
+    ws = open_workspace(waiting)
+    first = views.version(ws.ledger, 2)
+    assert first is not None and first.status == "held"
+
+
 def test_a_rejected_pool_is_released_whole_or_member_by_member(undecided: Path) -> None:
     params = undecided / "params.yaml"  # without replay, the turned labels are learned at once
     params.write_text(params.read_text().replace("{update_share", "{method: none, update_share"))
