@@ -91,16 +91,26 @@ def waiting(ws: Workspace) -> list[Open]:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A held batch that can be decided now, and why. `passed`: the champion moved meanwhile."""
+
+    arrival: views.Arrival
+    why: str
+    passed: bool
+
+
 def release_ready(ws: Workspace, lease: Lease) -> list[str]:
     """Queue again what can be decided now; return the batches: those of `ready`."""
     found = ready(ws)
-    for arrival, why in found:
-        release_held(ws, lease, arrival, f"queued again: {why}")
-    return [arrival.batch for arrival, _ in found]
+    for each in found:
+        why = f"queued again: {each.why}"
+        release_held(ws, lease, each.arrival, why, passed=each.passed)
+    return [each.arrival.batch for each in found]
 
 
-def ready(ws: Workspace) -> list[tuple[views.Arrival, str]]:
-    """Return the held batches that can be decided now, and why each can.
+def ready(ws: Workspace) -> list[Ready]:
+    """Return the held batches that can be decided now.
 
     Those are the held versions whose labels have arrived, and those that got some while another
     version became champion: they are trained from it, and the labels stay. Without an answer it
@@ -109,13 +119,13 @@ def ready(ws: Workspace) -> list[tuple[views.Arrival, str]]:
     champion = views.champion(ws.ledger)
     found = []
     for each in waiting(ws):
-        stale = each.version.parent != (champion.version if champion else None)
+        passed = each.version.parent != (champion.version if champion else None)
         arrival = views.arrival(ws.ledger, each.version.batch or "")
-        if arrival is not None and arrival.status == "held" and each.news:
-            if stale:
-                found.append((arrival, f"{each.news}, and the champion changed while it waited"))
-            elif not each.questions:
-                found.append((arrival, each.news))
+        if arrival is None or arrival.status != "held" or not each.news:
+            continue
+        if passed or not each.questions:
+            why = ", and the champion changed while it waited" if passed else ""
+            found.append(Ready(arrival, f"{each.news}{why}", passed))
     return found
 
 
