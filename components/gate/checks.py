@@ -46,7 +46,7 @@ def exam_findings(examination: Examination, rules: Rules, whole: Rules) -> list[
     of a task that is not known yet is scored and noted, never blocking. `rules`: with the alpha of
     this look at the batch; `whole`: with all of it, for the anchor has a budget of its own.
     """
-    known, decides = known_sources(examination), deciding(examination, rules)
+    known, decides = known_sources(examination), deciding(examination, whole)
     others = [exam for exam in examination.exams if not exam.known and exam.champion is not None]
     widened = [each for each in known if has_new_labels(each)]
     anchored = [each for each in known if _is_anchored(each, known, decides, rules)]

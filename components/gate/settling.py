@@ -25,7 +25,7 @@ from components.gate.paired_statistics import (
     within_p_value,
 )
 from components.gate.pool_counts import REFERENCES, Tally, asked_inputs, tally
-from components.gate.sources import Source, deciding, known_sources, least_items
+from components.gate.sources import Source, deciding, known_sources
 from components.gate.verdicts import Examination, Outcome, PoolResult, Rules, Verdict
 
 MOST_ITEMS = 1_000_000
@@ -57,9 +57,9 @@ def _of_next_look(
 ) -> Iterator[str]:
     """Yield the items and inputs to bring; nothing where more of them are of no use."""
     now, later = whole.at_look(examination.look), whole.at_look(examination.look + 1)
-    decides, least = deciding(examination, now), least_items(later)
+    decides = deciding(examination, whole)
     for source in known_sources(examination):
-        if source.exam in decides and (source.in_batch or source.size >= least):
+        if source.exam in decides:
             own = [each for each in verdicts if each.exam == source.exam and _counts(each)]
             more = max((_missing(source, each, whole, later) for each in own), default=0)
             if more:
