@@ -297,7 +297,7 @@ def _labels_asked(ws: Any) -> int:
 def _to_settle(ws: Any) -> list[dict[str, Any]]:
     """Return of the newest held batches all that it takes to settle each, oldest first."""
     from components.ledger import views
-    from components.pipeline.preparation import ways_to_settle
+    from components.pipeline.held import ways_to_settle
 
     held = views.versions(ws.ledger, status="held")[-NEWEST:]
     found = [(each.batch, ways_to_settle(ws, each)) for each in held]

@@ -27,6 +27,7 @@ from components.ledger.events import BatchPooled
 from components.ledger.ledger import Lease
 from components.pipeline import publication
 from components.pipeline.arrival import arrive
+from components.pipeline.held import decision_on, lacks_more_than_labels
 from components.pipeline.preparation import Prepared
 from components.workspace.batch_files import items_path
 from components.workspace.root import Workspace
@@ -78,13 +79,13 @@ def _is_open(ws: Workspace, arrival: views.Arrival, prepared: Prepared) -> bool:
     version = views.version(ws.ledger, arrival.version) if arrival.version else None
     if version is None or version.status != "held":
         return False
+    decision = decision_on(ws, version)
     try:
         tasks = {item.task for item in _items(ws, arrival.batch)}
-        verdicts = ws.read_document(version.evidence)["decision"]["verdicts"]
     except (OSError, Corrupted):
         return False  # it stays held; `audit verify` tells what is damaged
-    lacking = (v["consequence"] == "hold" and not v.get("open_labels") for v in verdicts)
-    return bool(tasks & prepared.tasks) and any(lacking)
+    shared = bool(tasks & prepared.tasks)
+    return shared and decision is not None and lacks_more_than_labels(decision)
 
 
 def _items(ws: Workspace, batch: str) -> Iterable[Item]:

@@ -14,9 +14,9 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from components.errors import Corrupted
 from components.ledger import views
 from components.ledger.events import VersionHeld, VersionSuperseded
+from components.pipeline.held import decision_on, waits_for_labels
 from components.workspace.root import Workspace
 
 OFTEN = 2
@@ -53,7 +53,10 @@ def awaited_first(ws: Workspace) -> AwaitedFirst | None:
     often = _often_passed(ws)
     for arrival in views.held_batches(ws.ledger) if often else ():
         version = views.version(ws.ledger, arrival.version) if arrival.version else None
-        if arrival.batch in often and version is not None and _waits_for_labels(ws, version):
+        if version is None or arrival.batch not in often:
+            continue
+        decision = decision_on(ws, version)
+        if decision is not None and waits_for_labels(decision):
             until = _held_at(ws, version) + timedelta(days=ws.settings.gate.wait_days)
             if ws.clock() < until:
                 return AwaitedFirst(arrival, until)
@@ -65,14 +68,6 @@ def _often_passed(ws: Workspace) -> frozenset[str]:
     told = views.told(ws.ledger, VersionSuperseded)
     times = Counter(event.payload.batch for event in told if event.payload.passed)
     return frozenset(batch for batch, count in times.items() if batch and count >= OFTEN)
-
-
-def _waits_for_labels(ws: Workspace, version: views.Version) -> bool:
-    try:
-        verdicts = ws.read_document(version.evidence)["decision"]["verdicts"]
-    except Corrupted:
-        return False  # `audit verify` tells what is damaged; nobody waits for it
-    return any(each["consequence"] == "hold" and each.get("open_labels") for each in verdicts)
 
 
 def _held_at(ws: Workspace, version: views.Version) -> datetime:

@@ -19,7 +19,7 @@ from components.data.split import Split, split_items
 from components.data.validation import Validation
 from components.data.validation import validate as hold_to_contract
 from components.digest import json_digest
-from components.errors import Corrupted, RatchetError
+from components.errors import RatchetError
 from components.items import Item, write_items
 from components.ledger import views
 from components.ledger.events import (
@@ -39,6 +39,7 @@ from components.ledger.events import (
 from components.ledger.ledger import Lease
 from components.pipeline.arrival import printable
 from components.pipeline.exams import Exam, open_exams, snapshot_of
+from components.pipeline.held import ways_to_settle
 from components.pipeline.new_tasks import (
     NewTasks,
     find_new_tasks,
@@ -219,18 +220,6 @@ def settled(ws: Workspace, batch: str) -> Settled:
         pooled=tuple(each.source for each in views.members(ws.ledger, batch)),
         settle=ways_to_settle(ws, version) if version and arrival.status == "held" else (),
     )
-
-
-def ways_to_settle(ws: Workspace, version: views.Version) -> tuple[str, ...]:
-    """Return all that it takes to settle a held version, as its evidence says.
-
-    Nothing where that is damaged, which `audit verify` tells, or older than such sentences.
-    """
-    try:
-        decision = ws.read_document(version.evidence)["decision"]
-    except Corrupted:
-        return ()
-    return tuple(decision.get("settle", ()))
 
 
 def store(ws: Workspace, lease: Lease, validated: Validated) -> None:

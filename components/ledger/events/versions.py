@@ -164,7 +164,7 @@ class VersionPromoted(Payload):
     reason: str
 
 
-@event("version.held", read_by=("versions", "inbox"))
+@event("version.held", read_by=("versions", "inbox", "pipeline.precedence"))
 class VersionHeld(Payload):
     """The gate could not decide: the version waits for a person."""
 
