@@ -65,8 +65,9 @@ def _of_next_look(
             if more:
                 yield _to_bring(source, more)
     for verdict in verdicts:
-        if verdict.consequence == "hold":
-            yield from _of_group(verdict, later)
+        counted = verdict.check == "learned" and verdict.right_to_wrong is not None
+        if counted and verdict.consequence == "hold":
+            yield _of_rows(verdict, later)
     for floor in floors(examination.learned, now):
         yield from _for_floor(floor, later)
 
@@ -167,15 +168,14 @@ def _to_bring(source: Source, more: int) -> str:
     return f"{_counted(more, 'more item')} of {spoken(source.exam)}: {bring}"
 
 
-def _of_group(verdict: Verdict, later: Rules) -> Iterator[str]:
-    """Yield the items to bring of one label or slice that holds."""
-    lost, won = verdict.right_to_wrong, verdict.wrong_to_right
-    if verdict.check in ("classes", "slices") and lost is not None and won is not None:
-        seen = Changes(lost, won, verdict.n)
-        more = _lacking(seen, (verdict.margin_points or 0.0) / 100, later.alpha)
-        if verdict.outcome is Outcome.INCONCLUSIVE and 0 < more < MOST_ITEMS:
-            what = f"{spoken(verdict.exam)}, {verdict.group}"
-            yield f"{_counted(more, 'more item')} of {what}: {_bring(verdict.task)}"
+def _of_rows(verdict: Verdict, later: Rules) -> str:
+    """Return what to bring for a known task without an exam, whose rows in the batch hold it."""
+    assert verdict.right_to_wrong is not None and verdict.wrong_to_right is not None
+    seen, task = Changes(verdict.right_to_wrong, verdict.wrong_to_right, verdict.n), verdict.task
+    more = _lacking(seen, (verdict.margin_points or 0.0) / 100, later.alpha)
+    if more >= MOST_ITEMS:
+        return f"a look at the batch: its rows of {task} seem to lose the margin or more"
+    return f"an exam of {_counted(seen.items + more, 'item')} of {task}: {_bring(task)}"
 
 
 def _for_floor(floor: Floor, later: Rules) -> Iterator[str]:
@@ -183,7 +183,7 @@ def _for_floor(floor: Floor, later: Rules) -> Iterator[str]:
     if not floor.items:
         yield f"rows of {floor.subject} to hold out, or items of it: {_bring(floor.task)}"
     elif floor.right <= floor.needed * floor.items:
-        yield (f"more rows of {floor.subject} to learn from, or more steps (`training.min_steps`)")
+        yield f"more rows of {floor.subject} to learn from, or more steps (`training.min_steps`)"
     elif not floor.is_shown(later.alpha):
 
         def shown(items: int) -> bool:
@@ -200,17 +200,19 @@ def _by_a_person(verdict: Verdict, rules: Rules) -> str:
     of, what = verdict.exam or verdict.task, verdict.check
     if what == "drift":
         setting = f"`drift.policies.{of.replace(' ', '_')}: note`"
-        setting = "`drift.concept_hold_points`" if of == "concept" else setting
-        return f"a look at the batch: if {of} is as it should be, set {setting}"
+        setting = "a higher `drift.concept_hold_points`" if of == "concept" else setting
+        return f"a look at the batch ({of}): if it is right as it is, set {setting}"
     if what == "anchor" and verdict.outcome is Outcome.MISSING:
         least = smallest_passing(rules.anchor_margin_points / 100, rules.anchor_alpha(1))
         return f"{least} items of {verdict.task} or more: {_bring(verdict.task)}"
     if what == "balance":
-        return f"more rows of the new labels of {verdict.task}, or items of them: {_bring(of)}"
+        new = f"the new labels of {verdict.task}"
+        return f"more rows of {new}, or items of them: {_bring(verdict.task)}"
     if what == "competition" and verdict.group:
         return f"a look at the new labels of {verdict.task}: is one of them {verdict.group!r}?"
-    if what in EXTRA_CHECKS and not (verdict.group and verdict.outcome is Outcome.INCONCLUSIVE):
-        return f"a look at {what} of {of}: if it may be so, change `gate.checks.{what}`"
+    if what in EXTRA_CHECKS:
+        which = ", ".join(filter(None, (of, verdict.group))) or "the batch"
+        return f"a look at {what} of {which}: if it may be so, change `gate.checks.{what}`"
     return ""
 
 

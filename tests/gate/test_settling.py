@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from components.gate import Decision, Examination, ExamResult, NewTask, Rules, judge
 from components.gate.paired_statistics import Changes, upper_bound
+from components.gate.policies import CheckRules, Groups
 from components.gate.settling import MOST_ITEMS, grown, items_to_pass
 from components.gate.verdicts import DriftNote, PoolResult
 from tests.gate.test_decision import answers, exam
@@ -50,6 +51,7 @@ def test_with_what_is_asked_for_and_the_same_rates_the_next_look_promotes(
 ) -> None:
     exams = [exam(f"t{place}", *each) for place, each in enumerate(counts)]
     decision = judge(Examination(exams, [], look=look), RULES)
+    assert bool(decision.settle) == (decision.action == "hold")
     within = all(Changes(*each).loss < 0.025 for each in counts)
     if decision.action == "hold" and within:
         more = named(decision)
@@ -142,3 +144,22 @@ def test_rows_of_batches_can_be_waited_for_or_an_exam_brought() -> None:
     (way,) = decision.settle
     assert re.match(r"an exam of [\d,]+ items of t0: `ratchet holdout add", way)
     assert "or wait: rows held out of later batches join t0#batches" in way
+
+
+def test_a_label_that_seems_to_lose_too_much_asks_for_a_person() -> None:
+    rules = replace(RULES, checks=CheckRules(classes=Groups("reject", 10.0, 20)))
+    sat = exam("t0", 8, 4, 1000)
+    labels = {item: "b" for item in sat.champion.items}  # type: ignore[union-attr]
+    labels |= {f"i{place:05d}": "a" for place in (*range(5), *range(900, 926))}
+    decision = judge(Examination([replace(sat, labels=labels)], []), rules)
+    way = "a look at classes of t0, label a: if it may be so, change `gate.checks.classes`"
+    assert decision.action == "hold" and decision.settle == (way,)
+
+
+def test_a_known_task_without_an_exam_asks_for_one() -> None:
+    given = answers([True] * 30)
+    part = NewTask("t", given, given, 0.5, known=True)
+    (way,) = judge(Examination([], [part]), RULES).settle
+    assert way.startswith("an exam of ") and way.endswith(
+        " items of t: `ratchet holdout add FILE --task t --fill`"
+    )
