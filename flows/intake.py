@@ -10,6 +10,7 @@ from prefect import flow
 from components.ledger import views
 from components.operations.between_batches import Between
 from components.pipeline.incoming import take_incoming
+from components.pipeline.precedence import next_batch
 from components.workspace.root import Workspace
 from flows.retrain import retrain
 from flows.steps import changing, workspace
@@ -32,12 +33,13 @@ def intake(root: str) -> list[dict[str, Any]]:
 def drain(ws: Workspace, until: str | None = None, run: Run = retrain) -> list[dict[str, Any]]:
     """Run waiting batches, oldest first, to the end or until `until` is settled.
 
-    A batch that is held or refused leaves the queue, so it blocks nobody behind it.
+    A batch that is held or refused leaves the queue, so it blocks nobody behind it, save one that
+    others passed twice while it waited for labels (`pipeline.precedence`).
     """
     settled = []
-    while waiting := views.waiting(ws.ledger):
+    while (batch := next_batch(ws)) is not None:
         wanted = views.pooled_into(ws.ledger, until) if until else None
-        if wanted is not None and wanted not in {each.batch for each in waiting}:
+        if wanted is not None and wanted not in {each.batch for each in views.waiting(ws.ledger)}:
             break
-        settled.append(run(str(ws.root), waiting[0].batch))
+        settled.append(run(str(ws.root), batch))
     return settled

@@ -18,9 +18,9 @@ from typing import Any
 
 from components.data.finished_files import QuietFiles
 from components.errors import Retryable
-from components.ledger import views
 from components.operations.between_batches import Between
 from components.pipeline.incoming import Left, take_incoming
+from components.pipeline.precedence import next_batch
 from flows import steps
 from flows.prefect_home import prune
 from flows.retrain import retrain
@@ -122,10 +122,10 @@ def _run_next(root: Path, tell: Tell, looks: Looks) -> bool:
         elif arrived.alike or not arrived.is_new:
             tell("arrived", asdict(arrived))
     looks.note(done.left + taken.left, tell)
-    waiting = views.waiting(ws.ledger)
-    if waiting:
-        tell("settled", retrain(str(root), waiting[0].batch))
-    return bool(waiting)
+    following = next_batch(ws)
+    if following is not None:
+        tell("settled", retrain(str(root), following))
+    return following is not None
 
 
 def _since(moment: float) -> float:

@@ -138,6 +138,8 @@ def _show(value: dict[str, Any]) -> None:
     for reason in value["reasons"]:
         if reason not in value["headline"]:
             echo(f"  - {reason}")
+    if value["settle"]:
+        echo("", "To settle it:", *(f"  - {way}" for way in value["settle"]))
     if value["later"]:
         echo("", "Later:")
         for each in value["later"]:

@@ -74,7 +74,7 @@ def run(context: Context, batch: Path, task: str | None, as_json: bool) -> None:
     or rejected, 3 if held.
     """
     from components.ledger import views
-    from components.pipeline import arrival, preparation
+    from components.pipeline import arrival, precedence, preparation
 
     with progress_bar() as progress:
         ws = context.open(progress)
@@ -86,6 +86,8 @@ def run(context: Context, batch: Path, task: str | None, as_json: bool) -> None:
     seen = earlier.action not in ("queued", "running") and not arrived.is_new
     decided = views.pooled_into(ws.ledger, arrived.batch)
     result = asdict(preparation.settled(ws, decided)) | {"seen_before": seen}
+    if result["action"] == "queued" and (first := precedence.awaited_first(ws)) is not None:
+        result["headline"] = str(first)
     own = [each["notes"] for each in outcomes if each["batch"] == decided]
     result["notes"] = own[-1] if own else []
     result["report"] = _report(ws, result["version"])
@@ -162,6 +164,7 @@ def show_status(context: Context, show_all: bool, as_json: bool) -> None:
     """
     from components.ledger import views
     from components.pipeline.incoming import look
+    from components.pipeline.precedence import awaited_first
     from components.workspace.stored_files import remote_warning
 
     ws = context.open()
@@ -178,6 +181,8 @@ def show_status(context: Context, show_all: bool, as_json: bool) -> None:
         "older": ws.ledger.difference(),
         "left": [asdict(each) for each in look(ws).left + look(ws, ws.pool_files).left],
         "labels": _labels_asked(ws),
+        "settle": _to_settle(ws),
+        "awaited": str(first) if (first := awaited_first(ws)) is not None else None,
         "warnings": [warning] if (warning := remote_warning(ws)) else [],
     }
 
@@ -211,6 +216,11 @@ def show_status(context: Context, show_all: bool, as_json: bool) -> None:
             echo("The inbox is empty: `ratchet run batch.jsonl --task NAME`.")
         if value["labels"]:
             echo(f"Labels asked for: up to {value['labels']}.", "next: ratchet label")
+        for each in value["settle"]:
+            ways = "; ".join(each["settle"])
+            echo(f"To settle batch {each['batch'][:12]}: {ways}.")
+        if value["awaited"]:
+            echo(value["awaited"])
         if value["older"]:
             echo(f"{value['older']} `ratchet reconcile` says what to do.")
         if value["interrupted"]:
@@ -282,6 +292,16 @@ def _labels_asked(ws: Any) -> int:
     from components.operations.label_files import open_questions
 
     return len({(each.task, each.item) for each in open_questions(ws).values()})
+
+
+def _to_settle(ws: Any) -> list[dict[str, Any]]:
+    """Return of the newest held batches all that it takes to settle each, oldest first."""
+    from components.ledger import views
+    from components.pipeline.held import ways_to_settle
+
+    held = views.versions(ws.ledger, status="held")[-NEWEST:]
+    found = [(each.batch, ways_to_settle(ws, each)) for each in held]
+    return [{"batch": batch, "settle": ways} for batch, ways in found if batch and ways]
 
 
 def _report(ws: Any, version: int | None) -> str | None:

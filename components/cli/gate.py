@@ -38,7 +38,8 @@ def plan(context: Context, margin: float | None, churn: float | None, as_json: b
     """Show which losses the exams can detect, and predict what happens to updates.
 
     If an exam is too small, good updates are held for a person. This shows how many items
-    each exam needs so that 4 of 5 harmless updates are promoted.
+    each exam needs so that 4 of 5 harmless updates are promoted, and how many labels each
+    pool is expected to ask for.
     """
     from components.operations.planning import plan as find
 
@@ -75,13 +76,15 @@ def _show_plan(value: dict[str, Any]) -> None:
         for each in value["exams"]
     ]
     columns = ["exam", "items", "answers an update changes", "smallest detectable loss (points)"]
-    table([*columns, "items needed", "decisions / refusals"], rows)
+    if rows:
+        table([*columns, "items needed", "decisions / refusals"], rows)
     echo(
         f"Changed answers: {value['churn_from']}. Detectable: in 4 of 5 cases. Items needed: for 4"
         " of 5 harmless updates to pass all exams, with a margin of"
         f" {value['margin_points']:g} points.",
         "",
     )
+    _show_pools(value["pools"])
     shares = [
         (
             each["update"],
@@ -101,6 +104,30 @@ def _show_plan(value: dict[str, Any]) -> None:
     if any(each["items_needed"] > each["items"] for each in asked):
         echo("Add items with `ratchet holdout add FILE --task NAME --fill`, or raise")
         echo("`gate.margin_points`; try a value with `ratchet gate plan --margin POINTS`.")
+
+
+def _show_pools(pools: list[dict[str, Any]]) -> None:
+    rows = [
+        (
+            pool["exam"],
+            f"{pool['inputs']:,}",
+            f"{100 * each['churn']:.1f} %",
+            f"{each['median']:,}",
+            f"{each['nine_in_ten']:,}",
+            f"{100 * each['none']:.0f} %",
+        )
+        for pool in pools
+        for each in pool["labels"]
+    ]
+    if not rows:
+        return
+    columns = ["pool", "inputs", "answers an update changes", "labels asked (median)"]
+    table([*columns, "9 of 10 ask at most", "ask for none"], rows)
+    echo(
+        "For updates that lose nothing, of inputs without an answer; answers that are there"
+        " already are used again.",
+        "",
+    )
 
 
 def _needed(each: dict[str, Any]) -> str:

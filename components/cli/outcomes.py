@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from components.cli.output import Styled, counted, echo, status
@@ -28,17 +29,18 @@ def show_settled(outcome: dict[str, Any]) -> None:
         echo(f"  report: {outcome['report']}")
     if outcome["version"]:
         echo(f"  next: ratchet version explain {outcome['version']}")
-        if outcome["action"] == "held" and outcome["headline"].startswith("Hold for labels"):
-            echo("        ratchet label")
-        elif outcome["action"] == "held" and not outcome["headline"].startswith(
-            "Hold for approval"
-        ):
-            echo(
-                "        or add items (`ratchet holdout add FILE --task NAME --fill`), then"
-                f" `ratchet quarantine release {outcome['batch'][:12]}` and `ratchet intake`"
-            )
+        show_settle(outcome["settle"], outcome["batch"])
     elif outcome["action"] == "refused":
         echo(f"  next: ratchet quarantine show {outcome['batch'][:12]}")
+
+
+def show_settle(ways: Sequence[str], batch: str) -> None:
+    """Print all that it takes to settle a held batch."""
+    if ways:
+        echo("  to settle it:", *(f"    - {way}" for way in ways))
+    if any("ratchet label" not in way for way in ways):
+        release = f"`ratchet quarantine release {batch[:12]}` and `ratchet intake`"
+        echo(f"    then examine it again, once with all of it: {release}")
 
 
 def show_arrived(arrived: dict[str, Any]) -> None:

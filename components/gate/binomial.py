@@ -7,9 +7,6 @@ Source: Clopper and Pearson 1934, Biometrika 26, 404-413.
 
 from __future__ import annotations
 
-MOST_ITEMS = 1_000_000
-"""No more items are ever asked for."""
-
 
 def binomial_bounds(hits: int, items: int, alpha: float) -> tuple[float, float]:
     """Return exact one-sided bounds of the true share, each wrong with chance `alpha` at most."""
@@ -34,21 +31,3 @@ def p_value_not_above(hits: int, items: int, share: float) -> float:
 def p_value_not_below(hits: int, items: int, share: float) -> float:
     """Return the one-sided p-value against "the true share is `share` or more"."""
     return p_value_not_above(items - hits, items, 1 - share)
-
-
-def items_to_exceed(share: float, hits: int, items: int, alpha: float) -> int:
-    """Return about how many items, in all, show a true share above `share`, if hits go on so.
-
-    At most `MOST_ITEMS`; also where the hits so far are not above `share` themselves. Parts of
-    a hit count, or the bound would not grow with the items.
-    """
-    from scipy.special import betaincinv
-
-    if hits <= share * items:
-        return MOST_ITEMS
-    low, high, rate = items, MOST_ITEMS, hits / items
-    while high - low > 1:
-        middle = (low + high) // 2
-        shows = betaincinv(rate * middle, (1 - rate) * middle + 1, alpha) > share
-        low, high = (low, middle) if shows else (middle, high)
-    return high

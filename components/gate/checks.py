@@ -1,8 +1,8 @@
 """The checks of one examination: from answers to verdicts.
 
 Concept: each known exam or pool is compared with the champion and with its anchor (a paired
-non-inferiority test each), each part of the batch against a floor or the champion, and
-drift findings are weighed by policy. Where both models of a comparison share all that decides
+non-inferiority test each), each known part of the batch with the champion, and drift findings
+are weighed by policy. Where both models of a comparison share all that decides
 their answers, it passes by certificate: nothing is computed, and no alpha is spent.
 
 Promise: no partial examinations. Answers that are missing, empty, for other items, duplicated or
@@ -13,16 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
-from math import ceil, isfinite
 
 from components.exam_names import spoken
 from components.gate import sentences
 from components.gate.alpha_spending import OVERUSED_AFTER
-from components.gate.answer_pairs import Comparison, by_item
-from components.gate.binomial import binomial_bounds, items_to_exceed
+from components.gate.answer_pairs import Comparison
 from components.gate.comparison import ask
 from components.gate.new_labels import has_new_labels
-from components.gate.paired_statistics import Changes, lower_bound, upper_bound
 from components.gate.pool_counts import REFERENCES
 from components.gate.pools import ask_pool
 from components.gate.questions import Finding
@@ -31,7 +28,6 @@ from components.gate.verdicts import (
     ALARMS,
     BLOCKS,
     NOTES,
-    Answers,
     Consequence,
     DriftNote,
     Examination,
@@ -50,7 +46,7 @@ def exam_findings(examination: Examination, rules: Rules, whole: Rules) -> list[
     of a task that is not known yet is scored and noted, never blocking. `rules`: with the alpha of
     this look at the batch; `whole`: with all of it, for the anchor has a budget of its own.
     """
-    known, decides = known_sources(examination), deciding(examination, rules)
+    known, decides = known_sources(examination), deciding(examination, whole)
     others = [exam for exam in examination.exams if not exam.known and exam.champion is not None]
     widened = [each for each in known if has_new_labels(each)]
     anchored = [each for each in known if _is_anchored(each, known, decides, rules)]
@@ -82,7 +78,7 @@ def row_comparisons(
             "learned",
             part.task,
             "",
-            f"{_subject(part)}, new items",
+            f"{part.subject}, new items",
             "the champion",
             part.champion,
             part.candidate,
@@ -93,47 +89,6 @@ def row_comparisons(
         for part in parts
         if part.known
     ]
-
-
-def check_new_parts(parts: Sequence[NewTask], rules: Rules) -> list[Verdict]:
-    """Return, per part of the batch that is new, whether it was learned.
-
-    Several new labels of one task are decided on together, for each has few rows: one of ten that
-    is not learned yet takes nothing from the others, and is noted.
-    """
-    found = []
-    for part in parts:
-        if part.known:
-            continue
-        verdict, together = _floor(part, rules), _new_labels(part.task, parts)
-        open_one = verdict.outcome is Outcome.INCONCLUSIVE and verdict.n > 0
-        if rules.edition >= 4 and part.label is not None and len(together) > 1:
-            found.append(replace(verdict, consequence="note") if open_one else verdict)
-            if part is together[-1]:
-                subject = f"{part.task}, {len(together)} new labels together"
-                found.append(_floor(_joined(together), rules, subject))
-        else:
-            found.append(verdict)
-    return found
-
-
-def _new_labels(task: str, parts: Sequence[NewTask]) -> list[NewTask]:
-    return [part for part in parts if part.task == task and part.label is not None]
-
-
-def _joined(parts: Sequence[NewTask]) -> NewTask:
-    """Return the rows of several new labels as one part; each model answered all of them.
-
-    Items are named by label as well: in a recalled document each part counts its own from 0.
-    """
-    answered = [part for part in parts if part.candidate is not None and part.candidate.items]
-    given = [(part.label, part.candidate) for part in answered if part.candidate is not None]
-    candidate = Answers(
-        [f"{label} {item}" for label, each in given for item in each.items],
-        [right for _, each in given for right in each.correct],
-    )
-    share = max((part.majority_share or 0.0 for part in answered), default=None)
-    return replace(parts[0], candidate=candidate, majority_share=share)
 
 
 def check_drift(notes: Iterable[DriftNote]) -> list[Verdict]:
@@ -216,60 +171,6 @@ def _is_anchored(
     return source.exam in decides or older is None or bool(older)
 
 
-def _floor(part: NewTask, rules: Rules, subject: str = "") -> Verdict:
-    """Check that the accuracy is above always guessing the majority class."""
-    subject, share = subject or _subject(part), part.majority_share
-    answers = by_item(part.candidate, "the candidate's")
-    known_share = share is not None and isfinite(share) and 0 <= share <= 1
-    if share is None and part.candidate is not None and not len(part.candidate.items):
-        sentence = sentences.nothing_held_out(subject)
-        return Verdict("learned", part.task, "", Outcome.INCONCLUSIVE, "hold", sentence)
-    if isinstance(answers, str) or share is None or not known_share:
-        why = answers if isinstance(answers, str) else "the share of the majority class is unknown"
-        sentence = f"{subject}: not examined, because {why}."
-        return Verdict("learned", part.task, "", Outcome.MISSING, "reject", sentence)
-    right, items = sum(answers.values()), len(answers)
-    needed = share + rules.floor_points / 100
-    counted = part.label is None and rules.fail_beyond_margin
-    bounds = _above_guessing if counted else _above_share
-    lower, upper = (share + bound for bound in bounds(right, items, share, rules.alpha))
-    enough = items_to_exceed(needed, right, items, rules.alpha)
-    outcome = Outcome.FAIL if upper <= needed else Outcome.INCONCLUSIVE
-    outcome = Outcome.PASS if lower > needed else outcome
-    return Verdict(
-        "learned",
-        part.task,
-        "",
-        outcome,
-        BLOCKS[outcome],
-        sentences.floor(subject, right, items, lower, needed, outcome, enough),
-        effect_points=100 * (share - right / items),
-        lower_points=100 * (share - upper),
-        upper_points=100 * (share - lower),
-        margin_points=0.0 - rules.floor_points,
-        n=items,
-        detectable_points=100 * (upper - right / items),
-    )
-
-
-def _above_share(right: int, items: int, share: float, alpha: float) -> tuple[float, float]:
-    """Return bounds of how far the accuracy lies above a share that is known."""
-    lower, upper = binomial_bounds(right, items, alpha)
-    return lower - share, upper - share
-
-
-def _above_guessing(right: int, items: int, share: float, alpha: float) -> tuple[float, float]:
-    """Return bounds of how far the accuracy lies above guessing the majority class of these items.
-
-    The share is seen on the same items, so guessing is a model that they examine as well. Which of
-    them both get right is not told; the fewest that can be make the widest bounds.
-    """
-    guessed = ceil(items * share - 1e-9)
-    both = max(0, guessed + right - items)
-    gain = Changes(guessed - both, right - both, items).swapped()
-    return lower_bound(gain, alpha), upper_bound(gain, alpha)
-
-
 def _drift(note: DriftNote) -> Verdict:
     consequence: Consequence = "hold" if note.policy == "hold" else "note"
     outcome = Outcome.INCONCLUSIVE
@@ -280,7 +181,3 @@ def _drift(note: DriftNote) -> Verdict:
     elif note.policy == "reject":
         outcome, consequence = Outcome.FAIL, "reject"
     return Verdict("drift", note.name, "", outcome, consequence, note.sentence)
-
-
-def _subject(part: NewTask) -> str:
-    return part.task if part.label is None else f"{part.task}, label {part.label}"

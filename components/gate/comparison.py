@@ -12,7 +12,6 @@ from components.gate.answer_pairs import Comparison, count_changes
 from components.gate.paired_statistics import (
     Changes,
     detectable_loss,
-    enough_items,
     loss_p_value,
     lower_bound,
     upper_bound,
@@ -76,8 +75,7 @@ def paired_verdict(
     margin = comparison.margin_points
     lower, upper = (100 * bound for bound in bounds)
     outcome = outcome_of(upper < margin, failed)
-    enough = enough_items(changes, margin / 100, comparison.level)
-    sentence = sentences.comparison(comparison, changes, (lower, upper), outcome, enough)
+    sentence = sentences.comparison(comparison, changes, (lower, upper), outcome)
     return counted(comparison, changes, (lower, upper), outcome, sentence, detectable)
 
 

@@ -12,17 +12,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection
 
-from components.gate.checks import (
-    check_drift,
-    check_new_parts,
-    exam_findings,
-    row_comparisons,
-)
+from components.gate.checks import check_drift, exam_findings, row_comparisons
 from components.gate.comparison import ask
 from components.gate.extra_checks import EXTRA_CHECKS, run_extra_checks
 from components.gate.new_labels import check_new_labels
+from components.gate.new_parts import check_new_parts
+from components.gate.pool_counts import asked_inputs
 from components.gate.questions import Finding, answer_together
 from components.gate.sentences import number
+from components.gate.settling import ways_to_settle
 from components.gate.sources import known_sources
 from components.gate.verdicts import Action, Decision, Examination, Outcome, Rules, Verdict
 
@@ -47,15 +45,18 @@ def judge(examination: Examination, rules: Rules) -> Decision:
         *exam_findings(examination, rules, whole),
         *(ask(comparison, rules) for comparison in rows),
         *check_new_parts(examination.learned, rules),
-        *check_new_labels(examination, rules),
+        *check_new_labels(examination, rules, whole),
         *check_drift(examination.drift),
         *run_extra_checks(examination, rules),
     ]
     verdicts = answer_together(findings, rules.alpha)
     ordered = sorted(verdicts, key=_gravest_first)
     known = {source.exam for source in known_sources(examination)}
-    action, headline = _act(ordered, rules, known)
-    return Decision(action, headline, _reasons(ordered) or _passed(verdicts), tuple(verdicts))
+    labels = len(asked_inputs(examination.pools, verdicts))
+    action, headline = _act(ordered, rules, known, labels)
+    reasons = _reasons(ordered) or _passed(verdicts)
+    settle = ways_to_settle(examination, whole, verdicts) if action == "hold" else ()
+    return Decision(action, headline, reasons, tuple(verdicts), settle)
 
 
 def _reasons(ordered: list[Verdict]) -> tuple[str, ...]:
@@ -80,16 +81,19 @@ def _gravest_first(verdict: Verdict) -> tuple[int, bool, float]:
     return -_GRAVITY[verdict.consequence], not failed, -(verdict.lower_points or 0.0)
 
 
-def _act(ordered: list[Verdict], rules: Rules, known: Collection[str]) -> tuple[Action, str]:
+def _act(
+    ordered: list[Verdict], rules: Rules, known: Collection[str], labels: int
+) -> tuple[Action, str]:
     """Return the action and its headline.
 
-    `ordered`: the verdicts, gravest first; `known`: exams of tasks that were promoted before.
+    `ordered`: the verdicts, gravest first; `known`: exams of tasks that were promoted before;
+    `labels`: inputs of pools whose labels could settle it.
     """
     gravest = ordered[0].consequence
     if gravest == "reject":
         return "reject", _headline_reject(ordered)
     if gravest == "hold":
-        return "hold", _headline_hold(ordered)
+        return "hold", _headline_hold(ordered, labels)
     if rules.approval == "always":
         return "hold", f"Hold for approval: {_headline_pass(ordered, known)}"
     return "promote", f"Promote: {_headline_pass(ordered, known)}"
@@ -118,11 +122,11 @@ def _headline_reject(ordered: list[Verdict]) -> str:
     return f"Reject: {grave[0].sentence}{_more(len(grave) - 1)}"
 
 
-def _headline_hold(ordered: list[Verdict]) -> str:
+def _headline_hold(ordered: list[Verdict], labels: int) -> str:
     held = [verdict for verdict in ordered if verdict.consequence == "hold"]
     more = _more(len(held) - 1)
-    if open_labels := sum(verdict.open_labels for verdict in held):
-        return f"Hold for labels (`ratchet label`, up to {open_labels}): {held[0].sentence}{more}"
+    if labels:
+        return f"Hold for labels (`ratchet label`, up to {labels}): {held[0].sentence}{more}"
     return f"Hold for a person: {held[0].sentence}{more}"
 
 

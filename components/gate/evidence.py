@@ -195,7 +195,7 @@ def _in_this_format(document: Mapping[str, Any]) -> dict[str, Any]:
     return {**document, "exams": exams, "pools": [], "look": 0, "rules": rules}
 
 
-_WORDING = ("headline", "reasons")
+_WORDING = ("headline", "reasons", "settle")
 
 
 def _without_wording(decision: Mapping[str, Any]) -> dict[str, Any]:

@@ -44,9 +44,12 @@ def has_new_labels(source: Source) -> bool:
     return any("champion" in each.restricted for each in source.differing)
 
 
-def check_new_labels(examination: Examination, rules: Rules) -> list[Verdict]:
-    """Return, per known task with new labels, the balance of all labels and suspected renames."""
-    decides = deciding(examination, rules)
+def check_new_labels(examination: Examination, rules: Rules, whole: Rules) -> list[Verdict]:
+    """Return, per known task with new labels, the balance of all labels and suspected renames.
+
+    `rules`: with the alpha of this look; `whole`: with all of it.
+    """
+    decides = deciding(examination, whole)
     exams = [exam for exam in examination.exams if exam.known and has_new_labels(exam)]
     found = [verdict for exam in exams for verdict in _renames(exam)]
     for task in sorted({exam.task for exam in exams}):

@@ -37,6 +37,13 @@ from components.gate.verdicts import Rules
 ROUNDS = 4000
 """Updates that are drawn for a forecast: a share is known to 0.8 points (standard error)."""
 
+LABEL_ROUNDS = 400
+"""First updates that are drawn to forecast labels."""
+
+TIES = 0.3
+"""Share of the inputs that two versions label differently of which both labels are wrong: so it
+was on the rated sentences."""
+
 Loss = Literal["everywhere", "on one task"]
 
 
@@ -80,6 +87,23 @@ class Forecast:
     promoted: float
     held: float
     rejected: float
+
+
+@dataclass(frozen=True, slots=True)
+class LabelForecast:
+    """How many labels a harmless update is asked for, of inputs that were not answered before.
+
+    Args:
+        churn: share of the inputs that it labels otherwise than the champion.
+        median: in half of the updates, no more.
+        nine_in_ten: in nine of ten, no more.
+        none: share of the updates that need no label, in [0, 1].
+    """
+
+    churn: float
+    median: int
+    nine_in_ten: int
+    none: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +235,29 @@ def draw(items: int, usual_churn: float, loss: Any, random: np.random.Generator)
     share = np.divide(churn + loss, 2 * churn, out=np.full_like(churn, 0.5), where=churn > 0)
     worse = random.binomial(changed, share)
     return worse, changed - worse
+
+
+def labels_asked(inputs: int, churn: float, rules: Rules, seed: int = 0) -> LabelForecast:
+    """Return what first updates that lose nothing are asked of a pool of `inputs`.
+
+    One by one, in an order drawn by chance, until no open label could change the verdict, as
+    `pools` decides it. The anchor is the champion still.
+    """
+    random = np.random.default_rng(seed)
+    margin, alpha = rules.margin_points / 100, rules.at_look(0).alpha
+    differing = random.binomial(inputs, churn, LABEL_ROUNDS)[:, None]
+    steps = np.arange(int(differing.max()) + 1)
+    chances = [(1 - TIES) / 2, (1 - TIES) / 2, TIES]
+    said = random.choice([1, -1, 0], (LABEL_ROUNDS, len(steps)), p=chances)
+    said[(steps == 0) | (steps > differing)] = 0  # before the first label, and after the last
+    worse, better = np.cumsum(said == 1, axis=1), np.cumsum(said == -1, axis=1)
+    unknown = np.maximum(differing - steps, 0)
+    worst = outcomes(worse + unknown, better, inputs, margin, alpha)
+    best = outcomes(worse, better + unknown, inputs, margin, alpha)
+    certain = worst.passed | best.beyond | ~(best.passed | worst.beyond)
+    labels = (certain | (unknown == 0)).argmax(axis=1)
+    median, nine_in_ten = np.quantile(labels, [0.5, 0.9], method="higher")
+    return LabelForecast(churn, int(median), int(nine_in_ten), float((labels == 0).mean()))
 
 
 def detectable_points(exam: Sitting, alpha: float) -> float:

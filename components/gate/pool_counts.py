@@ -8,13 +8,13 @@ it counts in the way that is worse for what is to be shown.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import Literal
 
 from components.gate.paired_statistics import Changes
-from components.gate.verdicts import Differing, PoolResult
+from components.gate.verdicts import Differing, PoolResult, Verdict
 
 Effect = Literal["worse", "better", "neither", "unclear", "open"]
 Reference = Literal["champion", "anchor", "restricted"]
@@ -122,4 +122,18 @@ def open_items(pool: PoolResult, references: Sequence[Reference]) -> list[str]:
         each.item
         for each in pool.differing
         if any(effect(each, reference) == "open" for reference in references)
+    )
+
+
+def asked_inputs(pools: Iterable[PoolResult], verdicts: Iterable[Verdict]) -> frozenset[str]:
+    """Return the inputs whose labels could settle what these verdicts hold, by digest.
+
+    Each once: one label serves champion and anchor alike.
+    """
+    by_exam = {pool.exam: pool for pool in pools}
+    return frozenset(
+        item
+        for verdict in verdicts
+        if verdict.open_labels and verdict.consequence == "hold"
+        for item in open_items(by_exam[verdict.exam], [REFERENCES[verdict.check]])
     )

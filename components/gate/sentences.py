@@ -19,7 +19,6 @@ def comparison(
     changes: Changes,
     bounds: tuple[float, float],
     outcome: Outcome,
-    enough_items: int,
 ) -> str:
     """Return the sentence of a paired check.
 
@@ -28,7 +27,6 @@ def comparison(
         changes: the counts.
         bounds: lower and upper bound of the loss, in points.
         outcome: PASS, FAIL or INCONCLUSIVE.
-        enough_items: about how many items would settle an open verdict.
     """
     worse, better = changes.worse or "none", changes.better or "none"
     counts = f"worse on {worse} of {changes.items:,} items and better on {better}"
@@ -36,7 +34,7 @@ def comparison(
     return (
         f"{asked.subject}: against {asked.reference}, {asked.model} is {counts}: "
         f"{amount(loss, margin)} ({_range(bounds, margin)})"
-        f"{_ending(bounds, outcome, margin, enough_items)}"
+        f"{_ending(bounds, outcome, margin)}"
         f"{asked.advice if outcome is Outcome.INCONCLUSIVE else ''}"
     )
 
@@ -109,15 +107,12 @@ def floor(
     lower: float,
     needed: float,
     outcome: Outcome,
-    enough_items: int,
 ) -> str:
     """Return the sentence of the check that something new was learned; shares in [0, 1].
 
-    What guesses is not learned, and more items would only show that better. `enough_items`:
-    about how many, in all, would settle an open verdict.
+    What guesses is not learned, and more items would only show that better.
     """
-    more = enough_items - items
-    ending = f"better, but too few items to be sure; about {more:,} more would settle it"
+    ending = "better, but too few items to be sure"
     if right / items <= needed:
         ending = (
             "not learned yet, which no further exam items would change; send more rows of it, "
@@ -175,7 +170,7 @@ def _range(bounds: tuple[float, float], margin: float) -> str:
     return f"between a gain of {number(-lower, 0)} and {worst}"
 
 
-def _ending(bounds: tuple[float, float], outcome: Outcome, margin: float, enough_items: int) -> str:
+def _ending(bounds: tuple[float, float], outcome: Outcome, margin: float) -> str:
     limit = f"the margin of {number(margin)}"
     if outcome is Outcome.PASS:
         return f", within {limit}."
@@ -187,4 +182,4 @@ def _ending(bounds: tuple[float, float], outcome: Outcome, margin: float, enough
         return f", above {limit}; but one such loss among this many checks may be chance."
     known = "a real loss, but " if bounds[0] > 0 else ""
     open_question = f"{known}too few items to tell whether this is within {limit}"
-    return f", {open_question}; about {enough_items:,} in all would settle it."
+    return f", {open_question}."

@@ -51,16 +51,17 @@ def known_sources(examination: Examination) -> list[Source]:
     return [each for each in sources if each.known]
 
 
-def deciding(examination: Examination, rules: Rules) -> Collection[str]:
-    """Return the names of the exams that must be passed: one a task.
+def deciding(examination: Examination, whole: Rules) -> Collection[str]:
+    """Return the names of the exams that must be passed: one a task. `whole`: with all of alpha.
 
     A task whose exams are all too small to pass at all decides only on batches of its own: it
-    holds nobody else up.
+    holds nobody else up. That is told at the level of a first look: an exam that holds a batch
+    can't become too small by being asked again.
     """
     sources = known_sources(examination)
-    if rules.edition < 4:
+    if whole.edition < 4:
         return {each.exam for each in sources}
-    return {each.exam for each in choose(sources, least_items(rules)).values()}
+    return {each.exam for each in choose(sources, least_items(whole.at_look(0))).values()}
 
 
 def least_items(rules: Rules) -> int:

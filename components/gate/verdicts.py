@@ -254,6 +254,11 @@ class NewTask:
     known: bool
     label: str | None = None
 
+    @property
+    def subject(self) -> str:
+        """What these rows are called in a sentence."""
+        return self.task if self.label is None else f"{self.task}, label {self.label}"
+
 
 @dataclass(frozen=True, slots=True)
 class DriftNote:
@@ -479,12 +484,19 @@ class Decision:
         headline: one line a manager understands.
         reasons: the sentences behind it, gravest first.
         verdicts: every check's, in the order of the examination.
+        settle: all that it takes to settle a hold, each with its cost.
     """
 
     action: Action
     headline: str
     reasons: tuple[str, ...]
     verdicts: tuple[Verdict, ...]
+    settle: tuple[str, ...] = ()
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """The reasons, and what it takes to settle a hold, as sentences."""
+        return (*self.reasons, *(f"To settle it: {way}." for way in self.settle))
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, one per field."""
@@ -493,5 +505,6 @@ class Decision:
             "action": self.action,
             "headline": self.headline,
             "reasons": list(self.reasons),
+            "settle": list(self.settle),
             "verdicts": verdicts,
         }

@@ -7,6 +7,7 @@ from typing import Any
 from components.errors import ConfigError
 from components.ledger import views
 from components.ledger.events import ChampionRolledBack
+from components.pipeline.held import ways_to_settle
 from components.pipeline.reporting import report_path
 from components.workspace.root import Workspace
 
@@ -34,6 +35,7 @@ def explain(ws: Workspace, number: int) -> dict[str, Any]:
         "pooled": _pooled(ws, version.batch) if version.batch else [],
         "headline": decision["headline"],
         "reasons": decision["reasons"],
+        "settle": ways_to_settle(ws, version) if version.status == "held" else (),
         "verdicts": decision["verdicts"],
         "later": _later(ws, number),
         "anchors": version.anchors,

@@ -24,7 +24,7 @@ from components.digest import json_digest, uniform
 from components.errors import ConfigError, Corrupted
 from components.gate.decision import judge
 from components.gate.evidence import recall
-from components.gate.pool_counts import REFERENCES, open_items
+from components.gate.pool_counts import asked_inputs
 from components.gate.verdicts import Decision, Differing, PoolResult
 from components.ledger import views
 from components.ledger.events import LabelGiven, LabelWithdrawn
@@ -63,13 +63,15 @@ class Question:
 class Open:
     """A held version that waits for labels.
 
-    `questions`: what is to be asked now, in order; none where it is ready to be examined again.
+    `questions`: what is to be asked now, in order; none where all labels have arrived. `news`: why
+    another examination could come out otherwise; empty where nothing has changed since the last.
     """
 
     version: views.Version
     decision: Decision
     questions: tuple[Question, ...]
     answered: int
+    news: str
 
     @property
     def tasks(self) -> frozenset[str]:
@@ -89,33 +91,41 @@ def waiting(ws: Workspace) -> list[Open]:
     return found
 
 
-def is_ready(each: Open) -> bool:
-    """Tell whether its labels have arrived."""
-    return not each.questions
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A held batch that can be decided now, and why. `passed`: the champion moved meanwhile."""
+
+    arrival: views.Arrival
+    why: str
+    passed: bool
 
 
 def release_ready(ws: Workspace, lease: Lease) -> list[str]:
-    """Queue again what can be decided now; return the batches.
-
-    Those are the held versions whose labels have arrived, and those that waited for labels while
-    another version became champion: they are trained from it, and the labels stay.
-    """
+    """Queue again what can be decided now; return the batches: those of `ready`."""
     found = ready(ws)
-    for arrival, why in found:
-        release_held(ws, lease, arrival, f"queued again: {why}")
-    return [arrival.batch for arrival, _ in found]
+    for each in found:
+        why = f"queued again: {each.why}"
+        release_held(ws, lease, each.arrival, why, passed=each.passed)
+    return [each.arrival.batch for each in found]
 
 
-def ready(ws: Workspace) -> list[tuple[views.Arrival, str]]:
-    """Return the held batches that can be decided now, and why each can."""
+def ready(ws: Workspace) -> list[Ready]:
+    """Return the held batches that can be decided now.
+
+    Those are the held versions whose labels have arrived, and those that got some while another
+    version became champion: they are trained from it, and the labels stay. Without an answer it
+    would be a look for nothing, which the batch has less of alpha for each time.
+    """
     champion = views.champion(ws.ledger)
     found = []
     for each in waiting(ws):
-        stale = each.version.parent != (champion.version if champion else None)
+        passed = each.version.parent != (champion.version if champion else None)
         arrival = views.arrival(ws.ledger, each.version.batch or "")
-        if arrival is not None and arrival.status == "held" and (stale or is_ready(each)):
-            why = "the champion changed while it waited" if stale else "its labels have arrived"
-            found.append((arrival, why))
+        if arrival is None or arrival.status != "held" or not each.news:
+            continue
+        if passed or not each.questions:
+            why = ", and the champion changed while it waited" if passed else ""
+            found.append(Ready(arrival, f"{each.news}{why}", passed))
     return found
 
 
@@ -206,7 +216,8 @@ def take_back(ws: Workspace, question: Question, given: int) -> None:
 
 def _open(ws: Workspace, version: views.Version) -> Open | None:
     document = ws.read_document(version.evidence)
-    if not any(each.get("open_labels") for each in document["decision"]["verdicts"]):
+    verdicts = document["decision"]["verdicts"]
+    if not any(each.get("open_labels") and each["consequence"] == "hold" for each in verdicts):
         return None
     examination, rules = recall(document)
     answers = {pool.task: views.answers(ws.ledger, pool.task) for pool in examination.pools}
@@ -219,7 +230,26 @@ def _open(ws: Workspace, version: views.Version) -> Open | None:
         if each.asked_by == version.evidence
     ]
     asking = _Asking(ws, version.evidence, (*document["labels"],), pools, decision)
-    return Open(version, decision, asking.questions(own), len(own))
+    news = _news(ws, version, pools, answers)
+    return Open(version, decision, asking.questions(own), len(own), news)
+
+
+def _news(
+    ws: Workspace,
+    version: views.Version,
+    pools: Sequence[PoolResult],
+    answers: Mapping[str, Mapping[str, Sequence[views.Answer]]],
+) -> str:
+    """Return what came since a version was examined, for the inputs that it answers otherwise."""
+    examined = views.examined(ws.ledger, version)
+    since = examined.seq if examined is not None else 0
+    items = [(pool.task, each.item) for pool in pools for each in pool.differing]
+    given = (answer for task, item in items for answer in answers[task].get(item, ()))
+    if any(answer.seq > since for answer in given):
+        return "its labels have arrived"
+    held = views.held(ws.ledger, [item for _, item in items])
+    gone = any(item not in held for _, item in items)
+    return "inputs that it asked about were removed" if gone else ""
 
 
 def _answered(pool: PoolResult, answers: Mapping[str, Sequence[views.Answer]]) -> PoolResult:
@@ -243,7 +273,9 @@ class _Asking:
 
     def questions(self, own: Sequence[views.Answer]) -> tuple[Question, ...]:
         """Return what is to be asked now; `own`: the answers that this decision got so far."""
-        wanted = self._wanted()
+        wanted: frozenset[str] = frozenset()
+        if self.decision.action == "hold":
+            wanted = asked_inputs(self.pools, self.decision.verdicts)
         differing = {each.item: (pool.task, each) for pool in self.pools for each in pool.differing}
         own = sorted((each for each in own if each.item in differing), key=lambda each: each.seq)
         seeds = views.pool_seeds(self.ws.ledger, wanted | {each.item for each in own})
@@ -264,17 +296,6 @@ class _Asking:
             for item in order
             if item in texts
         )
-
-    def _wanted(self) -> set[str]:
-        """Return the inputs whose label could still decide, by digest."""
-        pools = {pool.exam: pool for pool in self.pools}
-        found: set[str] = set()
-        if self.decision.action != "hold":
-            return found
-        for verdict in self.decision.verdicts:
-            if verdict.open_labels:
-                found |= {*open_items(pools[verdict.exam], [REFERENCES[verdict.check]])}
-        return found
 
     def _question(self, task: str, each: Differing, text: str, seed: str, again: bool) -> Question:
         said = {each.champion, each.candidate, each.anchor, *each.restricted.values()} - {None}

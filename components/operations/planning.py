@@ -10,13 +10,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from statistics import median
-from typing import Any
+from typing import Any, Literal
 
 from components.errors import ConfigError, Corrupted
-from components.exam_names import task_of
+from components.exam_names import origin, task_of
 from components.gate import Rules, evidence
 from components.gate.alpha_spending import OVERUSED_AFTER, count
-from components.gate.planning import Sitting, detectable_points, forecast, items_needed
+from components.gate.planning import (
+    TIES,
+    Sitting,
+    detectable_points,
+    forecast,
+    items_needed,
+    labels_asked,
+)
+from components.gate.pool_counts import REFERENCES
 from components.gate.sources import choose, least_items
 from components.ledger import views
 from components.ledger.events import CandidateExamined
@@ -27,6 +35,9 @@ from components.workspace.root import Workspace
 ASSUMED_CHURN = 0.08
 """Share of changed answers before there was an update to observe: updates of the rated
 sentences change 6 to 12 %."""
+
+CHURNS = (0.01, 0.03, 0.06, 0.1)
+"""Shares of changed answers that labels are forecast for, beside the one that was observed."""
 
 LOOKED_BACK = 20
 """The newest decisions that the churn is taken from."""
@@ -48,17 +59,19 @@ def plan(ws: Workspace, margin_points: float | None, churn: float | None) -> dic
         wider = max(asked.anchor_margin_points, margin_points)
         asked = replace(asked, margin_points=margin_points, anchor_margin_points=wider)
     known = views.known_tasks(ws.ledger)
-    held = views.exams(ws.ledger, ws.settings.holdout.max_items)
+    most = ws.settings.holdout.max_items
+    held = views.exams(ws.ledger, most)
+    pools = [pool for pool in views.pools(ws.ledger, most) if pool.task in known]
     exams = [exam for exam in held if exam.task in known]
-    if not exams:
+    if not exams and not pools:
         raise ConfigError(
             "There is no exam yet for a task that the champion has learned.",
             "Run a first batch; part of it is held out. Add more items with `ratchet "
             "holdout add FILE --task NAME`.",
         )
     observed, use = _observed_churn(ws, "forgetting"), views.use_by_exam(ws.ledger)
-    sat = _with_deciding(_sittings(ws, exams, {} if churn else observed, churn), asked)
-    deciding = sum(each.decides for each in sat)
+    sat = _with_deciding(_sittings(ws, [*exams, *pools], {} if churn else observed, churn), asked)
+    deciding, labelled = sum(each.decides for each in sat), [_labelled(each) for each in sat]
     margin = asked.margin_points / 100
     kinds = {
         "harmless": 0.0,
@@ -84,16 +97,38 @@ def plan(ws: Workspace, margin_points: float | None, churn: float | None) -> dic
                 "worn": each.charged >= OVERUSED_AFTER,
             }
             for each in sat
+            if origin(each.exam) != "pool"
+        ],
+        "pools": [
+            {
+                "exam": each.exam,
+                "inputs": each.items,
+                "decides": each.decides,
+                "labels": _labels(each, asked, given=churn is not None),
+            }
+            for each in sat
+            if origin(each.exam) == "pool"
         ],
         "updates": [
             {
                 "update": kind,
                 "loss_points": 100 * loss,
-                **asdict(forecast(sat, loss, asked, ws.settings.seed)),
+                **asdict(forecast(labelled, loss, asked, ws.settings.seed)),
             }
             for kind, loss in kinds.items()
         ],
     }
+
+
+def _labelled(each: Sitting) -> Sitting:
+    """Return an exam as it is, and a pool as the exam that it is once its labels are there."""
+    return replace(each, churn=each.churn * (1 - TIES)) if origin(each.exam) == "pool" else each
+
+
+def _labels(pool: Sitting, asked: Rules, given: bool) -> list[dict[str, Any]]:
+    """Return how many labels a pool is expected to ask for, by the share of changed answers."""
+    churns = [pool.churn] if given else sorted({*CHURNS, round(pool.churn, 3)})
+    return [asdict(labels_asked(pool.items, churn, asked)) for churn in churns]
 
 
 def _sittings(
@@ -147,13 +182,21 @@ def decide_again(ws: Workspace, number: int) -> dict[str, Any]:
     return {"version": number, "evidence": version.evidence, **decision.to_json()}
 
 
-def _observed_churn(ws: Workspace, check: str) -> dict[str, float]:
-    """Return the median share of changed answers by exam, over the newest decisions."""
+def _observed_churn(ws: Workspace, check: Literal["forgetting", "anchor"]) -> dict[str, float]:
+    """Return the median share of changed answers by exam, over the newest decisions.
+
+    Of a pool these are all answers that differ, whichever is right.
+    """
     shares: dict[str, list[float]] = {}
     for event in views.told(ws.ledger, CandidateExamined)[-LOOKED_BACK:]:
         document = ws.read_document(event.payload.evidence)
         for verdict in document["decision"]["verdicts"]:
-            if verdict["check"] == check and verdict["n"]:
+            if verdict["check"] == check and verdict["n"] and origin(verdict["exam"]) != "pool":
                 changed = verdict["right_to_wrong"] + verdict["wrong_to_right"]
                 shares.setdefault(verdict["exam"], []).append(changed / verdict["n"])
+        reference = REFERENCES[check]
+        for pool in document.get("pools", ()):
+            differ = [each for each in pool["differing"] if each["candidate"] != each[reference]]
+            if pool["n"] and reference not in pool["unanswered"]:
+                shares.setdefault(pool["exam"], []).append(len(differ) / pool["n"])
     return {exam: median(found) for exam, found in shares.items()}

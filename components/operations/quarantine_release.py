@@ -97,12 +97,24 @@ def _release_for(ws: Workspace, lease: Lease, held: views.Arrival, task: str) ->
 
 
 def release_held(
-    ws: Workspace, lease: Lease, held: views.Arrival, reason: str, requeue: bool = True
+    ws: Workspace,
+    lease: Lease,
+    held: views.Arrival,
+    reason: str,
+    requeue: bool = True,
+    passed: bool = False,
 ) -> None:
-    """Queue a held batch again; the examination of its version no longer counts."""
+    """Queue a held batch again; the examination of its version no longer counts.
+
+    `passed`: because another version became champion while it waited for labels.
+    """
     assert held.version is not None  # a batch is held because its version is
     superseded = VersionSuperseded(
-        version=held.version, batch=held.batch, reason=reason, requeue=requeue
+        version=held.version,
+        batch=held.batch,
+        reason=reason,
+        requeue=requeue,
+        passed=passed or None,
     )
     ws.ledger.append(superseded, lease)
     versions = views.versions(ws.ledger, batch=held.batch)

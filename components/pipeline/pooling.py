@@ -27,6 +27,7 @@ from components.ledger.events import BatchPooled
 from components.ledger.ledger import Lease
 from components.pipeline import publication
 from components.pipeline.arrival import arrive
+from components.pipeline.held import decision_on, lacks_more_than_labels
 from components.pipeline.preparation import Prepared
 from components.workspace.batch_files import items_path
 from components.workspace.root import Workspace
@@ -70,19 +71,21 @@ def _held_to_pool(ws: Workspace, prepared: Prepared) -> list[str]:
 
 
 def _is_open(ws: Workspace, arrival: views.Arrival, prepared: Prepared) -> bool:
-    """Tell whether a held batch shares a task, can be read, and was held for want of evidence.
+    """Tell whether a held batch shares a task, can be read, and lacks what rows would bring.
 
-    One that only waits for its approval is left to the person.
+    One that only waits for its approval is left to the person, and one that only waits for labels
+    to those who answer: trained otherwise, its questions would be void.
     """
     version = views.version(ws.ledger, arrival.version) if arrival.version else None
     if version is None or version.status != "held":
         return False
+    decision = decision_on(ws, version)
     try:
         tasks = {item.task for item in _items(ws, arrival.batch)}
-        verdicts = ws.read_document(version.evidence)["decision"]["verdicts"]
     except (OSError, Corrupted):
         return False  # it stays held; `audit verify` tells what is damaged
-    return bool(tasks & prepared.tasks) and any(v["consequence"] == "hold" for v in verdicts)
+    shared = bool(tasks & prepared.tasks)
+    return shared and decision is not None and lacks_more_than_labels(decision)
 
 
 def _items(ws: Workspace, batch: str) -> Iterable[Item]:

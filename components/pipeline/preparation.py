@@ -39,6 +39,7 @@ from components.ledger.events import (
 from components.ledger.ledger import Lease
 from components.pipeline.arrival import printable
 from components.pipeline.exams import Exam, open_exams, snapshot_of
+from components.pipeline.held import ways_to_settle
 from components.pipeline.new_tasks import (
     NewTasks,
     find_new_tasks,
@@ -77,7 +78,8 @@ class Settled:
     `headline` says why, in one line for people; `version` is None where none was trained;
     `notes` are lines of what else people should hear of, `new_tasks` what the root did not
     know before; `source` is the file that it came from, `pooled` the files of the small batches
-    that it was made of; `broken`: how many of its rows are in quarantine by themselves.
+    that it was made of; `broken`: how many of its rows are in quarantine by themselves; `settle`
+    says all that it takes to settle a held batch.
     """
 
     batch: str
@@ -89,6 +91,7 @@ class Settled:
     source: str = ""
     pooled: tuple[str, ...] = ()
     broken: int = 0
+    settle: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +222,7 @@ def settled(ws: Workspace, batch: str) -> Settled:
         source=arrival.source,
         pooled=tuple(each.source for each in views.members(ws.ledger, batch)),
         broken=sum(each.rows for each in kept if each.kind == "rows"),
+        settle=ways_to_settle(ws, version) if version and arrival.status == "held" else (),
     )
 
 

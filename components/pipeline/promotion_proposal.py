@@ -27,7 +27,7 @@ def anchors_after(prepared: Prepared, examination: Examination, rules: Rules) ->
     never counts; rows that joined after the anchor say nothing here, as in the anchor's own check.
     """
     alpha = rules.move_alpha
-    decides = deciding(examination, rules.at_look(examination.look))
+    decides = deciding(examination, rules)
     sat = [each for each in known_sources(examination) if each.exam in decides]
     better = {each.task for each in sat if _better(each, alpha)}
     before = prepared.parent.anchors if prepared.parent else {}

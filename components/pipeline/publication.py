@@ -87,7 +87,7 @@ def submission(
         batch=prepared.batch,
         parent_version=prepared.parent.version if prepared.parent else None,
         headline=decision.headline,
-        description="\n".join(f"- {reason}" for reason in decision.reasons),
+        description="\n".join(f"- {reason}" for reason in decision.told),
         base_name=state["base"]["name"],
         base_digest=state["base"]["digest"],
         base_folder=ws.base.folder,

@@ -46,7 +46,7 @@ def write_report(
         headline=decision.headline,
         batch=prepared.batch,
         generated_at=ws.clock().strftime("%Y-%m-%d %H:%M UTC"),
-        reasons=decision.reasons,
+        reasons=decision.told,
         model_name=ws.settings.model.name,
         source=validated.arrival.source,
         parent_version=prepared.parent.version if prepared.parent else None,

@@ -15,6 +15,7 @@ class GateSettings(Section):
 
     `competition_points`: the share of known items that new labels may take.
     `approval`: `auto` promotes on PASS; `always` holds every PASS for a person.
+    `wait_days`: how long later batches wait for the labels of one that others passed twice.
     `horizon`: promotions over which an anchor may move, for the promise over a stream.
     `watch_alpha` is spent over all looks at one champion.
     """
@@ -27,6 +28,7 @@ class GateSettings(Section):
     watch_alpha: Probability = 0.05
     horizon: Annotated[int, Field(ge=1, le=1_000_000)] = 200
     approval: Literal["auto", "always"] = "auto"
+    wait_days: Annotated[float, Field(ge=0.0, le=3650.0)] = 7.0
     checks: CheckSettings = CheckSettings()
 
     @model_validator(mode="after")

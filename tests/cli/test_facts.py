@@ -88,7 +88,7 @@ def test_json_has_these_shapes(grown: Path) -> None:
     status = ratchet(grown, "status", "--json").facts
     assert keys(status) == {
         "root", "model", "champion", "inbox", "exams", "chosen", "interrupted", "older", "left",
-        "labels", "warnings",
+        "labels", "warnings", "settle", "awaited",
     }  # fmt: skip
     assert status["champion"]["version"] == 2 and set(status["exams"]) == {"mood", "mood#batches"}
     assert keys(status["inbox"][0]) == {
@@ -101,6 +101,7 @@ def test_json_has_these_shapes(grown: Path) -> None:
     assert keys(explained) == {
         "version", "status", "parent", "origin", "batch", "source", "pooled", "headline", "reasons",
         "verdicts", "later", "anchors", "evidence", "bundle", "run", "report", "frozen",
+        "settle",
     }  # fmt: skip
     asked = [v for v in explained["verdicts"] if v["check"] == "forgetting"]
     assert [(v["exam"], v["consequence"]) for v in asked] == [
@@ -259,3 +260,14 @@ def test_a_decision_is_made_again_from_its_evidence(grown: Path) -> None:
         again["verdicts"] == ratchet(grown, "version", "explain", "2", "--json").facts["verdicts"]
     )
     assert "Versions: 1, 2." in ratchet(grown, "gate", "replay", "7").err
+
+
+def test_the_plan_says_how_many_labels_a_pool_is_expected_to_ask_for(waiting: Path) -> None:
+    plan = ratchet(waiting, "gate", "plan", "--json").facts
+    (pool,) = plan["pools"]
+    assert keys(pool) == {"exam", "inputs", "decides", "labels"}
+    assert (pool["exam"], pool["inputs"], pool["decides"]) == ("mood#pool", 300, True)
+    assert {"mood#pool"}.isdisjoint(each["exam"] for each in plan["exams"])
+    assert {0.01, 0.03, 0.06, 0.1} < {each["churn"] for each in pool["labels"]}, "and as observed"
+    shown = ratchet(waiting, "gate", "plan", "--churn", "0.06").out
+    assert "labels asked (median)" in shown and shown.count("mood#pool") == 1

@@ -14,10 +14,11 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -28,11 +29,12 @@ from components.operations import holdouts, pool_removal, reconciliation, relabe
 from components.pipeline import arrival
 from components.workspace.root import Workspace, open_workspace
 from flows.retrain import run_batch
-from tests.stream import batch, make_root
+from tests.stream import PARAMS, batch, make_root
 
 pytestmark = pytest.mark.crash
 
 LINES = 2
+T = TypeVar("T")
 
 
 def run_second(ws: Workspace) -> None:
@@ -75,6 +77,23 @@ def remove_pool(ws: Workspace) -> None:
             pool_removal.remove(ws, lease, "mood", "retention")
 
 
+class Stopped(Exception):
+    """The part of the way that is killed is over."""
+
+
+def pool_second(ws: Workspace) -> None:
+    """Queue a second batch together with one that is held; what follows is as in `run`."""
+
+    def step(name: str, work: Callable[[], T]) -> T:
+        if name == "train":
+            raise Stopped
+        return work()
+
+    arrived = arrival.arrive(ws, ws.root / "second.jsonl", "mood")
+    with suppress(Stopped):
+        run_batch(ws, arrived.batch, step)
+
+
 def relabel_exam(ws: Workspace) -> None:
     """Give items of the exam their other label."""
     with ws.ledger.lease(ws.settings.model.name, 60) as lease:
@@ -91,6 +110,7 @@ SCENARIOS: dict[str, Callable[[Workspace], None]] = {
     "refuse": refuse_batch,
     "rollback": go_back,
     "holdout": add_holdout,
+    "pool": pool_second,
     "removal": remove_pool,
     "relabel": relabel_exam,
 }
@@ -99,6 +119,7 @@ CHAMPIONS = {
     "refuse": {1},
     "rollback": {1, 2},
     "holdout": {1},
+    "pool": {1},
     "removal": {1},
     "relabel": {1},
 }
@@ -193,6 +214,18 @@ def prepare(root: Path, promoted: int) -> None:
     batch(root / "right.jsonl", 900, 20, flip=True)  # texts of the exam
 
 
+def prepare_pool(root: Path, promoted: int) -> None:
+    """Make a root where a small batch is held: its exam is too small to let any pass."""
+    params = PARAMS.replace("pool_below: 0", "pool_below: 200")
+    make_root(root, f"{params}gate: {{margin_points: 0.1}}\n")
+    ws = open_workspace(root)
+    for seed, rows in ((1, 300), (50, 60)):
+        file = batch(root / f"b{seed}.jsonl", seed, rows)
+        run_batch(ws, arrival.arrive(ws, file, "mood").batch)
+    assert [each.source for each in views.held_batches(ws.ledger)] == ["b50.jsonl"]
+    batch(root / "second.jsonl", 51, 60)
+
+
 def prepare_removal(root: Path, promoted: int) -> None:
     """Make the same root, with a pool of unlabelled inputs."""
     prepare(root, promoted)
@@ -220,7 +253,7 @@ def findings(root: Path, scenario: str) -> dict[str, Any]:
         "held": [asdict(item) for item in views.held_items(ws.ledger)],
         "open": sorted(views.open_keys(ws.ledger)),
         "quarantine": [list(row) for row in views.quarantined(ws.ledger)],
-        "holdouts": sorted(path.name for path in ws.holdouts.iterdir()),
+        "holdouts": sorted(path.name for path in ws.holdouts.glob("*")),
         "parts": [str(path) for path in root.rglob("*.part")],
     }
 
@@ -233,8 +266,8 @@ def _champions(ws: Workspace) -> list[int | None]:
 def one_line(folder: Path, scenario: str, line: int, promoted: int) -> None:
     """Kill at every point of this line's share; write what was found wrong."""
     root, template = folder / f"root{line}", folder / f"template{line}"
-    made = {"removal": prepare_removal}.get(scenario, prepare)
-    in_child(lambda: made(root, promoted))
+    made = {"pool": prepare_pool, "removal": prepare_removal}.get(scenario, prepare)
+    assert in_child(lambda: made(root, promoted)) == 0
     shutil.copytree(root, template)
 
     def fresh() -> None:
@@ -253,7 +286,9 @@ def one_line(folder: Path, scenario: str, line: int, promoted: int) -> None:
     in_child(partial(perform, None, calls))
     in_child(partial(look, want))
     expected = json.loads(want.read_text())
-    points = range(2 * len(calls.read_text().splitlines()))
+    names = calls.read_text().splitlines()
+    begun = names.index("append split.made") if scenario == "pool" else 0  # before, it is as `run`
+    points = range(2 * begun, 2 * len(names))
     wrong = []
     for point in points[line::LINES]:
         fresh()
@@ -261,7 +296,7 @@ def one_line(folder: Path, scenario: str, line: int, promoted: int) -> None:
         got = folder / f"got{line}"
         got.unlink(missing_ok=True)
         in_child(partial(look, got))
-        name = calls.read_text().splitlines()[point // 2]
+        name = names[point // 2]
         where = f"{scenario}, point {point} ({'after' if point % 2 else 'before'} {name})"
         if not os.WIFSIGNALED(killed) or os.WTERMSIG(killed) != signal.SIGKILL:
             wrong.append(f"{where}: was not killed there")

@@ -8,9 +8,7 @@ from hypothesis import strategies as st
 from statsmodels.stats.proportion import binom_test, proportion_confint
 
 from components.gate.binomial import (
-    MOST_ITEMS,
     binomial_bounds,
-    items_to_exceed,
     p_value_not_above,
     p_value_not_below,
 )
@@ -56,20 +54,3 @@ def test_a_share_at_either_end_is_refuted_by_one_item(share: float) -> None:
     assert p_value_not_above(1, 5, 0.0) == 0.0
     assert p_value_not_below(4, 5, 1.0) == 0.0
     assert p_value_not_above(0, 5, share) == 1.0
-
-
-@pytest.mark.parametrize(
-    ("share", "hits", "items", "wanted"),
-    [(1 / 12, 2, 8, 15), (0.5, 6, 10, 78), (0.5, 26, 50, 1741), (0.9, 19, 20, 107)],
-)
-def test_so_many_items_show_it_if_hits_go_on_as_before(
-    share: float, hits: int, items: int, wanted: int
-) -> None:
-    assert items_to_exceed(share, hits, items, 0.05) == wanted
-    half, more = wanted // items // 2 or 1, wanted // items + 1
-    assert binomial_bounds(hits * half, items * half, 0.05)[0] <= share
-    assert binomial_bounds(hits * more, items * more, 0.05)[0] > share
-
-
-def test_what_is_not_above_the_share_is_not_settled_by_any_number() -> None:
-    assert items_to_exceed(0.5, 10, 20, 0.05) == items_to_exceed(0.5, 0, 20, 0.05) == MOST_ITEMS

@@ -108,7 +108,9 @@ def test_a_real_loss_that_may_be_within_the_margin_is_held_and_says_what_would_s
     assert "a real loss, but too few items to tell whether this is within the margin of 3" in (
         decision.headline
     )
-    assert "about 1,400 in all would settle it" in decision.headline
+    assert decision.settle == (
+        "2,065 more items of tweets: `ratchet holdout add FILE --task tweets --fill`",
+    )
 
 
 @pytest.mark.parametrize(("worse", "better"), [(41, 12), (30, 10), (60, 20), (20, 15), (200, 150)])
@@ -128,7 +130,7 @@ def test_a_small_exam_is_held_and_says_how_many_items_would_settle_it() -> None:
     decision = decide(exam("tweets", 2, 2, 40))
     assert decision.action == "hold"
     assert "too few items to tell" in decision.headline
-    assert "about 920 in all would settle it" in decision.headline
+    assert [way.partition(" of ")[0] for way in decision.settle] == ["1,560 more items"]
 
 
 def test_small_losses_that_add_up_are_caught_at_the_anchor() -> None:
@@ -337,9 +339,12 @@ def test_what_is_learned_but_not_shown_says_how_many_items_would_settle_it() -> 
     part = NewTask("intents", given, None, 1 / 12, known=False, label="pay")
     decision = decide(parts=(part,))
     assert decision.action == "hold"
-    assert "too few items to be sure; about 8 more would settle it" in decision.headline
-    shown = replace(part, candidate=answers([place < 4 for place in range(16)]))
-    assert decide(parts=(shown,)).action == "promote"
+    assert "too few items to be sure" in decision.headline
+    assert [way.partition(":")[0] for way in decision.settle] == [
+        "24 more items of intents, label pay"
+    ]
+    shown = replace(part, candidate=answers([place < 8 for place in range(32)]))
+    assert judge(Examination([], (shown,), look=1), RULES).action == "promote"
 
 
 def test_something_new_without_a_held_out_row_holds_and_says_what_to_bring() -> None:

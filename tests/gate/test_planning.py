@@ -10,11 +10,13 @@ import pytest
 from components.gate import Answers, Examination, ExamResult, Rules, judge
 from components.gate.paired_statistics import holm, holm_rows
 from components.gate.planning import (
+    TIES,
     Sitting,
     decide,
     draw,
     forecast,
     items_needed,
+    labels_asked,
     outcomes,
 )
 
@@ -102,3 +104,27 @@ def test_an_exam_that_does_not_decide_need_not_be_passed_and_can_reject() -> Non
     large = Sitting("t#batches", 2000, 0.04, decides=False)
     bad = forecast([Sitting("t", 100, 0.02), large, Sitting("u", 2000, 0.02)], 0.1, RULES)
     assert bad.rejected > 0.95, "what one task loses, all its exams see"
+
+
+@pytest.mark.parametrize(
+    ("inputs", "churn", "median", "nine_in_ten", "none"),
+    [(625, 0.05, 37, 48, 0.0), (250, 0.12, 38, 47, 0.0), (1000, 0.01, 0, 0, 0.95)],
+)
+def test_labels_are_forecast_as_the_simulation_counts_them(
+    inputs: int, churn: float, median: int, nine_in_ten: int, none: float
+) -> None:
+    """The wanted figures are those of docs/gate.md, part 10, which asks one label after another.
+
+    There the churn counts answers that became right or wrong, here ties as well.
+    """
+    found = labels_asked(inputs, churn / (1 - TIES), RULES)
+    assert found.median == pytest.approx(median, abs=2)
+    assert found.nine_in_ten == pytest.approx(nine_in_ten, abs=3)
+    assert found.none == pytest.approx(none, abs=0.03)
+
+
+def test_no_label_is_forecast_where_nothing_differs_and_all_where_none_could_tell() -> None:
+    assert labels_asked(1000, 0.0, RULES).none == 1.0
+    assert labels_asked(1000, 0.0, RULES).nine_in_ten == 0
+    few = labels_asked(20, 0.1, RULES)
+    assert few.nine_in_ten <= 20

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from components.gate import Examination, Outcome, Rules, judge
 from components.gate.evidence import decide_again, record
 from components.gate.pool_counts import effect, open_items, tally
-from components.gate.verdicts import UNASKED, Differing, PoolResult, Said
+from components.gate.verdicts import UNASKED, Answers, Differing, ExamResult, PoolResult, Said
 
 RULES = Rules(3.0, 6.0)
 
@@ -71,6 +71,22 @@ def test_labels_are_asked_for_where_they_can_decide_and_no_longer() -> None:
     lost = pool(1000, [LOST] * 49 + [OPEN])
     hopeless = judge(Examination([], [], pools=[lost]), RULES).verdicts[0]
     assert hopeless.outcome is Outcome.FAIL and hopeless.open_labels == 0
+
+
+def test_a_hold_asks_for_as_many_labels_as_there_are_inputs_however_many_comparisons() -> None:
+    decision = judge(Examination([], [], pools=[pool(1000, [OPEN] * 120)]), RULES)
+    held = [verdict for verdict in decision.verdicts if verdict.open_labels]
+    assert [verdict.check for verdict in held] == ["forgetting", "anchor"]
+    assert "up to 120)" in decision.headline
+
+
+def test_a_pool_that_does_not_decide_asks_for_no_label() -> None:
+    items = [f"{n:064x}" for n in range(2000)]
+    same, worse = Answers(items, [True] * 2000), Answers(items, [n > 62 for n in range(2000)])
+    exam = ExamResult("t", "t", same, worse, same, known=True, in_batch=True)
+    decision = judge(Examination([exam], [], pools=[pool(1000, [OPEN] * 50)]), RULES)
+    assert decision.action == "hold" and any(each.open_labels for each in decision.verdicts)
+    assert "ratchet label" not in decision.headline
 
 
 def test_who_can_not_tell_counts_as_lost_for_passing_and_as_gained_for_failing() -> None:

@@ -48,6 +48,15 @@ def test_a_stray_task_too_small_to_be_examined_blocks_only_batches_of_its_own() 
     assert judge(Examination([own, big], []), RULES).action == "hold"
 
 
+def test_what_an_exam_held_is_not_let_in_by_asking_again() -> None:
+    """Fault: at a later look 150 items were too few to pass, so their task held nobody up."""
+    items = [f"other{place}" for place in range(150)]
+    worse = exam("other", 150, candidate=Answers(items, [place >= 4 for place in range(150)]))
+    own = exam("t", 900, in_batch=True)
+    looks = [Examination([own, worse], [], look=look) for look in range(3)]
+    assert [judge(each, RULES).action for each in looks] == ["hold"] * 3
+
+
 def test_an_exam_that_does_not_decide_still_rejects_what_it_shows() -> None:
     small = exam("t", 300, candidate=Answers([f"t{n}" for n in range(300)], [False] * 300))
     decision = judge(Examination([small], [], pools=(pool(1000),)), RULES)

@@ -100,6 +100,7 @@ def test_two_new_labels_in_120_rows_are_learned(tmp_path: Path) -> None:
 def test_a_held_batch_is_trained_together_with_the_next_one(undecided: Path) -> None:
     first = settle(undecided, batch(undecided / "a.jsonl", 50, 60))
     assert first.action == "held" and not first.pooled
+    assert first.settle[-1].startswith("or wait: it is trained together with the next small batch")
     ws = open_workspace(undecided)
     _, held_out = sides(ws, first.batch)
     settled = settle(undecided, batch(undecided / "b.jsonl", 51, 60))
@@ -159,6 +160,17 @@ def test_what_is_not_pooled(undecided: Path, why: str) -> None:
     task = "tone" if why == "another task" else "mood"
     settled = settle(undecided, batch(undecided / "b.jsonl", 51, 60), task)
     assert (settled.source, settled.pooled) == ("b.jsonl", ())
+
+
+def test_a_batch_that_waits_for_labels_alone_is_not_pooled(waiting: Path) -> None:
+    """Its questions would be void, and people may be answering them."""
+    params = waiting / "params.yaml"
+    params.write_text(params.read_text().replace("pool_below: 0", "pool_below: 200"))
+    settled = settle(waiting, batch(waiting / "b3.jsonl", 51, 60))
+    assert settled.pooled == ()
+    ws = open_workspace(waiting)
+    first = views.version(ws.ledger, 2)
+    assert first is not None and first.status == "held"
 
 
 def test_a_rejected_pool_is_released_whole_or_member_by_member(undecided: Path) -> None:

@@ -164,7 +164,7 @@ class VersionPromoted(Payload):
     reason: str
 
 
-@event("version.held", read_by=("versions", "inbox"))
+@event("version.held", read_by=("versions", "inbox", "pipeline.precedence"))
 class VersionHeld(Payload):
     """The gate could not decide: the version waits for a person."""
 
@@ -187,14 +187,21 @@ class VersionRejected(Payload):
     quarantine: Mapping[str, Mark] | None = None
 
 
-@event("version.superseded", read_by=("versions", "inbox", "pipeline.promotion"))
+@event(
+    "version.superseded",
+    read_by=("versions", "inbox", "pipeline.promotion", "pipeline.precedence"),
+)
 class VersionSuperseded(Payload):
-    """The version's examination no longer counts; `requeue`: its batch is queued again."""
+    """The version's examination no longer counts; `requeue`: its batch is queued again.
+
+    `passed`: because another version became champion while it waited for labels.
+    """
 
     version: int
     batch: str | None
     reason: str
     requeue: bool
+    passed: bool | None = None
 
 
 @event("champion.watched")

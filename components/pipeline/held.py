@@ -1,0 +1,49 @@
+"""What a held version waits for, as its evidence says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from components.errors import Corrupted
+from components.ledger import views
+from components.workspace.root import Workspace
+
+WAIT = "or wait: it is trained together with the next small batch of its task"
+
+
+def decision_on(ws: Workspace, version: views.Version) -> Mapping[str, Any] | None:
+    """Return the recorded decision; None if it is damaged, which `audit verify` tells."""
+    try:
+        decision: Mapping[str, Any] = ws.read_document(version.evidence)["decision"]
+    except (OSError, Corrupted):
+        return None
+    return decision
+
+
+def waits_for_labels(decision: Mapping[str, Any]) -> bool:
+    """Tell whether labels of pools could settle some of what holds it."""
+    return any(_open(each) for each in decision["verdicts"] if each["consequence"] == "hold")
+
+
+def lacks_more_than_labels(decision: Mapping[str, Any]) -> bool:
+    """Tell whether something holds it that no label could settle."""
+    return any(not _open(each) for each in decision["verdicts"] if each["consequence"] == "hold")
+
+
+def ways_to_settle(ws: Workspace, version: views.Version) -> tuple[str, ...]:
+    """Return all that it takes to settle a held version, each with its cost.
+
+    Nothing for evidence that is older than these sentences.
+    """
+    decision = decision_on(ws, version)
+    ways = tuple(decision.get("settle", ())) if decision is not None else ()
+    if not ways or decision is None or version.batch is None:
+        return ways
+    rows = len(views.split_side(ws.ledger, version.batch, "train"))
+    small = rows < ws.settings.training.pool_below
+    return (*ways, WAIT) if small and lacks_more_than_labels(decision) else ways
+
+
+def _open(verdict: Mapping[str, Any]) -> bool:
+    return bool(verdict.get("open_labels"))
