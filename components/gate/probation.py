@@ -16,7 +16,7 @@ from dataclasses import replace
 
 from components.gate.policies import CheckRules
 from components.gate.pool_counts import REFERENCES, tally
-from components.gate.verdicts import Decision, Examination, Outcome, PoolResult, Rules, Verdict
+from components.gate.verdicts import Examination, Outcome, PoolResult, Rules, Verdict
 
 SHOWN_AGAINST = (Outcome.FAIL, Outcome.MISSING)
 
@@ -45,11 +45,6 @@ def _seen_within(verdict: Verdict, pool: PoolResult | None) -> bool:
     return seen is not None and seen < verdict.margin_points
 
 
-def open_tasks(decision: Decision) -> frozenset[str]:
-    """Return the tasks that a decision for probation left open."""
-    return frozenset(each.task for each in decision.verdicts if each.consequence == "hold")
-
-
 def rules_to_end(rules: Rules) -> Rules:
     """Return by which rules it ends: the same, of the extra checks only that of labels."""
     checks = CheckRules(classes=rules.checks.classes)
@@ -58,5 +53,5 @@ def rules_to_end(rules: Rules) -> Rules:
 
 def covers(examination: Examination, tasks: Iterable[str]) -> bool:
     """Tell whether each of these tasks was examined."""
-    sources = (*examination.exams, *examination.pools)
-    return {*tasks} <= {each.task for each in sources}
+    examined = {exam.task for exam in examination.exams}
+    return {*tasks} <= examined | {pool.task for pool in examination.pools}

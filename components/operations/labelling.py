@@ -14,22 +14,21 @@ trusted.
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain
 from typing import Literal
 
 from components.digest import json_digest, uniform
 from components.errors import ConfigError, Corrupted
-from components.gate.decision import judge
-from components.gate.evidence import recall
 from components.gate.pool_counts import REFERENCES, open_items
 from components.gate.verdicts import Decision, Differing, PoolResult
 from components.ledger import views
 from components.ledger.events import LabelGiven, LabelWithdrawn
 from components.ledger.ledger import Lease
 from components.operations.quarantine_release import release_held
+from components.pipeline.decision_now import decide_now
 from components.pipeline.pool_results import asked_twice, said_of
 from components.workspace.item_library import Library
 from components.workspace.root import Workspace
@@ -61,7 +60,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """A held version that waits for labels.
+    """A version, held or on probation, that waits for labels.
 
     `questions`: what is to be asked now, in order; none where it is ready to be examined again.
     """
@@ -78,14 +77,18 @@ class Open:
 
 
 def waiting(ws: Workspace) -> list[Open]:
-    """Return the held versions that asked for labels, oldest first.
+    """Return the held versions that asked for labels, oldest first; last, one on probation.
 
     One whose evidence is damaged is left out: `audit verify` names it, and nobody waits for it.
     """
     found = []
     for version in views.versions(ws.ledger, status="held"):
         with suppress(Corrupted):
-            found += [each] if (each := _open(ws, version)) is not None else []
+            found += [each] if (each := _open(ws, version, version.evidence)) is not None else []
+    on, champion = views.probation(ws.ledger), views.champion(ws.ledger)
+    if on is not None and on.evidence is not None and champion is not None:
+        with suppress(Corrupted):
+            found += [each] if (each := _open(ws, champion, on.evidence, on.since)) else []
     return found
 
 
@@ -108,6 +111,8 @@ def release_ready(ws: Workspace, lease: Lease) -> list[str]:
 
 def ready(ws: Workspace) -> list[tuple[views.Arrival, str]]:
     """Return the held batches that can be decided now, and why each can."""
+    if views.probation(ws.ledger) is not None:
+        return []  # whether they are held against the right champion is open until it ends
     champion = views.champion(ws.ledger)
     found = []
     for each in waiting(ws):
@@ -204,31 +209,20 @@ def take_back(ws: Workspace, question: Question, given: int) -> None:
     ws.ledger.append(LabelWithdrawn(task=question.task, item=question.item, given=given), None)
 
 
-def _open(ws: Workspace, version: views.Version) -> Open | None:
-    document = ws.read_document(version.evidence)
+def _open(ws: Workspace, version: views.Version, evidence: str, since: int = 0) -> Open | None:
+    document = ws.read_document(evidence)
     if not any(each.get("open_labels") for each in document["decision"]["verdicts"]):
         return None
-    examination, rules = recall(document)
-    answers = {pool.task: views.answers(ws.ledger, pool.task) for pool in examination.pools}
-    pools = [_answered(pool, answers[pool.task]) for pool in examination.pools]
-    decision = judge(replace(examination, pools=pools), rules)
+    now = decide_now(ws, document, since)
+    pools = now.examination.pools
     own = [
         each
-        for given in answers.values()
-        for each in chain.from_iterable(given.values())
-        if each.asked_by == version.evidence
+        for pool in pools
+        for each in chain.from_iterable(views.answers(ws.ledger, pool.task).values())
+        if each.asked_by == evidence
     ]
-    asking = _Asking(ws, version.evidence, (*document["labels"],), pools, decision)
-    return Open(version, decision, asking.questions(own), len(own))
-
-
-def _answered(pool: PoolResult, answers: Mapping[str, Sequence[views.Answer]]) -> PoolResult:
-    """Return a pool's result with the answers of today."""
-    differing = [
-        replace(each, given=said_of(answers.get(each.item, ()))) for each in pool.differing
-    ]
-    twice = asked_twice(answers)
-    return replace(pool, differing=differing, repeats=len(twice), conflicts=sum(twice.values()))
+    asking = _Asking(ws, evidence, (*document["labels"],), pools, now.decision)
+    return Open(version, now.decision, asking.questions(own), len(own))
 
 
 @dataclass(frozen=True, slots=True)

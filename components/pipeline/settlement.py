@@ -93,7 +93,7 @@ def settle(
     action: Action
     if barred_twin(ws, version) is not None:
         action = _reject(ws, lease, version, batch, BARRED)
-    elif examined.payload.action == "promote":
+    elif examined.payload.action in ("promote", "probation"):
         action = promote(ws, lease, version.version, settling=True)
     elif examined.payload.action == "hold":
         action = _hold(ws, lease, version, examined.payload.headline)
