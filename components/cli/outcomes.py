@@ -7,6 +7,9 @@ from typing import Any
 from components.cli.output import Styled, counted, echo, status
 from components.pipeline.new_tasks import sentences
 
+NO_ITEMS_NEEDED = ("Hold for approval", "Held until")
+"""How headlines begin of what is held whatever the exams say."""
+
 
 def show_settled(outcome: dict[str, Any]) -> None:
     """Print a settled batch: what, why, and what to type next."""
@@ -27,9 +30,7 @@ def show_settled(outcome: dict[str, Any]) -> None:
         echo(f"  next: ratchet version explain {outcome['version']}")
         if outcome["action"] == "held" and outcome["headline"].startswith("Hold for labels"):
             echo("        ratchet label")
-        elif outcome["action"] == "held" and not outcome["headline"].startswith(
-            "Hold for approval"
-        ):
+        elif outcome["action"] == "held" and not outcome["headline"].startswith(NO_ITEMS_NEEDED):
             echo(
                 "        or add items (`ratchet holdout add FILE --task NAME --fill`), then"
                 f" `ratchet quarantine release {outcome['batch'][:12]}` and `ratchet intake`"
@@ -69,6 +70,13 @@ def show_released(batches: list[str]) -> None:
     """Print which held batches can be decided now."""
     for batch in batches:
         echo(f"batch {batch[:12]} is queued again: it waited for labels, and can be decided now")
+
+
+def show_probation(ended: dict[str, Any]) -> None:
+    """Print how a probation ended."""
+    if not ended["confirmed"]:
+        echo(f"Version {ended['champion']} is champion again.")
+    echo(ended["reason"])
 
 
 def show_left(left: list[dict[str, Any]]) -> None:

@@ -80,7 +80,7 @@ class BatchRefused(Payload):
     quarantine: Mapping[str, Mark] | None = None
 
 
-@event("batch.held", read_by=("inbox",))
+@event("batch.held", read_by=("inbox", "operations.probation"))
 class BatchHeld(Payload):
     """The batch waits before it is split and trained: a version is on probation."""
 
