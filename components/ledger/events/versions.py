@@ -181,7 +181,17 @@ class ProbationExamined(Payload):
     action: str
 
 
-@event("probation.ended", read_by=("versions", "pointer", "inbox", "holdout", "probations"))
+@event(
+    "probation.ended",
+    read_by=(
+        "versions",
+        "pointer",
+        "inbox",
+        "holdout",
+        "probations",
+        "operations.explanation",
+    ),
+)
 class ProbationEnded(Payload):
     """A version is confirmed; or its parent is champion again, and it is held, not barred.
 
