@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import cached_property
 from typing import Any, Literal
 
 from components.data.split import Split
@@ -94,7 +93,7 @@ def counts(ws: Workspace) -> Counts:
 def progress(ws: Workspace) -> Progress | None:
     """Return how far the version on probation is, or None where there is none."""
     on = views.probation(ws.ledger)
-    return None if on is None else Progress(on.version, on.ends, _Fresh(ws, on).labels, on.labels)
+    return None if on is None else Progress(on.version, on.ends, _fresh(ws, on).labels, on.labels)
 
 
 def hold_batch(ws: Workspace, lease: Lease, batch: str) -> bool:
@@ -126,8 +125,8 @@ def is_due(ws: Workspace) -> bool:
     on = views.probation(ws.ledger)
     if on is None:
         return bool(_waiting(ws))
-    fresh = _Fresh(ws, on)
-    return fresh.wants_a_look or _outcome(ws, on, fresh)[0] is not None
+    fresh = _fresh(ws, on)
+    return _wants_a_look(ws, on, fresh) or _outcome(ws, on, fresh)[0] is not None
 
 
 def check(ws: Workspace, lease: Lease) -> Ended | None:
@@ -140,8 +139,8 @@ def check(ws: Workspace, lease: Lease) -> Ended | None:
     """
     on, ended = views.probation(ws.ledger), None
     if on is not None:
-        fresh = _Fresh(ws, on)
-        if fresh.wants_a_look:
+        fresh = _fresh(ws, on)
+        if _wants_a_look(ws, on, fresh):
             on = _look(ws, lease, on, fresh)
         outcome, now = _outcome(ws, on, fresh)
         ended = _end(ws, lease, on, fresh.labels, outcome, now) if outcome else None
@@ -162,57 +161,66 @@ def _waiting(ws: Workspace) -> list[str]:
     ]
 
 
+@dataclass(frozen=True, slots=True)
 class _Fresh:
-    """What did not admit the version on probation, by now, of the tasks that were open."""
+    """What did not admit the version on probation, by now, of the `tasks` that were open.
 
-    def __init__(self, ws: Workspace, on: views.Probation) -> None:
-        self.ws, self.on = ws, on
-        version, parent = (views.version(ws.ledger, each) for each in (on.version, on.parent))
-        assert version is not None and parent is not None  # a promotion named both
-        self.version, self.parent = version, parent
-        admitted, names = ws.read_document(version.evidence), views.renamed_tasks(ws.ledger)
-        self.rules = rules_to_end(Rules.from_json(admitted["rules"]))
-        verdicts = admitted["decision"]["verdicts"]
-        held = {each["task"] for each in verdicts if each["consequence"] == "hold"}
-        self.tasks = {names.get(task, task) for task in held}
-        most = ws.settings.holdout.max_items
-        self.exams = _brought_since(ws, ws.read_document(admitted["snapshot"]), self.tasks, most)
-        pools = views.pools(ws.ledger, most)
-        self.pools = [pool for pool in pools if pool.task in self.tasks & parent.anchors.keys()]
+    `rules`: by which it ends; `exams`: brought items that came later; `pools`: whole, for of these
+    only the answers must be later; `labels`: how many labels that makes.
+    """
 
-    @cached_property
-    def labels(self) -> int:
-        """How many labels came that did not admit it."""
-        answered = 0
-        for pool in self.pools:
-            given = views.answers(self.ws.ledger, pool.task)
-            own = [given[item] for item in pool.items if item in given]
-            answered += sum(all(each.seq > self.on.since for each in said) for said in own)
-        return answered + sum(len(exam.items) for exam in self.exams)
-
-    @property
-    def over(self) -> bool:
-        """Whether it ends now, whatever is shown."""
-        return self.labels >= self.on.labels or _days_over(self.ws, self.on)
+    version: views.Version
+    parent: views.Version
+    rules: Rules
+    tasks: frozenset[str]
+    exams: list[views.HeldExam]
+    pools: list[views.HeldExam]
+    labels: int
 
     @property
     def snapshot(self) -> dict[str, list[str]]:
         """The items, as a document."""
         return snapshot_of([*self.exams, *self.pools])
 
-    @property
-    def wants_a_look(self) -> bool:
-        """Whether the models must answer: items are new, and so many that they may decide."""
-        sat = self.ws.read_document(self.on.snapshot) if self.on.snapshot else {}
-        if not self.snapshot or self.snapshot == sat:
-            return False
-        return self.over or self._may_decide(sat)
 
-    def _may_decide(self, sat: Mapping[str, list[str]]) -> bool:
-        least = least_items(self.rules.at_look(self.on.looks))
-        able = {each.task for each in (*self.exams, *self.pools) if len(each.items) >= least}
-        before, now = (sum(map(len, each.values())) for each in (sat, self.snapshot))
-        return able >= self.tasks and now >= GROWTH * before
+def _fresh(ws: Workspace, on: views.Probation) -> _Fresh:
+    version, parent = (views.version(ws.ledger, each) for each in (on.version, on.parent))
+    assert version is not None and parent is not None  # a promotion named both
+    admitted, names = ws.read_document(version.evidence), views.renamed_tasks(ws.ledger)
+    verdicts = admitted["decision"]["verdicts"]
+    held = (each["task"] for each in verdicts if each["consequence"] == "hold")
+    tasks = frozenset(names.get(task, task) for task in held)
+    most = ws.settings.holdout.max_items
+    exams = _brought_since(ws, ws.read_document(admitted["snapshot"]), tasks, most)
+    known = tasks & parent.anchors.keys()
+    pools = [pool for pool in views.pools(ws.ledger, most) if pool.task in known]
+    labels = sum(len(exam.items) for exam in exams)
+    labels += sum(_answered_since(ws, pool, on.since) for pool in pools)
+    rules = rules_to_end(Rules.from_json(admitted["rules"]))
+    return _Fresh(version, parent, rules, tasks, exams, pools, labels)
+
+
+def _answered_since(ws: Workspace, pool: views.HeldExam, since: int) -> int:
+    """Return how many inputs have answers, none of them from before."""
+    given = views.answers(ws.ledger, pool.task)
+    own = [given[item] for item in pool.items if item in given]
+    return sum(all(each.seq > since for each in said) for said in own)
+
+
+def _is_over(ws: Workspace, on: views.Probation, fresh: _Fresh) -> bool:
+    """Tell whether it ends now, whatever is shown."""
+    return fresh.labels >= on.labels or _days_over(ws, on)
+
+
+def _wants_a_look(ws: Workspace, on: views.Probation, fresh: _Fresh) -> bool:
+    """Tell whether the models must answer: items are new, and so many that they may decide."""
+    sat = ws.read_document(on.snapshot) if on.snapshot else {}
+    if not fresh.snapshot or fresh.snapshot == sat:
+        return False
+    least = least_items(fresh.rules.at_look(on.looks))
+    able = {each.task for each in (*fresh.exams, *fresh.pools) if len(each.items) >= least}
+    before, now = (sum(map(len, each.values())) for each in (sat, fresh.snapshot))
+    return _is_over(ws, on, fresh) or (able >= fresh.tasks and now >= GROWTH * before)
 
 
 def _days_over(ws: Workspace, on: views.Probation) -> bool:
@@ -220,7 +228,7 @@ def _days_over(ws: Workspace, on: views.Probation) -> bool:
 
 
 def _brought_since(
-    ws: Workspace, snapshot: Mapping[str, list[str]], tasks: set[str], most: int
+    ws: Workspace, snapshot: Mapping[str, list[str]], tasks: frozenset[str], most: int
 ) -> list[views.HeldExam]:
     """Return the items of brought exams that are not in a snapshot, under whatever label."""
     sat = {item for items in snapshot.values() for item in items}
@@ -286,7 +294,7 @@ def _outcome(
             return "lost", now
         if now.decision.action == "promote" and covers(now.examination, fresh.tasks):
             return "confirmed", now
-    return ("over" if fresh.over else None), now
+    return ("over" if _is_over(ws, on, fresh) else None), now
 
 
 def _end(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -12,7 +13,7 @@ from components.gate import Answers, Examination, ExamResult, NewTask, Outcome, 
 from components.gate.evidence import decide_again, recall, record
 from components.gate.policies import CheckRules, NegativeFlips, Policy
 from components.gate.probation import covers, rules_to_end
-from components.gate.verdicts import DriftNote
+from components.gate.verdicts import DriftNote, Said
 from tests.gate.test_decision import answers, exam, exams
 from tests.gate.test_pools import LOST, OPEN, UNCLEAR, WON, pool
 
@@ -22,9 +23,9 @@ GRAVITY = {"promote": 0, "probation": 1, "hold": 2, "reject": 3}
 UNDECIDED = exam("mood", 2, 1, 90)
 
 
-def decide(*sat: ExamResult, rules: Rules = PROBATION, **more: object) -> str:
+def decide(*sat: ExamResult, rules: Rules = PROBATION, **more: Any) -> str:
     learned = more.pop("learned", [])
-    return judge(Examination([*sat], learned, **more), rules).action  # type: ignore[arg-type]
+    return judge(Examination([*sat], learned, **more), rules).action
 
 
 def test_what_is_open_and_seen_within_the_margin_comes_into_force_only_if_the_rules_say_so() -> (
@@ -61,7 +62,7 @@ def test_what_passes_is_promoted_and_what_needs_approval_is_held() -> None:
     ],
     ids=["drift", "drift not examined", "nothing held out", "too few new rows"],
 )
-def test_what_holds_for_another_reason_is_a_hold(more: dict[str, object]) -> None:
+def test_what_holds_for_another_reason_is_a_hold(more: dict[str, Any]) -> None:
     assert decide(UNDECIDED) == "probation"
     assert decide(UNDECIDED, **more) == "hold"
 
@@ -106,8 +107,8 @@ def test_an_anchor_that_could_not_be_asked_is_a_hold() -> None:
         ([WON] * 20 + [LOST] * 21 + [OPEN] * 8, "hold"),
     ],
 )
-def test_an_input_that_nobody_labelled_counts_as_lost(said: list[object], action: str) -> None:
-    asked = pool(300, said)  # type: ignore[arg-type]
+def test_an_input_that_nobody_labelled_counts_as_lost(said: list[Said], action: str) -> None:
+    asked = pool(300, said)
     assert judge(Examination([], [], pools=[asked]), PROBATION).action == action
 
 

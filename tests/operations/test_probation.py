@@ -12,7 +12,12 @@ import pytest
 from components.errors import ConfigError
 from components.gate import evidence
 from components.ledger import views
-from components.ledger.events import ProbationEnded, ProbationExamined, VersionPromoted
+from components.ledger.events import (
+    ProbationEnded,
+    ProbationExamined,
+    SettingsSeen,
+    VersionPromoted,
+)
 from components.ledger.projections import Superseded
 from components.ledger.verify import verify
 from components.operations import corrections, labelling, planning, probation, rollback
@@ -92,6 +97,10 @@ def test_it_is_in_force_unconfirmed_and_recorded_as_that(root: Path) -> None:
     assert [row.how for row in views.pointer_history(ws.ledger)] == ["promotion", "probation"]
     assert {each.unconfirmed for each in views.exam_records(ws.ledger)} == {12}, "its own rows"
     assert probation.counts(ws) == probation.Counts(1, 0, 0, 0)
+    [seen] = views.told(ws.ledger, SettingsSeen)
+    assert (
+        ws.read_document(seen.payload.settings)["gate"]["undecided"] == "probation" and seen.actor
+    )
     document = ws.read_document(second.evidence)
     assert document["rules"]["undecided"] == "probation"
     assert evidence.decide_again(document)[1] == []
