@@ -23,7 +23,7 @@ from components.gate.decision import judge
 from components.gate.evidence import record
 from components.gate.probation import covers, rules_to_end
 from components.gate.sources import least_items
-from components.gate.verdicts import Examination, Rules
+from components.gate.verdicts import Examination, PoolResult, Rules
 from components.ledger import views
 from components.ledger.events import (
     BatchHeld,
@@ -254,14 +254,9 @@ def _look(ws: Workspace, lease: Lease, on: views.Probation, fresh: _Fresh) -> vi
     prepared = Prepared(version.batch, fresh.parent, nothing, exams, snapshot, wall, pools=pools)
     results, counted = sit(ws, lease, prepared, bundle)
     examination = Examination(
-        [replace(each, in_batch=True, turned_away=0) for each in results],
+        [replace(each, in_batch=True, turned_away=on.looks) for each in results],
         [],
-        pools=[
-            with_answers(
-                replace(each, in_batch=True), views.answers(ws.ledger, each.task), on.since
-            )
-            for each in counted
-        ],
+        pools=[_pool_since(ws, on, each) for each in counted],
         look=on.looks,
     )
     decision = judge(examination, fresh.rules)
@@ -281,6 +276,12 @@ def _look(ws: Workspace, lease: Lease, on: views.Probation, fresh: _Fresh) -> vi
     )
     ws.ledger.append(looked, lease)
     return replace(on, looks=on.looks + 1, snapshot=snapshot, evidence=evidence)
+
+
+def _pool_since(ws: Workspace, on: views.Probation, result: PoolResult) -> PoolResult:
+    """Return a pool's result with the answers that came since, charged for the looks at it."""
+    charged = replace(result, in_batch=True, turned_away=result.turned_away + on.looks)
+    return with_answers(charged, views.answers(ws.ledger, result.task), on.since)
 
 
 def _outcome(

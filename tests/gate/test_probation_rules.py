@@ -67,6 +67,17 @@ def test_what_holds_for_another_reason_is_a_hold(more: dict[str, Any]) -> None:
     assert decide(UNDECIDED, **more) == "hold"
 
 
+@pytest.mark.parametrize(("lost", "action"), [(12, "probation"), (19, "hold")])
+def test_the_anchor_has_a_margin_of_its_own(lost: int, action: str) -> None:
+    """Of 300 items that the champion answers alike, the anchor was right on so many more."""
+    before = answers([True] * 300)
+    now = answers([place >= lost for place in range(300)])
+    worse = replace(exam("mood", 0, 0, 300), champion=now, candidate=now, anchor=before)
+    decision = judge(Examination([worse], []), PROBATION)
+    open_ones = [each.check for each in decision.verdicts if each.consequence == "hold"]
+    assert (open_ones, decision.action) == (["anchor"], action)
+
+
 def test_a_suspected_rename_is_a_hold() -> None:
     """60 of 90 items of a known label that were right go to a label that is new."""
     right = answers([True] * 90)

@@ -7,6 +7,7 @@ import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from components.errors import ConfigError
@@ -31,6 +32,7 @@ from tests.pools import add_pool, asked, inputs, truth
 from tests.stream import PARAMS, add_exam, make_root, rows, settle, write_jsonl
 
 ON = PARAMS + "gate: {undecided: probation, probation_labels: 150, probation_days: 7}\n"
+SCHEMA = json.loads((Path(__file__).parents[2] / "docs/evidence.schema.json").read_bytes())
 LATER = datetime.now(UTC) + timedelta(days=8)
 
 
@@ -102,6 +104,7 @@ def test_it_is_in_force_unconfirmed_and_recorded_as_that(root: Path) -> None:
         ws.read_document(seen.payload.settings)["gate"]["undecided"] == "probation" and seen.actor
     )
     document = ws.read_document(second.evidence)
+    jsonschema.validate(document, SCHEMA)
     assert document["rules"]["undecided"] == "probation"
     assert evidence.decide_again(document)[1] == []
     assert planning.decide_again(ws, 2)["action"] == "probation"
@@ -133,7 +136,9 @@ def test_labels_confirm_it_and_what_waited_is_run(root: Path) -> None:
     assert done.probation.reason.startswith(f"Version 2 is confirmed, with {count} labels that did")
     [ended] = views.told(ws.ledger, ProbationEnded)
     assert ended.payload.anchors == {"mood": 1} == views.lineage(ws.ledger)[0].anchors
-    assert evidence.decide_again(ws.read_document(ended.payload.evidence or ""))[1] == []
+    document = ws.read_document(ended.payload.evidence or "")
+    jsonschema.validate(document, SCHEMA)
+    assert evidence.decide_again(document)[1] == []
     assert {each.unconfirmed for each in views.exam_records(ws.ledger)} == {0}
     assert [each.batch for each in views.waiting(ws.ledger)] == [third.batch]
     settled = run_batch(ws, third.batch)
