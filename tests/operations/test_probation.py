@@ -44,6 +44,8 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     settled = settle(root, write_jsonl(root / "b2.jsonl", rows(2, 60)))
     assert settled.action == "promoted"
     assert settled.headline.startswith("Promote on probation: mood (rows of batches): against")
+    [note] = settled.notes
+    assert note.startswith("Version 2 is on probation until ") and "150 labels" in note
     return root
 
 
