@@ -127,10 +127,8 @@ def _outcome(ws: Workspace, name: str, task: str, batch: str) -> dict[str, Any]:
     """Return what became of a batch, with the rows that went to quarantine."""
     settled = preparation.settled(ws, batch)
     row = _told(name, task, settled.action, settled.headline)
-    kept = [each for each in views.quarantined(ws.ledger) if each.batch == batch]
-    broken = sum(each.rows for each in kept if each.kind == "rows")
-    if broken and settled.action == "promoted":
-        row["why"] += f" {broken} broken rows are in quarantine."
+    if settled.broken and settled.action == "promoted":
+        row["why"] += f" {settled.broken} broken rows are in quarantine."
     version = views.version(ws.ledger, settled.version) if settled.version else None
     if version is not None:
         row["what"] += f" v{version.version}"

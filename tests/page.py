@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -84,11 +84,13 @@ class Page:
     """`docs/NAME.md`, of the parts of a package of the same measurements.
 
     package: where the parts' modules and `opening.md` lie.
+    promises: (part, check, what its figure says), for a first table of the most important ones.
     """
 
     name: str
     package: str
     parts: Sequence[str]
+    promises: Sequence[tuple[str, str, str]] = ()
 
     def make(self, wanted: Sequence[str]) -> int:
         """Measure the wanted parts, or all, and write the page; return an exit code."""
@@ -117,7 +119,7 @@ class Page:
             if self._kept(part).exists()
         }
         start = Path(import_module(self.package).__path__[0]) / "opening.md"
-        text = [start.read_text(encoding="utf-8").strip()]
+        text = [start.read_text(encoding="utf-8").strip(), *self._first(sections)]
         text += [section.markdown(number, self.name) for number, section in sections.items()]
         absent = [part for part in self.parts if not self._kept(part).exists()]
         if absent:
@@ -128,6 +130,19 @@ class Page:
         for check in missed:
             print(" ", check.line())
         return 1 if missed else 0
+
+    def _first(self, sections: Mapping[int, Section]) -> Iterator[str]:
+        """Yield the table of promises, as far as their parts were measured."""
+        rows = [
+            f"{replace(check, what=promise).line()} {1 + self.parts.index(part)} |"
+            for part, what, promise in self.promises
+            for number, section in sections.items()
+            for check in section.checks
+            if (part, what) == (self.parts[number - 1], check.what)
+        ]
+        if rows:
+            head = ["| promise | figure | wanted | met | part |", "|---|---|---|---|---|"]
+            yield "\n".join([*head, *rows])
 
     def _kept(self, part: str) -> Path:
         return DOCS / self.name / f"{part}.json"

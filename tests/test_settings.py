@@ -182,7 +182,7 @@ def test_a_drift_check_without_a_policy_of_its_own_has_the_common_one(tmp_path: 
     drift = load(tmp_path, "drift: {policy: hold, policies: {labels: ignore, mmd: reject}}").drift
     told = [drift.policy_of(check) for check in ("labels", "mmd", "concept")]
     assert told == ["ignore", "reject", "hold"]
-    assert "labels" not in drift.wanted and len(drift.wanted) == 8
+    assert "labels" not in drift.wanted and len(drift.wanted) == 9
 
 
 def test_settings_do_not_change_once_read() -> None:

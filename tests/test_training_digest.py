@@ -130,7 +130,7 @@ DEFAULTS_OF_FORMAT_4 = {
     "strategy.replay_ratio": 1.0,
     "strategy.memory_items": 2000,
     "training.epochs": 3,
-    "training.min_steps": 200,
+    "training.min_steps": 120,
     "training.batch_size": 32,
     "training.learning_rate": 0.002,
     "training.head_learning_rate": 0.002,

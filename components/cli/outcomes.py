@@ -24,6 +24,9 @@ def show_settled(outcome: dict[str, Any]) -> None:
         echo(f"  note: {note}")
     for loud, sentence in sentences(outcome["new_tasks"]):
         echo(("  ", Styled(sentence, "yellow" if loud else None)))
+    if outcome.get("broken") and outcome["action"] != "refused":
+        show = f"ratchet quarantine show {outcome['batch'][:12]}"
+        echo(f"  {counted(outcome['broken'], 'row')} of it in quarantine: {show}")
     if outcome.get("report"):
         echo(f"  report: {outcome['report']}")
     if outcome["version"]:

@@ -84,7 +84,7 @@ def rows_to_answer(ws: Workspace, prepared: Prepared) -> Rows:
         return Rows()
     trained = views.trained_among(ws.ledger, [item.near for item in prepared.split.train])
     fresh = [item for item in prepared.split.train if item.near not in trained]
-    own = [*_sample(fresh, settings.sample_items), *prepared.split.holdout]
+    own = [*sample(fresh, settings.sample_items), *prepared.split.holdout]
     tasks = {item.task for item in own}
     held = {
         item.digest: item for exam in prepared.exams if exam.task in tasks for item in exam.items
@@ -114,8 +114,8 @@ def survey(
     memory = remembered(champion, views.renamed_tasks(ws.ledger))
     past = representative(memory, seen, brought, settings.drift.sample_items)
     compared = Compared(
-        earlier=_side(ws, Library(ws).remembered(past)),
-        batch=_side(ws, _sample(now, settings.drift.sample_items)),
+        earlier=side_of(ws, Library(ws).remembered(past)),
+        batch=side_of(ws, sample(now, settings.drift.sample_items)),
         seen=seen,
         brought=brought,
         known=frozenset(champion.labels),
@@ -209,7 +209,8 @@ def _since(ws: Workspace, champion: views.Version, batch: str) -> list[Answered]
     return [*({} for _ in range(len(newest) - len(kept))), *answered]
 
 
-def _side(ws: Workspace, items: Sequence[Item]) -> Side:
+def side_of(ws: Workspace, items: Sequence[Item]) -> Side:
+    """Return items as one side of a comparison, with the frozen base's view of them."""
     from components.evaluation.drift import Side
     from components.model.frozen import embed
     from components.model.placement import placement_of
@@ -221,7 +222,7 @@ def _side(ws: Workspace, items: Sequence[Item]) -> Side:
     return Side([item.digest for item in items], contents, [item.label for item in items], vectors)
 
 
-def _sample(items: Iterable[Item], size: int) -> list[Item]:
+def sample(items: Iterable[Item], size: int) -> list[Item]:
     """Return the items with the smallest digests: a fixed, uniform sample."""
     return sorted(items, key=lambda item: (item.digest, item.task))[:size]
 

@@ -39,6 +39,7 @@ from components.pipeline import drift_survey
 from components.pipeline.exams import Exam
 from components.pipeline.extra_checks import extra_parts, traits
 from components.pipeline.pool_results import pool_result
+from components.pipeline.pool_survey import pool_notes
 from components.pipeline.preparation import Prepared
 from components.pipeline.promotion_proposal import anchors_after, exams_to_join
 from components.pipeline.version_answers import Given, Labels, ask, ask_among
@@ -99,7 +100,7 @@ def examine(ws: Workspace, lease: Lease, prepared: Prepared, bundle: Bundle) -> 
     examination = Examination(
         _exams(ws, prepared, models, given),
         _learned(prepared, models, given),
-        survey.notes,
+        [*survey.notes, *pool_notes(ws, prepared)],
         [exam.name for exam in (*prepared.exams, *prepared.pools) if exam.task in prepared.known],
         pools=_pools(ws, prepared, models, given),
         look=views.looks(

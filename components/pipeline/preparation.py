@@ -77,7 +77,7 @@ class Settled:
     `headline` says why, in one line for people; `version` is None where none was trained;
     `notes` are lines of what else people should hear of, `new_tasks` what the root did not
     know before; `source` is the file that it came from, `pooled` the files of the small batches
-    that it was made of.
+    that it was made of; `broken`: how many of its rows are in quarantine by themselves.
     """
 
     batch: str
@@ -88,6 +88,7 @@ class Settled:
     new_tasks: NewTasks = field(default_factory=NewTasks)
     source: str = ""
     pooled: tuple[str, ...] = ()
+    broken: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +209,7 @@ def settled(ws: Workspace, batch: str) -> Settled:
     version = views.version(ws.ledger, arrival.version) if arrival.version else None
     headline = arrival.reason or (version.headline if version else "")
     new_tasks = recorded_new_tasks(ws, batch)
+    kept = views.quarantined(ws.ledger, batch)
     return Settled(
         batch,
         arrival.status,
@@ -216,6 +218,7 @@ def settled(ws: Workspace, batch: str) -> Settled:
         new_tasks=new_tasks,
         source=arrival.source,
         pooled=tuple(each.source for each in views.members(ws.ledger, batch)),
+        broken=sum(each.rows for each in kept if each.kind == "rows"),
     )
 
 

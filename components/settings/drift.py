@@ -21,6 +21,7 @@ class DriftPolicies(Section):
     new_labels: Policy | None = None
     vanished_labels: Policy | None = None
     concept: Policy | None = None
+    pool: Policy | None = None
 
 
 class DriftSettings(Section):

@@ -23,7 +23,7 @@ class TrainingSettings(Section):
     """
 
     epochs: Positive = 3
-    min_steps: Count = 200
+    min_steps: Count = 120
     pool_below: Count = 200
     batch_size: Positive = 32
     learning_rate: Annotated[float, Field(gt=0.0, le=1.0)] = 2e-3

@@ -149,8 +149,10 @@ def test_the_next_good_batch_works(
     tried: tuple[Path, dict[str, Trial]], tmp_path: Path, prefect_here: Server
 ) -> None:
     root = Path(shutil.copytree(tried[0], tmp_path / "root"))
-    ran = ratchet(root, "run", batch(tmp_path / "good.jsonl", 5), "--task", "mood")
+    good = write_jsonl(tmp_path / "good.jsonl", [*rows(5, 120), {"text": None, "label": "pos"}])
+    ran = ratchet(root, "run", good, "--task", "mood")
     assert (ran.code, ran.err) == (0, "") and ran.out.startswith("promoted batch ")
+    assert "1 row of it in quarantine: ratchet quarantine show " in ran.out
 
 
 @pytest.mark.parametrize(

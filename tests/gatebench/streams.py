@@ -307,7 +307,7 @@ def section(found: Mapping[str, Sequence[Found]]) -> Section:
         Check(
             "accuracy at the end, below the stream ungated at most", less, "at most", 1, " points"
         ),
-        Check(f"spoilt batches promoted, of {len(spoilt)}", let_in, "at most", 0),
+        Check("spoilt batches promoted", let_in, "at most", 0, f" of {len(spoilt)}"),
     ]
     text = [opening(__doc__), _streams(found), _refusals(found), _spoilt(found)]
     text += [

@@ -85,7 +85,7 @@ def test_weights_that_end_as_no_numbers_never_become_a_bundle(
 
 
 @pytest.mark.parametrize(
-    ("rows", "epochs", "steps"), [(1, 200, 200), (98, 50, 200), (2113, 3, 201), (2200, 3, 207)]
+    ("rows", "epochs", "steps"), [(1, 120, 120), (98, 30, 120), (1249, 3, 120), (1300, 3, 123)]
 )
 def test_a_small_batch_gets_more_epochs_until_it_has_enough_steps(
     rows: int, epochs: int, steps: int

@@ -18,7 +18,8 @@ from math import ceil
 from typing import TYPE_CHECKING
 
 from components.evaluation.drift import concept, covariate, labels, outliers, texts
-from components.evaluation.drift.findings import DriftCheck, Finding, Shift, findings
+from components.evaluation.drift.covariate import domain_classifier
+from components.evaluation.drift.findings import DriftCheck, Finding, Measured, Shift, findings
 from components.evaluation.drift.samples import MIN_ROWS, Answered, Chance, Compared, Counts, Side
 from components.evaluation.drift.words import Words, moved_words
 
@@ -29,13 +30,16 @@ __all__ = [
     "DRIFT_CHECKS",
     "MIN_ROWS",
     "Answered",
+    "Chance",
     "Compared",
     "Counts",
     "Drift",
     "Finding",
+    "Measured",
     "Shift",
     "Side",
     "Words",
+    "domain_classifier",
     "examine",
 ]
 

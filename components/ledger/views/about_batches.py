@@ -94,7 +94,8 @@ def split_side(ledger: Ledger, batch: str, side: str) -> list[str]:
     return [row.item for row in ledger.query(statement.order_by(table.c.item))]
 
 
-def quarantined(ledger: Ledger) -> list[Any]:
-    """Return the quarantine's rows: (batch, kind, rows, reason, status)."""
+def quarantined(ledger: Ledger, batch: str | None = None) -> list[Any]:
+    """Return the quarantine's rows, of one batch or of all: (batch, kind, rows, reason, status)."""
     table = schema.quarantine
-    return ledger.query(sa.select(table).order_by(table.c.batch, table.c.kind))
+    own = sa.true() if batch is None else table.c.batch == batch
+    return ledger.query(sa.select(table).where(own).order_by(table.c.batch, table.c.kind))
