@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from components.ledger import views
 from components.ledger.events import ProbationEnded
+from components.operations import labelling
 from components.workspace.root import open_workspace
 from tests.command import ratchet
 from tests.operations.test_probation import ON
@@ -14,7 +17,10 @@ from tests.server import Server
 from tests.stream import make_root, rows, settle, write_jsonl
 
 
-def test_from_status_by_labels_to_a_confirmed_version(tmp_path: Path, prefect_here: Server) -> None:
+def test_from_status_by_labels_to_a_confirmed_version(
+    tmp_path: Path, prefect_here: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(labelling, "ASKED_TWICE", 0.0)
     root = make_root(tmp_path / "root", ON)
     assert settle(root, write_jsonl(root / "b1.jsonl", rows(1, 200))).action == "promoted"
     assert ratchet(root, "status", "--json").facts["probation"] is None

@@ -69,15 +69,15 @@ def check(ws: Workspace) -> probation.Ended | None:
 
 
 def label_all(root: Path, wrong: bool = False) -> int:
-    """Answer what is asked by the truth, or against the candidate; return how many answers."""
-    ws, count = open_workspace(root), 0
+    """Answer what is asked by the truth, or against the candidate; return how many inputs."""
+    ws, labelled = open_workspace(root), set[str]()
     while questions := asked(root):
         label = truth(questions[0].text)
         if wrong:
             label = next(each for each in questions[0].choices if each != given(ws, questions[0]))
         labelling.answer(ws, questions[0], "label", label)
-        count += 1
-    return count
+        labelled.add(questions[0].item)
+    return len(labelled)
 
 
 def given(ws: Workspace, question: labelling.Question) -> str:
