@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
 
@@ -11,7 +11,7 @@ from prefect import flow
 from components.errors import DataRejected, NeedsHuman, RatchetError
 from components.ledger import views
 from components.ledger.ledger import Lease
-from components.operations import reconciliation
+from components.operations import probation, reconciliation
 from components.pipeline import examination, pooling, preparation, settlement, training
 from components.pipeline.preparation import Settled
 from components.workspace.root import Workspace
@@ -28,13 +28,18 @@ def run_batch(ws: Workspace, batch: str, step: Step = directly) -> Settled:
     """Run one batch, or the one it is pooled into, unless another process settled it meanwhile."""
     with leased(ws) as lease:
         step("reconcile", partial(reconciliation.reconcile, ws, lease))
+        ended = [probation.check(ws, lease)]
         while True:
             batch = views.pooled_into(ws.ledger, batch)
             if batch not in {arrival.batch for arrival in views.waiting(ws.ledger)}:
-                return preparation.settled(ws, batch)
+                settled = preparation.settled(ws, batch)
+                break
             settled = _run_steps(ws, lease, batch, step)
             if settled.action != "pooled":
-                return settled
+                break
+        ended.append(probation.check(ws, lease))  # asks for labels at once
+    notes = tuple(each.reason for each in ended if each is not None)
+    return replace(settled, notes=notes + settled.notes) if notes else settled
 
 
 def _run_steps(ws: Workspace, lease: Lease, batch: str, step: Step) -> Settled:
@@ -56,6 +61,8 @@ def way_of_a_batch(ws: Workspace, lease: Lease, batch: str, step: Step) -> Settl
     if validated.refused:
         return preparation.refuse(ws, lease, validated)
     step("store", partial(preparation.store, ws, lease, validated))
+    if probation.hold_batch(ws, lease, batch):
+        return preparation.settled(ws, batch)
     prepared = step("split", partial(preparation.split, ws, lease, validated))
     if step("pool", partial(pooling.pool, ws, lease, prepared)):
         return preparation.settled(ws, batch)

@@ -8,29 +8,40 @@ from typing import Any
 
 from prefect import flow
 
-from components.operations import reconciliation, rollback
+from components.operations import probation, reconciliation, rollback
+from components.operations.probation import Ended
 from components.operations.rollback import RolledBack, Watched
 from components.workspace.root import Workspace
 from flows.intake import drain
-from flows.steps import Step, as_task, directly, leased, workspace
+from flows.steps import Step, as_task, changing, directly, leased, workspace
 
 
 @flow(name="watch", validate_parameters=False)
 def watch(root: str, drained: bool = True) -> dict[str, Any]:
     """Examine the champion on today's holdouts, roll back if need be, run what that requeued.
 
-    With `drained` False what was queued again stays in the queue.
+    Before that, a probation ends whose time is over. With `drained` False what was queued again
+    stays in the queue.
     """
     ws = workspace(root)
+    ended = _end_probation(ws)
     watched, undone = look_and_go_back(ws, as_task)
-    settled = drain(ws) if undone and drained else []
+    settled = drain(ws) if (undone or ended) and drained else []
     return {
         "champion": watched.champion,
         "exams": watched.exams,
         "regressions": [asdict(each) for each in watched.regressions],
         "rollback": undone.to_json() if undone else None,
         "settled": settled,
+        "probation": asdict(ended) if ended else None,
     }
+
+
+def _end_probation(ws: Workspace) -> Ended | None:
+    if not probation.is_due(ws):
+        return None
+    with changing(ws) as lease:
+        return probation.check(ws, lease)
 
 
 def look_and_go_back(ws: Workspace, step: Step = directly) -> tuple[Watched, RolledBack | None]:

@@ -32,7 +32,7 @@ PRUNE_RUNS = 20
 
 Tell = Callable[[str, dict[str, Any]], None]
 """Called with what happened (`settled`, `watched`, `arrived`, `refused`, `pooled`, `released`,
-`left` or `fault`) and its facts."""
+`probation`, `left` or `fault`) and its facts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +113,8 @@ def _run_next(root: Path, tell: Tell, looks: Looks) -> bool:
     done = looks.between.do(ws, steps.changing)
     for pooled in done.pooled:
         tell("pooled", asdict(pooled))
+    if done.probation is not None:
+        tell("probation", asdict(done.probation))
     for batch in done.released:
         tell("released", {"batch": batch})
     taken = take_incoming(ws, looks.quiet)

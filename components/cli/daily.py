@@ -15,6 +15,7 @@ from components.cli.outcomes import (
     show_arrived,
     show_left,
     show_pooled,
+    show_probation,
     show_released,
     show_settled,
     show_warnings,
@@ -144,6 +145,8 @@ def intake(context: Context, as_json: bool) -> None:
         for each in result["arrived"]:
             show_arrived(each)
         show_pooled(result["pooled"])
+        if result["probation"]:
+            show_probation(result["probation"])
         show_released(result["released"])
         show_left(result["left"])
         show_warnings(result["warnings"])
@@ -183,6 +186,7 @@ def show_status(context: Context, show_all: bool, as_json: bool) -> None:
         "labels": _labels_asked(ws),
         "settle": _to_settle(ws),
         "awaited": str(first) if (first := awaited_first(ws)) is not None else None,
+        "probation": _probation(ws),
         "warnings": [warning] if (warning := remote_warning(ws)) else [],
     }
 
@@ -214,6 +218,8 @@ def show_status(context: Context, show_all: bool, as_json: bool) -> None:
                 echo(f"{len(inbox) - len(shown)} earlier batches: `ratchet status --all`.")
         else:
             echo("The inbox is empty: `ratchet run batch.jsonl --task NAME`.")
+        if value["probation"]:
+            _show_probation(value["probation"])
         if value["labels"]:
             echo(f"Labels asked for: up to {value['labels']}.", "next: ratchet label")
         for each in value["settle"]:
@@ -284,10 +290,10 @@ def _worth_showing(inbox: list[Arrival]) -> list[Arrival]:
 
 
 def _labels_asked(ws: Any) -> int:
-    """Return how many inputs wait for a label, at most; cheap where no version is held."""
+    """Return how many inputs wait for a label, at most; cheap where no version waits for any."""
     from components.ledger import views
 
-    if not views.versions(ws.ledger, status="held"):
+    if not views.versions(ws.ledger, status="held") and views.probation(ws.ledger) is None:
         return 0
     from components.operations.label_files import open_questions
 
@@ -302,6 +308,33 @@ def _to_settle(ws: Any) -> list[dict[str, Any]]:
     held = views.versions(ws.ledger, status="held")[-NEWEST:]
     found = [(each.batch, ways_to_settle(ws, each)) for each in held]
     return [{"batch": batch, "settle": ways} for batch, ways in found if batch and ways]
+
+
+def _probation(ws: Any) -> dict[str, Any] | None:
+    """Return how many versions came into force on probation, and the one that is; None: none."""
+    from components.ledger import views
+
+    if not views.probations(ws.ledger):
+        return None
+    from components.operations.probation import counts, progress
+
+    on = progress(ws)
+    return {**asdict(counts(ws)), "on": asdict(on) if on else None}
+
+
+def _show_probation(found: dict[str, Any]) -> None:
+    from components.operations.probation import day
+
+    if on := found["on"]:
+        echo(
+            f"Version {on['version']} is on probation until {day(on['ends'])}, or "
+            f"{on['labels_wanted']} labels that did not admit it ({on['labels']} so far)."
+        )
+    barred = f", {found['barred']} barred" if found["barred"] else ""
+    echo(
+        f"In force on probation so far: {counted(found['began'], 'version')}, of these "
+        f"{found['confirmed']} confirmed, {found['rolled_back']} rolled back{barred}."
+    )
 
 
 def _report(ws: Any, version: int | None) -> str | None:

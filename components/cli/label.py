@@ -13,11 +13,12 @@ import click
 from components.cli.arguments import Words
 from components.cli.keys import END, Keys, reading_keys
 from components.cli.options import Context, changing, json_option, pass_root, with_prefect
-from components.cli.outcomes import show_released, show_settled
+from components.cli.outcomes import show_probation, show_released, show_settled
 from components.cli.output import Styled, counted, echo, facts, paragraphs, plain, progress_bar
 
 if TYPE_CHECKING:
     from components.operations.labelling import Kind, Open, Question
+    from components.operations.probation import Ended
     from components.workspace.root import Workspace
 
 OTHERS = "o another label   n none of these   ? cannot tell   u undo   s skip   q stop"
@@ -100,33 +101,51 @@ def take(context: Context, file: Path, as_json: bool) -> None:
 
 
 def _ask(context: Context, task: str | None, no_run: bool) -> None:
-    from components.operations import labelling
+    from components.operations import labelling, probation
 
     with progress_bar() as progress:
         ws = context.open(progress)
+        ended = None if no_run else _check_probation(ws)  # questions come with a look
+    if ended is not None:
+        show_probation(asdict(ended))
     with reading_keys() as keys:
         sitting = Sitting(ws, keys, task)
         examine = sitting.run() and not no_run
-    if not labelling.ready(ws):
+    ready = labelling.ready(ws)
+    if not (ready or probation.is_due(ws)):
         return
     if examine:
         _run_ready(ws)
     else:
-        echo("A held batch can be decided now.", "next: ratchet intake")
+        what = "A held batch can be decided now." if ready else "A probation can end now."
+        echo(what, "next: ratchet intake")
+
+
+def _check_probation(ws: Workspace) -> Ended | None:
+    """Look at a version on probation, where something is new to look at."""
+    from components.operations import probation
+
+    if not probation.is_due(ws):
+        return None
+    with changing(ws) as lease:
+        return probation.check(ws, lease)
 
 
 def _run_ready(ws: Workspace) -> None:
-    """Queue again what can be decided, and run the inbox."""
+    """End a probation, queue again what can be decided, and run the inbox."""
     from components.ledger import views
     from components.operations import labelling
 
     outcomes: list[dict[str, Any]] = []
     with progress_bar() as progress:
         ws.progress = progress
+        ended = _check_probation(ws)
         with changing(ws) as lease:
             released = labelling.release_ready(ws, lease)
         if views.waiting(ws.ledger):
             outcomes = with_prefect(progress, lambda flows: flows.drain(ws))
+    if ended is not None:
+        show_probation(asdict(ended))
     show_released(released)
     for outcome in outcomes:
         show_settled(outcome)

@@ -76,6 +76,13 @@ def show_released(batches: list[str]) -> None:
         echo(f"batch {batch[:12]} is queued again: it waited for labels, and can be decided now")
 
 
+def show_probation(ended: dict[str, Any]) -> None:
+    """Print how a probation ended."""
+    if not ended["confirmed"]:
+        echo(f"Version {ended['champion']} is champion again.")
+    echo(ended["reason"])
+
+
 def show_left(left: list[dict[str, Any]]) -> None:
     """Print which files stay in data/incoming or data/pool, and why."""
     for each in left:

@@ -8,7 +8,7 @@ import click
 
 from components.cli.arguments import VERSION, Words
 from components.cli.options import Context, changing, json_option, leased, pass_root, with_prefect
-from components.cli.outcomes import show_rollback, show_settled
+from components.cli.outcomes import show_probation, show_rollback, show_settled
 from components.cli.output import counted, echo, facts, progress_bar
 
 
@@ -32,14 +32,16 @@ def watch(context: Context, as_json: bool) -> None:
         result = with_prefect(progress, lambda flows: flows.watch(str(ws.root)))
 
     def show() -> None:
+        if result["probation"]:
+            show_probation(result["probation"])
         if result["champion"] is None:
             echo("There is no champion to watch yet.")
         elif result["rollback"] is None:
             echo(f"Version {result['champion']} is fine on {counted(result['exams'], 'exam')}.")
         else:
             show_rollback(result["rollback"])
-            for outcome in result["settled"]:
-                show_settled(outcome)
+        for outcome in result["settled"]:
+            show_settled(outcome)
 
     facts(as_json, result, show)
     sys.exit(1 if result["rollback"] else 0)

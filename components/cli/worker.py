@@ -17,6 +17,7 @@ from components.cli.outcomes import (
     show_arrived,
     show_left,
     show_pooled,
+    show_probation,
     show_released,
     show_rollback,
     show_settled,
@@ -133,11 +134,16 @@ def _show(kind: str, value: dict[str, Any]) -> None:
         show_arrived(value)
     elif kind == "pooled":
         show_pooled([value])
+    elif kind == "probation":
+        show_probation(value)
     elif kind == "released":
         show_released([value["batch"]])
     elif kind == "left":
         show_left([value])
     elif kind == "fault":
         echo(f"error ({value['code']}): {value['message']}", value["remedy"], err=True)
-    elif value["rollback"]:
-        show_rollback(value["rollback"])
+    else:
+        if value["probation"]:
+            show_probation(value["probation"])
+        if value["rollback"]:
+            show_rollback(value["rollback"])

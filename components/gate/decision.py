@@ -1,7 +1,7 @@
 """From an examination to one decision.
 
 Concept: every check gives a verdict with a consequence, and the most severe one wins: reject over
-hold over promote.
+hold over promote. What is held may come into force on probation, where the rules say so.
 
 Promise: pure and monotone. A worse answer never leads to a better action, and what could not
 be examined is never promoted.
@@ -18,6 +18,7 @@ from components.gate.extra_checks import EXTRA_CHECKS, run_extra_checks
 from components.gate.new_labels import check_new_labels
 from components.gate.new_parts import check_new_parts
 from components.gate.pool_counts import asked_inputs
+from components.gate.probation import may_begin
 from components.gate.questions import Finding, answer_together
 from components.gate.sentences import number
 from components.gate.settling import ways_to_settle
@@ -33,8 +34,8 @@ _GRAVITY = {"promote": 0, "note": 1, "hold": 2, "reject": 3}
 def judge(examination: Examination, rules: Rules) -> Decision:
     """Weigh one candidate.
 
-    FAIL or MISSING of a blocking check rejects, INCONCLUSIVE holds for a person, else the
-    candidate is promoted (held when every promotion needs approval).
+    FAIL or MISSING of a blocking check rejects, INCONCLUSIVE holds for a person (or promotes on
+    probation), else the candidate is promoted (held when every promotion needs approval).
     Laws: 5 (missing evidence never promotes); permuting items or exams changes nothing.
     """
     whole, rules = rules, rules.at_look(examination.look)
@@ -54,6 +55,9 @@ def judge(examination: Examination, rules: Rules) -> Decision:
     known = {source.exam for source in known_sources(examination)}
     labels = len(asked_inputs(examination.pools, verdicts))
     action, headline = _act(ordered, rules, known, labels)
+    undecided = action == "hold" and rules.undecided == "probation" and rules.approval == "auto"
+    if undecided and may_begin(ordered, examination):
+        action, headline = "probation", _headline_probation(ordered)
     reasons = _reasons(ordered) or _passed(verdicts)
     settle = ways_to_settle(examination, whole, verdicts) if action == "hold" else ()
     return Decision(action, headline, reasons, tuple(verdicts), settle)
@@ -128,6 +132,11 @@ def _headline_hold(ordered: list[Verdict], labels: int) -> str:
     if labels:
         return f"Hold for labels (`ratchet label`, up to {labels}): {held[0].sentence}{more}"
     return f"Hold for a person: {held[0].sentence}{more}"
+
+
+def _headline_probation(ordered: list[Verdict]) -> str:
+    held = [verdict for verdict in ordered if verdict.consequence == "hold"]
+    return f"Promote on probation: {held[0].sentence}{_more(len(held) - 1)}"
 
 
 def _headline_pass(verdicts: list[Verdict], known: Collection[str]) -> str:

@@ -37,6 +37,7 @@ from components.gate.verdicts import (
     Rules,
     Said,
     Timing,
+    Undecided,
 )
 
 FORMAT = 4
@@ -52,7 +53,7 @@ def record(examination: Examination, rules: Rules, decision: Decision) -> dict[s
     """Return the document's part that the gate answers for, as plain JSON values."""
     return {
         "format": FORMAT,
-        "rules": asdict(rules),
+        "rules": _rules(rules),
         "expected": sorted(examination.expected),
         "look": examination.look,
         "exams": [_exam(result) for result in examination.exams],
@@ -64,6 +65,12 @@ def record(examination: Examination, rules: Rules, decision: Decision) -> dict[s
         "timing": asdict(examination.timing) if examination.timing else None,
         "decision": decision.to_json(),
     }
+
+
+def _rules(rules: Rules) -> dict[str, Any]:
+    """Return the rules as they are written: what is undecided is held, unless they say else."""
+    told = asdict(rules)
+    return told if told["undecided"] != "hold" else {k: told[k] for k in told if k != "undecided"}
 
 
 def recall(document: Mapping[str, Any]) -> tuple[Examination, Rules]:
@@ -152,6 +159,8 @@ def _check(document: Mapping[str, Any]) -> None:
             raise ValueError(f"the policy of {name} must be one of {get_args(Policy)}: {policy!r}")
     if rules.get("approval", "auto") not in ("auto", "always"):
         raise ValueError(f"approval must be auto or always, not {rules['approval']!r}")
+    if rules.get("undecided", "hold") not in get_args(Undecided):
+        raise ValueError(f"undecided must be hold or probation, not {rules['undecided']!r}")
 
 
 def decide_again(document: Mapping[str, Any]) -> tuple[Decision, list[str]]:
@@ -191,7 +200,7 @@ def _in_this_format(document: Mapping[str, Any]) -> dict[str, Any]:
     """Return a document of format 3 with what this format says besides."""
     more: dict[str, Any] = {"spent": 0, "older": None, "restricted": {}, "taken": None}
     exams = [{**exam, **more} for exam in document["exams"]]
-    rules = asdict(Rules.from_json(document["rules"]))
+    rules = _rules(Rules.from_json(document["rules"]))
     return {**document, "exams": exams, "pools": [], "look": 0, "rules": rules}
 
 

@@ -20,7 +20,8 @@ from components.gate import alpha_spending
 from components.gate.policies import NO_CHECKS, CheckRules, Policy
 
 Consequence = Literal["promote", "note", "hold", "reject"]
-Action = Literal["promote", "hold", "reject"]
+Action = Literal["promote", "probation", "hold", "reject"]
+Undecided = Literal["hold", "probation"]
 CheckName = Literal[
     "forgetting",
     "anchor",
@@ -352,6 +353,8 @@ class Rules:
             had to pass, every look had all of alpha, and FAIL needed a loss shown above zero
             (now: above the margin) and not shown within the margin.
         horizon: promotions that share the alpha for moving an anchor.
+        undecided: `probation` lets what is open, and was not seen to lose too much, come into
+            force until more answers are there (`probation`).
 
     Raises:
         ValueError: a margin, alpha or horizon that would let anything pass.
@@ -366,6 +369,7 @@ class Rules:
     edition: int = 4
     competition_points: float = 10.0
     horizon: int = 200
+    undecided: Undecided = "hold"
 
     def __post_init__(self) -> None:
         margins = (self.margin_points, self.anchor_margin_points, self.competition_points)
@@ -477,7 +481,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Promote, hold for a person, or reject.
+    """Promote, promote on probation, hold for a person, or reject.
 
     Args:
         action: what to do.

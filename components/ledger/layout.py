@@ -64,6 +64,7 @@ MIGRATIONS = (
         ("DROP TABLE IF EXISTS served", "ALTER TABLE leases RENAME COLUMN settled TO in_order"),
     ),
     Migration(5, "exams by origin, use by look, labels, pooled batches, corrections", ()),
+    Migration(6, "versions on probation", ()),
 )
 
 

@@ -84,6 +84,21 @@ pointer = Table(
     Column("time", String(40), nullable=False),
 )
 
+probations = Table(
+    "probations",
+    metadata,
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("parent", Integer, nullable=False),
+    Column("since", Integer, nullable=False),  # the number of the event that began it
+    Column("ends", String(40), nullable=False),
+    Column("labels", Integer, nullable=False),  # so many end it earlier
+    Column("outcome", String(20), nullable=False),
+    Column("looks", Integer, nullable=False),
+    Column("snapshot", String(64)),  # of the newest look, as is its evidence
+    Column("evidence", String(64)),
+    Index("probations_by_outcome", "outcome"),
+)
+
 splits = Table(
     "splits",
     metadata,
@@ -212,6 +227,7 @@ projections = (
     inbox,
     versions,
     pointer,
+    probations,
     splits,
     pools,
     holdout,

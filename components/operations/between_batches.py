@@ -1,4 +1,4 @@
-"""What is done between two batches: files of pools are taken in, and what got its labels is queued.
+"""What is done between two batches: pools are taken in, probations end, what can run is queued.
 
 Concept: whoever runs batches (intake, worker) asks here first. Only where there is something to do
 is the model's lease taken.
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from components.data.finished_files import QuietFiles
 from components.ledger import views
@@ -17,17 +18,24 @@ from components.operations.pool_folder import Pooled, PoolFolder
 from components.pipeline.incoming import Left
 from components.workspace.root import Workspace
 
+if TYPE_CHECKING:
+    from components.operations.probation import Ended
+
 Leased = Callable[[Workspace], AbstractContextManager[Lease]]
 """How the caller takes the lease, everything put right."""
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What was done: files of inputs that were taken or left, batches that were queued again."""
+    """What was done: files of inputs that were taken or left, batches that were queued again.
+
+    `probation`: the end of one.
+    """
 
     pooled: list[Pooled] = field(default_factory=list)
     left: list[Left] = field(default_factory=list)
     released: list[str] = field(default_factory=list)
+    probation: Ended | None = None
 
 
 @dataclass(slots=True)
@@ -47,15 +55,21 @@ class Between:
             return Done(left=self.folder.left)
         with leased(ws) as lease:
             pooled = self.folder.take(ws, lease)
+            ended = _end_probation(ws, lease)
             released = _release(ws, lease)
-        return Done(pooled, self.folder.left, released)
+        return Done(pooled, self.folder.left, released, ended)
 
     def _is_ready(self, ws: Workspace) -> bool:
-        """Tell whether a held batch can be decided; asked again only after another event."""
+        """Tell whether anything held or on probation can be decided.
+
+        That is asked again only after another event, or when the days of a probation have passed.
+        """
         head = ws.ledger.head().seq
-        if head == self._seen:
+        if head == self._seen and not _is_over(ws):
             return False
         self._seen = head
+        if _probation_due(ws):
+            return True
         if not views.versions(ws.ledger, status="held"):
             return False
         from components.operations.labelling import ready
@@ -69,3 +83,28 @@ def _release(ws: Workspace, lease: Lease) -> list[str]:
     from components.operations.labelling import release_ready
 
     return release_ready(ws, lease)
+
+
+def _is_over(ws: Workspace) -> bool:
+    if views.probation(ws.ledger) is None:
+        return False
+    from components.operations.probation import is_over
+
+    return is_over(ws)
+
+
+def _probation_due(ws: Workspace) -> bool:
+    """Tell whether a probation can end, or batches still wait for one; cheap without either."""
+    if views.probation(ws.ledger) is None and not views.held_batches(ws.ledger):
+        return False
+    from components.operations.probation import is_due
+
+    return is_due(ws)
+
+
+def _end_probation(ws: Workspace, lease: Lease) -> Ended | None:
+    if not _probation_due(ws):
+        return None
+    from components.operations.probation import check
+
+    return check(ws, lease)

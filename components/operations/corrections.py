@@ -137,7 +137,8 @@ def move_anchor(
 ) -> MovedAnchor:
     """Hold a task against another version from now on: the champion, or one of its ancestors.
 
-    Each move starts a new budget of loss: what was lost up to the new anchor is accepted.
+    Each move starts a new budget of loss: what was lost up to the new anchor is accepted. A version
+    on probation can't be an anchor yet.
 
     Raises:
         ConfigError: the task has no anchor, or the version is not in the champion's lineage, has
@@ -149,7 +150,9 @@ def move_anchor(
             f"Task {known.task!r} has no anchor: no version in force has learned it.",
             "`ratchet anchor list` shows all anchors.",
         )
-    lineage = {each.version: each for each in views.lineage(ws.ledger)}
+    on = views.probation(ws.ledger)
+    confirmed = views.lineage(ws.ledger)[0 if on is None else 1 :]
+    lineage = {each.version: each for each in confirmed}
     target = max(lineage) if to is None else to
     legal = [number for number, each in sorted(lineage.items()) if known.task in each.anchors]
     if target not in legal or target == known.anchor:

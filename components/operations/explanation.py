@@ -6,7 +6,7 @@ from typing import Any
 
 from components.errors import ConfigError
 from components.ledger import views
-from components.ledger.events import ChampionRolledBack
+from components.ledger.events import ChampionRolledBack, ProbationEnded
 from components.pipeline.held import ways_to_settle
 from components.pipeline.reporting import report_path
 from components.workspace.root import Workspace
@@ -82,8 +82,8 @@ def _frozen(ws: Workspace, digest: str) -> str:
 
 
 def _later(ws: Workspace, number: int) -> list[dict[str, Any]]:
-    """Return the rollbacks that barred this version, or made it champion again."""
-    found = []
+    """Return the ends of its probation, the rollbacks that barred it or made it champion again."""
+    found = _probation_ends(ws, number)
     for event in views.told(ws.ledger, ChampionRolledBack):
         said = event.payload
         if number in said.barred:
@@ -95,4 +95,17 @@ def _later(ws: Workspace, number: int) -> list[dict[str, Any]]:
         found.append(
             {"time": event.time, "what": what, "cost": said.cost, "verdicts": said.regressions}
         )
+    return sorted(found, key=lambda each: str(each["time"]))
+
+
+def _probation_ends(ws: Workspace, number: int) -> list[dict[str, Any]]:
+    """Return how this version's probation ended, with the verdicts that ended it."""
+    found = []
+    for event in views.told(ws.ledger, ProbationEnded):
+        said = event.payload
+        if number == said.version:
+            evidence = ws.read_document(said.evidence) if said.evidence else None
+            verdicts = evidence["decision"]["verdicts"] if evidence else []
+            what = f"{'confirmed' if said.confirmed else 'not confirmed'}: {said.reason}"
+            found.append({"time": event.time, "what": what, "cost": None, "verdicts": verdicts})
     return found

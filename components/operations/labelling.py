@@ -14,22 +14,21 @@ trusted.
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain
 from typing import Literal
 
 from components.digest import json_digest, uniform
 from components.errors import ConfigError, Corrupted
-from components.gate.decision import judge
-from components.gate.evidence import recall
 from components.gate.pool_counts import asked_inputs
 from components.gate.verdicts import Decision, Differing, PoolResult
 from components.ledger import views
 from components.ledger.events import LabelGiven, LabelWithdrawn
 from components.ledger.ledger import Lease
 from components.operations.quarantine_release import release_held
+from components.pipeline.decision_now import decide_now
 from components.pipeline.pool_results import asked_twice, said_of
 from components.workspace.item_library import Library
 from components.workspace.root import Workspace
@@ -61,7 +60,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """A held version that waits for labels.
+    """A version, held or on probation, that waits for labels.
 
     `questions`: what is to be asked now, in order; none where all labels have arrived. `news`: why
     another examination could come out otherwise; empty where nothing has changed since the last.
@@ -80,14 +79,18 @@ class Open:
 
 
 def waiting(ws: Workspace) -> list[Open]:
-    """Return the held versions that asked for labels, oldest first.
+    """Return the held versions that asked for labels, oldest first; last, one on probation.
 
     One whose evidence is damaged is left out: `audit verify` names it, and nobody waits for it.
     """
     found = []
     for version in views.versions(ws.ledger, status="held"):
         with suppress(Corrupted):
-            found += [each] if (each := _open(ws, version)) is not None else []
+            found += [each] if (each := _open(ws, version, version.evidence)) is not None else []
+    on, champion = views.probation(ws.ledger), views.champion(ws.ledger)
+    if on is not None and on.evidence is not None and champion is not None:
+        with suppress(Corrupted):
+            found += [each] if (each := _open(ws, champion, on.evidence, on.since)) else []
     return found
 
 
@@ -116,6 +119,8 @@ def ready(ws: Workspace) -> list[Ready]:
     version became champion: they are trained from it, and the labels stay. Without an answer it
     would be a look for nothing, which the batch has less of alpha for each time.
     """
+    if views.probation(ws.ledger) is not None:
+        return []  # whether they are held against the right champion is open until it ends
     champion = views.champion(ws.ledger)
     found = []
     for each in waiting(ws):
@@ -214,35 +219,28 @@ def take_back(ws: Workspace, question: Question, given: int) -> None:
     ws.ledger.append(LabelWithdrawn(task=question.task, item=question.item, given=given), None)
 
 
-def _open(ws: Workspace, version: views.Version) -> Open | None:
-    document = ws.read_document(version.evidence)
+def _open(ws: Workspace, version: views.Version, evidence: str, since: int = 0) -> Open | None:
+    document = ws.read_document(evidence)
     verdicts = document["decision"]["verdicts"]
     if not any(each.get("open_labels") and each["consequence"] == "hold" for each in verdicts):
         return None
-    examination, rules = recall(document)
-    answers = {pool.task: views.answers(ws.ledger, pool.task) for pool in examination.pools}
-    pools = [_answered(pool, answers[pool.task]) for pool in examination.pools]
-    decision = judge(replace(examination, pools=pools), rules)
+    now = decide_now(ws, document, since)
+    pools = now.examination.pools
     own = [
         each
-        for given in answers.values()
-        for each in chain.from_iterable(given.values())
-        if each.asked_by == version.evidence
+        for pool in pools
+        for each in chain.from_iterable(views.answers(ws.ledger, pool.task).values())
+        if each.asked_by == evidence
     ]
-    asking = _Asking(ws, version.evidence, (*document["labels"],), pools, decision)
-    news = _news(ws, version, pools, answers)
-    return Open(version, decision, asking.questions(own), len(own), news)
+    asking = _Asking(ws, evidence, (*document["labels"],), pools, now.decision)
+    return Open(version, now.decision, asking.questions(own), len(own), _news(ws, version, pools))
 
 
-def _news(
-    ws: Workspace,
-    version: views.Version,
-    pools: Sequence[PoolResult],
-    answers: Mapping[str, Mapping[str, Sequence[views.Answer]]],
-) -> str:
+def _news(ws: Workspace, version: views.Version, pools: Sequence[PoolResult]) -> str:
     """Return what came since a version was examined, for the inputs that it answers otherwise."""
     examined = views.examined(ws.ledger, version)
     since = examined.seq if examined is not None else 0
+    answers = {pool.task: views.answers(ws.ledger, pool.task) for pool in pools}
     items = [(pool.task, each.item) for pool in pools for each in pool.differing]
     given = (answer for task, item in items for answer in answers[task].get(item, ()))
     if any(answer.seq > since for answer in given):
@@ -250,15 +248,6 @@ def _news(
     held = views.held(ws.ledger, [item for _, item in items])
     gone = any(item not in held for _, item in items)
     return "inputs that it asked about were removed" if gone else ""
-
-
-def _answered(pool: PoolResult, answers: Mapping[str, Sequence[views.Answer]]) -> PoolResult:
-    """Return a pool's result with the answers of today."""
-    differing = [
-        replace(each, given=said_of(answers.get(each.item, ()))) for each in pool.differing
-    ]
-    twice = asked_twice(answers)
-    return replace(pool, differing=differing, repeats=len(twice), conflicts=sum(twice.values()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from components.errors import ConfigError, Corrupted
 from components.files import PART_SUFFIX
 from components.items import read_items
 from components.ledger import views
-from components.ledger.events import QuarantineReleased, VersionSuperseded
+from components.ledger.events import BatchRequeued, QuarantineReleased, VersionSuperseded
 from components.ledger.ledger import Lease
 from components.pipeline import publication
 from components.pipeline.arrival import arrive, check_task
@@ -108,9 +108,13 @@ def release_held(
 
     `passed`: because another version became champion while it waited for labels.
     """
-    assert held.version is not None  # a batch is held because its version is
+    version = views.version(ws.ledger, held.version) if held.version else None
+    if version is None or version.status != "held":  # it waits for a probation to end
+        if requeue:
+            ws.ledger.append(BatchRequeued(batch=held.batch, reason=reason), lease)
+        return
     superseded = VersionSuperseded(
-        version=held.version,
+        version=version.version,
         batch=held.batch,
         reason=reason,
         requeue=requeue,

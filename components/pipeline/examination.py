@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from components.gate.alpha_spending import FAR
@@ -108,7 +108,7 @@ def examine(ws: Workspace, lease: Lease, prepared: Prepared, bundle: Bundle) -> 
         ),
         **extra_parts(ws, prepared, bundle, models.champion, given),
     )
-    asked = rules(ws)
+    asked = _rules_for(ws, prepared)
     decision = judge(examination, asked)
     document = {
         **record(examination, asked, decision),
@@ -142,6 +142,27 @@ def examine(ws: Workspace, lease: Lease, prepared: Prepared, bundle: Bundle) -> 
     return Examined(bundle, decision, evidence, document, survey.drift, notes)
 
 
+def sit(
+    ws: Workspace, lease: Lease, prepared: Prepared, bundle: Bundle
+) -> tuple[list[ExamResult], list[PoolResult]]:
+    """Return how a version, its parent and the anchors do on the exams and pools of a batch."""
+    models = _open_models(ws, prepared, bundle)
+    given = ask(ws, lease, _questions(prepared, models, drift_survey.Rows()))
+    given = ask_among(ws, given, bundle, _narrowed(prepared, models))
+    return _exams(ws, prepared, models, given), _pools(ws, prepared, models, given)
+
+
+def _rules_for(ws: Workspace, prepared: Prepared) -> Rules:
+    """Return the rules for a batch: one that had a probation, in whatever form, gets no other."""
+    found = rules(ws)
+    if found.undecided == "hold":
+        return found
+    lineage = {*views.pooled_from(ws.ledger, prepared.batch)}
+    had = [views.version(ws.ledger, each.version) for each in views.probations(ws.ledger)]
+    again = any(version is not None and version.batch in lineage for version in had)
+    return replace(found, undecided="hold") if again else found
+
+
 def rules(ws: Workspace) -> Rules:
     """Return the gate's rules as the settings have them."""
     gate = ws.settings.gate
@@ -154,6 +175,7 @@ def rules(ws: Workspace) -> Rules:
         CheckRules.from_json(gate.checks.model_dump(exclude={"behaviour": {"file"}})),
         competition_points=gate.competition_points,
         horizon=gate.horizon,
+        undecided=gate.undecided,
     )
 
 

@@ -7,6 +7,7 @@ only where they differ a person's label is looked up.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -73,6 +74,25 @@ def pool_result(
         repeats=len(twice),
         conflicts=sum(unclear for unclear in twice.values()),
     )
+
+
+def with_answers(
+    pool: PoolResult, answers: Mapping[str, Sequence[views.Answer]], since: int = 0
+) -> PoolResult:
+    """Return a pool's result with the answers of today.
+
+    An input that had an answer by the event `since` is unclear: what it says was used before.
+    """
+    differing = [
+        replace(each, given=_said_since(answers.get(each.item, ()), since))
+        for each in pool.differing
+    ]
+    twice = asked_twice(answers)
+    return replace(pool, differing=differing, repeats=len(twice), conflicts=sum(twice.values()))
+
+
+def _said_since(answers: Sequence[views.Answer], since: int) -> Said:
+    return Said(unclear=True) if any(a.seq <= since for a in answers) else said_of(answers)
 
 
 def said_of(answers: Sequence[views.Answer]) -> Said:

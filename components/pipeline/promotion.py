@@ -4,7 +4,8 @@ Concept: the event that closes an examination says all that a promotion does. `p
 that event and nothing that a process still has in memory; the pipeline calls it at once, an
 approval may call it days later.
 
-What people corrected meanwhile (tasks renamed or retired, anchors moved) holds all the same.
+What people corrected meanwhile (tasks renamed or retired, anchors moved) holds all the same. What
+the gate lets in on probation comes into force unconfirmed: its anchors move once it is confirmed.
 
 Promise: fast-forward only (law 2): if the champion is no longer the version's parent, the version
 is superseded instead. So is one whose training rows became an exam meanwhile (law 4). A version
@@ -14,6 +15,8 @@ that was rejected, rolled back or released for another examination is never prom
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
 from typing import Literal
 
 from components.errors import ConfigError, Corrupted
@@ -42,7 +45,8 @@ def promote(
 
     `reason`: why, in a line; None for the examination's headline. `settling`: whether the
     pipeline asks, for the version that it has just examined and registered: only its bundle is
-    verified again. A superseded version's batch is queued again unless another of its versions
+    verified again, and it begins on probation if that was decided; promoted later by a person, it
+    is confirmed. A superseded version's batch is queued again unless another of its versions
     decided it.
 
     Raises:
@@ -71,10 +75,12 @@ def promote(
         version=number,
         batch=version.batch,
         parent=examined.payload.parent,
-        anchors={task: at or number for task, at in anchors.items()},
+        anchors=_numbered(anchors, number),
         exams=joins,
         reason=reason or examined.payload.headline,
     )
+    if settling and examined.payload.action == "probation":
+        promoted = _unconfirmed(ws, promoted)
     action: Literal["promoted", "superseded"] = "promoted"
     try:
         _require_unheld(ws, number)
@@ -85,6 +91,32 @@ def promote(
         supersede(ws, lease, version, why, requeue)
     mirror_around(ws, lease, version)
     return action
+
+
+def _unconfirmed(ws: Workspace, promoted: VersionPromoted) -> VersionPromoted:
+    """Return the event of the same promotion on probation: no anchor moves, and it will end."""
+    assert promoted.parent is not None  # what is open was compared with a version before
+    parent = views.version(ws.ledger, promoted.parent)
+    kept = parent.anchors if parent else {}
+    ends = ws.clock() + timedelta(days=ws.settings.gate.probation_days)
+    return replace(
+        promoted,
+        anchors={task: kept.get(task, at) for task, at in promoted.anchors.items()},
+        probation_ends=ends.isoformat(),
+        probation_labels=ws.settings.gate.probation_labels,
+    )
+
+
+def anchors_of(ws: Workspace, version: views.Version) -> dict[str, int]:
+    """Return the anchors that a promoted version proposed, with what was corrected since."""
+    examined = views.examined(ws.ledger, version)
+    assert examined is not None  # it was promoted as that proposed
+    return _numbered(_as_corrected(ws, examined)[0], version.version)
+
+
+def _numbered(anchors: Mapping[str, int | None], number: int) -> dict[str, int]:
+    """Return anchors with the version's own number where the candidate was meant."""
+    return {task: number if at is None else at for task, at in anchors.items()}
 
 
 def _as_corrected(

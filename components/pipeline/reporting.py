@@ -22,6 +22,7 @@ NEWEST_ROWS = 20
 
 NEXT = {
     "promote": "status",
+    "probation": "status",
     "hold": "holdout add FILE --task NAME --fill",
     "reject": "quarantine list",
 }

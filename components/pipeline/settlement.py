@@ -93,13 +93,25 @@ def settle(
     action: Action
     if barred_twin(ws, version) is not None:
         action = _reject(ws, lease, version, batch, BARRED)
-    elif examined.payload.action == "promote":
+    elif examined.payload.action in ("promote", "probation"):
         action = promote(ws, lease, version.version, settling=True)
     elif examined.payload.action == "hold":
         action = _hold(ws, lease, version, examined.payload.headline)
     else:
         action = _reject(ws, lease, version, batch, examined.payload.headline)
+    notes += _on_probation(ws, version)
     return replace(settled(ws, batch), action=action, version=version.version, notes=notes)
+
+
+def _on_probation(ws: Workspace, version: views.Version) -> tuple[str, ...]:
+    """Say in a line what follows from a probation that has just begun."""
+    on = views.probation(ws.ledger)
+    if on is None or on.version != version.version:
+        return ()
+    return (
+        f"Version {on.version} is on probation until {on.ends[:10]}, or {on.labels} labels that "
+        "did not admit it; later batches wait until then.",
+    )
 
 
 def _hold(ws: Workspace, lease: Lease, version: views.Version, reason: str) -> Literal["held"]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _SPOKEN = {
     "promote": ("Promote",),
+    "probation": ("Promote on probation",),
     "hold": ("Hold for a person", "Held for approval"),
     "reject": ("Reject",),
 }

@@ -16,6 +16,8 @@ class GateSettings(Section):
     `competition_points`: the share of known items that new labels may take.
     `approval`: `auto` promotes on PASS; `always` holds every PASS for a person.
     `wait_days`: how long later batches wait for the labels of one that others passed twice.
+    `undecided`: `probation` lets an undecided version come into force that was not seen to lose
+    more than its margin, until `probation_labels` labels came or `probation_days` have passed.
     `horizon`: promotions over which an anchor may move, for the promise over a stream.
     `watch_alpha` is spent over all looks at one champion.
     """
@@ -29,6 +31,9 @@ class GateSettings(Section):
     horizon: Annotated[int, Field(ge=1, le=1_000_000)] = 200
     approval: Literal["auto", "always"] = "auto"
     wait_days: Annotated[float, Field(ge=0.0, le=3650.0)] = 7.0
+    undecided: Literal["hold", "probation"] = "hold"
+    probation_labels: Annotated[int, Field(ge=1, le=1_000_000)] = 200
+    probation_days: Annotated[float, Field(gt=0.0, le=3650.0)] = 14.0
     checks: CheckSettings = CheckSettings()
 
     @model_validator(mode="after")

@@ -10,6 +10,7 @@ Promise: only partial files of dead processes are deleted. Files with wrong byte
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from components.ledger.events import (
     BatchRefused,
     BatchValidated,
     ChampionRolledBack,
+    Payload,
     VersionRejected,
 )
 from components.ledger.ledger import Lease
@@ -74,9 +76,15 @@ def set_batch_aside(ws: Workspace, arrival: views.Arrival, reason: str) -> None:
     prepare_batch(ws.quarantine, arrival.batch, arrival.source, reason, stored)
 
 
-def append_entry(ws: Workspace, lease: Lease | None, said: Entering, batch: str) -> None:
-    """Append an event with the marks of a batch's prepared entry, then publish the entry."""
-    ws.ledger.append(replace(said, quarantine=marks(ws.quarantine, batch)), lease)
+def append_entry(
+    ws: Workspace, lease: Lease | None, said: Entering, batch: str, first: Sequence[Payload] = ()
+) -> None:
+    """Append an event with the marks of a batch's prepared entry, then publish the entry.
+
+    `first`: events that are appended with it, before it.
+    """
+    entered = replace(said, quarantine=marks(ws.quarantine, batch))
+    ws.ledger.append_all([*first, entered], lease)
     publish(ws.quarantine, batch)
 
 

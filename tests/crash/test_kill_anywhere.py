@@ -25,7 +25,14 @@ import pytest
 from components.ledger import views
 from components.ledger.ledger import Ledger
 from components.ledger.verify import verify
-from components.operations import holdouts, pool_removal, reconciliation, relabelling, rollback
+from components.operations import (
+    holdouts,
+    pool_removal,
+    probation,
+    reconciliation,
+    relabelling,
+    rollback,
+)
 from components.pipeline import arrival
 from components.workspace.root import Workspace, open_workspace
 from flows.retrain import run_batch
@@ -105,6 +112,13 @@ def relabel_exam(ws: Workspace) -> None:
                 raise
 
 
+def end_probation(ws: Workspace) -> None:
+    """Look at a version on probation, and take it back: its labels have come and show nothing."""
+    with ws.ledger.lease(ws.settings.model.name, 60) as lease:
+        reconciliation.reconcile(ws, lease)
+        probation.check(ws, lease)
+
+
 SCENARIOS: dict[str, Callable[[Workspace], None]] = {
     "run": run_second,
     "refuse": refuse_batch,
@@ -113,6 +127,7 @@ SCENARIOS: dict[str, Callable[[Workspace], None]] = {
     "pool": pool_second,
     "removal": remove_pool,
     "relabel": relabel_exam,
+    "probation": end_probation,
 }
 CHAMPIONS = {
     "run": {1, 2},
@@ -122,6 +137,7 @@ CHAMPIONS = {
     "pool": {1},
     "removal": {1},
     "relabel": {1},
+    "probation": {1, 2},
 }
 FINAL = {name: 2 if name == "run" else 1 for name in CHAMPIONS}
 
@@ -139,7 +155,7 @@ def mutating() -> list[tuple[Any, str]]:
         "set_model_version_tag", "update_model_version",
     ]  # fmt: skip
     return [
-        (Ledger, "append"),
+        (Ledger, "append_all"),
         (os, "replace"),
         (DataStore, "keep"),
         (DataStore, "erase"),
@@ -161,7 +177,7 @@ def arm(at: int | None, log: Path | None = None) -> None:
                 return work(*args, **kwargs)
             mine, count = count, count + 2
             if log is not None:
-                event = args[1].about.name if name == "append" else ""
+                event = args[1][0].about.name if name == "append_all" else ""
                 with log.open("a") as file:
                     file.write(f"{name} {event}\n")
             if mine == at:
@@ -234,6 +250,17 @@ def prepare_removal(root: Path, promoted: int) -> None:
         holdouts.add_pool(ws, lease, batch(root / "pool.jsonl", 902, 30), "mood")
 
 
+def prepare_probation(root: Path, promoted: int) -> None:
+    """Make a root whose second version is on probation, and bring more labels than end it."""
+    make_root(root, PARAMS + "gate: {undecided: probation, probation_labels: 5}\n")
+    ws = open_workspace(root)
+    for seed, n in ((1, 200), (2, 60)):
+        arrived = arrival.arrive(ws, batch(root / f"b{seed}.jsonl", seed, n), "mood")
+        run_batch(ws, arrived.batch)
+    with ws.ledger.lease("tiny", 1) as lease:
+        holdouts.add(ws, lease, batch(root / "later.jsonl", 903, 20), "mood")
+
+
 def findings(root: Path, scenario: str) -> dict[str, Any]:
     """Reconcile, run the scenario again, and return what a person would look at."""
     ws = open_workspace(root)
@@ -266,7 +293,8 @@ def _champions(ws: Workspace) -> list[int | None]:
 def one_line(folder: Path, scenario: str, line: int, promoted: int) -> None:
     """Kill at every point of this line's share; write what was found wrong."""
     root, template = folder / f"root{line}", folder / f"template{line}"
-    made = {"pool": prepare_pool, "removal": prepare_removal}.get(scenario, prepare)
+    own = {"pool": prepare_pool, "removal": prepare_removal, "probation": prepare_probation}
+    made = own.get(scenario, prepare)
     assert in_child(lambda: made(root, promoted)) == 0
     shutil.copytree(root, template)
 

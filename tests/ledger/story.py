@@ -8,6 +8,7 @@ import sqlite3
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from components.ledger.events import (
     AliasMirrored,
     AnchorMoved,
     BatchArrived,
+    BatchHeld,
     BatchPooled,
     BatchRefused,
     BatchRequeued,
@@ -33,6 +35,8 @@ from components.ledger.events import (
     LabelGiven,
     LabelWithdrawn,
     Payload,
+    ProbationEnded,
+    ProbationExamined,
     QuarantineReleased,
     RegistrationDone,
     RelabelDone,
@@ -59,7 +63,7 @@ def drawn(seed: int, length: int) -> list[tuple[int, int, str]]:
     return [(pick.randrange(100), pick.randrange(100), f"reason {n}") for n in range(length)]
 
 
-FULL = drawn(0, 110)
+FULL = drawn(2, 110)
 """A story long enough to bring every kind of event and every status of a version."""
 
 
@@ -98,14 +102,19 @@ def tell(ledger: Ledger, story: list[tuple[int, int, str]]) -> None:
 
     In the full story, kinds that were not told yet come first.
     """
-    told = set[type[Payload]]()
+    told = set[Any]()
     with ledger.lease("model", 1) as lease:
         for n, (act, pick, text) in enumerate(story):
             acts = list(_acts(ledger, n, pick, text))
-            fresh = [each for each in acts if type(each) not in told] if story is FULL else []
+            fresh = [each for each in acts if _kind(each) not in told] if story is FULL else []
             chosen = (fresh or acts)[act % len(fresh or acts)]
-            told.add(type(chosen))
+            told.add(_kind(chosen))
             ledger.append(chosen, lease)
+
+
+def _kind(said: Payload) -> tuple[type[Payload], bool]:
+    """Return what an event is; a promotion on probation is another one than a promotion."""
+    return type(said), getattr(said, "probation_ends", None) is not None
 
 
 Acts = Iterator[Payload]
@@ -178,6 +187,7 @@ def _of_batch(ledger: Ledger, batch: str, n: int, pick: int, text: str) -> Acts:
     )
     yield BatchRefused(batch=batch, reason=text, rows=pick)
     yield BatchRequeued(batch=batch, reason=text)
+    yield BatchHeld(batch=batch, reason=text)
     yield BatchPooled(batch=digest("pool", n), members=[batch])
     yield QuarantineReleased(batch=batch, kind_="batch", as_=batch)
     sides = {
@@ -209,11 +219,17 @@ def _of_versions(ledger: Ledger, n: int, pick: int, text: str) -> Acts:
         yield VersionHeld(**decision)
         yield VersionRejected(**decision, rows=pick)
         yield VersionSuperseded(**decision, requeue=bool(pick % 2))
-        if version.parent == parent:
+        on = views.probation(ledger)
+        if version.parent == parent and on is None:
             anchors = {"mood": version.version}
-            yield VersionPromoted(
+            promoted = VersionPromoted(
                 **decision, parent=parent, anchors=anchors, exams={"mood": "mood"}
             )
+            yield promoted
+            again = version.version in {each.version for each in views.probations(ledger)}
+            if parent is not None and not again:
+                yield replace(promoted, probation_ends=text, probation_labels=pick)
+    yield from _of_probation(ledger, n, pick, text)
     if len(lineage) > 1:
         depth = 1 + pick % (len(lineage) - 1)
         rolled = lineage[:depth]
@@ -224,6 +240,26 @@ def _of_versions(ledger: Ledger, n: int, pick: int, text: str) -> Acts:
             rolled[-1].batch,
             text,
         )
+
+
+def _of_probation(ledger: Ledger, n: int, pick: int, text: str) -> Acts:
+    on = views.probation(ledger)
+    if on is None:
+        return
+    yield ProbationExamined(
+        version=on.version, snapshot=digest(n), evidence=digest("e", n), action="hold"
+    )
+    confirmed = bool(pick % 2)
+    version = views.version(ledger, on.version)
+    yield ProbationEnded(
+        version=on.version,
+        batch=version.batch if version else None,
+        to=on.version if confirmed else on.parent,
+        confirmed=confirmed,
+        reason=text,
+        labels=pick,
+        anchors=version.anchors if confirmed and version else None,
+    )
 
 
 def promote(ledger: Ledger, lease: Lease, version: int, parent: int | None) -> str:

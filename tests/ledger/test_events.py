@@ -118,7 +118,8 @@ def test_they_verify_and_fill_every_projection_again(earlier: list[Event], path:
 
 
 CHANGED = (
-    "holdout", "exam_use", "looks", "answers", "pools", "served", "renamed_tasks", "relabelled",
+    "holdout", "exam_use", "looks", "answers", "pools", "probations", "served", "renamed_tasks",
+    "relabelled",
 )  # fmt: skip
 """Projections that say more now than they did."""
 

@@ -293,7 +293,7 @@ def test_a_ledger_of_a_newer_ratchet_is_refused(ledger: Ledger, path: Path) -> N
     with raw(path) as connection:
         connection.execute("PRAGMA user_version = 99")
     before = path.read_bytes()
-    with pytest.raises(ConfigError, match=r"layout 99.*up to 5"):
+    with pytest.raises(ConfigError, match=r"layout 99.*up to 6"):
         Ledger(path, system_clock)
     assert path.read_bytes() == before
 

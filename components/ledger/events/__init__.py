@@ -10,6 +10,7 @@ kind whose fields change keeps its name: `schema=2` and `upgraded` (see `kind`).
 
 from components.ledger.events.batches import (
     BatchArrived,
+    BatchHeld,
     BatchPooled,
     BatchRefused,
     BatchRequeued,
@@ -59,6 +60,8 @@ from components.ledger.events.versions import (
     CandidateJudged,
     ChampionRolledBack,
     ChampionWatched,
+    ProbationEnded,
+    ProbationExamined,
     RegistrationAbandoned,
     RegistrationBegun,
     RegistrationDone,
@@ -78,6 +81,7 @@ __all__ = [
     "AliasMirrored",
     "AnchorMoved",
     "BatchArrived",
+    "BatchHeld",
     "BatchPooled",
     "BatchRefused",
     "BatchRequeued",
@@ -99,6 +103,8 @@ __all__ = [
     "Mark",
     "NewerEvent",
     "Payload",
+    "ProbationEnded",
+    "ProbationExamined",
     "QuarantineReleased",
     "Recorded",
     "RegistrationAbandoned",

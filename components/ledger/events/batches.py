@@ -80,9 +80,17 @@ class BatchRefused(Payload):
     quarantine: Mapping[str, Mark] | None = None
 
 
+@event("batch.held", read_by=("inbox", "operations.probation"))
+class BatchHeld(Payload):
+    """The batch waits before it is split and trained: a version is on probation."""
+
+    batch: str
+    reason: str
+
+
 @event("batch.requeued", read_by=("inbox",))
 class BatchRequeued(Payload):
-    """The batch's run failed or was interrupted, not because of the batch: it is queued again."""
+    """The batch's run failed, was interrupted or waited, not because of it: it is queued again."""
 
     batch: str
     reason: str

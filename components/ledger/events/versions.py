@@ -148,12 +148,13 @@ class RegistrationAbandoned(Payload):
     batch: str | None
 
 
-@event("version.promoted", read_by=("versions", "pointer", "inbox", "holdout"))
+@event("version.promoted", read_by=("versions", "pointer", "inbox", "holdout", "probations"))
 class VersionPromoted(Payload):
     """The version became champion.
 
     `anchors`: task -> version that the task is held against from now on; `exams`: task -> the
-    exam that the batch's own holdout rows join.
+    exam that the batch's own holdout rows join. `probation_ends`: the version is unconfirmed, and
+    by when that ends, in ISO 8601; `probation_labels`: so many labels end it earlier.
     """
 
     version: int
@@ -162,6 +163,51 @@ class VersionPromoted(Payload):
     anchors: Mapping[str, int]
     exams: Mapping[str, str]
     reason: str
+    probation_ends: str | None = None
+    probation_labels: int | None = None
+
+
+@event("probation.examined", read_by=("probations",))
+class ProbationExamined(Payload):
+    """A version on probation was examined on answers that did not admit it.
+
+    `snapshot`: the items that were asked, as a document. Labels that come to the same items later
+    are no further look.
+    """
+
+    version: int
+    snapshot: str
+    evidence: str
+    action: str
+
+
+@event(
+    "probation.ended",
+    read_by=(
+        "versions",
+        "pointer",
+        "inbox",
+        "holdout",
+        "probations",
+        "operations.explanation",
+    ),
+)
+class ProbationEnded(Payload):
+    """A version is confirmed; or its parent is champion again, and it is held, not barred.
+
+    `to`: the champion from now on. `labels`: how many had come that did not admit it. `anchors`: of
+    a confirmed version, as its examination proposed them. `evidence`: of the last examination; null
+    where there was nothing to examine.
+    """
+
+    version: int
+    batch: str | None
+    to: int
+    confirmed: bool
+    reason: str
+    labels: int
+    evidence: str | None = None
+    anchors: Mapping[str, int] | None = None
 
 
 @event("version.held", read_by=("versions", "inbox", "pipeline.precedence"))

@@ -16,9 +16,9 @@ from components.ledger import schema
 from components.ledger.events import Payload, Recorded, encode
 from components.ledger.projections import batches, corrections, labels, root, versions
 from components.ledger.projections.rule import Rule
-from components.ledger.projections.versions import FINAL, LINEAGE, Superseded
+from components.ledger.projections.versions import FINAL, LINEAGE, ON, Superseded
 
-__all__ = ["FINAL", "LINEAGE", "RULES", "Superseded", "apply"]
+__all__ = ["FINAL", "LINEAGE", "ON", "RULES", "Superseded", "apply"]
 
 RULES: dict[type[Payload], Rule] = {
     **batches.RULES,

@@ -9,6 +9,7 @@ from components.ledger import schema
 from components.ledger.database import among
 from components.ledger.events import (
     BatchArrived,
+    BatchHeld,
     BatchPooled,
     BatchRefused,
     BatchRequeued,
@@ -53,6 +54,10 @@ def _validated(connection: Connection, event: Recorded[BatchValidated]) -> None:
 def _refused(connection: Connection, event: Recorded[BatchRefused]) -> None:
     said = event.payload
     set_aside(connection, said.batch, "refused", said.reason, said.rows)
+
+
+def _held(connection: Connection, event: Recorded[BatchHeld]) -> None:
+    set_status(connection, event.payload.batch, "held", event.payload.reason)
 
 
 def _requeued(connection: Connection, event: Recorded[BatchRequeued]) -> None:
@@ -130,6 +135,7 @@ RULES: dict[type[Payload], Rule] = {
     BatchStarted: _started,
     BatchValidated: _validated,
     BatchRefused: _refused,
+    BatchHeld: _held,
     BatchRequeued: _requeued,
     SplitMade: _split,
     BatchPooled: _pooled,

@@ -1,11 +1,13 @@
 """What follows from the events of a candidate and of the champion: versions, pointer, exams' use.
 
 Promise: a promotion is fast-forward only (law 2): `VersionPromoted` raises `Superseded`
-unless its parent is the champion at that instant; at most one version is champion; what is
-barred stays barred.
+unless its parent is the champion at that instant, and confirmed; at most one version is champion;
+what is barred stays barred.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -19,6 +21,8 @@ from components.ledger.events import (
     CandidateJudged,
     ChampionRolledBack,
     Payload,
+    ProbationEnded,
+    ProbationExamined,
     Recorded,
     RegistrationDone,
     TrainingDone,
@@ -35,6 +39,10 @@ LINEAGE = ("champion", "former")
 
 FINAL = (*LINEAGE, "barred")
 """Statuses that no decision changes: only a promotion or a rollback moves the lineage."""
+
+
+ON = "on"
+"""The outcome of a probation that has none yet."""
 
 
 class Superseded(RatchetError):
@@ -108,6 +116,7 @@ def _promoted(connection: Connection, event: Recorded[VersionPromoted]) -> None:
             "Its batch is queued again and will be trained from the new champion.",
         )
     if champion is not None:
+        _require_confirmed(connection, champion)
         _version_status(connection, champion, "former")
     connection.execute(
         table.update()
@@ -115,9 +124,79 @@ def _promoted(connection: Connection, event: Recorded[VersionPromoted]) -> None:
         .values(status="champion", anchors=canonical_json(said.anchors))
     )
     set_status(connection, said.batch, "promoted")
-    _point(connection, event, said.version, "promotion", said.reason)
-    joined = _join_holdout(connection, said.batch, said.version, confirmed=True)
+    confirmed = said.probation_ends is None
+    _point(connection, event, said.version, "promotion" if confirmed else "probation", said.reason)
+    joined = _join_holdout(connection, said.batch, said.version, confirmed)
     _build_wall(connection, before.wall if before else None, said, joined)
+    if not confirmed:
+        connection.execute(
+            schema.probations.insert().values(
+                version=said.version,
+                parent=said.parent,
+                since=event.seq,
+                ends=said.probation_ends,
+                labels=said.probation_labels,
+                outcome=ON,
+                looks=0,
+            )
+        )
+
+
+def _require_confirmed(connection: Connection, champion: int) -> None:
+    """One version at a time is unconfirmed: nothing is promoted on top of it."""
+    table = schema.probations.c
+    found = sa.select(table.version).where(table.version == champion, table.outcome == ON)
+    if connection.execute(found).scalar() is not None:
+        raise Superseded(
+            f"Version {champion} is on probation, so no version can follow it yet.",
+            "Its batch is queued again, and is decided once the probation has ended.",
+        )
+
+
+def _probation_examined(connection: Connection, event: Recorded[ProbationExamined]) -> None:
+    said, table = event.payload, schema.probations
+    connection.execute(
+        table.update()
+        .where(table.c.version == said.version)
+        .values(looks=table.c.looks + 1, snapshot=said.snapshot, evidence=said.evidence)
+    )
+
+
+def _probation_ended(connection: Connection, event: Recorded[ProbationEnded]) -> None:
+    """Confirm a version; or make its parent champion again, and hold it like its batch."""
+    said, versions, held = event.payload, schema.versions, schema.holdout
+    _check_end(connection, said)
+    if said.confirmed:
+        _end_probation(connection, [said.version], "confirmed")
+        own = sa.and_(held.c.version == said.version, held.c.confirmed == 0)
+        connection.execute(sa.update(held).where(own).values(confirmed=1))
+        anchors = canonical_json(said.anchors)
+        own = versions.c.version == said.version
+        connection.execute(versions.update().where(own).values(anchors=anchors))
+        return
+    _end_probation(connection, [said.version], "rolled back")
+    _version_status(connection, said.version, "held")
+    _version_status(connection, said.to, "champion")
+    set_status(connection, said.batch, "held", said.reason)
+    _point(connection, event, said.to, "rollback", said.reason)
+
+
+def _check_end(connection: Connection, said: ProbationEnded) -> None:
+    """Let pass the end of the champion's own probation, if it leads where it came from."""
+    versions, table = schema.versions.c, schema.probations.c
+    on = sa.select(table.parent).join(schema.versions, versions.version == table.version)
+    own = sa.and_(table.version == said.version, versions.status == "champion", table.outcome == ON)
+    parent = connection.execute(on.where(own)).scalar()
+    if said.to != (said.version if said.confirmed else parent) or parent is None:
+        raise Superseded(
+            f"Version {said.version} is not on probation any more.", "Run the same command again."
+        )
+
+
+def _end_probation(connection: Connection, versions: Sequence[int], outcome: str) -> None:
+    table = schema.probations
+    own = sa.and_(table.c.version.in_(versions), table.c.outcome == ON)
+    connection.execute(table.update().where(own).values(outcome=outcome))
 
 
 def _build_wall(
@@ -217,6 +296,7 @@ def _rolled_back(connection: Connection, event: Recorded[ChampionRolledBack]) ->
     _check_rollback(connection, said)
     for version in said.barred:
         _version_status(connection, version, "barred")
+    _end_probation(connection, said.barred, "barred")
     held = schema.holdout.c
     joined = sa.and_(held.version.in_(said.barred), held.retired == 0)
     connection.execute(sa.delete(schema.holdout).where(joined))
@@ -265,5 +345,7 @@ RULES: dict[type[Payload], Rule] = {
     VersionHeld: _held,
     VersionRejected: _rejected,
     VersionSuperseded: _superseded,
+    ProbationExamined: _probation_examined,
+    ProbationEnded: _probation_ended,
     ChampionRolledBack: _rolled_back,
 }

@@ -60,6 +60,7 @@ from components.ledger.views.about_exams import (
     once_held_among,
     pool_sizes,
     pools,
+    relabelled_as,
     task_sizes,
     trained_among,
     use_by_exam,
@@ -79,6 +80,7 @@ from components.ledger.views.about_training import (
     trained_bundle,
 )
 from components.ledger.views.about_versions import (
+    Probation,
     Version,
     champion,
     known_tasks,
@@ -87,6 +89,8 @@ from components.ledger.views.about_versions import (
     newest,
     newest_held,
     pointer_history,
+    probation,
+    probations,
     version,
     versions,
 )
@@ -102,6 +106,7 @@ __all__ = [
     "Leak",
     "Look",
     "PoolFile",
+    "Probation",
     "TaskRecord",
     "Version",
     "anchor_moves",
@@ -149,7 +154,10 @@ __all__ = [
     "pooled_from",
     "pooled_into",
     "pools",
+    "probation",
+    "probations",
     "quarantined",
+    "relabelled_as",
     "removed_sources",
     "renamed_tasks",
     "split_side",

@@ -91,6 +91,13 @@ def held(ledger: Ledger, items: Iterable[str]) -> dict[str, HeldItem]:
     return {row.item: HeldItem(*row) for row in ledger.query(statement)}
 
 
+def relabelled_as(ledger: Ledger, items: Iterable[str]) -> frozenset[str]:
+    """Return what people made of these items when they corrected labels."""
+    table = schema.relabelled.c
+    rows = ledger.query(sa.select(table.now).where(table.item.in_(among(items))))
+    return frozenset(row.now for row in rows)
+
+
 def held_from_batches(ledger: Ledger, items: Iterable[str]) -> frozenset[str]:
     """Return those of `items` that were held out of a promoted batch, not brought by people."""
     table = schema.holdout.c

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from components.ledger import schema
 from components.ledger.ledger import Ledger
-from components.ledger.projections import LINEAGE
+from components.ledger.projections import LINEAGE, ON
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,27 @@ class Version:
     headline: str
     anchors: dict[str, int]
     run: str
+
+
+@dataclass(frozen=True, slots=True)
+class Probation:
+    """A version that came into force unconfirmed.
+
+    `parent`: the version before it. `since`: the number of the event that began it; answers up to
+    then may have admitted it. `ends`: by when it ends, in ISO 8601; `labels`: so many end it
+    earlier. `outcome`: on, confirmed, rolled back, or barred (a later rollback went past it).
+    `looks`: how often it was examined since; `snapshot`, `evidence`: of the newest of these.
+    """
+
+    version: int
+    parent: int
+    since: int
+    ends: str
+    labels: int
+    outcome: str
+    looks: int
+    snapshot: str | None
+    evidence: str | None
 
 
 def champion(ledger: Ledger) -> Version | None:
@@ -93,3 +114,20 @@ def known_tasks(ledger: Ledger) -> frozenset[str]:
 def pointer_history(ledger: Ledger) -> list[Any]:
     """Return every move of the champion pointer, oldest first."""
     return ledger.query(sa.select(schema.pointer).order_by(schema.pointer.c.seq))
+
+
+def probations(ledger: Ledger) -> list[Probation]:
+    """Return every version that came into force unconfirmed, oldest first."""
+    return _probations(ledger, sa.true())
+
+
+def probation(ledger: Ledger) -> Probation | None:
+    """Return the version that is on probation now; it is the champion."""
+    found = _probations(ledger, schema.probations.c.outcome == ON)
+    return found[0] if found else None
+
+
+def _probations(ledger: Ledger, condition: Any) -> list[Probation]:
+    table = schema.probations
+    rows = ledger.query(sa.select(table).where(condition).order_by(table.c.version))
+    return [Probation(**row._mapping) for row in rows]
