@@ -20,18 +20,22 @@ from typing import Any, Literal
 from components.files import write_bytes
 from components.identity import PLAIN
 
-Kind = Literal["holdout", "batch", "watch"]
+Kind = Literal["holdout", "batch", "watch", "pool", "label"]
 Rated = tuple[str, float, str]
 Row = dict[str, Any]
 
 TURNED = {"positive": "negative", "negative": "positive", "neutral": "neutral"}
 EXAM_ITEMS = 800
 FRESH_ITEMS = 700
+POOL_INPUTS = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """One scene. `why` is shown to the reader before it runs."""
+    """One scene. `why` is shown to the reader before it runs.
+
+    `rows`: what the file of the scene has; of a scene of kind "label" what people answer.
+    """
 
     name: str
     kind: Kind
@@ -108,6 +112,7 @@ def write_scene(folder: Path, scene: Scene) -> Path:
 def make_stream(ratings: dict[str, Sequence[Rated]], seed: int) -> Stream:
     """Return the demo's scenes, dealt by `seed`."""
     dealer = Dealer(ratings, seed)
+    pool = dealer.deal("editorials", POOL_INPUTS, lambda r: True)
     fresh = dealer.shuffled(
         dealer.deal("tweets", FRESH_ITEMS // 2, lambda r: abs(r) < 0.3)
         + dealer.deal("tweets", FRESH_ITEMS - FRESH_ITEMS // 2, lambda r: abs(r) >= 1.0)
@@ -118,7 +123,13 @@ def make_stream(ratings: dict[str, Sequence[Rated]], seed: int) -> Stream:
         "films": dealer.clear("films", EXAM_ITEMS, 1.5, balanced=True),
         "editorials": dealer.clear("editorials", EXAM_ITEMS, 1.0, balanced=True),
     }
-    return Stream((*_first_tasks(dealer, exams), *_trouble(dealer, exams, fresh)))
+    return Stream(
+        (
+            *_first_tasks(dealer, exams),
+            *_trouble(dealer, exams, fresh),
+            *_few_labels(dealer, pool),
+        )
+    )
 
 
 def _first_tasks(dealer: Dealer, exams: dict[str, list[Row]]) -> list[Scene]:
@@ -134,7 +145,7 @@ def _first_tasks(dealer: Dealer, exams: dict[str, list[Row]]) -> list[Scene]:
             "Some rows are broken: no text, an unknown label, control characters, duplicates.",
         ),
         _exam("products", exams),
-        _batch("products-1", "products", dealer.batch("products", 100, 0.33), "A new domain."),
+        _batch("products-1", "products", dealer.batch("products", 300, 0.33), "A new domain."),
         _batch(
             "products-junk",
             "products",
@@ -143,7 +154,7 @@ def _first_tasks(dealer: Dealer, exams: dict[str, list[Row]]) -> list[Scene]:
         ),
         _exam("editorials", exams),
         _batch(
-            "editorials-1", "editorials", dealer.batch("editorials", 100, 0.38), "A third domain."
+            "editorials-1", "editorials", dealer.batch("editorials", 300, 0.38), "A third domain."
         ),
     ]
 
@@ -167,7 +178,7 @@ def _trouble(dealer: Dealer, exams: dict[str, list[Row]], fresh: list[Row]) -> l
             dealer.clear("films", 1500, 0.5, balanced=False),
             "A large backlog without a single neutral sentence.",
         ),
-        _batch("products-2", "products", dealer.batch("products", 40, 0.33), "Is everything fine?"),
+        _batch("products-2", "products", dealer.batch("products", 100, 0.33), "Is everything fine?"),
         Scene(
             "tweets-fresh",
             "holdout",
@@ -177,8 +188,34 @@ def _trouble(dealer: Dealer, exams: dict[str, list[Row]], fresh: list[Row]) -> l
             tuple(fresh),
         ),
         Scene("watch", "watch", "", "ratchet watch", "Is the champion still as good as before?"),
+    ]
+
+
+def _few_labels(dealer: Dealer, pool: list[Row]) -> list[Scene]:
+    """A small batch that can't be decided without labels, and the few that decide it."""
+    inputs = tuple({"text": row["text"]} for row in pool)
+    return [
+        Scene(
+            "editorials-pool",
+            "pool",
+            "editorials",
+            f"ratchet pool add editorials-pool.jsonl ({len(inputs):,} inputs)",
+            "Sentences as they come, without labels: a gap like that of the exams can't be in them.",
+            inputs,
+        ),
         _batch(
-            "editorials-2", "editorials", dealer.batch("editorials", 40, 0.35), "Back to normal."
+            "editorials-2",
+            "editorials",
+            dealer.batch("editorials", 40, 0.35),
+            "A small batch: little to learn from, and little to be sure of.",
+        ),
+        Scene(
+            "editorials-labels",
+            "label",
+            "editorials",
+            "ratchet label",
+            "Only what the two versions answer differently is asked. The data's own labels answer.",
+            tuple(pool),
         ),
     ]
 
