@@ -89,7 +89,8 @@ def _play(
     ws: Workspace, stream: Stream, scene: Scene, place: str, say: Say
 ) -> list[dict[str, Any]]:
     """Play one scene and return a row for each thing that happened."""
-    say(f"\n{place} {scene.title}\n    {scene.why}")
+    why = scene.why.replace("\n", "\n    ")
+    say(f"\n{place} {scene.title}\n    {why}")
     path = write_scene(ws.root / "story", scene)
     began = time.monotonic()
     if scene.kind in ("holdout", "pool"):
