@@ -199,7 +199,7 @@ def _trouble(dealer: Dealer, exams: dict[str, list[Row]], fresh: list[Row]) -> l
             "tweets",
             [
                 {"text": row["text"], "label": TURNED[row["label"]]}
-                for row in dealer.clear("tweets", 300, 0.5, balanced=True)
+                for row in dealer.clear("tweets", 200, 0.5, balanced=True)
             ],
             "Somebody flipped the labels. Every row is well-formed.",
         ),
