@@ -15,8 +15,8 @@ from typing import Any
 from components.demo.fetch import fetch, read_rated
 from components.demo.stream import Scene, Stream, make_stream, write_scene
 from components.errors import ConfigError
-from components.ledger import views
 from components.identity import PLAIN
+from components.ledger import views
 from components.operations import holdouts, labelling, reconciliation
 from components.pipeline import arrival, preparation
 from components.pipeline.reporting import report_path
@@ -112,11 +112,10 @@ def _add_held(ws: Workspace, scene: Scene, path: Path) -> dict[str, Any]:
     """Take an exam or a pool in."""
     with ws.ledger.lease(ws.settings.model.name, 600) as lease:
         reconciliation.reconcile(ws, lease)
-        if scene.kind == "holdout":
-            added = holdouts.add(ws, lease, path, scene.task)
-            return _told(scene.name, scene.task, "held out", f"exam {added.exam}: {added.items} items")
-        added = holdouts.add_pool(ws, lease, path, scene.task)
-        return _told(scene.name, scene.task, "held out", f"pool: {added.items:,} inputs, no labels")
+        take = holdouts.add if scene.kind == "holdout" else holdouts.add_pool
+        added = take(ws, lease, path, scene.task)
+    said = "items" if scene.kind == "holdout" else "inputs without labels"
+    return _told(scene.name, scene.task, "held out", f"{added.exam}: {added.items} {said}")
 
 
 def _label(ws: Workspace, scene: Scene, say: Say) -> list[dict[str, Any]]:
@@ -134,12 +133,9 @@ def _label(ws: Workspace, scene: Scene, say: Say) -> list[dict[str, Any]]:
     with ws.ledger.lease(ws.settings.model.name, 600) as lease:
         released = labelling.release_ready(ws, lease)
     session.drain(ws)
-    rows = [_told(scene.name, scene.task, f"{answered} answers", "no other can change the decision")]
-    inbox = {each.batch: each for each in views.arrivals(ws.ledger)}
-    for batch in released:
-        name = f"{Path(inbox[batch].source).stem}, again"
-        rows.append(_outcome(ws, name, inbox[batch].task, batch))
-    return rows
+    why = "No other label can change the decision." if answered else "Nothing is asked."
+    rows = [_told(scene.name, scene.task, f"{answered} labels", why)]
+    return [*rows, *(_again(ws, batch) for batch in released)]
 
 
 def _watch(ws: Workspace, scene: Scene) -> list[dict[str, Any]]:
@@ -151,10 +147,13 @@ def _watch(ws: Workspace, scene: Scene) -> list[dict[str, Any]]:
     what = f"rolled back v{undone['from_version']} to v{undone['to_version']}"
     why = f"{undone['reason']} {inbox[undone['offending_batch']].source} is in quarantine."
     rows = [_told(scene.name, "", what, why)]
-    for batch in undone["requeued"]:
-        name = f"{Path(inbox[batch].source).stem}, again"
-        rows.append(_outcome(ws, name, inbox[batch].task, batch))
-    return rows
+    return [*rows, *(_again(ws, batch) for batch in undone["requeued"])]
+
+
+def _again(ws: Workspace, batch: str) -> dict[str, Any]:
+    """Return what became of a batch that ran a second time."""
+    arrived = next(each for each in views.arrivals(ws.ledger) if each.batch == batch)
+    return _outcome(ws, f"{Path(arrived.source).stem}, again", arrived.task, batch)
 
 
 def _outcome(ws: Workspace, name: str, task: str, batch: str) -> dict[str, Any]:
