@@ -80,9 +80,9 @@ class Dealer:
         self._free[task] = [pair for pair in self._free[task] if pair[0] not in gone]
         return [{"text": text, "label": label(rating)} for text, rating in taken]
 
-    def batch(self, task: str, count: int) -> list[Row]:
+    def batch(self, task: str, count: int, neutral_share: float = NEUTRAL_SHARE) -> list[Row]:
         """Return a batch of all three classes, shuffled."""
-        neutral = round(count * NEUTRAL_SHARE)
+        neutral = round(count * neutral_share)
         rows = self.deal(task, neutral, lambda r: label(r) == "neutral")
         return self.shuffled(rows + self.clear(task, count - neutral, 0.5, balanced=True))
 

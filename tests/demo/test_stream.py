@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from components.identity import PLAIN
 ITEMS = 12_000
 
 
-def ratings() -> dict[str, list[Rated]]:
+def ratings() -> dict[str, Sequence[Rated]]:
     """Return made-up sentences of each domain, rated evenly from -4 to 4."""
     draw = random.Random(0)
     return {
