@@ -15,8 +15,9 @@ from typing import Any
 from components.demo.fetch import fetch, read_rated
 from components.demo.stream import Scene, Stream, make_stream, write_scene
 from components.errors import ConfigError
+from components.identity import PLAIN
 from components.ledger import views
-from components.operations import holdouts, reconciliation
+from components.operations import holdouts, labelling, reconciliation
 from components.pipeline import arrival, preparation
 from components.pipeline.reporting import report_path
 from components.workspace.new_root import found_root
@@ -27,6 +28,9 @@ MARKER = ".ratchet-demo"
 SETTINGS = Path(session.__file__).parents[1] / "components" / "demo" / "params.yaml"
 
 Say = Callable[[str], None]
+
+SHOWN_ANSWERS = 3
+"""Of the labels that are given, so many are shown with their text."""
 
 
 def run_demo(
@@ -85,11 +89,14 @@ def _play(
     ws: Workspace, stream: Stream, scene: Scene, place: str, say: Say
 ) -> list[dict[str, Any]]:
     """Play one scene and return a row for each thing that happened."""
-    say(f"\n{place} {scene.title}\n    {scene.why}")
+    why = scene.why.replace("\n", "\n    ")
+    say(f"\n{place} {scene.title}\n    {why}")
     path = write_scene(ws.root / "story", scene)
     began = time.monotonic()
-    if scene.kind == "holdout":
-        rows = [_add_holdout(ws, scene, path)]
+    if scene.kind in ("holdout", "pool"):
+        rows = [_add_held(ws, scene, path)]
+    elif scene.kind == "label":
+        rows = _label(ws, scene, say)
     elif scene.kind == "watch":
         rows = _watch(ws, scene)
     else:
@@ -101,11 +108,34 @@ def _play(
     return rows
 
 
-def _add_holdout(ws: Workspace, scene: Scene, path: Path) -> dict[str, Any]:
+def _add_held(ws: Workspace, scene: Scene, path: Path) -> dict[str, Any]:
+    """Take an exam or a pool in."""
     with ws.ledger.lease(ws.settings.model.name, 600) as lease:
         reconciliation.reconcile(ws, lease)
-        added = holdouts.add(ws, lease, path, scene.task)
-    return _told(scene.name, scene.task, "held out", f"exam {added.exam}: {added.items} items")
+        take = holdouts.add if scene.kind == "holdout" else holdouts.add_pool
+        added = take(ws, lease, path, scene.task)
+    said = "items" if scene.kind == "holdout" else "inputs without labels"
+    return _told(scene.name, scene.task, "held out", f"{added.exam}: {added.items} {said}")
+
+
+def _label(ws: Workspace, scene: Scene, say: Say) -> list[dict[str, Any]]:
+    """Answer all that is asked with the labels of the scene; run what can be decided then."""
+    right = {PLAIN.near(row["text"]): row["label"] for row in scene.rows}
+    answered = 0
+    while questions := [each.questions[0] for each in labelling.waiting(ws) if each.questions]:
+        for question in questions:
+            label = right[PLAIN.near(question.text)]
+            labelling.answer(ws, question, "label", label)
+            if answered < SHOWN_ANSWERS:
+                said = ", ".join(question.choices)
+                say(f"    | {question.text}\n      the versions said {said}; the answer: {label}")
+            answered += 1
+    with ws.ledger.lease(ws.settings.model.name, 600) as lease:
+        released = labelling.release_ready(ws, lease)
+    session.drain(ws)
+    why = "No other label can change the decision." if answered else "Nothing is asked."
+    rows = [_told(scene.name, scene.task, f"{answered} labels", why)]
+    return [*rows, *(_again(ws, batch) for batch in released)]
 
 
 def _watch(ws: Workspace, scene: Scene) -> list[dict[str, Any]]:
@@ -117,10 +147,13 @@ def _watch(ws: Workspace, scene: Scene) -> list[dict[str, Any]]:
     what = f"rolled back v{undone['from_version']} to v{undone['to_version']}"
     why = f"{undone['reason']} {inbox[undone['offending_batch']].source} is in quarantine."
     rows = [_told(scene.name, "", what, why)]
-    for batch in undone["requeued"]:
-        name = f"{Path(inbox[batch].source).stem}, again"
-        rows.append(_outcome(ws, name, inbox[batch].task, batch))
-    return rows
+    return [*rows, *(_again(ws, batch) for batch in undone["requeued"])]
+
+
+def _again(ws: Workspace, batch: str) -> dict[str, Any]:
+    """Return what became of a batch that ran a second time."""
+    arrived = next(each for each in views.arrivals(ws.ledger) if each.batch == batch)
+    return _outcome(ws, f"{Path(arrived.source).stem}, again", arrived.task, batch)
 
 
 def _outcome(ws: Workspace, name: str, task: str, batch: str) -> dict[str, Any]:

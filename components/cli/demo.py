@@ -39,9 +39,10 @@ def register(group: click.Group) -> None:
 def demo(folder: Path, base: Path | None, seed: int, as_json: bool) -> None:
     """Show the whole pipeline on real data, in a separate root.
 
-    Four domains of rated sentences arrive one after the other, with promotions, refusals, a
-    poisoned batch and a late regression. The order of the batches is fixed; everything else is
-    decided by the gate. Takes a few minutes on two cores.
+    Four domains of rated sentences arrive one after the other: a small batch that a few labels
+    decide, promotions, refusals, a poisoned batch, and a late regression that is rolled back.
+    The order of the batches is fixed; everything else is decided by the gate. Takes a few
+    minutes on two cores.
     """
     own_prefect_home(folder)
 

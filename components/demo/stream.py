@@ -20,18 +20,24 @@ from typing import Any, Literal
 from components.files import write_bytes
 from components.identity import PLAIN
 
-Kind = Literal["holdout", "batch", "watch"]
+Kind = Literal["holdout", "batch", "watch", "pool", "label"]
 Rated = tuple[str, float, str]
 Row = dict[str, Any]
 
 TURNED = {"positive": "negative", "negative": "positive", "neutral": "neutral"}
 EXAM_ITEMS = 800
-FRESH_ITEMS = 700
+POOL_INPUTS = 500
+FRESH_ITEMS = 400
+NEUTRAL_SHARE = 0.27
+"""Of each honest batch; the rest is half negative, half positive."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """One scene. `why` is shown to the reader before it runs."""
+    """One scene. `why` is shown to the reader before it runs.
+
+    `rows`: what the file of the scene has; of a scene of kind "label" what people answer.
+    """
 
     name: str
     kind: Kind
@@ -74,11 +80,11 @@ class Dealer:
         self._free[task] = [pair for pair in self._free[task] if pair[0] not in gone]
         return [{"text": text, "label": label(rating)} for text, rating in taken]
 
-    def batch(self, task: str, count: int, neutral_share: float) -> list[Row]:
-        """Return a batch with a set share of neutral sentences, shuffled."""
+    def batch(self, task: str, count: int, neutral_share: float = NEUTRAL_SHARE) -> list[Row]:
+        """Return a batch of all three classes, shuffled."""
         neutral = round(count * neutral_share)
-        rows = self.deal(task, neutral, lambda r: abs(r) < 0.5)
-        return self.shuffled(rows + self.deal(task, count - neutral, lambda r: abs(r) >= 0.5))
+        rows = self.deal(task, neutral, lambda r: label(r) == "neutral")
+        return self.shuffled(rows + self.clear(task, count - neutral, 0.5, balanced=True))
 
     def clear(self, task: str, count: int, floor: float, balanced: bool) -> list[Row]:
         """Return clearly rated sentences, half of them negative where `balanced`."""
@@ -108,43 +114,80 @@ def write_scene(folder: Path, scene: Scene) -> Path:
 def make_stream(ratings: dict[str, Sequence[Rated]], seed: int) -> Stream:
     """Return the demo's scenes, dealt by `seed`."""
     dealer = Dealer(ratings, seed)
-    fresh = dealer.shuffled(
-        dealer.deal("tweets", FRESH_ITEMS // 2, lambda r: abs(r) < 0.3)
-        + dealer.deal("tweets", FRESH_ITEMS - FRESH_ITEMS // 2, lambda r: abs(r) >= 1.0)
-    )
+    fresh = dealer.deal("tweets", FRESH_ITEMS, lambda r: abs(r) < 0.4)
     exams = {
         "tweets": dealer.clear("tweets", EXAM_ITEMS, 1.5, balanced=False),
         "products": dealer.clear("products", EXAM_ITEMS, 1.5, balanced=True),
         "films": dealer.clear("films", EXAM_ITEMS, 1.5, balanced=True),
         "editorials": dealer.clear("editorials", EXAM_ITEMS, 1.0, balanced=True),
     }
-    return Stream((*_first_tasks(dealer, exams), *_trouble(dealer, exams, fresh)))
+    pool = dealer.clear("tweets", POOL_INPUTS, 1.0, balanced=False)
+    scenes = [*_few_labels(dealer, exams, pool), *_more_tasks(dealer, exams)]
+    return Stream((*scenes, *_trouble(dealer, exams, fresh)))
 
 
-def _first_tasks(dealer: Dealer, exams: dict[str, list[Row]]) -> list[Scene]:
-    """Three domains, one after the other, each with its exam first."""
-    more = dealer.batch("tweets", 150, 0.33)
+def _few_labels(dealer: Dealer, exams: dict[str, list[Row]], pool: list[Row]) -> list[Scene]:
+    """The first task: a small batch that can't be decided without labels, and a few of them."""
+    more = dealer.batch("tweets", 150)
     return [
-        _exam("tweets", exams, "Clear sentiments only: what is missing here will matter later."),
-        _batch("tweets-1", "tweets", dealer.batch("tweets", 1100, 0.33), "The first batch."),
+        Scene(
+            "tweets-pool",
+            "pool",
+            "tweets",
+            f"ratchet pool add tweets-pool.jsonl --task tweets ({len(pool)} inputs)",
+            "Tweets without labels, never trained on. New versions will be compared on them.",
+            tuple({"text": row["text"]} for row in pool),
+        ),
+        _batch(
+            "tweets-1",
+            "tweets",
+            dealer.batch("tweets", 1100),
+            "The first batch. There is no version yet that it could be worse than.",
+        ),
         _batch(
             "tweets-2",
             "tweets",
             dealer.shuffled(more + _broken(more)),
-            "Some rows are broken: no text, an unknown label, control characters, duplicates.",
+            "A small batch. Some rows are broken: no text, an unknown label, control characters, "
+            "duplicates.",
         ),
+        Scene(
+            "tweets-labels",
+            "label",
+            "tweets",
+            "ratchet label",
+            "Where both versions give the same answer, nothing can be lost. Only the other inputs "
+            "are asked,\nand only while a label can still decide. The data's own labels answer "
+            "for a person.",
+            tuple(pool),
+        ),
+        _exam(
+            "tweets",
+            exams,
+            "Labelled items, more than the pool has: from now on they decide. All have a clear "
+            "sentiment;\nwhat is missing here will matter later.",
+        ),
+    ]
+
+
+def _more_tasks(dealer: Dealer, exams: dict[str, list[Row]]) -> list[Scene]:
+    """Two more domains, each with its exam first."""
+    return [
         _exam("products", exams),
-        _batch("products-1", "products", dealer.batch("products", 100, 0.33), "A new domain."),
+        _batch(
+            "products-1",
+            "products",
+            dealer.batch("products", 300),
+            "A new task. The old one must not suffer.",
+        ),
         _batch(
             "products-junk",
             "products",
-            _junk(dealer.batch("products", 100, 0.2)),
+            _junk(dealer.batch("products", 100)),
             "An export went wrong: most rows have no usable label.",
         ),
         _exam("editorials", exams),
-        _batch(
-            "editorials-1", "editorials", dealer.batch("editorials", 100, 0.38), "A third domain."
-        ),
+        _batch("editorials-1", "editorials", dealer.batch("editorials", 300), "A third task."),
     ]
 
 
@@ -156,29 +199,44 @@ def _trouble(dealer: Dealer, exams: dict[str, list[Row]], fresh: list[Row]) -> l
             "tweets",
             [
                 {"text": row["text"], "label": TURNED[row["label"]]}
-                for row in dealer.clear("tweets", 300, 0.5, balanced=False)
+                for row in dealer.clear("tweets", 200, 0.5, balanced=True)
             ],
             "Somebody flipped the labels. Every row is well-formed.",
         ),
         _exam("films", exams),
         _batch(
-            "films-backlog",
+            "films-1",
             "films",
-            dealer.clear("films", 1500, 0.5, balanced=False),
-            "A large backlog without a single neutral sentence.",
+            dealer.clear("films", 1000, 0.5, balanced=False),
+            "A backlog without a single neutral sentence. Every label is right; but what does it "
+            "do to\nneutral sentences? No exam has one, and the batches' held-out rows have few.",
         ),
-        _batch("products-2", "products", dealer.batch("products", 40, 0.33), "Is everything fine?"),
+        _batch(
+            "films-2",
+            "films",
+            dealer.clear("films", 500, 0.5, balanced=False),
+            "The rest of the backlog.",
+        ),
         Scene(
             "tweets-fresh",
             "holdout",
             "tweets",
-            f"ratchet holdout add tweets-fresh.jsonl ({len(fresh)} items)",
-            "New tweets, half of them neutral: the first exam had none.",
+            f"ratchet holdout add tweets-fresh.jsonl --task tweets ({len(fresh)} items)",
+            "Somebody notices the gap, and brings neutral tweets.",
             tuple(fresh),
         ),
-        Scene("watch", "watch", "", "ratchet watch", "Is the champion still as good as before?"),
+        Scene(
+            "watch",
+            "watch",
+            "",
+            "ratchet watch",
+            "Is the champion still as good as the versions before it, on the new items as well?",
+        ),
         _batch(
-            "editorials-2", "editorials", dealer.batch("editorials", 40, 0.35), "Back to normal."
+            "products-2",
+            "products",
+            dealer.batch("products", 300),
+            "Back to normal.",
         ),
     ]
 
@@ -186,12 +244,12 @@ def _trouble(dealer: Dealer, exams: dict[str, list[Row]], fresh: list[Row]) -> l
 def _exam(task: str, exams: dict[str, list[Row]], why: str = "") -> Scene:
     rows = tuple(exams[task])
     name = f"{task}-exam"
-    title = f"ratchet holdout add {name}.jsonl ({len(rows)} items)"
+    title = f"ratchet holdout add {name}.jsonl --task {task} ({len(rows)} items)"
     return Scene(name, "holdout", task, title, why or "Never trained on.", rows)
 
 
 def _batch(name: str, task: str, rows: list[Row], why: str) -> Scene:
-    title = f"ratchet run {name}.jsonl ({len(rows)} rows)"
+    title = f"ratchet run {name}.jsonl --task {task} ({len(rows)} rows)"
     return Scene(name, "batch", task, title, why, tuple(rows))
 
 
