@@ -1,9 +1,9 @@
 """The demo's stream: which real sentences arrive when, and with which labels.
 
 Concept: each domain is a task with three classes, cut from the mean rating. A seed deals the
-sentences out once, so no sentence stands on two sides. Two batches are spoiled on purpose, as
-in practice: one with broken rows, one with flipped labels. What follows is up to the
-gate.
+sentences out once, so no sentence stands on two sides. Three batches are spoiled on purpose, as
+in practice: one with broken rows, one with flipped labels, one by somebody who labels in another
+way. What follows is up to the gate.
 
 Promise: the same ratings and seed give the same stream; nothing in here knows the outcome.
 """
@@ -25,9 +25,10 @@ Rated = tuple[str, float, str]
 Row = dict[str, Any]
 
 TURNED = {"positive": "negative", "negative": "positive", "neutral": "neutral"}
-EXAM_ITEMS = 800
+EXAM_ITEMS = 700
 POOL_INPUTS = 500
-FRESH_ITEMS = 400
+FRESH_ITEMS = 300
+MILD_ROWS, CLEAR_ROWS = 200, 200
 NEUTRAL_SHARE = 0.27
 """Of each honest batch; the rest is half negative, half positive."""
 
@@ -114,16 +115,17 @@ def write_scene(folder: Path, scene: Scene) -> Path:
 def make_stream(ratings: dict[str, Sequence[Rated]], seed: int) -> Stream:
     """Return the demo's scenes, dealt by `seed`."""
     dealer = Dealer(ratings, seed)
-    fresh = dealer.deal("tweets", FRESH_ITEMS, lambda r: abs(r) < 0.4)
+    fresh = dealer.shuffled(dealer.deal("tweets", FRESH_ITEMS, is_mild))
+    mild = [{**row, "label": "neutral"} for row in dealer.deal("tweets", MILD_ROWS, is_mild)]
     exams = {
         "tweets": dealer.clear("tweets", EXAM_ITEMS, 1.5, balanced=False),
         "products": dealer.clear("products", EXAM_ITEMS, 1.5, balanced=True),
-        "films": dealer.clear("films", EXAM_ITEMS, 1.5, balanced=True),
         "editorials": dealer.clear("editorials", EXAM_ITEMS, 1.0, balanced=True),
+        "films": dealer.clear("films", EXAM_ITEMS, 1.5, balanced=True),
     }
     pool = dealer.clear("tweets", POOL_INPUTS, 1.0, balanced=False)
     scenes = [*_few_labels(dealer, exams, pool), *_more_tasks(dealer, exams)]
-    return Stream((*scenes, *_trouble(dealer, exams, fresh)))
+    return Stream((*scenes, *_trouble(dealer, exams, fresh, mild)))
 
 
 def _few_labels(dealer: Dealer, exams: dict[str, list[Row]], pool: list[Row]) -> list[Scene]:
@@ -141,7 +143,7 @@ def _few_labels(dealer: Dealer, exams: dict[str, list[Row]], pool: list[Row]) ->
         _batch(
             "tweets-1",
             "tweets",
-            dealer.batch("tweets", 1100),
+            dealer.batch("tweets", 700),
             "The first batch. There is no version yet that it could be worse than.",
         ),
         _batch(
@@ -191,38 +193,35 @@ def _more_tasks(dealer: Dealer, exams: dict[str, list[Row]]) -> list[Scene]:
     ]
 
 
-def _trouble(dealer: Dealer, exams: dict[str, list[Row]], fresh: list[Row]) -> list[Scene]:
-    """Poison, a batch whose harm shows only later, and the way back."""
+def _trouble(
+    dealer: Dealer, exams: dict[str, list[Row]], fresh: list[Row], mild: list[Row]
+) -> list[Scene]:
+    """Poison, a batch whose harm shows only later, and the way back: what came after runs again."""
     return [
         _batch(
             "tweets-poisoned",
             "tweets",
             [
                 {"text": row["text"], "label": TURNED[row["label"]]}
-                for row in dealer.clear("tweets", 200, 0.5, balanced=True)
+                for row in dealer.clear("tweets", 240, 0.5, balanced=True)
             ],
             "Somebody flipped the labels. Every row is well-formed.",
         ),
+        _batch(
+            "tweets-3",
+            "tweets",
+            dealer.shuffled(mild + dealer.clear("tweets", CLEAR_ROWS, 1.0, balanced=False)),
+            "A new annotator calls everything mild neutral. Every row is well-formed, and the exam "
+            "has\nclear items alone: nothing shows.",
+        ),
         _exam("films", exams),
-        _batch(
-            "films-1",
-            "films",
-            dealer.clear("films", 1000, 0.5, balanced=False),
-            "A backlog without a single neutral sentence. Every label is right; but what does it "
-            "do to\nneutral sentences? No exam has one, and the batches' held-out rows have few.",
-        ),
-        _batch(
-            "films-2",
-            "films",
-            dealer.clear("films", 500, 0.5, balanced=False),
-            "The rest of the backlog.",
-        ),
+        _batch("films-1", "films", dealer.batch("films", 300), "A fourth task."),
         Scene(
             "tweets-fresh",
             "holdout",
             "tweets",
             f"ratchet holdout add tweets-fresh.jsonl --task tweets ({len(fresh)} items)",
-            "Somebody notices the gap, and brings neutral tweets.",
+            "Somebody notices the gap, and brings mild tweets with the right labels.",
             tuple(fresh),
         ),
         Scene(
@@ -232,13 +231,12 @@ def _trouble(dealer: Dealer, exams: dict[str, list[Row]], fresh: list[Row]) -> l
             "ratchet watch",
             "Is the champion still as good as the versions before it, on the new items as well?",
         ),
-        _batch(
-            "products-2",
-            "products",
-            dealer.batch("products", 300),
-            "Back to normal.",
-        ),
     ]
+
+
+def is_mild(rating: float) -> bool:
+    """Tell whether a sentence is hardly positive or negative."""
+    return 0.5 <= abs(rating) < 1.0
 
 
 def _exam(task: str, exams: dict[str, list[Row]], why: str = "") -> Scene:

@@ -45,7 +45,7 @@ def judge(examination: Examination, rules: Rules) -> Decision:
         *_completeness(examination),
         *exam_findings(examination, rules, whole),
         *(ask(comparison, rules) for comparison in rows),
-        *check_new_parts(examination.learned, rules),
+        *check_new_parts(examination.learned, whole.at_look(0)),
         *check_new_labels(examination, rules, whole),
         *check_drift(examination.drift),
         *run_extra_checks(examination, rules),

@@ -112,6 +112,7 @@ def recall(document: Mapping[str, Any]) -> tuple[Examination, Rules]:
             NewTask(
                 **_only(each, "task", "majority_share", "known", "label"),
                 **_models(each, _MODELS[:2]),
+                both=each.get("both"),
             )
             for each in document["learned"]
         ]
@@ -401,6 +402,7 @@ def _part(part: NewTask) -> dict[str, Any]:
         "label": part.label,
         "known": part.known,
         "majority_share": part.majority_share,
+        "both": part.both,
         "items": list(_items(aligned)) if part.candidate else None,
         **{who: bits(aligned[who]) for who in _MODELS[:2]},
     }

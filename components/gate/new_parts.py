@@ -42,7 +42,8 @@ class Floor:
     """What must be shown better than guessing: `right` of `items` are.
 
     `share`: the accuracy of always guessing the majority class; `needed`: what to exceed; both in
-    [0, 1]. `counted`: the share is of these very items, not known from elsewhere.
+    [0, 1]. `counted`: the share is of these very items, not known from elsewhere; `both`: on how
+    many of them guessing is right as well, if that is known.
     """
 
     subject: str
@@ -52,12 +53,30 @@ class Floor:
     share: float
     needed: float
     counted: bool
+    both: int | None = None
 
     def bounds(self, alpha: float) -> tuple[float, float]:
         """Return one-sided bounds of the accuracy at `alpha`."""
-        bounds = _above_guessing if self.counted else _above_share
-        lower, upper = bounds(self.right, self.items, self.share, alpha)
-        return self.share + lower, self.share + upper
+        if not self.counted:
+            return binomial_bounds(self.right, self.items, alpha)
+        gain = self._gain()
+        return self.share + lower_bound(gain, alpha), self.share + upper_bound(gain, alpha)
+
+    def at(self, items: int) -> Floor:
+        """Return the same with so many items, answered alike."""
+        scaled = [each and each * items // self.items for each in (self.right, self.both)]
+        return replace(self, right=scaled[0] or 0, both=scaled[1], items=items)
+
+    def _gain(self) -> Changes:
+        """Return what the candidate gets right and guessing does not, and the other way round.
+
+        The share is seen on the same items, so guessing is a model that they examine as well. Where
+        it is not told which of them both get right, the fewest that can be make the widest bounds.
+        """
+        guessed = ceil(self.items * self.share - 1e-9)
+        fewest = max(0, guessed + self.right - self.items)
+        both = fewest if self.both is None else min(max(self.both, fewest), guessed, self.right)
+        return Changes(self.right - both, guessed - both, self.items)
 
     def is_shown(self, alpha: float) -> bool:
         """Tell whether the accuracy is shown above what is needed."""
@@ -91,7 +110,7 @@ def _counted(part: NewTask, rules: Rules, subject: str) -> Floor | str:
     counted = part.label is None and rules.fail_beyond_margin
     needed = share + rules.floor_points / 100
     right = sum(answers.values())
-    return Floor(subject, part.task, right, len(answers), share, needed, counted)
+    return Floor(subject, part.task, right, len(answers), share, needed, counted, part.both)
 
 
 def _together(part: NewTask, parts: Sequence[NewTask], rules: Rules) -> list[NewTask]:
@@ -154,21 +173,3 @@ def _floor(part: NewTask, rules: Rules, subject: str = "") -> Verdict:
         n=items,
         detectable_points=100 * (upper - right / items),
     )
-
-
-def _above_share(right: int, items: int, share: float, alpha: float) -> tuple[float, float]:
-    """Return bounds of how far the accuracy lies above a share that is known."""
-    lower, upper = binomial_bounds(right, items, alpha)
-    return lower - share, upper - share
-
-
-def _above_guessing(right: int, items: int, share: float, alpha: float) -> tuple[float, float]:
-    """Return bounds of how far the accuracy lies above guessing the majority class of these items.
-
-    The share is seen on the same items, so guessing is a model that they examine as well. Which of
-    them both get right is not told; the fewest that can be make the widest bounds.
-    """
-    guessed = ceil(items * share - 1e-9)
-    both = max(0, guessed + right - items)
-    gain = Changes(guessed - both, right - both, items).swapped()
-    return lower_bound(gain, alpha), upper_bound(gain, alpha)

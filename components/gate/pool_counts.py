@@ -128,12 +128,15 @@ def open_items(pool: PoolResult, references: Sequence[Reference]) -> list[str]:
 def asked_inputs(pools: Iterable[PoolResult], verdicts: Iterable[Verdict]) -> frozenset[str]:
     """Return the inputs whose labels could settle what these verdicts hold, by digest.
 
-    Each once: one label serves champion and anchor alike.
+    Each once: one label serves champion and anchor alike. None where something holds that no label
+    could settle: people would answer for nothing.
     """
+    held = [verdict for verdict in verdicts if verdict.consequence == "hold"]
+    if not all(verdict.open_labels for verdict in held):
+        return frozenset()
     by_exam = {pool.exam: pool for pool in pools}
     return frozenset(
         item
-        for verdict in verdicts
-        if verdict.open_labels and verdict.consequence == "hold"
+        for verdict in held
         for item in open_items(by_exam[verdict.exam], [REFERENCES[verdict.check]])
     )

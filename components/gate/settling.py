@@ -69,7 +69,7 @@ def _of_next_look(
         if counted and verdict.consequence == "hold":
             yield _of_rows(verdict, later)
     for floor in floors(examination.learned, now):
-        yield from _for_floor(floor, later)
+        yield from _for_floor(floor, whole.at_look(0))
 
 
 def _counts(verdict: Verdict) -> bool:
@@ -178,17 +178,16 @@ def _of_rows(verdict: Verdict, later: Rules) -> str:
     return f"an exam of {_counted(seen.items + more, 'item')} of {task}: {_bring(task)}"
 
 
-def _for_floor(floor: Floor, later: Rules) -> Iterator[str]:
+def _for_floor(floor: Floor, first: Rules) -> Iterator[str]:
     """Yield the items or rows to bring of something new; nothing where enough is there."""
     if not floor.items:
         yield f"rows of {floor.subject} to hold out, or items of it: {_bring(floor.task)}"
     elif floor.right <= floor.needed * floor.items:
         yield f"more rows of {floor.subject} to learn from, or more steps (`training.min_steps`)"
-    elif not floor.is_shown(later.alpha):
+    elif not floor.is_shown(first.alpha):
 
         def shown(items: int) -> bool:
-            right = floor.right * items // floor.items
-            return replace(floor, right=right, items=items).is_shown(later.alpha)
+            return floor.at(items).is_shown(first.alpha)
 
         more = _fewest(shown, floor.items) - floor.items
         if more < MOST_ITEMS:

@@ -246,6 +246,8 @@ class NewTask:
         known: the task was promoted before and brings no new label: it is held against the
             champion instead of the floor.
         label: when the rows are those of one new label, its name.
+        both: on how many rows the candidate and always guessing the majority class are both right;
+            None where that is not known.
     """
 
     task: str
@@ -254,6 +256,7 @@ class NewTask:
     majority_share: float | None
     known: bool
     label: str | None = None
+    both: int | None = None
 
     @property
     def subject(self) -> str:

@@ -29,6 +29,7 @@ from components.ledger.events import LabelGiven, LabelWithdrawn
 from components.ledger.ledger import Lease
 from components.operations.quarantine_release import release_held
 from components.pipeline.decision_now import decide_now
+from components.pipeline.held import waits_for_labels
 from components.pipeline.pool_results import asked_twice, said_of
 from components.workspace.item_library import Library
 from components.workspace.root import Workspace
@@ -221,8 +222,7 @@ def take_back(ws: Workspace, question: Question, given: int) -> None:
 
 def _open(ws: Workspace, version: views.Version, evidence: str, since: int = 0) -> Open | None:
     document = ws.read_document(evidence)
-    verdicts = document["decision"]["verdicts"]
-    if not any(each.get("open_labels") and each["consequence"] == "hold" for each in verdicts):
+    if not waits_for_labels(document["decision"]):
         return None
     now = decide_now(ws, document, since)
     pools = now.examination.pools

@@ -22,6 +22,7 @@ from components.gate.paired_statistics import Changes, within_p_value
 from components.gate.policies import CheckRules
 from components.gate.sources import known_sources
 from components.gate.verdicts import (
+    Answers,
     Decision,
     Examination,
     ExamResult,
@@ -312,18 +313,28 @@ def _learned(prepared: Prepared, models: Models, given: Given) -> list[NewTask]:
 def _part(
     task: str, label: str | None, items: list[Item], known: bool, models: Models, given: Given
 ) -> NewTask:
-    counts = Counter(item.label for item in items)
+    counts, candidate = Counter(item.label for item in items), given.by(models.candidate, items)
     share = max(counts.values()) / len(items) if items else None
     if len(counts) == 1:  # guessing among the labels that the model tells apart
         share = 1 / len(models.candidate.labels)
     return NewTask(
         task,
-        candidate=given.by(models.candidate, items),
+        candidate=candidate,
         champion=given.by(models.champion, items) if models.champion else None,
         majority_share=share,
         known=known,
         label=label,
+        both=_also_guessed(items, candidate) if len(counts) > 1 else None,
     )
+
+
+def _also_guessed(items: Sequence[Item], candidate: Answers) -> int:
+    """Return how many items of the majority class are answered correctly."""
+    counts = Counter(item.label for item in items)
+    majority = max(counts, key=lambda label: (counts[label], label))
+    own = {item.digest for item in items if item.label == majority}
+    pairs = zip(candidate.items, candidate.correct, strict=True)
+    return sum(right is True for item, right in pairs if item in own)
 
 
 def _by_task(items: Iterable[Item]) -> dict[str, list[Item]]:

@@ -22,8 +22,9 @@ def decision_on(ws: Workspace, version: views.Version) -> Mapping[str, Any] | No
 
 
 def waits_for_labels(decision: Mapping[str, Any]) -> bool:
-    """Tell whether labels of pools could settle some of what holds it."""
-    return any(_open(each) for each in decision["verdicts"] if each["consequence"] == "hold")
+    """Tell whether labels of pools could settle all that holds it."""
+    held = [each for each in decision["verdicts"] if each["consequence"] == "hold"]
+    return bool(held) and all(map(_open, held))
 
 
 def lacks_more_than_labels(decision: Mapping[str, Any]) -> bool:

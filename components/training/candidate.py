@@ -206,6 +206,7 @@ def _situation(lesson: Lesson, settings: Settings) -> Situation:
         memory=remembered(lesson.parent, lesson.renamed),
         settings=settings.strategy,
         seed=settings.seed,
+        training=settings.training,
     )
 
 
@@ -237,6 +238,7 @@ def _learner(
         tokens=encode(base, [item.content for item in items], placement.max_tokens),
         targets=torch.tensor([places[item.label] for item in items]),
         replayed=torch.tensor([item.digest not in new for item in items]),
+        beside=_situation(lesson, settings).beside,
         looked_at=slice_of(len(items), settings.training.patience, seed),
         settings=settings,
         seed=seed,

@@ -47,11 +47,11 @@ class Learner:
     """What is being trained and on what.
 
     `items`: new and replayed rows, sorted by digest; `tokens`, `targets` and `replayed` (bool: the
-    row is a remembered one, and not among the new) follow their order. `looked_at`: the rows that
-    may be judged and are not trained on. `seed` belongs to this lesson alone. `method`: the
-    adapter's. `pooled`: where the method adds nothing to the base, its kept features. `opened`:
-    the parts that the strategy opened, by name; the loop trains those of their tensors that
-    require gradients.
+    row is a remembered one, and not among the new) follow their order. `beside`: so many of the
+    remembered rows an epoch goes through. `looked_at`: the rows that may be judged and are not
+    trained on. `seed` belongs to this lesson alone. `method`: the adapter's. `pooled`: where the
+    method adds nothing to the base, its kept features. `opened`: the parts that the strategy
+    opened, by name; the loop trains those of their tensors that require gradients.
     """
 
     classifier: Classifier
@@ -59,6 +59,7 @@ class Learner:
     tokens: list[list[int]]
     targets: Tensor
     replayed: Tensor
+    beside: int
     looked_at: tuple[int, ...]
     settings: Settings
     seed: int

@@ -42,10 +42,8 @@ def descend(learner: Learner, guard: Guard, progress: Progress) -> int:
         NeedsHuman: the loss is no longer a finite number.
     """
     settings = learner.settings.training
-    rows = learner.train_rows
     judge = early_stopping.Judge(learner) if learner.looked_at else None
-    lengths = [len(learner.tokens[row]) for row in rows]
-    epochs, steps = schedule(len(rows), settings)
+    epochs, steps = schedule(len(_rows_of(learner, 0)), settings)
     optimizer = _optimizer(learner, settings)
     trained = [weight for group in optimizer.param_groups for weight in group["params"]]
     parent = averaging.copies(trained)
@@ -54,6 +52,8 @@ def descend(learner: Learner, guard: Guard, progress: Progress) -> int:
     warmup = min(settings.warmup_steps, steps // 2)
     done = 0
     for epoch in range(epochs):
+        rows = _rows_of(learner, epoch // settings.epochs)
+        lengths = [len(learner.tokens[row]) for row in rows]
         for batch in bucketed(lengths, settings.batch_size, f"{learner.seed}:{epoch}"):
             for group, rate in zip(optimizer.param_groups, rates, strict=True):
                 group["lr"] = rate * _pace(done, warmup, steps)
@@ -75,13 +75,27 @@ def descend(learner: Learner, guard: Guard, progress: Progress) -> int:
 
 
 def schedule(rows: int, settings: TrainingSettings) -> tuple[int, int]:
-    """Return how many epochs and steps so many rows are trained for.
+    """Return how many epochs and steps so many rows an epoch are trained for.
 
     A small batch is seen more often, until at least `min_steps` were taken.
     """
     each = math.ceil(rows / settings.batch_size)
     epochs = max(settings.epochs, math.ceil(settings.min_steps / each))
     return epochs, epochs * each
+
+
+def rounds(rows: int, settings: TrainingSettings) -> int:
+    """Return how often `epochs` are run through; each time beside other remembered rows."""
+    return math.ceil(schedule(rows, settings)[0] / settings.epochs)
+
+
+def _rows_of(learner: Learner, number: int) -> list[int]:
+    """Return the rows of a round: all new ones, and its share of the remembered ones, in order."""
+    fresh = [row for row in learner.train_rows if not learner.replayed[row]]
+    old = [row for row in learner.train_rows if learner.replayed[row]]
+    random.Random(f"{learner.seed}:remembered").shuffle(old)
+    share = min(learner.beside, len(old))
+    return sorted(fresh + [old[(number * share + each) % len(old)] for each in range(share)])
 
 
 def _pace(done: int, warmup: int, steps: int) -> float:

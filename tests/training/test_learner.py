@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from components.training import loop
 from components.training.guard import Guard
 from components.training.learner import Learner
 from components.training.loop import descend
@@ -51,6 +52,26 @@ def test_replayed_rows_are_marked_in_the_order_of_items(
     assert len(learner.replayed) == len(learner.items) == len(first) + len(second)
     assert learner.train_rows == sorted(trained) == list(range(len(learner.items)))
     assert learner.looked_at == ()
+
+
+def test_each_round_goes_through_all_new_rows_and_others_of_the_remembered(
+    stream: Any, make_rows: Any, seen: Seen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = make_rows(["good", "bad"], 30), make_rows(["cat", "dog"], 8, "pets")
+    parent = stream.teach("a", first)
+    update = {"min_steps": 16, "epochs": 2, "batch_size": 8}
+    training = stream.settings.training.model_copy(update=update)
+    batches: list[list[int]] = []
+    taken = loop._update
+    monkeypatch.setattr(loop, "_update", lambda *at: (batches.append(at[3]), taken(*at))[1])
+    settings = stream.settings.model_copy(update={"training": training})
+    stream.teach("b", second, parent, settings=settings)
+    learner, _ = seen[-1]
+    new = {row for row in learner.train_rows if not learner.replayed[row]}
+    epochs = [{row for batch in batches[at : at + 4] for row in batch} for at in (0, 4, 8, 12)]
+    assert len(batches) == 16 and all(new <= rows and len(rows) == 32 for rows in epochs)
+    assert epochs[0] == epochs[1] and epochs[2] == epochs[3]
+    assert epochs[0] & epochs[2] == new and epochs[0] | epochs[2] == {*learner.train_rows}
 
 
 def test_a_row_that_is_new_and_replayed_counts_as_new(

@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.settings import ReplaySettings
+from components.settings import ReplaySettings, TrainingSettings
 from components.training.memory import MemoryRef, balanced
 from components.training.strategies import STRATEGIES
 from components.training.strategies.strategy import Situation
@@ -54,12 +54,18 @@ def test_another_key_samples_other_rows() -> None:
     assert balanced(refs, 10, 0) != balanced(refs, 10, 1)
 
 
-def situation(new: int, memory: int, **settings: float) -> Situation:
+ONCE = TrainingSettings(min_steps=0)
+
+
+def situation(
+    new: int, memory: int, training: TrainingSettings = ONCE, **settings: float
+) -> Situation:
     return Situation(
         new=tuple(MemoryRef("b", f"new{n}", "u", "x") for n in range(new)),
         memory=tuple(MemoryRef("a", f"old{n}", "t", "xy"[n % 2]) for n in range(memory)),
         settings=ReplaySettings(**settings),  # type: ignore[arg-type]
         seed=0,
+        training=training,
     )
 
 
@@ -72,13 +78,21 @@ def test_replay_draws_the_ratio_evenly_from_the_memory() -> None:
     assert Counter(ref.label for ref in drawn) == {"x": 5, "y": 5}
 
 
+def test_a_small_batch_replays_other_rows_each_time_it_is_gone_through() -> None:
+    training = TrainingSettings(epochs=3, min_steps=120, batch_size=32)
+    small = situation(100, 1000, training, replay_ratio=1.0)  # 7 steps an epoch, so 18 of them
+    assert small.rounds == 6
+    assert len({ref.item for ref in STRATEGIES["replay"].replay(small)}) == 600
+    assert situation(1280, 5000, training, replay_ratio=1.0).rounds == 1
+
+
 def test_replay_takes_what_there_is_when_the_memory_is_small() -> None:
     assert len(STRATEGIES["replay"].replay(situation(20, 7, replay_ratio=1.0))) == 7
 
 
 def test_replay_does_not_repeat_a_row_that_arrives_again() -> None:
     again = situation(5, 0)
-    twice = Situation(again.new, again.new, again.settings, 0)
+    twice = Situation(again.new, again.new, again.settings, 0, ONCE)
     assert STRATEGIES["replay"].replay(twice) == ()
 
 

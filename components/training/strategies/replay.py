@@ -11,10 +11,10 @@ from components.training.strategies.strategy import Features, Situation, Strateg
 
 
 def replay(situation: Situation) -> tuple[MemoryRef, ...]:
-    """Return `replay_ratio` remembered rows a new row, as far as the memory goes."""
+    """Return `replay_ratio` remembered rows a new row and round, as far as the memory goes."""
     fresh = {ref.item for ref in situation.new}
     known = [ref for ref in situation.memory if ref.item not in fresh]
-    size = round(situation.settings.replay_ratio * len(situation.new))
+    size = situation.beside * situation.rounds
     return balanced(known, size, [situation.seed, sorted(fresh)])
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from components.training.guard import Guard
-from components.training.loop import descend
+from components.training.loop import descend, rounds
 from components.training.memory import MemoryRef
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from components.model.base import Base
     from components.model.bundle import Part
     from components.model.progress import Progress
-    from components.settings import AdapterSettings
+    from components.settings import AdapterSettings, TrainingSettings
     from components.training.learner import Learner
 
 
@@ -37,13 +37,25 @@ class Situation:
     """What a strategy knows when it chooses rows.
 
     `new`: references to the batch's training rows, sorted. `memory`: the parent's. `seed`: the
-    settings' seed, the same over the whole stream. `settings`: the strategy's own section.
+    settings' seed, the same over the whole stream. `settings`: the strategy's own section;
+    `training`: that of the loop.
     """
 
     new: tuple[MemoryRef, ...]
     memory: tuple[MemoryRef, ...]
     settings: Any
     seed: int
+    training: TrainingSettings
+
+    @property
+    def beside(self) -> int:
+        """How many remembered rows an epoch goes through: `replay_ratio` a new row."""
+        return round(getattr(self.settings, "replay_ratio", 0.0) * len(self.new))
+
+    @property
+    def rounds(self) -> int:
+        """How often `epochs` are run through, as a small batch needs."""
+        return rounds(max(1, len(self.new) + self.beside), self.training)
 
 
 def fits_all(adapter: AdapterSettings, base: Base) -> None:
