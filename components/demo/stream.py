@@ -1,9 +1,9 @@
 """The demo's stream: which real sentences arrive when, and with which labels.
 
 Concept: each domain is a task with three classes, cut from the mean rating. A seed deals the
-sentences out once, so no sentence stands on two sides. Three batches are spoiled on purpose, as
-in practice: one with broken rows, one with flipped labels, one by somebody who labels in another
-way. What follows is up to the gate.
+sentences out once, so no sentence stands on two sides. Two batches are spoiled on purpose, as
+in practice: one with broken rows, one with flipped labels. What follows is up to the
+gate.
 
 Promise: the same ratings and seed give the same stream; nothing in here knows the outcome.
 """
@@ -27,8 +27,8 @@ Row = dict[str, Any]
 TURNED = {"positive": "negative", "negative": "positive", "neutral": "neutral"}
 EXAM_ITEMS = 700
 POOL_INPUTS = 500
-FRESH_ITEMS = 300
-MILD_ROWS, CLEAR_ROWS = 200, 200
+FRESH_ITEMS = 400
+BACKLOG_ROWS = 2000
 NEUTRAL_SHARE = 0.27
 """Of each honest batch; the rest is half negative, half positive."""
 
@@ -115,8 +115,7 @@ def write_scene(folder: Path, scene: Scene) -> Path:
 def make_stream(ratings: dict[str, Sequence[Rated]], seed: int) -> Stream:
     """Return the demo's scenes, dealt by `seed`."""
     dealer = Dealer(ratings, seed)
-    fresh = dealer.shuffled(dealer.deal("tweets", FRESH_ITEMS, is_mild))
-    mild = [{**row, "label": "neutral"} for row in dealer.deal("tweets", MILD_ROWS, is_mild)]
+    fresh = dealer.deal("tweets", FRESH_ITEMS, lambda r: label(r) == "neutral")
     exams = {
         "tweets": dealer.clear("tweets", EXAM_ITEMS, 1.5, balanced=False),
         "products": dealer.clear("products", EXAM_ITEMS, 1.5, balanced=True),
@@ -125,7 +124,7 @@ def make_stream(ratings: dict[str, Sequence[Rated]], seed: int) -> Stream:
     }
     pool = dealer.clear("tweets", POOL_INPUTS, 1.0, balanced=False)
     scenes = [*_few_labels(dealer, exams, pool), *_more_tasks(dealer, exams)]
-    return Stream((*scenes, *_trouble(dealer, exams, fresh, mild)))
+    return Stream((*scenes, *_trouble(dealer, exams, fresh)))
 
 
 def _few_labels(dealer: Dealer, exams: dict[str, list[Row]], pool: list[Row]) -> list[Scene]:
@@ -143,7 +142,7 @@ def _few_labels(dealer: Dealer, exams: dict[str, list[Row]], pool: list[Row]) ->
         _batch(
             "tweets-1",
             "tweets",
-            dealer.batch("tweets", 700),
+            dealer.batch("tweets", 900),
             "The first batch. There is no version yet that it could be worse than.",
         ),
         _batch(
@@ -193,9 +192,7 @@ def _more_tasks(dealer: Dealer, exams: dict[str, list[Row]]) -> list[Scene]:
     ]
 
 
-def _trouble(
-    dealer: Dealer, exams: dict[str, list[Row]], fresh: list[Row], mild: list[Row]
-) -> list[Scene]:
+def _trouble(dealer: Dealer, exams: dict[str, list[Row]], fresh: list[Row]) -> list[Scene]:
     """Poison, a batch whose harm shows only later, and the way back: what came after runs again."""
     return [
         _batch(
@@ -207,21 +204,21 @@ def _trouble(
             ],
             "Somebody flipped the labels. Every row is well-formed.",
         ),
-        _batch(
-            "tweets-3",
-            "tweets",
-            dealer.shuffled(mild + dealer.clear("tweets", CLEAR_ROWS, 1.0, balanced=False)),
-            "A new annotator calls everything mild neutral. Every row is well-formed, and the exam "
-            "has\nclear items alone: nothing shows.",
-        ),
         _exam("films", exams),
-        _batch("films-1", "films", dealer.batch("films", 300), "A fourth task."),
+        _batch(
+            "films-1",
+            "films",
+            dealer.clear("films", BACKLOG_ROWS, 0.5, balanced=False),
+            "A backlog without a single neutral sentence, much larger than the memory. Every label is "
+            "right;\nbut what does it do to neutral sentences? No exam has one.",
+        ),
+        _batch("products-2", "products", dealer.batch("products", 300), "Is everything fine?"),
         Scene(
             "tweets-fresh",
             "holdout",
             "tweets",
             f"ratchet holdout add tweets-fresh.jsonl --task tweets ({len(fresh)} items)",
-            "Somebody notices the gap, and brings mild tweets with the right labels.",
+            "Somebody notices the gap, and brings neutral tweets.",
             tuple(fresh),
         ),
         Scene(
@@ -232,11 +229,6 @@ def _trouble(
             "Is the champion still as good as the versions before it, on the new items as well?",
         ),
     ]
-
-
-def is_mild(rating: float) -> bool:
-    """Tell whether a sentence is hardly positive or negative."""
-    return 0.5 <= abs(rating) < 1.0
 
 
 def _exam(task: str, exams: dict[str, list[Row]], why: str = "") -> Scene:
