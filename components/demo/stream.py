@@ -209,8 +209,8 @@ def _trouble(dealer: Dealer, exams: dict[str, list[Row]], fresh: list[Row]) -> l
             "films-1",
             "films",
             dealer.clear("films", BACKLOG_ROWS, 0.5, balanced=False),
-            "A backlog without a single neutral sentence, much larger than the memory. Every label is "
-            "right;\nbut what does it do to neutral sentences? No exam has one.",
+            "A backlog without a single neutral sentence, much larger than the memory. Every label "
+            "is right;\nbut what does it do to neutral sentences? No exam has one.",
         ),
         _batch("products-2", "products", dealer.batch("products", 300), "Is everything fine?"),
         Scene(
