@@ -28,7 +28,7 @@ TURNED = {"positive": "negative", "negative": "positive", "neutral": "neutral"}
 EXAM_ITEMS = 700
 POOL_INPUTS = 500
 FRESH_ITEMS = 400
-BACKLOG_ROWS = 2000
+BACKLOG_ROWS = 3000
 NEUTRAL_SHARE = 0.27
 """Of each honest batch; the rest is half negative, half positive."""
 
