@@ -6,6 +6,7 @@ order of the rows is scripted: every outcome is the gate's.
 
 from __future__ import annotations
 
+import re
 import shutil
 import time
 from collections.abc import Callable
@@ -49,12 +50,13 @@ def run_demo(
     found_root(root)
     ws = open_workspace(root, progress=progress)
     say(f"The stream: {len(stream.scenes)} scenes with real sentences, in {root}.")
+    told = list[dict[str, Any]]()
     with session.showing(progress):
-        told = [
-            row
-            for number, scene in enumerate(stream.scenes, start=1)
-            for row in _play(ws, stream, scene, f"[{number}/{len(stream.scenes)}]", say)
-        ]
+        for number, scene in enumerate(stream.scenes, start=1):
+            if scene.replay is not None:
+                _set_replay(root, scene.replay)
+                ws = open_workspace(root, progress=progress)
+            told += _play(ws, stream, scene, f"[{number}/{len(stream.scenes)}]", say)
     champion = views.champion(ws.ledger)
     return {
         "root": str(root),
@@ -83,6 +85,14 @@ def _write_settings(root: Path, base: Path, seed: int) -> None:
     text = SETTINGS.read_text(encoding="utf-8")
     text = text.replace("BASE_FOLDER", str(base.resolve())).replace("seed: 0", f"seed: {seed}")
     (root / "params.yaml").write_text(text, encoding="utf-8")
+
+
+def _set_replay(root: Path, ratio: float) -> None:
+    """Write `strategy.replay_ratio`, as a person would."""
+    path = root / "params.yaml"
+    text = path.read_text(encoding="utf-8")
+    changed = re.sub(r"replay_ratio: [0-9.]+", f"replay_ratio: {ratio}", text)
+    path.write_text(changed, encoding="utf-8")
 
 
 def _play(

@@ -26,9 +26,9 @@ Row = dict[str, Any]
 
 TURNED = {"positive": "negative", "negative": "positive", "neutral": "neutral"}
 EXAM_ITEMS = 700
-POOL_INPUTS = 500
+POOL_INPUTS = 600
 FRESH_ITEMS = 400
-BACKLOG_ROWS = 3000
+BACKLOG_ROWS = 1500
 NEUTRAL_SHARE = 0.27
 """Of each honest batch; the rest is half negative, half positive."""
 
@@ -38,6 +38,7 @@ class Scene:
     """One scene. `why` is shown to the reader before it runs.
 
     `rows`: what the file of the scene has; of a scene of kind "label" what people answer.
+    `replay`: what `strategy.replay_ratio` is set to before it; None: it stays as it is.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Scene:
     title: str
     why: str
     rows: tuple[Row, ...] = ()
+    replay: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +144,7 @@ def _few_labels(dealer: Dealer, exams: dict[str, list[Row]], pool: list[Row]) ->
         _batch(
             "tweets-1",
             "tweets",
-            dealer.batch("tweets", 900),
+            dealer.batch("tweets", 1100),
             "The first batch. There is no version yet that it could be worse than.",
         ),
         _batch(
@@ -193,7 +195,7 @@ def _more_tasks(dealer: Dealer, exams: dict[str, list[Row]]) -> list[Scene]:
 
 
 def _trouble(dealer: Dealer, exams: dict[str, list[Row]], fresh: list[Row]) -> list[Scene]:
-    """Poison, a batch whose harm shows only later, and the way back: what came after runs again."""
+    """Poison, a batch whose harm shows only later, and the way back."""
     return [
         _batch(
             "tweets-poisoned",
@@ -209,10 +211,11 @@ def _trouble(dealer: Dealer, exams: dict[str, list[Row]], fresh: list[Row]) -> l
             "films-1",
             "films",
             dealer.clear("films", BACKLOG_ROWS, 0.5, balanced=False),
-            "A backlog without a single neutral sentence, much larger than the memory. Every label "
-            "is right;\nbut what does it do to neutral sentences? No exam has one.",
+            "A large backlog without a neutral sentence; and to save time, somebody has turned "
+            "replay off\n(strategy.replay_ratio: 0). All labels are right, and no exam has a "
+            "neutral sentence:\nnothing shows.",
+            replay=0.0,
         ),
-        _batch("products-2", "products", dealer.batch("products", 300), "Is everything fine?"),
         Scene(
             "tweets-fresh",
             "holdout",
@@ -228,6 +231,13 @@ def _trouble(dealer: Dealer, exams: dict[str, list[Row]], fresh: list[Row]) -> l
             "ratchet watch",
             "Is the champion still as good as the versions before it, on the new items as well?",
         ),
+        _batch(
+            "products-2",
+            "products",
+            dealer.batch("products", 300),
+            "Replay is on again: back to normal.",
+            replay=1.0,
+        ),
     ]
 
 
@@ -238,9 +248,9 @@ def _exam(task: str, exams: dict[str, list[Row]], why: str = "") -> Scene:
     return Scene(name, "holdout", task, title, why or "Never trained on.", rows)
 
 
-def _batch(name: str, task: str, rows: list[Row], why: str) -> Scene:
+def _batch(name: str, task: str, rows: list[Row], why: str, replay: float | None = None) -> Scene:
     title = f"ratchet run {name}.jsonl --task {task} ({len(rows)} rows)"
-    return Scene(name, "batch", task, title, why, tuple(rows))
+    return Scene(name, "batch", task, title, why, tuple(rows), replay)
 
 
 def _broken(sound: list[Row]) -> list[Row]:
