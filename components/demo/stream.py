@@ -130,8 +130,8 @@ def make_stream(ratings: dict[str, Sequence[Rated]], seed: int) -> Stream:
 
 
 def _few_labels(dealer: Dealer, exams: dict[str, list[Row]], pool: list[Row]) -> list[Scene]:
-    """The first task: a small batch that can't be decided without labels, and a few of them."""
-    more = dealer.batch("tweets", 150)
+    """The first task: a batch that can't be decided without labels, and a few of them."""
+    more = dealer.batch("tweets", 400)
     return [
         Scene(
             "tweets-pool",
@@ -144,14 +144,14 @@ def _few_labels(dealer: Dealer, exams: dict[str, list[Row]], pool: list[Row]) ->
         _batch(
             "tweets-1",
             "tweets",
-            dealer.batch("tweets", 1100),
+            dealer.batch("tweets", 900),
             "The first batch. There is no version yet that it could be worse than.",
         ),
         _batch(
             "tweets-2",
             "tweets",
             dealer.shuffled(more + _broken(more)),
-            "A small batch. Some rows are broken: no text, an unknown label, control characters, "
+            "The next batch. Some rows are broken: no text, an unknown label, control characters, "
             "duplicates.",
         ),
         Scene(
