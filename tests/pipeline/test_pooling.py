@@ -75,7 +75,7 @@ def undecided(tmp_path: Path) -> Path:
 def test_four_files_of_50_rows_end_in_a_champion(tmp_path: Path) -> None:
     """By itself the first one stays undecided."""
     root = default_root(tmp_path)
-    files = [write_jsonl(root / f"f{seed}.jsonl", keyed(seed, keys=12)) for seed in range(4)]
+    files = [write_jsonl(root / f"f{seed}.jsonl", keyed(seed, keys=14)) for seed in range(4)]
     settled = [settle(root, file) for file in files]
     assert settled[0].action == "held"
     ws = open_workspace(root)
