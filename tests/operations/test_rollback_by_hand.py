@@ -185,14 +185,14 @@ def test_reconcile_removes_what_a_killed_process_left_half_made(three: Workspace
 def test_a_quarantine_entry_stands_exactly_where_its_event_does(
     three: Workspace, monkeypatch: pytest.MonkeyPatch, dies: str
 ) -> None:
-    append = type(three.ledger).append
+    append = type(three.ledger).append_all
 
-    def broken(self: Any, kind: str, *arguments: Any) -> Any:
+    def broken(self: Any, *arguments: Any) -> Any:
         if dies == "after":
-            append(self, kind, *arguments)
+            append(self, *arguments)
         raise OSError("the disk fails")
 
-    monkeypatch.setattr(type(three.ledger), "append", broken)
+    monkeypatch.setattr(type(three.ledger), "append_all", broken)
     with suppress(OSError):
         go_back(three)
     monkeypatch.undo()
