@@ -315,7 +315,8 @@ def one_line(folder: Path, scenario: str, line: int, promoted: int) -> None:
     in_child(partial(look, want))
     expected = json.loads(want.read_text())
     names = calls.read_text().splitlines()
-    begun = names.index("append split.made") if scenario == "pool" else 0  # before, it is as `run`
+    # before its split, a pooled batch is as in `run`
+    begun = names.index("append_all split.made") if scenario == "pool" else 0
     points = range(2 * begun, 2 * len(names))
     wrong = []
     for point in points[line::LINES]:
