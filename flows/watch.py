@@ -9,7 +9,6 @@ from typing import Any
 from prefect import flow
 
 from components.operations import probation, reconciliation, rollback
-from components.operations.probation import Ended
 from components.operations.rollback import RolledBack, Watched
 from components.workspace.root import Workspace
 from flows.intake import drain
@@ -24,7 +23,7 @@ def watch(root: str, drained: bool = True) -> dict[str, Any]:
     stays in the queue.
     """
     ws = workspace(root)
-    ended = _end_probation(ws)
+    ended = probation.check_if_due(ws, changing)
     watched, undone = look_and_go_back(ws, as_task)
     settled = drain(ws) if (undone or ended) and drained else []
     return {
@@ -35,13 +34,6 @@ def watch(root: str, drained: bool = True) -> dict[str, Any]:
         "settled": settled,
         "probation": asdict(ended) if ended else None,
     }
-
-
-def _end_probation(ws: Workspace) -> Ended | None:
-    if not probation.is_due(ws):
-        return None
-    with changing(ws) as lease:
-        return probation.check(ws, lease)
 
 
 def look_and_go_back(ws: Workspace, step: Step = directly) -> tuple[Watched, RolledBack | None]:

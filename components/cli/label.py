@@ -18,7 +18,6 @@ from components.cli.output import Styled, counted, echo, facts, paragraphs, plai
 
 if TYPE_CHECKING:
     from components.operations.labelling import Kind, Open, Question
-    from components.operations.probation import Ended
     from components.workspace.root import Workspace
 
 OTHERS = "o another label   n none of these   ? cannot tell   u undo   s skip   q stop"
@@ -105,7 +104,9 @@ def _ask(context: Context, task: str | None, no_run: bool) -> None:
 
     with progress_bar() as progress:
         ws = context.open(progress)
-        ended = None if no_run else _check_probation(ws)  # questions come with a look
+        ended = (
+            None if no_run else probation.check_if_due(ws, changing)
+        )  # questions come with a look
     if ended is not None:
         show_probation(asdict(ended))
     with reading_keys() as keys:
@@ -121,25 +122,15 @@ def _ask(context: Context, task: str | None, no_run: bool) -> None:
         echo(what, "next: ratchet intake")
 
 
-def _check_probation(ws: Workspace) -> Ended | None:
-    """Look at a version on probation, where something is new to look at."""
-    from components.operations import probation
-
-    if not probation.is_due(ws):
-        return None
-    with changing(ws) as lease:
-        return probation.check(ws, lease)
-
-
 def _run_ready(ws: Workspace) -> None:
     """End a probation, queue again what can be decided, and run the inbox."""
     from components.ledger import views
-    from components.operations import labelling
+    from components.operations import labelling, probation
 
     outcomes: list[dict[str, Any]] = []
     with progress_bar() as progress:
         ws.progress = progress
-        ended = _check_probation(ws)
+        ended = probation.check_if_due(ws, changing)
         with changing(ws) as lease:
             released = labelling.release_ready(ws, lease)
         if views.waiting(ws.ledger):

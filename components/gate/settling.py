@@ -56,7 +56,7 @@ def _of_next_look(
     examination: Examination, whole: Rules, verdicts: Sequence[Verdict]
 ) -> Iterator[str]:
     """Yield the items and inputs to bring; nothing where more of them are of no use."""
-    now, later = whole.at_look(examination.look), whole.at_look(examination.look + 1)
+    first, later = whole.at_look(0), whole.at_look(examination.look + 1)
     decides = deciding(examination, whole)
     for source in known_sources(examination):
         if source.exam in decides:
@@ -68,8 +68,8 @@ def _of_next_look(
         counted = verdict.check == "learned" and verdict.right_to_wrong is not None
         if counted and verdict.consequence == "hold":
             yield _of_rows(verdict, later)
-    for floor in floors(examination.learned, now):
-        yield from _for_floor(floor, whole.at_look(0))
+    for floor in floors(examination.learned, first):
+        yield from _for_floor(floor, first)
 
 
 def _counts(verdict: Verdict) -> bool:

@@ -28,7 +28,7 @@ from components.ledger import views
 from components.ledger.events import LabelGiven, LabelWithdrawn
 from components.ledger.ledger import Lease
 from components.operations.quarantine_release import release_held
-from components.pipeline.decision_now import decide_now
+from components.pipeline.decision_now import Now, decide_now
 from components.pipeline.held import waits_for_labels
 from components.pipeline.pool_results import asked_twice, said_of
 from components.workspace.item_library import Library
@@ -228,21 +228,20 @@ def _open(ws: Workspace, version: views.Version, evidence: str, since: int = 0) 
     pools = now.examination.pools
     own = [
         each
-        for pool in pools
-        for each in chain.from_iterable(views.answers(ws.ledger, pool.task).values())
+        for given in now.answers.values()
+        for each in chain.from_iterable(given.values())
         if each.asked_by == evidence
     ]
     asking = _Asking(ws, evidence, (*document["labels"],), pools, now.decision)
-    return Open(version, now.decision, asking.questions(own), len(own), _news(ws, version, pools))
+    return Open(version, now.decision, asking.questions(own), len(own), _news(ws, version, now))
 
 
-def _news(ws: Workspace, version: views.Version, pools: Sequence[PoolResult]) -> str:
+def _news(ws: Workspace, version: views.Version, now: Now) -> str:
     """Return what came since a version was examined, for the inputs that it answers otherwise."""
     examined = views.examined(ws.ledger, version)
     since = examined.seq if examined is not None else 0
-    answers = {pool.task: views.answers(ws.ledger, pool.task) for pool in pools}
-    items = [(pool.task, each.item) for pool in pools for each in pool.differing]
-    given = (answer for task, item in items for answer in answers[task].get(item, ()))
+    items = [(pool.task, each.item) for pool in now.examination.pools for each in pool.differing]
+    given = (answer for task, item in items for answer in now.answers[task].get(item, ()))
     if any(answer.seq > since for answer in given):
         return "its labels have arrived"
     held = views.held(ws.ledger, [item for _, item in items])

@@ -12,7 +12,8 @@ been in force. Looks at more and more items share alpha like looks at a batch.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
@@ -127,6 +128,16 @@ def is_due(ws: Workspace) -> bool:
         return bool(_waiting(ws))
     fresh = _fresh(ws, on)
     return _wants_a_look(ws, on, fresh) or _outcome(ws, on, fresh)[0] is not None
+
+
+def check_if_due(
+    ws: Workspace, leased: Callable[[Workspace], AbstractContextManager[Lease]]
+) -> Ended | None:
+    """As `check`; the lease is taken only where there is something to do."""
+    if not is_due(ws):
+        return None
+    with leased(ws) as lease:
+        return check(ws, lease)
 
 
 def check(ws: Workspace, lease: Lease) -> Ended | None:

@@ -5,7 +5,7 @@ Concept: evidence has every answer of every model, so new labels of a pool's inp
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,12 +19,16 @@ from components.workspace.root import Workspace
 
 @dataclass(frozen=True, slots=True)
 class Now:
-    """A decision as it would be now; `document` is the evidence that it was recorded with."""
+    """A decision as it would be now; `document` is the evidence that it was recorded with.
+
+    `answers`: to the inputs of its pools, by task and item.
+    """
 
     document: Mapping[str, Any]
     examination: Examination
     rules: Rules
     decision: Decision
+    answers: Mapping[str, Mapping[str, Sequence[views.Answer]]]
 
     def record(self) -> dict[str, Any]:
         """Return the evidence of this decision."""
@@ -34,8 +38,7 @@ class Now:
 def decide_now(ws: Workspace, document: Mapping[str, Any], since: int = 0) -> Now:
     """Decide again with the labels of today; `since` as in `with_answers`."""
     examination, rules = recall(document)
-    pools = [
-        with_answers(pool, views.answers(ws.ledger, pool.task), since) for pool in examination.pools
-    ]
+    answers = {pool.task: views.answers(ws.ledger, pool.task) for pool in examination.pools}
+    pools = [with_answers(pool, answers[pool.task], since) for pool in examination.pools]
     examination = replace(examination, pools=pools)
-    return Now(document, examination, rules, judge(examination, rules))
+    return Now(document, examination, rules, judge(examination, rules), answers)

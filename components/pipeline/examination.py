@@ -324,13 +324,12 @@ def _part(
         majority_share=share,
         known=known,
         label=label,
-        both=_also_guessed(items, candidate) if len(counts) > 1 else None,
+        both=_also_guessed(items, counts, candidate) if len(counts) > 1 else None,
     )
 
 
-def _also_guessed(items: Sequence[Item], candidate: Answers) -> int:
+def _also_guessed(items: Sequence[Item], counts: Mapping[str, int], candidate: Answers) -> int:
     """Return how many items of the majority class are answered correctly."""
-    counts = Counter(item.label for item in items)
     majority = max(counts, key=lambda label: (counts[label], label))
     own = {item.digest for item in items if item.label == majority}
     pairs = zip(candidate.items, candidate.correct, strict=True)

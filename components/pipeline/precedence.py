@@ -11,6 +11,7 @@ Promise: what waits goes on by itself, at the latest `gate.wait_days` days after
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -40,8 +41,11 @@ class AwaitedFirst:
 
 def next_batch(ws: Workspace) -> str | None:
     """Return the batch that runs next; None where none is queued, or all have to wait."""
-    queued, often = views.waiting(ws.ledger), _often_passed(ws)
-    first = awaited_first(ws)
+    queued = views.waiting(ws.ledger)
+    if not queued:
+        return None
+    often = _often_passed(ws)
+    first = _awaited(ws, often)
     if first is not None:
         queued = [each for each in queued if each.position < first.arrival.position]
     queued.sort(key=lambda each: (each.batch not in often, each.position))
@@ -50,7 +54,10 @@ def next_batch(ws: Workspace) -> str | None:
 
 def awaited_first(ws: Workspace) -> AwaitedFirst | None:
     """Return the oldest held batch that later ones wait for."""
-    often = _often_passed(ws)
+    return _awaited(ws, _often_passed(ws))
+
+
+def _awaited(ws: Workspace, often: Collection[str]) -> AwaitedFirst | None:
     for arrival in views.held_batches(ws.ledger) if often else ():
         version = views.version(ws.ledger, arrival.version) if arrival.version else None
         if version is None or arrival.batch not in often:

@@ -128,7 +128,7 @@ def learn(
     situation = _situation(lesson, settings)
     seed = derived_seed(settings.seed, lesson.batch)
     with reproducible(seed, settings.training.threads):
-        learner = _learner(base, lesson, settings, strategy, seed, cache)
+        learner = _learner(base, lesson, settings, strategy, seed, situation.beside, cache)
         opened = strategy.start(learner)
         learner = replace(learner, opened={part.name: part for part in opened})
         learner.prepare(preparing)
@@ -216,6 +216,7 @@ def _learner(
     settings: Settings,
     strategy: Strategy,
     seed: int,
+    beside: int,
     cache: ActivationCache | None,
 ) -> Learner:
     import torch
@@ -238,7 +239,7 @@ def _learner(
         tokens=encode(base, [item.content for item in items], placement.max_tokens),
         targets=torch.tensor([places[item.label] for item in items]),
         replayed=torch.tensor([item.digest not in new for item in items]),
-        beside=_situation(lesson, settings).beside,
+        beside=beside,
         looked_at=slice_of(len(items), settings.training.patience, seed),
         settings=settings,
         seed=seed,

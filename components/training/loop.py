@@ -43,7 +43,9 @@ def descend(learner: Learner, guard: Guard, progress: Progress) -> int:
     """
     settings = learner.settings.training
     judge = early_stopping.Judge(learner) if learner.looked_at else None
-    epochs, steps = schedule(len(_rows_of(learner, 0)), settings)
+    new, old = _new_and_remembered(learner)
+    share = min(learner.beside, len(old))
+    epochs, steps = schedule(len(new) + share, settings)
     optimizer = _optimizer(learner, settings)
     trained = [weight for group in optimizer.param_groups for weight in group["params"]]
     parent = averaging.copies(trained)
@@ -52,7 +54,8 @@ def descend(learner: Learner, guard: Guard, progress: Progress) -> int:
     warmup = min(settings.warmup_steps, steps // 2)
     done = 0
     for epoch in range(epochs):
-        rows = _rows_of(learner, epoch // settings.epochs)
+        turn = epoch // settings.epochs
+        rows = sorted(new + [old[(turn * share + each) % len(old)] for each in range(share)])
         lengths = [len(learner.tokens[row]) for row in rows]
         for batch in bucketed(lengths, settings.batch_size, f"{learner.seed}:{epoch}"):
             for group, rate in zip(optimizer.param_groups, rates, strict=True):
@@ -89,13 +92,13 @@ def rounds(rows: int, settings: TrainingSettings) -> int:
     return math.ceil(schedule(rows, settings)[0] / settings.epochs)
 
 
-def _rows_of(learner: Learner, number: int) -> list[int]:
-    """Return the rows of a round: all new ones, and its share of the remembered ones, in order."""
-    fresh = [row for row in learner.train_rows if not learner.replayed[row]]
-    old = [row for row in learner.train_rows if learner.replayed[row]]
+def _new_and_remembered(learner: Learner) -> tuple[list[int], list[int]]:
+    """Return the rows that every epoch goes through, and those that the rounds share, shuffled."""
+    replayed: list[bool] = learner.replayed.tolist()
+    new = [row for row in learner.train_rows if not replayed[row]]
+    old = [row for row in learner.train_rows if replayed[row]]
     random.Random(f"{learner.seed}:remembered").shuffle(old)
-    share = min(learner.beside, len(old))
-    return sorted(fresh + [old[(number * share + each) % len(old)] for each in range(share)])
+    return new, old
 
 
 def _pace(done: int, warmup: int, steps: int) -> float:

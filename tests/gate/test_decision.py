@@ -444,19 +444,23 @@ def test_adding_agreeing_items_never_turns_pass_into_fail(
     assert (Outcome.PASS, Outcome.FAIL) not in {(b.outcome, a.outcome) for b, a in pairs}
 
 
-@settings(max_examples=60, deadline=None)
-@given(exams(), st.data())
-def test_a_worse_answer_never_gives_a_better_action(
-    found: list[ExamResult], data: st.DataObject
-) -> None:
+def worsened(found: list[ExamResult], data: st.DataObject) -> list[ExamResult]:
+    """Return the exams with some right answers of the first one turned wrong."""
     first = found[0]
     assert first.candidate is not None
     correct = list(first.candidate.correct)
     right = [place for place, value in enumerate(correct) if value]
     for place in data.draw(st.lists(st.sampled_from(right), min_size=1, max_size=8)):
         correct[place] = False
-    worse = replace(first, candidate=Answers(first.candidate.items, correct))
-    before, after = decide(*found), decide(worse, *found[1:])
+    return [replace(first, candidate=Answers(first.candidate.items, correct)), *found[1:]]
+
+
+@settings(max_examples=60, deadline=None)
+@given(exams(), st.data())
+def test_a_worse_answer_never_gives_a_better_action(
+    found: list[ExamResult], data: st.DataObject
+) -> None:
+    before, after = decide(*found), decide(*worsened(found, data))
     assert GRAVITY[after.action] >= GRAVITY[before.action]
 
 

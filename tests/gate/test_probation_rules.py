@@ -14,7 +14,7 @@ from components.gate.evidence import decide_again, recall, record
 from components.gate.policies import CheckRules, NegativeFlips, Policy
 from components.gate.probation import covers, rules_to_end
 from components.gate.verdicts import DriftNote, Said
-from tests.gate.test_decision import answers, exam, exams
+from tests.gate.test_decision import answers, exam, exams, worsened
 from tests.gate.test_pools import LOST, OPEN, UNCLEAR, WON, pool
 
 HOLD = Rules(3.0, 6.0)
@@ -128,14 +128,7 @@ def test_an_input_that_nobody_labelled_counts_as_lost(said: list[Said], action: 
 def test_a_worse_answer_never_gives_a_better_action(
     found: list[ExamResult], data: st.DataObject
 ) -> None:
-    first = found[0]
-    assert first.candidate is not None
-    correct = list(first.candidate.correct)
-    right = [place for place, value in enumerate(correct) if value]
-    for place in data.draw(st.lists(st.sampled_from(right), min_size=1, max_size=8)):
-        correct[place] = False
-    worse = replace(first, candidate=Answers(first.candidate.items, correct))
-    assert GRAVITY[decide(worse, *found[1:])] >= GRAVITY[decide(*found)]
+    assert GRAVITY[decide(*worsened(found, data))] >= GRAVITY[decide(*found)]
 
 
 @settings(max_examples=30, deadline=None)
