@@ -39,7 +39,7 @@ def register(group: click.Group) -> None:
 def demo(folder: Path, base: Path | None, seed: int, as_json: bool) -> None:
     """Show the whole pipeline on real data, in a separate root.
 
-    Four domains of rated sentences arrive one after the other: a small batch that a few labels
+    Four domains of rated sentences arrive one after the other: a batch that a few labels
     decide, promotions, refusals, a poisoned batch, and a late regression that is rolled back.
     The order of the batches is fixed; everything else is decided by the gate. Takes a few
     minutes on two cores.
