@@ -43,6 +43,11 @@ def run_batch(ws: Workspace, batch: str, step: Step = directly) -> Settled:
 
 
 def _run_steps(ws: Workspace, lease: Lease, batch: str, step: Step) -> Settled:
+    """Run the steps of a batch; one that meets a defect of Ratchet twice in a row is set aside.
+
+    What the machine lacks (disk, memory) is no such thing: it stays, whatever the batch.
+    """
+    again = preparation.met_defect(ws, batch)
     try:
         return way_of_a_batch(ws, lease, batch, step)
     except (DataRejected, NeedsHuman) as error:
@@ -52,6 +57,14 @@ def _run_steps(ws: Workspace, lease: Lease, batch: str, step: Step) -> Settled:
         preparation.give_up(ws, lease, "training")
         preparation.put_back(ws, lease, batch, error)
         raise
+    except (OSError, MemoryError):
+        raise
+    except Exception as defect:
+        preparation.give_up(ws, lease, "training")
+        if not again:
+            preparation.put_back(ws, lease, batch, defect)
+            raise
+        return preparation.set_aside(ws, lease, batch, defect)
 
 
 def way_of_a_batch(ws: Workspace, lease: Lease, batch: str, step: Step) -> Settled:

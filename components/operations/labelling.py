@@ -232,6 +232,10 @@ def _open(ws: Workspace, version: views.Version, evidence: str, since: int = 0) 
         for each in chain.from_iterable(given.values())
         if each.asked_by == evidence
     ]
+    open_tasks = views.pool_sizes(ws.ledger)
+    if any(pool.task not in open_tasks for pool in pools if pool.differing):
+        news = "a pool that it asked about was removed or retired"
+        return Open(version, now.decision, (), len(own), news)
     asking = _Asking(ws, evidence, (*document["labels"],), pools, now.decision)
     return Open(version, now.decision, asking.questions(own), len(own), _news(ws, version, now))
 

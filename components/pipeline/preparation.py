@@ -170,11 +170,27 @@ def refuse(ws: Workspace, lease: Lease, validated: Validated) -> Settled:
     return _refuse(ws, lease, validated.arrival, str(validated.refused), rows)
 
 
-def set_aside(ws: Workspace, lease: Lease, batch: str, error: RatchetError) -> Settled:
+DEFECT = "Ratchet failed on it"
+"""How the reason begins of a batch whose run met an error that nobody foresaw."""
+
+
+def met_defect(ws: Workspace, batch: str) -> bool:
+    """Tell whether the last run of a queued batch met an error that nobody foresaw."""
+    arrival = views.arrival(ws.ledger, batch)
+    return arrival is not None and arrival.reason.startswith(DEFECT)
+
+
+def set_aside(ws: Workspace, lease: Lease, batch: str, error: Exception) -> Settled:
     """Refuse a batch that cannot be trained on, so that it does not block the queue."""
     arrival = views.arrival(ws.ledger, batch)
     assert arrival is not None  # the inbox is where `batch` came from
-    return _refuse(ws, lease, arrival, str(error), 0)
+    reason = str(error) if isinstance(error, RatchetError) else _defect(error)
+    return _refuse(ws, lease, arrival, reason, 0)
+
+
+def _defect(error: Exception) -> str:
+    said = printable(f"{type(error).__name__}: {error}")
+    return f"{DEFECT}, which is a defect of Ratchet: {said}. Please report it."
 
 
 def _refuse(ws: Workspace, lease: Lease, arrival: views.Arrival, reason: str, rows: int) -> Settled:
@@ -185,9 +201,10 @@ def _refuse(ws: Workspace, lease: Lease, arrival: views.Arrival, reason: str, ro
     return settled(ws, arrival.batch)
 
 
-def put_back(ws: Workspace, lease: Lease, batch: str, error: RatchetError) -> None:
+def put_back(ws: Workspace, lease: Lease, batch: str, error: Exception) -> None:
     """Queue a batch again whose run failed by no fault of its own; it keeps its place."""
-    reason = printable(f"Its last run failed: {error.message}")
+    foreseen = isinstance(error, RatchetError)
+    reason = printable(f"Its last run failed: {error.message}") if foreseen else _defect(error)
     ws.ledger.append(BatchRequeued(batch=batch, reason=reason), lease)
 
 

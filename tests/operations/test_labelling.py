@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from components.ledger import views
-from components.operations import labelling, pool_removal
+from components.operations import corrections, labelling, pool_removal
 from components.operations.between_batches import Between
 from components.operations.labelling import Question
 from components.workspace.root import Workspace, open_workspace
@@ -58,3 +58,12 @@ def test_it_is_examined_again_where_what_it_asked_about_was_removed(waiting: Pat
         pool_removal.remove(ws, lease, "mood", "a person asked for it")
     assert not asked(waiting)
     assert Between().do(ws, leased).released and status(ws) == "superseded"
+
+
+def test_it_asks_nothing_of_a_task_that_was_retired(waiting: Path) -> None:
+    ws = open_workspace(waiting)
+    assert asked(waiting)
+    with leased(ws) as lease:
+        corrections.retire_task(ws, lease, "mood", "no longer used")
+    assert not asked(waiting)
+    assert Between().do(ws, leased).released

@@ -6,6 +6,7 @@ import json
 import random
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
@@ -19,6 +20,7 @@ from components.model.bundle import Bundle, open_bundle
 from components.operations import reconciliation
 from components.operations.explanation import explain
 from components.operations.planning import decide_again
+from components.operations.quarantine_release import release_any
 from components.operations.rollback import roll_back
 from components.pipeline import examination, preparation, settlement, training
 from components.pipeline.arrival import arrive
@@ -364,3 +366,29 @@ def test_the_larger_share_is_never_below_the_fraction_nor_above_what_is_missing(
         arrival = preparation.begin(ws, lease, arrived.batch)
         preparation.split(ws, lease, preparation.validate(ws, lease, arrival))
     assert abs(len(sides(ws, arrived.batch)[1]) - held_out) <= 1  # each label rounds by itself
+
+
+def test_a_batch_that_meets_a_defect_twice_no_longer_stops_the_others(grown: Path) -> None:
+    file = batch(grown / "cursed.jsonl", 7)
+    with patch.object(training, "train", side_effect=ValueError("a defect")):
+        with pytest.raises(ValueError, match="a defect"):
+            settle(grown, file)
+        [queued] = views.waiting(open_workspace(grown).ledger)
+        assert "ValueError: a defect" in queued.reason
+        aside = run_batch(open_workspace(grown), queued.batch)
+    assert aside.action == "refused"
+    assert "a defect of Ratchet: ValueError: a defect" in aside.headline
+    ws = open_workspace(grown)
+    assert settle(grown, batch(grown / "good.jsonl", 8)).action == "promoted"
+    with ws.ledger.lease(ws.settings.model.name, 60) as lease:
+        release_any(ws, lease, queued.batch)
+    assert run_batch(open_workspace(grown), queued.batch).action == "promoted"
+
+
+def test_a_full_disk_sets_no_batch_aside(grown: Path) -> None:
+    file = batch(grown / "good.jsonl", 7)
+    with patch.object(training, "train", side_effect=OSError(28, "No space left on device")):
+        for _ in range(3):
+            with pytest.raises(OSError, match="No space"):
+                settle(grown, file)
+    assert settle(grown, file).action == "promoted"
