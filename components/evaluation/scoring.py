@@ -105,12 +105,12 @@ def labels_among(
     base: Base,
     bundle: Bundle,
     items: Sequence[Item],
-    labels: Collection[str],
+    sets: Collection[frozenset[str]],
     placement: Placement,
     cache: ActivationCache | None = None,
     progress: Progress = silent,
-) -> dict[str, str]:
-    """Return item digest -> the label that a version gives, were these the only ones it knows.
+) -> dict[frozenset[str], dict[str, str]]:
+    """Return labels -> item digest -> the one that a version gives, were it to know only these.
 
     Nothing is kept: this is asked where a version knows more labels than the one it is held
     against, once.
@@ -121,7 +121,7 @@ def labels_among(
     asked = {item.digest: item for item in items}
     texts = [item.content for item in asked.values()]
     prediction = predict(base, bundle, texts, placement, cache, progress)
-    return dict(zip(asked, among(prediction, labels), strict=True))
+    return {labels: dict(zip(asked, among(prediction, labels), strict=True)) for labels in sets}
 
 
 def _by_key(bundle: Bundle, items: Sequence[Item], placement: Placement) -> dict[str, list[Item]]:

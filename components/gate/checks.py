@@ -11,7 +11,7 @@ not plainly true or false give MISSING, and MISSING never promotes.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from components.exam_names import spoken
@@ -27,6 +27,7 @@ from components.gate.sources import Source, deciding, known_sources
 from components.gate.verdicts import (
     ALARMS,
     BLOCKS,
+    HOLDS,
     NOTES,
     Consequence,
     DriftNote,
@@ -55,6 +56,7 @@ def exam_findings(examination: Examination, rules: Rules, whole: Rules) -> list[
         *(_ask(each, _against_champion(each, rules, decides), rules) for each in known),
         *(_ask(each, _against_anchor(each, rules, whole, decides), rules) for each in anchored),
         *(_ask(each, _against_itself(each, rules, decides), rules) for each in widened),
+        *(ask(comparison, rules) for comparison in _since_the_anchor(known, rules)),
         *(ask(comparison, rules) for comparison in noted),
     ]
 
@@ -156,6 +158,31 @@ def _against_itself(source: Source, rules: Rules, decides: Collection[str]) -> C
         margin_points=rules.competition_points,
         certificate=None,
     )
+
+
+def _since_the_anchor(known: Iterable[Source], rules: Rules) -> Iterator[Comparison]:
+    """Ask how many items go to labels that the anchor did not know, over all batches since.
+
+    Each batch may take its share, and nothing says how many there will be. What all took together
+    is shown on labelled exams, without anybody's labels, and asks a person: it may be worth it.
+    """
+    if rules.anchor_competition_points is None:
+        return
+    for exam in known:
+        if isinstance(exam, ExamResult) and "anchor" in exam.restricted:
+            yield replace(
+                _against_champion(exam, rules, ()),
+                check="anchor_competition",
+                subject=f"{spoken(exam.exam)}, labels since the anchor",
+                reference="its answers among the anchor's labels",
+                before=exam.restricted["anchor"],
+                after=exam.candidate,
+                margin_points=rules.anchor_competition_points,
+                requests={**HOLDS, Outcome.MISSING: "note"},
+                certificate=None,
+                advice="",
+                among=exam.older,
+            )
 
 
 def _is_anchored(

@@ -68,9 +68,10 @@ def record(examination: Examination, rules: Rules, decision: Decision) -> dict[s
 
 
 def _rules(rules: Rules) -> dict[str, Any]:
-    """Return the rules as they are written: what is undecided is held, unless they say else."""
+    """Return the rules as they are written: what they do not ask for is left out."""
+    unasked = {"undecided": "hold", "anchor_competition_points": None}
     told = asdict(rules)
-    return told if told["undecided"] != "hold" else {k: told[k] for k in told if k != "undecided"}
+    return {k: told[k] for k in told if k not in unasked or told[k] != unasked[k]}
 
 
 def recall(document: Mapping[str, Any]) -> tuple[Examination, Rules]:

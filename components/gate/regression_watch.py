@@ -25,6 +25,7 @@ from components.gate.paired_statistics import Changes
 from components.gate.verdicts import Answers, Outcome, Rules, Verdict
 
 Version = tuple[str, Mapping[str, Answers]]
+NOTHING: Mapping[str, Mapping[str, Answers]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,11 @@ class Regression:
 
 
 def regressions(
-    lineage: Sequence[Version], tasks: Mapping[str, str], rules: Rules, watch_alpha: float
+    lineage: Sequence[Version],
+    tasks: Mapping[str, str],
+    rules: Rules,
+    watch_alpha: float,
+    restricted: Mapping[str, Mapping[str, Answers]] = NOTHING,
 ) -> list[Regression]:
     """Return, per exam, the newest ancestor to which the champion is shown to lose too much.
 
@@ -48,10 +53,13 @@ def regressions(
         tasks: exam name -> the task that it examines, for each exam of the champion.
         rules: their margins are the losses that are tolerated.
         watch_alpha: chance that any regression is named falsely, over all looks.
+        restricted: version label -> exam name -> the champion's answers, were it to know the
+            labels of that ancestor alone; for ancestors that knew fewer. What goes to new labels
+            is no forgetting: the gate judged it apart.
     """
     found = []
     for exam in sorted(lineage[0][1]) if lineage else []:
-        for label, verdict in _looks(lineage, exam, tasks[exam], rules, watch_alpha):
+        for label, verdict in _looks(lineage, exam, tasks[exam], rules, watch_alpha, restricted):
             if verdict.outcome is Outcome.FAIL:
                 found.append(Regression(exam, tasks[exam], label, verdict))
                 break
@@ -59,7 +67,12 @@ def regressions(
 
 
 def _looks(
-    lineage: Sequence[Version], exam: str, task: str, rules: Rules, watch_alpha: float
+    lineage: Sequence[Version],
+    exam: str,
+    task: str,
+    rules: Rules,
+    watch_alpha: float,
+    restricted: Mapping[str, Mapping[str, Answers]],
 ) -> Iterator[tuple[str, Verdict]]:
     """Yield the verdict of the champion against each ancestor that sat the exam."""
     champion, ancestors = lineage[0][1], lineage[1:]
@@ -67,8 +80,9 @@ def _looks(
     for place, (label, answers) in enumerate(ancestors):
         if exam in answers:
             margin = rules.anchor_margin_points if place else rules.margin_points
+            own = restricted.get(label, champion)[exam]
             asked = Comparison(
-                "forgetting", task, exam, exam, f"version {label}", answers[exam], champion[exam],
+                "forgetting", task, exam, exam, f"version {label}", answers[exam], own,
                 margin, levels[place], model="the champion",
             )  # fmt: skip
             yield label, look(asked)

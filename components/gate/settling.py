@@ -209,6 +209,9 @@ def _by_a_person(verdict: Verdict, rules: Rules) -> str:
         return f"more rows of {new}, or items of them: {_bring(verdict.task)}"
     if what == "competition" and verdict.group:
         return f"a look at the new labels of {verdict.task}: is one of them {verdict.group!r}?"
+    if what == "anchor_competition":
+        move = f"`ratchet anchor move --task {verdict.task} --reason WHY`"
+        return f"a look at what the labels since the anchor take: if it is worth it, {move}"
     if what in EXTRA_CHECKS:
         which = ", ".join(filter(None, (of, verdict.group))) or "the batch"
         return f"a look at {what} of {which}: if it may be so, change `gate.checks.{what}`"

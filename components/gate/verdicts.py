@@ -27,6 +27,7 @@ CheckName = Literal[
     "anchor",
     "learned",
     "competition",
+    "anchor_competition",
     "balance",
     "drift",
     "examination",
@@ -347,6 +348,9 @@ class Rules:
         floor_points: by how much something new must beat its majority class.
         competition_points: the share of known items, in points, that may go to new labels
             though they were right among the known ones.
+        anchor_competition_points: the same over the stream: the share of the items that were right
+            among the labels of the anchor, and go to labels that came since. What is shown to be
+            more is held for a person. None: it is not asked, as in earlier evidence.
         alpha: chance that a decision lets in a loss of the margin; chance that it rejects
             although nothing is lost; chance that any decision on one exam lets in a loss of
             the anchor's margin.
@@ -371,11 +375,14 @@ class Rules:
     checks: CheckRules = NO_CHECKS
     edition: int = 4
     competition_points: float = 10.0
+    anchor_competition_points: float | None = None
     horizon: int = 200
     undecided: Undecided = "hold"
 
     def __post_init__(self) -> None:
-        margins = (self.margin_points, self.anchor_margin_points, self.competition_points)
+        margins = [self.margin_points, self.anchor_margin_points, self.competition_points]
+        if self.anchor_competition_points is not None:
+            margins.append(self.anchor_competition_points)
         if not all(isfinite(margin) and 0 < margin <= 100 for margin in margins):
             raise ValueError(f"margins must be in (0, 100] points, not {margins}")
         if not (0 < self.alpha < 0.5 and isfinite(self.floor_points) and self.floor_points >= 0):

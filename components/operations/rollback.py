@@ -10,20 +10,21 @@ Promise: what a rollback costs (versions, tasks, labels, batches) is listed in i
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from components.errors import ConfigError, Corrupted
-from components.gate.regression_watch import Regression, regressions
+from components.gate import regression_watch
+from components.gate.regression_watch import Regression
 from components.gate.verdicts import Answers, Verdict
 from components.ledger import views
 from components.ledger.events import ChampionRolledBack, ChampionWatched
 from components.ledger.ledger import Lease
 from components.pipeline import publication
 from components.pipeline.examination import rules
-from components.pipeline.exams import Exam, open_exams, snapshot_of
+from components.pipeline.exams import Exam, known_items, open_exams, snapshot_of
 from components.pipeline.readiness import require_ready
-from components.pipeline.version_answers import ask
+from components.pipeline.version_answers import ask, ask_among
 from components.workspace.batch_files import append_entry, set_batch_aside
 from components.workspace.root import Workspace
 
@@ -73,9 +74,10 @@ def look(ws: Workspace, lease: Lease) -> Watched:
         return Watched(None, 0, ())
     exams = views.exams(ws.ledger, ws.settings.holdout.max_items)
     exams = [exam for exam in exams if exam.task in lineage[0].anchors]
-    sat = _sit(ws, lease, lineage, open_exams(ws, exams))
+    sat, restricted = _sit(ws, lease, lineage, open_exams(ws, exams))
     tasks = {exam.exam: exam.task for exam in exams}
-    found = tuple(regressions(sat, tasks, rules(ws), ws.settings.gate.watch_alpha))
+    alpha = ws.settings.gate.watch_alpha
+    found = tuple(regression_watch.regressions(sat, tasks, rules(ws), alpha, restricted))
     watched = ChampionWatched(
         version=lineage[0].version,
         snapshot=ws.write_document(snapshot_of(exams)),
@@ -87,10 +89,12 @@ def look(ws: Workspace, lease: Lease) -> Watched:
 
 def _sit(
     ws: Workspace, lease: Lease, lineage: list[views.Version], exams: Sequence[Exam]
-) -> list[tuple[str, dict[str, Answers]]]:
+) -> tuple[list[regression_watch.Version], dict[str, dict[str, Answers]]]:
     """Let each version answer the exams of the tasks that it had learned by then.
 
-    An ancestor whose bundle is lost is no place to go back to, so it is left out.
+    An ancestor answers the items whose label it knew, and the champion those as well as if it knew
+    no other label (the second value, by version). One whose bundle is lost is no place to go back
+    to, so it is left out.
     """
     from components.model.bundle import Bundle, open_bundle
 
@@ -103,12 +107,23 @@ def _sit(
                 raise
             continue
         own = [exam for exam in exams if exam.task in version.anchors]
-        sitting.append((str(version.version), bundle, own))
+        own = [replace(exam, items=known_items(exam, bundle)) for exam in own]
+        sitting.append((str(version.version), bundle, [exam for exam in own if exam.items]))
     given = ask(ws, lease, ((bundle, exam.items) for _, bundle, own in sitting for exam in own))
-    return [
+    champion = sitting[0][1]
+    among = {label: frozenset(bundle.labels) for label, bundle, _ in sitting}
+    fewer = [each for each in sitting if among[each[0]] != frozenset(champion.labels)]
+    asked = ((among[label], exam.items) for label, _, own in fewer for exam in own)
+    given = ask_among(ws, given, champion, asked)
+    sat: list[regression_watch.Version] = [
         (label, {exam.name: given.by(bundle, exam.items) for exam in own})
         for label, bundle, own in sitting
     ]
+    restricted = {
+        label: {exam.name: given.candidate_among(among[label], exam.items) for exam in own}
+        for label, _, own in fewer
+    }
+    return sat, restricted
 
 
 def roll_back_regression(ws: Workspace, lease: Lease, watched: Watched) -> RolledBack:

@@ -37,7 +37,7 @@ from components.ledger import views
 from components.ledger.events import CandidateExamined
 from components.ledger.ledger import Lease
 from components.pipeline import drift_survey
-from components.pipeline.exams import Exam
+from components.pipeline.exams import Exam, known_items
 from components.pipeline.extra_checks import extra_parts, traits
 from components.pipeline.pool_results import pool_result
 from components.pipeline.pool_survey import pool_notes
@@ -175,6 +175,7 @@ def rules(ws: Workspace) -> Rules:
         gate.approval,
         CheckRules.from_json(gate.checks.model_dump(exclude={"behaviour": {"file"}})),
         competition_points=gate.competition_points,
+        anchor_competition_points=gate.anchor_competition_points,
         horizon=gate.horizon,
         undecided=gate.undecided,
     )
@@ -220,11 +221,18 @@ def _narrowed(prepared: Prepared, models: Models) -> Iterator[tuple[Labels, Sequ
 
 
 def _exams(ws: Workspace, prepared: Prepared, models: Models, given: Given) -> list[ExamResult]:
-    """Return how each model did on every exam."""
+    """Return how each model did on every exam.
+
+    Nothing can be forgotten of an item whose label a model does not know, and it would make a loss
+    look smaller. So an exam of a known task is the items whose label the champion knows; one that
+    has none of these is only noted.
+    """
     use = views.use_by_exam(ws.ledger, but=_look(prepared, models))
     results = []
     for exam in prepared.exams:
         asked = models.of(exam.task)
+        known = exam.task in prepared.known and bool(own := known_items(exam, models.champion))
+        exam = replace(exam, items=own) if known else exam
         sittings: dict[str, Any] = {who: None for who in ("champion", "candidate", "anchor")}
         sittings |= {who: given.by(model, exam.items) for who, model in asked.items()}
         results.append(
@@ -232,36 +240,41 @@ def _exams(ws: Workspace, prepared: Prepared, models: Models, given: Given) -> l
                 exam.name,
                 exam.task,
                 **sittings,
-                known=exam.task in prepared.known,
+                known=known,
                 in_batch=exam.task in prepared.tasks,
                 turned_away=use(exam.name).turned_away,
                 spent=use(exam.name).spent,
                 parts={who: given.key(model, exam.task) for who, model in asked.items()},
-                older=exam.older,
-                **_among_known(exam, models, given, exam.task in prepared.known),
+                older=_older(exam, asked.get("anchor")),
+                **_among_known(exam, models, given, known),
                 **traits(ws.settings, exam.items),
             )
         )
     return results
 
 
+def _older(exam: Exam, anchor: Bundle | None) -> frozenset[str] | None:
+    """Return the items that are held against the anchor: of those, what has a label it knows."""
+    known = known_items(exam, anchor)
+    if len(known) in (0, len(exam.items)):
+        return exam.older
+    own = frozenset(item.digest for item in known)
+    return own if exam.older is None else own & exam.older
+
+
 def _among_known(exam: Exam, models: Models, given: Given, known: bool) -> dict[str, Any]:
     """Return what the candidate answers among known labels, where it knows more than these."""
     narrower = models.narrower(exam.task) if known else {}
+    among = {who: given.candidate_among(own, exam.items) for who, own in narrower.items()}
     if "champion" not in narrower:
-        return {}
-    labels = given.labels(models.candidate, exam.items)
-    pairs = zip(exam.items, labels, strict=True)
-    return {
-        "restricted": {
-            who: given.candidate_among(own, exam.items) for who, own in narrower.items()
-        },
-        "taken": {
-            item.digest: label
-            for item, label in pairs
-            if label is not None and label not in narrower["champion"]
-        },
+        return {"restricted": among}
+    pairs = zip(exam.items, given.labels(models.candidate, exam.items), strict=True)
+    taken = {
+        item.digest: label
+        for item, label in pairs
+        if label is not None and label not in narrower["champion"]
     }
+    return {"restricted": among, "taken": taken}
 
 
 def _pools(ws: Workspace, prepared: Prepared, models: Models, given: Given) -> list[PoolResult]:

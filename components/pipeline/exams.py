@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from components.items import Item
 from components.ledger import views
 from components.workspace.item_library import Library
 from components.workspace.root import Workspace
+
+if TYPE_CHECKING:
+    from components.model.bundle import Bundle
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,13 @@ def open_exams(ws: Workspace, held: Iterable[views.HeldExam]) -> tuple[Exam, ...
         )
         for exam in listed
     )
+
+
+def known_items(exam: Exam, model: Bundle | None) -> tuple[Item, ...]:
+    """Return the items whose label a model knows; all of them where there is no model."""
+    if model is None:
+        return exam.items
+    return tuple(item for item in exam.items if item.label in model.labels)
 
 
 def snapshot_of(held: Iterable[views.HeldExam]) -> dict[str, list[str]]:

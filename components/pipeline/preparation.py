@@ -203,8 +203,9 @@ def _refuse(ws: Workspace, lease: Lease, arrival: views.Arrival, reason: str, ro
 
 def put_back(ws: Workspace, lease: Lease, batch: str, error: Exception) -> None:
     """Queue a batch again whose run failed by no fault of its own; it keeps its place."""
-    foreseen = isinstance(error, RatchetError)
-    reason = printable(f"Its last run failed: {error.message}") if foreseen else _defect(error)
+    reason = _defect(error)
+    if isinstance(error, RatchetError):
+        reason = printable(f"Its last run failed: {error.message}")
     ws.ledger.append(BatchRequeued(batch=batch, reason=reason), lease)
 
 

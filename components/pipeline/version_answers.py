@@ -88,17 +88,16 @@ def ask_among(
     """
     from components.evaluation.scoring import labels_among
 
-    wanted: dict[Labels, dict[str, Item]] = {}
-    for labels, items in asked:
-        wanted.setdefault(labels, {}).update({item.digest: item for item in items})
+    sets, items = set[Labels](), dict[str, Item]()
+    for labels, own in asked:
+        sets.add(labels)
+        items.update({item.digest: item for item in own})
+    if not items:
+        return given
     show = partial(ws.progress, "scoring")
-    restricted = {
-        labels: labels_among(
-            ws.base, bundle, [*own.values()], labels, given.placement, ws.activations, show
-        )
-        for labels, own in wanted.items()
-        if own
-    }
+    restricted = labels_among(
+        ws.base, bundle, [*items.values()], sets, given.placement, ws.activations, show
+    )
     return replace(given, restricted=restricted)
 
 

@@ -38,6 +38,16 @@ _GROUPS = {
         "Have small losses added up since the task was at its best?",
         "no change",
     ),
+    "competition": (
+        "What new labels take from known ones",
+        "How many items that are right among the known labels go to new ones?",
+        "none",
+    ),
+    "balance": (
+        "All labels together",
+        "Is the accuracy over all labels, each counted alike, better with the new ones?",
+        "no change",
+    ),
     "new": (
         "What is new in the batch",
         "Was it learned? Compared with guessing, on rows that the candidate has never seen.",
@@ -192,6 +202,8 @@ def _groups(data: ReportData) -> list[dict[str, Any]]:
 def _kind(verdict: Mapping[str, Any]) -> str:
     """Return the group of a verdict: what was learned is held to a floor, or paired."""
     check = str(verdict.get("check"))
+    if check == "anchor_competition":
+        return "competition"
     if check != "learned":
         return check if check in _GROUPS else "examination"
     return "new" if verdict.get("right_to_wrong") is None else "own"

@@ -13,7 +13,8 @@ from components.settings.section import Probability, Section
 class GateSettings(Section):
     """What a candidate must show. Margins are in points (0.01 of accuracy).
 
-    `competition_points`: the share of known items that new labels may take.
+    `competition_points`: the share of known items that the new labels of one batch may take.
+    `anchor_competition_points`: what all labels since the anchor may take before a person is asked.
     `approval`: `auto` promotes on PASS; `always` holds every PASS for a person.
     `wait_days`: how long later batches wait for the labels of one that others passed twice.
     `undecided`: `probation` lets an undecided version come into force that was not seen to lose
@@ -25,6 +26,7 @@ class GateSettings(Section):
     margin_points: Annotated[float, Field(gt=0.0, le=100.0)] = 3.0
     anchor_margin_points: Annotated[float, Field(gt=0.0, le=100.0)] = 6.0
     competition_points: Annotated[float, Field(gt=0.0, le=100.0)] = 10.0
+    anchor_competition_points: Annotated[float, Field(gt=0.0, le=100.0)] = 30.0
     floor_points: Annotated[float, Field(ge=0.0, le=100.0)] = 0.0
     alpha: Annotated[float, Field(gt=0.0, lt=0.5)] = 0.05
     watch_alpha: Probability = 0.05
@@ -39,4 +41,5 @@ class GateSettings(Section):
     @model_validator(mode="after")
     def _consistent(self) -> GateSettings:
         self._ordered("margin_points", "anchor_margin_points")
+        self._ordered("competition_points", "anchor_competition_points")
         return self

@@ -41,6 +41,16 @@ def test_a_real_loss_within_the_margin_is_no_regression() -> None:
     assert regressions(lineage, TASKS, RULES, 0.05) == []
 
 
+def test_what_goes_to_new_labels_is_no_regression() -> None:
+    """Fault: `watch` took back what the gate had let in as competition."""
+    lineage = [("2", {"tweets": answers(120)}), ("1", {"tweets": answers(40)})]
+    among = {"1": {"tweets": answers(41)}}
+    assert regressions(lineage, TASKS, RULES, 0.05)
+    assert regressions(lineage, TASKS, RULES, 0.05, among) == []
+    forgot = {"1": {"tweets": answers(110)}}
+    assert regressions(lineage, TASKS, RULES, 0.05, forgot)
+
+
 def test_missing_or_other_evidence_shows_nothing() -> None:
     bad = answers(300)
     nan = Answers(bad.items, [float("nan")] * 800)

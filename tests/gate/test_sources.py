@@ -123,6 +123,21 @@ def test_new_labels_that_take_too_much_are_rejected_for_that() -> None:
     assert judged(taken=120)["competition"] is Outcome.FAIL
 
 
+def test_what_all_labels_since_the_anchor_took_is_held_for_a_person() -> None:
+    """Each batch kept to its share, and the labels of five together took two fifths."""
+    old, _ = widened(taken=240)
+    old = replace(old, restricted={"anchor": old.restricted["anchor"]}, champion=old.candidate)
+    rules = replace(RULES, anchor_competition_points=30.0)
+    learned = NewTask("t", old.candidate, old.champion, None, known=True)
+    decision = judge(Examination([old], [learned]), rules)
+    [told] = [v for v in decision.verdicts if v.check == "anchor_competition"]
+    assert (told.outcome, told.consequence, decision.action) == (Outcome.FAIL, "hold", "hold")
+    assert any("ratchet anchor move --task t" in way for way in decision.settle)
+    assert judge(Examination([old], [learned]), RULES).action == "promote"
+    fewer = replace(old, candidate=old.restricted["anchor"])
+    assert judge(Examination([fewer], [learned]), rules).action == "promote"
+
+
 def test_a_new_label_that_takes_most_of_a_known_one_is_held_as_a_rename() -> None:
     old, part = widened(0)
     a_items = [item for item, label in old.labels.items() if label == "a"][:200]

@@ -21,7 +21,7 @@ from components.operations import reconciliation
 from components.operations.explanation import explain
 from components.operations.planning import decide_again
 from components.operations.quarantine_release import release_any
-from components.operations.rollback import roll_back
+from components.operations.rollback import look, roll_back
 from components.pipeline import examination, preparation, settlement, training
 from components.pipeline.arrival import arrive
 from components.pipeline.preparation import Settled
@@ -244,6 +244,31 @@ def test_a_new_label_grows_the_head_and_is_checked(grown: Path) -> None:
     [part] = [each for each in evidence_of(ws, settled)["learned"] if each["label"]]
     assert (part["label"], part["known"]) == ("none", False)
     assert part["candidate"].count("1") > 5
+
+
+def test_items_of_labels_that_the_champion_does_not_know_dilute_no_loss(grown: Path) -> None:
+    """Nothing can be forgotten of them; before the batch, and after it in `watch`."""
+    third = third_label(900, 250)
+    mixed, alone = [*rows(901, 150), *third[:100]], third[100:]
+    for name, values in (("mixed", mixed), ("alone", alone)):
+        add_exam(grown, write_jsonl(grown / f"{name}.jsonl", values))
+    values = rows(3, 60) + third_label(3, 60)
+    settled = settle(grown, write_jsonl(grown / "b3.jsonl", values))
+    assert settled.action == "promoted", settled.headline
+    ws = open_workspace(grown)
+    exams = {each["exam"]: each for each in evidence_of(ws, settled)["exams"]}
+    whole = views.exam_sizes(ws.ledger)
+    assert exams["mood#2"]["known"] and exams["mood#2"]["n"] == whole["mood#2"][1] - 100
+    assert not exams["mood#3"]["known"] and exams["mood#3"]["n"] == whole["mood#3"][1]
+    after = settle(grown, batch(grown / "b4.jsonl", 4))
+    assert after.action == "promoted", after.headline
+    [mixed_exam] = [e for e in evidence_of(ws, after)["exams"] if e["exam"] == "mood#2"]
+    assert mixed_exam["n"] == whole["mood#2"][1]
+    assert mixed_exam["older"].count("1") == whole["mood#2"][1] - 100
+    assert set(mixed_exam["restricted"]) == {"anchor"}
+    with ws.ledger.lease(ws.settings.model.name, 60) as lease:
+        watched = look(ws, lease)
+    assert watched.champion == after.version and not watched.regressions
 
 
 @pytest.mark.parametrize("count", [2, 5])

@@ -105,9 +105,9 @@ DRIFT_CHECKS = (
         "the champion's error rate on the batch is {} higher than on held-out rows",
         "points",
         held_above="concept_hold_points",
-        remedy=" Read rows with their labels: if the labels are wrong, send the rows again with right "
-        "ones; if the texts are of another kind, give them a task of their own; if the meaning of "
-        "the labels changed, let it in with a higher `drift.concept_hold_points`.",
+        remedy=" Read rows with their labels: if the labels are wrong, send the rows again with "
+        "right ones; if the texts are of another kind, give them a task of their own; if the "
+        "meaning of the labels changed, let it in with a higher `drift.concept_hold_points`.",
     ),
 )
 
