@@ -22,7 +22,12 @@ OTHER: dict[tuple[str, str], dict[str, Any]] = {
         "alpha": 8,
         "dropout": 0.1,
     },
-    ("strategy", "replay"): {"update_share": 1.0, "replay_ratio": 2.0, "memory_items": 7},
+    ("strategy", "replay"): {
+        "update_share": 1.0,
+        "replay_ratio": 3.0,
+        "memory_items": 7,
+        "distillation": 0.5,
+    },
     ("strategy", "none"): {"update_share": 1.0},
     ("training", ""): {
         "epochs": 1,
@@ -114,7 +119,7 @@ def test_a_setting_that_a_later_version_adds_changes_the_digest_by_its_value_alo
     assert digest(added=4) != digest()
 
 
-DEFAULTS_OF_FORMAT_4 = {
+DEFAULTS_OF_FORMAT_5 = {
     "seed": 0,
     "model.base": "sentence-transformers/all-MiniLM-L6-v2",
     "model.base_digest": None,
@@ -127,8 +132,9 @@ DEFAULTS_OF_FORMAT_4 = {
     "adapter.dropout": 0.0,
     "strategy.method": "replay",
     "strategy.update_share": 0.6,
-    "strategy.replay_ratio": 1.0,
+    "strategy.replay_ratio": 2.0,
     "strategy.memory_items": 2000,
+    "strategy.distillation": 1.0,
     "training.epochs": 3,
     "training.min_steps": 120,
     "training.batch_size": 32,
@@ -150,9 +156,9 @@ DEFAULTS_OF_FORMAT_4 = {
 def test_a_default_that_decides_bytes_changes_with_the_format_alone() -> None:
     """Two settings of one digest must mean the same: what is not digested stands in the format."""
     now: dict[str, Any] = {}
-    for name in DEFAULTS_OF_FORMAT_4:
+    for name in DEFAULTS_OF_FORMAT_5:
         value: Any = Settings()
         for part in name.split("."):
             value = getattr(value, part)
         now[name] = value
-    assert now == DEFAULTS_OF_FORMAT_4 or FORMAT > 4
+    assert now == DEFAULTS_OF_FORMAT_5 or FORMAT > 5

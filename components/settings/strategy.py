@@ -27,12 +27,14 @@ class ReplaySettings(StrategySection):
     """Remembered rows are trained on beside the new ones.
 
     `replay_ratio`: replayed rows per new training row; `memory_items`: how many references
-    the memory keeps, balanced over (task, label).
+    the memory keeps, balanced over (task, label); `distillation`: the share of what a settled row
+    is taught (in a batch without new labels) that is the parent's answer to it, not its label.
     """
 
     method: Literal["replay"] = "replay"
-    replay_ratio: Annotated[float, Field(ge=0.0, le=20.0)] = 1.0
+    replay_ratio: Annotated[float, Field(ge=0.0, le=20.0)] = 2.0
     memory_items: Count = 2000
+    distillation: Annotated[float, Field(ge=0.0, le=1.0)] = 1.0
 
 
 class NoneSettings(StrategySection):

@@ -20,6 +20,7 @@ from components.training.guard import Guard
 from components.training.learner import Learner
 from components.training.memory import MemoryRef, remembered
 from components.training.strategies import STRATEGIES
+from components.training.strategies.replay import settled
 from components.training.strategies.strategy import Features, Situation
 
 Rows = Callable[..., tuple[Item, ...]]
@@ -210,3 +211,41 @@ def test_asking_for_features_leaves_training_modes_as_they_were(
     stream.teach("a", make_rows(["good", "bad"], 4), settings=settings)
     assert seen[0] == seen[1]
     assert True in seen[0]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_settled_rows_are_taught_the_parents_answer(
+    share: float, stream: Any, make_rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So at first, when the candidate is its parent, they ask for no change at all."""
+    pulls: dict[int, float] = {}
+
+    def fit(learner: Learner, guard: Guard, progress: Any) -> int:
+        for row in learner.replayed.nonzero().flatten().tolist():
+            guard.loss(learner.forward([row])).backward()
+            weights = learner.head_weights()
+            pulls[row] = max(float(weight.grad.abs().max()) for weight in weights)
+            for weight in weights:
+                weight.grad = None
+        assert set(settled(learner)) < set(pulls), "those of the parent's own batch are not"
+        kept = {row for row, pull in pulls.items() if pull < 1e-6}
+        assert kept == (set(settled(learner)) if share == 1.0 else set())
+        return 0
+
+    every = make_rows(["good", "bad"], 24)
+    first, second, third = every[::3], every[1::3], every[2::3]
+    parent = stream.teach("b", second, stream.teach("a", first))
+    own = stream.settings.strategy.model_copy(update={"distillation": share, "replay_ratio": 2.0})
+    install(monkeypatch, fit=fit)
+    settings = stream.settings.model_copy(update={"strategy": own})
+    stream.teach("c", third, parent, settings=settings)
+    assert len(pulls) == len(first) + len(second)
+
+
+def test_no_row_is_settled_where_new_labels_compete(
+    stream: Any, make_rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    every = make_rows(["good", "bad"], 16)
+    parent = stream.teach("b", every[::2], stream.teach("a", every[1::2]))
+    install(monkeypatch, fit=lambda learner, *_: len(settled(learner)))
+    assert stream.teach("c", make_rows(["cat"], 8), parent).state["trained"]["steps"] == 0
