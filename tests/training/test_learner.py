@@ -64,7 +64,8 @@ def test_each_round_goes_through_all_new_rows_and_others_of_the_remembered(
     batches: list[list[int]] = []
     taken = loop._update
     monkeypatch.setattr(loop, "_update", lambda *at: (batches.append(at[3]), taken(*at))[1])
-    settings = stream.settings.model_copy(update={"training": training})
+    strategy = stream.settings.strategy.model_copy(update={"replay_ratio": 1.0})
+    settings = stream.settings.model_copy(update={"training": training, "strategy": strategy})
     stream.teach("b", second, parent, settings=settings)
     learner, _ = seen[-1]
     new = {row for row in learner.train_rows if not learner.replayed[row]}

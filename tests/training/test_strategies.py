@@ -120,7 +120,7 @@ def test_a_strategy_opens_a_part_that_answers_and_one_that_learns(
     assert first.role("pool.json") == "learns"
     assert "expert.safetensors" in first.answering()["files"]
     assert "pool.json" not in first.answering()["files"]
-    assert (second.read_json("pool.json"), given[1][0]) == ([16, 16], [16])
+    assert (second.read_json("pool.json"), given[1][0]) == ([16, 24], [16])
     kept = first.tensors("expert")["w"]
     assert torch.equal(given[1][1]["w"], kept)
     assert 0 < float(kept[0]) < float(second.tensors("expert")["w"][0]) <= 1
