@@ -29,7 +29,7 @@ from tests.command import ratchet
 from tests.stream import BAD, FILLER, GOOD, PARAMS, add_exam, make_root, settle, write_jsonl
 
 LENIENT = PARAMS.replace("permutations: 20", "permutations: 20, concept_hold_points: 100")
-SETTINGS = f"""{LENIENT.replace("update_share: 1.0", "update_share: 1.0, replay_ratio: 0.5")}
+SETTINGS = f"""{LENIENT.replace("replay_ratio: 1.0", "replay_ratio: 0.5")}
 gate: {{margin_points: 10, anchor_margin_points: 20}}
 """
 PLAIN = {"pos": GOOD[:4], "neg": BAD[:4]}
