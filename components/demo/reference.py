@@ -44,8 +44,8 @@ TINY_TRAINING = {
 }
 
 
-TINY_STRATEGY = {"update_share": 1.0}
-"""Whole steps: a poisoned batch of the size of all before must do its harm in one."""
+TINY_STRATEGY = {"update_share": 1.0, "replay_ratio": 0.5}
+"""Whole steps beside few remembered rows: a poisoned batch must do its harm in one."""
 
 
 def main() -> None:
