@@ -13,6 +13,7 @@ from types import TracebackType
 import click
 
 from components.cli import (
+    approval,
     audit,
     backups,
     daily,
@@ -63,7 +64,22 @@ def cli(context: click.Context, root: Path, debug: bool) -> None:
     context.obj = Context(root, debug)
 
 
-for module in (daily, worker, upkeep, backups, data, pool, label, tasks, exams, gate, audit, demo):
+COMMANDS = (
+    daily,
+    approval,
+    worker,
+    upkeep,
+    backups,
+    data,
+    pool,
+    label,
+    tasks,
+    exams,
+    gate,
+    audit,
+    demo,
+)
+for module in COMMANDS:
     module.register(cli)
 
 

@@ -38,7 +38,8 @@ def show_settle(ways: Sequence[str], batch: str) -> None:
     """Print all that it takes to settle a held batch."""
     if ways:
         echo("  to settle it:", *(f"    - {way}" for way in ways))
-    if any("ratchet label" not in way for way in ways):
+    alone = ("ratchet label", "ratchet approve")
+    if any(all(command not in way for command in alone) for way in ways):
         release = f"`ratchet quarantine release {batch[:12]}` and `ratchet intake`"
         echo(f"    then examine it again, once with all of it: {release}")
 

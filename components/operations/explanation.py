@@ -6,7 +6,7 @@ from typing import Any
 
 from components.errors import ConfigError
 from components.ledger import views
-from components.ledger.events import ChampionRolledBack, ProbationEnded
+from components.ledger.events import ApprovalGiven, ChampionRolledBack, ProbationEnded
 from components.pipeline.held import ways_to_settle
 from components.pipeline.reporting import report_path
 from components.workspace.root import Workspace
@@ -83,7 +83,7 @@ def _frozen(ws: Workspace, digest: str) -> str:
 
 def _later(ws: Workspace, number: int) -> list[dict[str, Any]]:
     """Return the ends of its probation, the rollbacks that barred it or made it champion again."""
-    found = _probation_ends(ws, number)
+    found = _probation_ends(ws, number) + _words(ws, number)
     for event in views.told(ws.ledger, ChampionRolledBack):
         said = event.payload
         if number in said.barred:
@@ -96,6 +96,18 @@ def _later(ws: Workspace, number: int) -> list[dict[str, Any]]:
             {"time": event.time, "what": what, "cost": said.cost, "verdicts": said.regressions}
         )
     return sorted(found, key=lambda each: str(each["time"]))
+
+
+def _words(ws: Workspace, number: int) -> list[dict[str, Any]]:
+    """Return what people said of this version while it was held, also where it did not count."""
+    found: list[dict[str, Any]] = []
+    for event in views.told(ws.ledger, ApprovalGiven):
+        said = event.payload
+        if number == said.version:
+            what = f"{said.word} by {event.actor or 'somebody'}: {said.reason}"
+            what += f" (not counted: {said.refused})" if said.refused else ""
+            found.append({"time": event.time, "what": what, "cost": None, "verdicts": []})
+    return found
 
 
 def _probation_ends(ws: Workspace, number: int) -> list[dict[str, Any]]:

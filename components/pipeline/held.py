@@ -33,17 +33,24 @@ def lacks_more_than_labels(decision: Mapping[str, Any]) -> bool:
 
 
 def ways_to_settle(ws: Workspace, version: views.Version) -> tuple[str, ...]:
-    """Return all that it takes to settle a held version, each with its cost.
-
-    Nothing for evidence that is older than these sentences.
-    """
+    """Return all that it takes to settle a held version, each with its cost."""
     decision = decision_on(ws, version)
-    ways = tuple(decision.get("settle", ())) if decision is not None else ()
-    if not ways or decision is None or version.batch is None:
-        return ways
+    if decision is None or version.batch is None:
+        return ()
+    ways = tuple(decision.get("settle", ()))
     rows = len(views.split_side(ws.ledger, version.batch, "train"))
     small = rows < ws.settings.training.pool_below
-    return (*ways, WAIT) if small and lacks_more_than_labels(decision) else ways
+    if ways and small and lacks_more_than_labels(decision):
+        ways = (*ways, WAIT)
+    person = f"`ratchet approve {version.version} --reason WHY`, or `ratchet reject`"
+    return ways if beyond_a_person(decision) else (*ways, f"a person's word: {person}")
+
+
+def beyond_a_person(decision: Mapping[str, Any]) -> str:
+    """Return what blocks it that no person may waive (law 6), as a sentence; else nothing."""
+    blocking = (each for each in decision["verdicts"] if each["consequence"] in ("hold", "reject"))
+    grave = (each["sentence"] for each in blocking if each["outcome"] in ("FAIL", "MISSING"))
+    return next(grave, "")
 
 
 def _open(verdict: Mapping[str, Any]) -> bool:

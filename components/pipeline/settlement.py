@@ -92,13 +92,13 @@ def settle(
     assert examined is not None and batch is not None  # the line registers what it examined
     action: Action
     if barred_twin(ws, version) is not None:
-        action = _reject(ws, lease, version, batch, BARRED)
+        action = reject(ws, lease, version, batch, BARRED)
     elif examined.payload.action in ("promote", "probation"):
         action = promote(ws, lease, version.version, settling=True)
     elif examined.payload.action == "hold":
         action = _hold(ws, lease, version, examined.payload.headline)
     else:
-        action = _reject(ws, lease, version, batch, examined.payload.headline)
+        action = reject(ws, lease, version, batch, examined.payload.headline)
     notes += _on_probation(ws, version)
     return replace(settled(ws, batch), action=action, version=version.version, notes=notes)
 
@@ -122,7 +122,7 @@ def _hold(ws: Workspace, lease: Lease, version: views.Version, reason: str) -> L
     return "held"
 
 
-def _reject(
+def reject(
     ws: Workspace, lease: Lease, version: views.Version, batch: str, reason: str
 ) -> Literal["rejected"]:
     """Refuse a version; its batch goes to quarantine, from where it can be released."""

@@ -56,6 +56,7 @@ from components.ledger.events.root import (
 )
 from components.ledger.events.versions import (
     AliasMirrored,
+    ApprovalGiven,
     CandidateExamined,
     CandidateJudged,
     ChampionRolledBack,
@@ -80,6 +81,7 @@ __all__ = [
     "KINDS",
     "AliasMirrored",
     "AnchorMoved",
+    "ApprovalGiven",
     "BatchArrived",
     "BatchHeld",
     "BatchPooled",

@@ -148,6 +148,21 @@ class RegistrationAbandoned(Payload):
     batch: str | None
 
 
+@event("approval.given", read_by=("operations.explanation",))
+class ApprovalGiven(Payload):
+    """A person approved or rejected a held version; what follows from it is an event of its own.
+
+    `evidence`: what the word is about. `refused`: why it does not count; null where it does.
+    """
+
+    version: int
+    batch: str | None
+    evidence: str
+    word: Literal["approve", "reject"]
+    reason: str
+    refused: str | None = None
+
+
 @event("version.promoted", read_by=("versions", "pointer", "inbox", "holdout", "probations"))
 class VersionPromoted(Payload):
     """The version became champion.
