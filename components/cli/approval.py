@@ -58,9 +58,10 @@ def approve(context: Context, number: int, reason: str, seen: str | None, as_jso
 @json_option
 @pass_root
 def reject(context: Context, number: int, reason: str, seen: str | None, as_json: bool) -> None:
-    """Reject the held VERSION on your word; its batch goes to quarantine.
+    """Reject the held VERSION on your word.
 
-    It can be released from there, and is then trained and examined again.
+    Its batch goes to quarantine. It can be released from there, and is then trained and examined
+    again.
     """
     from components.operations import approval
 

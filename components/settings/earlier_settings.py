@@ -16,7 +16,10 @@ from components.settings.settings import Settings
 FORMER_NAMES = {("strategy", "parent_mix"): "update_share"}
 """(section, former name) -> the name it has now."""
 
-FORMER_DEFAULTS: Mapping[str, Any] = {"gate.checks.classes.policy": "note"}
+FORMER_DEFAULTS: Mapping[str, Any] = {
+    "gate.checks.classes.policy": "note",
+    "strategy.replay_ratio": 1.0,
+}
 """Full name -> the default before the one of now, which a record of then holds."""
 
 
