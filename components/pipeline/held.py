@@ -43,7 +43,8 @@ def ways_to_settle(ws: Workspace, version: views.Version) -> tuple[str, ...]:
     if ways and small and lacks_more_than_labels(decision):
         ways = (*ways, WAIT)
     person = f"`ratchet approve {version.version} --reason WHY`, or `ratchet reject`"
-    return ways if beyond_a_person(decision) else (*ways, f"a person's word: {person}")
+    word = f"a person's word, which the gate does not answer for: {person}"
+    return ways if beyond_a_person(decision) else (*ways, word)
 
 
 def beyond_a_person(decision: Mapping[str, Any]) -> str:
