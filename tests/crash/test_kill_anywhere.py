@@ -84,7 +84,7 @@ def remove_pool(ws: Workspace) -> None:
             pool_removal.remove(ws, lease, "mood", "retention")
 
 
-class Stopped(Exception):
+class Stopped(BaseException):
     """The part of the way that is killed is over."""
 
 
