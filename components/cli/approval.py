@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import click
 
 from components.cli.arguments import VERSION
@@ -34,21 +36,7 @@ def approve(context: Context, number: int, reason: str, seen: str | None, as_jso
     champion meanwhile: then the batch is trained again from that one. Who approved and why is
     recorded, also where it does not count.
     """
-    from components.operations import approval
-
-    ws = context.open()
-    with changing(ws) as lease:
-        action = approval.approve(ws, lease, number, reason, seen)
-
-    def show() -> None:
-        echo((status(action), f" version {number}: {reason}"))
-        if action == "superseded":
-            echo("  Another version became champion: its batch is trained again from that one.")
-            echo("  next: ratchet intake")
-
-    facts(as_json, {"version": number, "action": action, "reason": reason}, show)
-    if action == "superseded":
-        click.get_current_context().exit(3)
+    _decide(context, "approve", number, reason, seen, as_json)
 
 
 @click.command()
@@ -63,13 +51,30 @@ def reject(context: Context, number: int, reason: str, seen: str | None, as_json
     Its batch goes to quarantine. It can be released from there, and is then trained and examined
     again.
     """
+    _decide(context, "reject", number, reason, seen, as_json)
+
+
+def _decide(
+    context: Context,
+    word: Literal["approve", "reject"],
+    number: int,
+    reason: str,
+    seen: str | None,
+    as_json: bool,
+) -> None:
+    """Say a word on a version and print what came of it."""
     from components.operations import approval
 
-    ws = context.open()
+    ws, say = context.open(), approval.approve if word == "approve" else approval.reject
     with changing(ws) as lease:
-        action = approval.reject(ws, lease, number, reason, seen)
+        action = say(ws, lease, number, reason, seen)
 
     def show() -> None:
         echo((status(action), f" version {number}: {reason}"))
+        if action == "superseded":
+            echo("  Another version became champion: its batch is trained again from that one.")
+            echo("  next: ratchet intake")
 
     facts(as_json, {"version": number, "action": action, "reason": reason}, show)
+    if action == "superseded":
+        click.get_current_context().exit(3)

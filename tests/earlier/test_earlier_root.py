@@ -26,7 +26,7 @@ ARCHIVE = Path(__file__).with_name("root-2026-11.tar.xz")
 
 NEW_DEFAULT = "gate.checks.classes.policy"
 NEW_DEFAULTS = {NEW_DEFAULT: ["note", "reject"], "strategy.replay_ratio": [1.0, 2.0]}
-"""The one setting whose default is another now than when this root was written."""
+"""The settings whose defaults are others now than when this root was written: then and now."""
 
 
 @pytest.fixture(scope="session")
