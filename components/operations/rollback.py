@@ -14,8 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from components.errors import ConfigError, Corrupted
-from components.gate import regression_watch
-from components.gate.regression_watch import Regression
+from components.gate.regression_watch import Regression, Version, regressions
 from components.gate.verdicts import Answers, Verdict
 from components.ledger import views
 from components.ledger.events import ChampionRolledBack, ChampionWatched
@@ -77,7 +76,7 @@ def look(ws: Workspace, lease: Lease) -> Watched:
     sat, restricted = _sit(ws, lease, lineage, open_exams(ws, exams))
     tasks = {exam.exam: exam.task for exam in exams}
     alpha = ws.settings.gate.watch_alpha
-    found = tuple(regression_watch.regressions(sat, tasks, rules(ws), alpha, restricted))
+    found = tuple(regressions(sat, tasks, rules(ws), alpha, restricted))
     watched = ChampionWatched(
         version=lineage[0].version,
         snapshot=ws.write_document(snapshot_of(exams)),
@@ -89,7 +88,7 @@ def look(ws: Workspace, lease: Lease) -> Watched:
 
 def _sit(
     ws: Workspace, lease: Lease, lineage: list[views.Version], exams: Sequence[Exam]
-) -> tuple[list[regression_watch.Version], dict[str, dict[str, Answers]]]:
+) -> tuple[list[Version], dict[str, dict[str, Answers]]]:
     """Let each version answer the exams of the tasks that it had learned by then.
 
     An ancestor answers the items whose label it knew, and the champion those as well as if it knew
@@ -115,7 +114,7 @@ def _sit(
     fewer = [each for each in sitting if among[each[0]] != frozenset(champion.labels)]
     asked = ((among[label], exam.items) for label, _, own in fewer for exam in own)
     given = ask_among(ws, given, champion, asked)
-    sat: list[regression_watch.Version] = [
+    sat: list[Version] = [
         (label, {exam.name: given.by(bundle, exam.items) for exam in own})
         for label, bundle, own in sitting
     ]

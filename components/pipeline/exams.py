@@ -52,7 +52,8 @@ def known_items(exam: Exam, model: Bundle | None) -> tuple[Item, ...]:
     """Return the items whose label a model knows; all of them where there is no model."""
     if model is None:
         return exam.items
-    return tuple(item for item in exam.items if item.label in model.labels)
+    known = frozenset(model.labels)
+    return tuple(item for item in exam.items if item.label in known)
 
 
 def snapshot_of(held: Iterable[views.HeldExam]) -> dict[str, list[str]]:
