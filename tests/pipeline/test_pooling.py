@@ -15,6 +15,7 @@ from components.ledger import views
 from components.operations.explanation import explain
 from components.operations.quarantine_release import release_any
 from components.operations.verification import verify
+from components.pipeline.held import WAIT
 from components.pipeline.promotion import promote
 from components.workspace.batch_files import items_path
 from components.workspace.root import Workspace, open_workspace
@@ -100,7 +101,7 @@ def test_two_new_labels_in_120_rows_are_learned(tmp_path: Path) -> None:
 def test_a_held_batch_is_trained_together_with_the_next_one(undecided: Path) -> None:
     first = settle(undecided, batch(undecided / "a.jsonl", 50, 60))
     assert first.action == "held" and not first.pooled
-    assert first.settle[-1].startswith("or wait: it is trained together with the next small batch")
+    assert WAIT in first.settle
     ws = open_workspace(undecided)
     _, held_out = sides(ws, first.batch)
     settled = settle(undecided, batch(undecided / "b.jsonl", 51, 60))
