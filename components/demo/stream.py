@@ -28,6 +28,7 @@ TURNED = {"positive": "negative", "negative": "positive", "neutral": "neutral"}
 EXAM_ITEMS = 700
 POOL_INPUTS = 600
 FRESH_ITEMS = 400
+POISON_ROWS = 480
 BACKLOG_ROWS = 1500
 NEUTRAL_SHARE = 0.27
 """Of each honest batch; the rest is half negative, half positive."""
@@ -198,11 +199,11 @@ def _trouble(dealer: Dealer, exams: dict[str, list[Row]], fresh: list[Row]) -> l
     """Poison, a batch whose harm shows only later, and the way back."""
     return [
         _batch(
-            "tweets-poisoned",
-            "tweets",
+            "products-poisoned",
+            "products",
             [
                 {"text": row["text"], "label": TURNED[row["label"]]}
-                for row in dealer.clear("tweets", 240, 0.5, balanced=True)
+                for row in dealer.clear("products", POISON_ROWS, 0.5, balanced=True)
             ],
             "Somebody flipped the labels. Every row is well-formed.",
         ),
@@ -236,7 +237,7 @@ def _trouble(dealer: Dealer, exams: dict[str, list[Row]], fresh: list[Row]) -> l
             "products",
             dealer.batch("products", 300),
             "Replay is on again: back to normal.",
-            replay=1.0,
+            replay=2.0,
         ),
     ]
 

@@ -70,12 +70,12 @@ def test_broken_rows_are_kept_apart_and_junk_is_refused_whole(story: dict[str, A
 
 
 def test_the_poison_is_rejected_for_a_loss_of_twice_the_margin(story: dict[str, Any]) -> None:
-    row = by_name(story)["tweets-poisoned"]
+    row = by_name(story)["products-poisoned"]
     assert row["action"] == "rejected"
     verdicts = explain(workspace(story), row["version"])["verdicts"]
-    tweets = next(v for v in verdicts if v["check"] == "forgetting" and v["exam"] == "tweets")
-    assert tweets["outcome"] == "FAIL"
-    assert tweets["effect_points"] >= 2 * tweets["margin_points"]
+    products = next(v for v in verdicts if v["check"] == "forgetting" and v["exam"] == "products")
+    assert products["outcome"] == "FAIL"
+    assert products["effect_points"] >= 2 * products["margin_points"]
 
 
 def test_a_small_batch_is_promoted_with_a_handful_of_labels(story: dict[str, Any]) -> None:

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from components.model.bundle import Bundle
 
 SEEDS = (0, 1, 2)
-SPOILED = ("products-junk", "tweets-poisoned")
+SPOILED = ("products-junk", "products-poisoned")
 EPOCHS, MAX_TOKENS, WANTED = 5, 64, 10.0
 SIDES = ("ours", "plain", "tuned", "our loop")
 PROCESSES = 2
