@@ -18,6 +18,7 @@ from typing import Any
 
 from components.data.finished_files import QuietFiles
 from components.errors import Retryable
+from components.operations import notices
 from components.operations.between_batches import Between
 from components.pipeline.incoming import Left, take_incoming
 from components.pipeline.precedence import next_batch
@@ -32,7 +33,7 @@ PRUNE_RUNS = 20
 
 Tell = Callable[[str, dict[str, Any]], None]
 """Called with what happened (`settled`, `watched`, `arrived`, `refused`, `pooled`, `released`,
-`probation`, `left` or `fault`) and its facts."""
+`heard`, `put back`, `probation`, `left` or `fault`) and its facts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +41,14 @@ class Pace:
     """How often, in seconds.
 
     every: between two scans for new files. watch_every: between two runs of `watch`; None: never.
-    idle_exit: how long to stay without work; None: forever.
+    idle_exit: how long to stay without work; None: forever. gather: what arrives is taken in, and
+    trained when somebody else runs `intake`.
     """
 
     every: float
     watch_every: float | None = None
     idle_exit: float | None = None
+    gather: bool = False
 
 
 @dataclass(slots=True)
@@ -83,7 +86,7 @@ def serve(root: Path, pace: Pace, stop: Event, tell: Tell) -> None:
                 if pace.watch_every is not None and _since(watched) >= pace.watch_every:
                     watched = time.monotonic()
                     tell("watched", watch(str(root), drained=False))
-                if _run_next(root, tell, looks):
+                if _run_next(root, tell, looks, pace.gather):
                     worked = time.monotonic()
                     run += 1
                     if run % PRUNE_RUNS == 0:
@@ -106,7 +109,7 @@ def serve(root: Path, pace: Pace, stop: Event, tell: Tell) -> None:
         stop.wait(min(pace.every, looks.soonest or pace.every))
 
 
-def _run_next(root: Path, tell: Tell, looks: Looks) -> bool:
+def _run_next(root: Path, tell: Tell, looks: Looks, gather: bool) -> bool:
     """Take in what arrived and run the oldest batch; return whether there was one."""
     ws = steps.workspace(str(root))
     looks.quiet.seconds = ws.settings.data.settle_seconds
@@ -115,6 +118,10 @@ def _run_next(root: Path, tell: Tell, looks: Looks) -> bool:
         tell("pooled", asdict(pooled))
     if done.probation is not None:
         tell("probation", asdict(done.probation))
+    if done.put_back:
+        tell("put back", {})
+    for word in done.heard:
+        tell("heard", asdict(word))
     for batch in done.released:
         tell("released", {"batch": batch})
     taken = take_incoming(ws, looks.quiet)
@@ -124,7 +131,8 @@ def _run_next(root: Path, tell: Tell, looks: Looks) -> bool:
         elif arrived.alike or not arrived.is_new:
             tell("arrived", asdict(arrived))
     looks.note(done.left + taken.left, tell)
-    following = next_batch(ws)
+    notices.tell(ws, notices.news(ws))
+    following = None if gather else next_batch(ws)
     if following is not None:
         tell("settled", retrain(str(root), following))
     return following is not None

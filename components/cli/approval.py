@@ -35,6 +35,9 @@ def approve(context: Context, number: int, reason: str, seen: str | None, as_jso
     promises. What failed or is missing can't be approved, and no other version may have become
     champion meanwhile: then the batch is trained again from that one. Who approved and why is
     recorded, also where it does not count.
+
+    Once people are enrolled (`ratchet person`), set MLFLOW_TRACKING_USERNAME and
+    MLFLOW_TRACKING_PASSWORD: only an approver's word counts.
     """
     _decide(context, "approve", number, reason, seen, as_json)
 
@@ -63,18 +66,22 @@ def _decide(
     as_json: bool,
 ) -> None:
     """Say a word on a version and print what came of it."""
-    from components.operations import approval
+    from components.operations import approval, people
 
-    ws, say = context.open(), approval.approve if word == "approve" else approval.reject
+    ws = context.open()
+    name, roles = people.logged_in(ws)
     with changing(ws) as lease:
-        action = say(ws, lease, number, reason, seen)
+        speaker = approval.Speaker(name, roles, seen)
+        action = approval.say(ws, lease, number, word, reason, speaker)
 
     def show() -> None:
         echo((status(action), f" version {number}: {reason}"))
         if action == "superseded":
             echo("  Another version became champion: its batch is trained again from that one.")
             echo("  next: ratchet intake")
+        if action == "held":
+            echo(f"  It takes {ws.settings.gate.approvals} people (`gate.approvals`).")
 
     facts(as_json, {"version": number, "action": action, "reason": reason}, show)
-    if action == "superseded":
+    if action in ("superseded", "held"):
         click.get_current_context().exit(3)

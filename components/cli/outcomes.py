@@ -77,6 +77,15 @@ def show_released(batches: list[str]) -> None:
         echo(f"batch {batch[:12]} is queued again: it waited for labels, and can be decided now")
 
 
+def show_heard(word: dict[str, Any]) -> None:
+    """Print what somebody said in MLflow, and what came of it."""
+    said = f"version {word['version']}: {word['word']} by {word['by']}"
+    if word["refused"]:
+        echo(f"not counted: {said}: {word['refused']}")
+    else:
+        echo((status(word["action"]), f" {said}"))
+
+
 def show_probation(ended: dict[str, Any]) -> None:
     """Print how a probation ended."""
     if not ended["confirmed"]:

@@ -15,6 +15,7 @@ from components.cli.arguments import seconds
 from components.cli.options import Context, json_option, pass_root, with_prefect
 from components.cli.outcomes import (
     show_arrived,
+    show_heard,
     show_left,
     show_pooled,
     show_probation,
@@ -54,6 +55,7 @@ def register(group: click.Group) -> None:
     metavar="SECONDS",
     help="Stop after this long without work; 0: as soon as the inbox is empty.  [default: never]",
 )
+@click.option("--gather", is_flag=True, help="Take in what arrives, but train nothing.")
 @json_option
 @pass_root
 def worker(
@@ -61,6 +63,7 @@ def worker(
     every: float,
     watch_every: float | None,
     idle_exit: float | None,
+    gather: bool,
     as_json: bool,
 ) -> None:
     """Keep running and process batches as they arrive.
@@ -78,7 +81,7 @@ def worker(
         root = context.open().root
 
         def act(flows: Any) -> None:
-            pace = flows.Pace(every, watch_every, idle_exit)
+            pace = flows.Pace(every, watch_every, idle_exit, gather)
             if not as_json:
                 echo(f"Checking {root / 'data' / 'incoming'} every {every:g} s.")
             _until_stopped(lambda stop: flows.serve(root, pace, stop, _json if as_json else _show))
@@ -138,6 +141,10 @@ def _show(kind: str, value: dict[str, Any]) -> None:
         show_probation(value)
     elif kind == "released":
         show_released([value["batch"]])
+    elif kind == "put back":
+        echo("An alias had been moved in MLflow past the pipeline: it is back.", err=True)
+    elif kind == "heard":
+        show_heard(value)
     elif kind == "left":
         show_left([value])
     elif kind == "fault":

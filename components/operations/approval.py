@@ -1,101 +1,179 @@
 """A person's word on a held version: approve it, or reject it.
 
-Concept: whoever asks (a command, a page, a queue) ends in `approve` or `reject`. The word is
-recorded before anything follows from it, also where it does not count, with who said it and why.
+Concept: whoever asks (a command, a page of MLflow's, a queue) ends in `say`. The word is recorded
+before anything follows from it, also where it does not count, with who said it, what this person
+may do, and why. What follows is read from the words that count, so that a process that was killed
+in between changes nothing: the next one goes on.
 
 Promise: law 6, a person may veto, never waive: what a blocking check found to FAIL or to be MISSING
 can't be approved, whether its examination found it or labels that came since. An approval is of the
-evidence that was seen, and of a version whose parent is still champion; it counts once.
+evidence that was seen, and of a version whose parent is still champion; it counts once. Once people
+are enrolled (`ratchet person`), only who has logged in as an approver says a word that counts.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Literal
 
 from components.errors import ConfigError
 from components.ledger import views
-from components.ledger.events import ApprovalGiven
+from components.ledger.events import ApprovalGiven, Recorded, RegistryCalled
 from components.ledger.ledger import Lease
 from components.pipeline import settlement
 from components.pipeline.decision_now import decide_now
 from components.pipeline.held import beyond_a_person
 from components.pipeline.promotion import promote
+from components.pipeline.publication import show_words
+from components.pipeline.words import counting
+from components.registry.server_rules import APPROVAL, APPROVER, word_of
 from components.workspace.root import Workspace
 
+Verb = Literal["approve", "reject"]
+Action = Literal["promoted", "superseded", "rejected", "held"]
 
-def approve(
-    ws: Workspace, lease: Lease, number: int, reason: str, seen: str | None = None
-) -> Literal["promoted", "superseded"]:
-    """Promote a held version on a person's word, outside of what the gate promises.
 
-    `seen`: the beginning of the digest of the evidence that the word is about. Where another
-    version became champion meanwhile, the batch is queued again instead, to be trained from it.
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """Who says a word.
+
+    `name`: who has logged in; None where nobody did. `seen`: the beginning of the digest of the
+    evidence that the word is about. `call`: the event by which MLflow's server recorded the word.
+    """
+
+    name: str | None = None
+    roles: frozenset[str] = frozenset()
+    seen: str | None = None
+    call: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What came of a word that was said in MLflow; `refused`: why it did not count."""
+
+    version: int
+    word: Verb
+    by: str
+    action: Action
+    refused: str = ""
+
+
+def say(
+    ws: Workspace, lease: Lease, number: int, word: Verb, reason: str, speaker: Speaker
+) -> Action:
+    """Take a person's word on a held version, and do what follows from all words on it.
+
+    `promoted`, outside of what the gate promises; `superseded`: another version became champion
+    meanwhile, so the batch is queued again, to be trained from it; `rejected`: its batch goes to
+    quarantine; `held`: it takes more people.
 
     Raises:
-        ConfigError: there is no such version, it does not wait, it may not be approved, or its
-            evidence is another.
+        ConfigError: there is no such version, or the word does not count, which is recorded.
         Corrupted: its evidence or bundle does not verify; nothing was promoted.
     """
-    version = _waiting(ws, number)
-    _record(ws, lease, version, "approve", reason, _refusal(ws, version, seen))
-    return promote(ws, lease, number, f"approved: {reason}")
-
-
-def reject(
-    ws: Workspace, lease: Lease, number: int, reason: str, seen: str | None = None
-) -> Literal["rejected"]:
-    """Reject a held version on a person's word; its batch goes to quarantine.
-
-    Raises:
-        ConfigError: there is no such version, it does not wait, or its evidence is another.
-    """
-    version = _waiting(ws, number)
-    _record(ws, lease, version, "reject", reason, _other_evidence(version, seen))
-    assert version.batch is not None  # only batches are held
-    return settlement.reject(ws, lease, version, version.batch, f"Rejected by a person: {reason}")
-
-
-def _waiting(ws: Workspace, number: int) -> views.Version:
     version = views.version(ws.ledger, number)
     if version is None:
         raise ConfigError(f"There is no version {number}.", "`ratchet version list` shows all.")
-    if version.status != "held":
-        raise ConfigError(
-            f"Version {number} is {version.status}: nobody is asked about it.",
-            "`ratchet status` shows what is held.",
-        )
-    return version
-
-
-def _record(
-    ws: Workspace,
-    lease: Lease,
-    version: views.Version,
-    said: Literal["approve", "reject"],
-    reason: str,
-    refused: str,
-) -> None:
-    """Record a word; raise where it does not count."""
-    word = ApprovalGiven(
-        version=version.version,
+    refused = _refusal(ws, version, word, speaker)
+    said = ApprovalGiven(
+        version=number,
         batch=version.batch,
         evidence=version.evidence,
-        word=said,
+        word=word,
         reason=reason,
         refused=refused or None,
+        by=speaker.name,
+        rights=sorted(speaker.roles) if speaker.name else None,
+        call=speaker.call,
     )
-    ws.ledger.append(word, lease)
+    ws.ledger.append(said, lease)
     if refused:
         raise ConfigError(
-            f"You can't {said} version {version.version}: {refused}",
-            f"See `ratchet version explain {version.version}`.",
+            f"You can't {word} version {number}: {refused}",
+            f"See `ratchet version explain {number}`.",
         )
+    return settle(ws, lease, version)
 
 
-def _refusal(ws: Workspace, version: views.Version, seen: str | None) -> str:
-    """Say why an approval does not count; nothing where it does."""
-    if other := _other_evidence(version, seen):
-        return other
+def settle(ws: Workspace, lease: Lease, version: views.Version) -> Action:
+    """Do what follows from the words that count on a held version."""
+    said = counting(ws, version)
+    against = [each for each in said if each.word == "reject"]
+    if against:
+        assert version.batch is not None  # only batches are held
+        why = f"Rejected by a person: {against[0].reason}"
+        return settlement.reject(ws, lease, version, version.batch, why)
+    if len(said) < ws.settings.gate.approvals:
+        show_words(ws, [version])
+        return "held"
+    reasons = "; ".join(each.reason for each in said)
+    return promote(ws, lease, version.version, f"approved: {reasons}")
+
+
+def has_open(ws: Workspace) -> bool:
+    """Tell whether a word waits that was said in MLflow, or that nothing has followed from yet."""
+    return any(True for _ in _calls(ws)) or any(True for _ in _unsettled(ws))
+
+
+def take_calls(ws: Workspace, lease: Lease) -> list[Heard]:
+    """Take every word that was said in MLflow, oldest first, and do what follows from them."""
+    heard = []
+    for event, word, reason in list(_calls(ws)):
+        said = event.payload
+        assert said.version is not None  # `_calls` leaves out what is about no version
+        speaker = Speaker(said.user, frozenset(said.roles), said.evidence or "", event.seq)
+        refused = ""
+        action: Action = "held"
+        try:
+            action = say(ws, lease, said.version, word, reason, speaker)
+        except ConfigError as error:
+            refused = error.message
+            version = views.version(ws.ledger, said.version)
+            show_words(ws, [version] if version else [])
+        heard.append(Heard(said.version, word, said.user, action, refused))
+    for version in list(_unsettled(ws)):
+        settle(ws, lease, version)
+    return heard
+
+
+def _calls(ws: Workspace) -> Iterator[tuple[Recorded[RegistryCalled], Verb, str]]:
+    """Yield the calls to MLflow's server that are words on a version, and what each says."""
+    for event in views.open_calls(ws.ledger):
+        said = event.payload
+        about = said.action == "tag set" and said.key == APPROVAL and said.version is not None
+        word = word_of(said.value or "") if about and said.status == 200 else None
+        known = word and views.version(ws.ledger, said.version or 0)
+        if word and known:
+            verb: Verb = "approve" if word[0] == "approve" else "reject"
+            yield event, verb, word[1] or f"said in MLflow by {said.user}"
+
+
+def _unsettled(ws: Workspace) -> Iterator[views.Version]:
+    """Yield held versions that people have decided: who was to act on it was killed."""
+    for version in views.versions(ws.ledger, status="held"):
+        said = counting(ws, version)
+        if any(each.word == "reject" for each in said) or len(said) >= ws.settings.gate.approvals:
+            yield version
+
+
+def _refusal(ws: Workspace, version: views.Version, word: Verb, speaker: Speaker) -> str:
+    """Say why a word does not count; nothing where it does."""
+    if version.status != "held":
+        return f"it is {version.status}: nobody is asked about it."
+    if no_right := _no_right(ws, version, word, speaker):
+        return no_right
+    if speaker.seen is not None and not version.evidence.startswith(speaker.seen):
+        return f"its evidence is {version.evidence[:12]} now, not {speaker.seen[:12]}."
+    if word == "reject":
+        return ""
+    days = ws.settings.gate.approval_days
+    if (since := _examined(ws, version)) and ws.clock() - since > timedelta(days=days):
+        return (
+            f"it was examined more than {days:g} days ago (`gate.approval_days`); its batch is "
+            "examined again with `ratchet quarantine release`."
+        )
     now = decide_now(ws, ws.read_document(version.evidence)).decision
     if beyond := beyond_a_person(now.to_json()):
         return f"what failed or is missing can't be approved: {beyond}"
@@ -104,7 +182,35 @@ def _refusal(ws: Workspace, version: views.Version, seen: str | None) -> str:
     return ""
 
 
-def _other_evidence(version: views.Version, seen: str | None) -> str:
-    if seen is None or version.evidence.startswith(seen):
+def _no_right(ws: Workspace, version: views.Version, word: Verb, speaker: Speaker) -> str:
+    """Say why this person's word does not count, whatever it is about."""
+    if not views.people(ws.ledger) and speaker.name is None:
         return ""
-    return f"its evidence is {version.evidence[:12]} now, not {seen[:12]}."
+    if speaker.name is None:
+        return (
+            "people are enrolled here, so a word needs a login: set MLFLOW_TRACKING_USERNAME and "
+            "MLFLOW_TRACKING_PASSWORD."
+        )
+    if APPROVER not in speaker.roles:
+        return f"{speaker.name} is no approver."
+    if word == "reject":
+        return ""
+    own = ws.settings.gate.own_batches == "refuse" and speaker.name in _senders(ws, version)
+    if own:
+        return f"{speaker.name} sent its batch (`gate.own_batches: refuse`)."
+    if any(each.speaker == speaker.name for each in counting(ws, version)):
+        return f"{speaker.name} has approved it already."
+    return ""
+
+
+def _senders(ws: Workspace, version: views.Version) -> set[str]:
+    """Return who brought a version's batch, or those that it was pooled from."""
+    batches = views.pooled_from(ws.ledger, version.batch) if version.batch else []
+    arrivals = [views.arrival(ws.ledger, batch) for batch in batches]
+    return {views.sender(ws.ledger, each).partition("@")[0] for each in arrivals if each}
+
+
+def _examined(ws: Workspace, version: views.Version) -> datetime | None:
+    """Return when a version was last examined."""
+    found = views.examined(ws.ledger, version)
+    return datetime.fromisoformat(found.time) if found else None

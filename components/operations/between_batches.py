@@ -1,4 +1,4 @@
-"""What is done between two batches: pools are taken in, probations end, what can run is queued.
+"""What is done between two batches: pools and words are taken in, probations end, and the like.
 
 Concept: whoever runs batches (intake, worker) asks here first. Only where there is something to do
 is the model's lease taken.
@@ -6,6 +6,7 @@ is the model's lease taken.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -16,10 +17,15 @@ from components.ledger import views
 from components.ledger.ledger import Lease
 from components.operations.pool_folder import Pooled, PoolFolder
 from components.pipeline.incoming import Left
+from components.pipeline.publication import is_astray
 from components.workspace.root import Workspace
 
 if TYPE_CHECKING:
+    from components.operations.approval import Heard
     from components.operations.probation import Ended
+
+ALIAS_SECONDS = 20.0
+"""How often MLflow's aliases are compared with the ledger."""
 
 Leased = Callable[[Workspace], AbstractContextManager[Lease]]
 """How the caller takes the lease, everything put right."""
@@ -29,13 +35,16 @@ Leased = Callable[[Workspace], AbstractContextManager[Lease]]
 class Done:
     """What was done: files of inputs that were taken or left, batches that were queued again.
 
-    `probation`: the end of one.
+    `probation`: the end of one. `heard`: what people said in MLflow, and what came of it.
+    `put_back`: whether an alias had been moved past the pipeline.
     """
 
     pooled: list[Pooled] = field(default_factory=list)
     left: list[Left] = field(default_factory=list)
     released: list[str] = field(default_factory=list)
     probation: Ended | None = None
+    heard: list[Heard] = field(default_factory=list)
+    put_back: bool = False
 
 
 @dataclass(slots=True)
@@ -44,6 +53,7 @@ class Between:
 
     folder: PoolFolder = field(default_factory=lambda: PoolFolder(QuietFiles(0.0)))
     _seen: int = -1
+    _looked: float = 0.0
 
     def do(self, ws: Workspace, leased: Leased, once: bool = False) -> Done:
         """Do what there is to do; `once`: no later look follows, so fresh files are waited for."""
@@ -51,13 +61,26 @@ class Between:
         if once:
             self.folder.wait(ws)
         files, ready = self.folder.has_work(ws), self._is_ready(ws)
-        if not files and not ready:
+        astray = self._is_astray(ws)
+        if not files and not ready and not astray:
             return Done(left=self.folder.left)
         with leased(ws) as lease:
             pooled = self.folder.take(ws, lease)
             ended = _end_probation(ws, lease)
+            heard = _take_words(ws, lease)
             released = _release(ws, lease)
-        return Done(pooled, self.folder.left, released, ended)
+        return Done(pooled, self.folder.left, released, ended, heard, astray)
+
+    def _is_astray(self, ws: Workspace) -> bool:
+        """Tell, from time to time, whether MLflow's aliases were moved past the pipeline.
+
+        Whoever takes the lease then puts them back, and records where they were.
+        """
+        now = time.monotonic()
+        if now - self._looked < ALIAS_SECONDS or not views.versions(ws.ledger):
+            return False
+        self._looked = now
+        return is_astray(ws)
 
     def _is_ready(self, ws: Workspace) -> bool:
         """Tell whether anything held or on probation can be decided.
@@ -70,11 +93,27 @@ class Between:
         self._seen = head
         if _probation_due(ws):
             return True
+        if _words_wait(ws):
+            return True
         if not views.versions(ws.ledger, status="held"):
             return False
         from components.operations.labelling import ready
 
         return bool(ready(ws))
+
+
+def _words_wait(ws: Workspace) -> bool:
+    from components.operations.approval import has_open
+
+    return has_open(ws)
+
+
+def _take_words(ws: Workspace, lease: Lease) -> list[Heard]:
+    if not _words_wait(ws):
+        return []
+    from components.operations.approval import take_calls
+
+    return take_calls(ws, lease)
 
 
 def _release(ws: Workspace, lease: Lease) -> list[str]:

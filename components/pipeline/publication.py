@@ -12,13 +12,14 @@ from pathlib import Path
 from components.ledger import views
 from components.ledger.events import AliasMirrored
 from components.ledger.ledger import Lease
-from components.pipeline import accuracy_history, registration_records, reporting
+from components.pipeline import accuracy_history, registration_records, reporting, words
 from components.pipeline.accuracy_history import Story
 from components.pipeline.examination import Examined
 from components.pipeline.preparation import Prepared, Validated
 from components.pipeline.registry_repair import restore_versions
 from components.pipeline.run_metrics import metrics_of
 from components.registry.inspection import BARRED
+from components.registry.server_rules import APPROVAL
 from components.registry.submission import DataSource, Submission
 from components.workspace.batch_files import items_path
 from components.workspace.root import Workspace
@@ -46,9 +47,32 @@ def mirror(
             ws.registry.drop_alias(alias)
         else:
             ws.registry.set_alias(alias, number)
-        ws.ledger.append(AliasMirrored(alias=alias, version=number), lease)
+        ws.ledger.append(AliasMirrored(alias=alias, version=number, found=shown), lease)
         changes.append(f"alias {alias}: {shown} -> {number}")
+    known = [views.version(ws.ledger, number) for number in touched or ()]
+    show_words(
+        ws, [*filter(None, known), *(views.versions(ws.ledger, status="held") if whole else [])]
+    )
     return changes if whole else changes + _mirror_statuses(ws, touched or ())
+
+
+def show_words(ws: Workspace, versions: Collection[views.Version]) -> None:
+    """Let MLflow's tag `approval` say what is asked of people, or what they said."""
+    if not views.people(ws.ledger):
+        return
+    for version in versions:
+        now = views.version(ws.ledger, version.version)
+        display = ws.registry.version(version.version)
+        wanted = words.shown(ws, now) if now else None
+        if display is not None and wanted is not None and display.tags.get(APPROVAL) != wanted:
+            ws.registry.tag_version(version.version, APPROVAL, wanted)
+
+
+def is_astray(ws: Workspace) -> bool:
+    """Tell whether an alias was moved past the pipeline; cheap where MLflow's database is ours."""
+    shown = ws.unprepared_registry().aliases_now()
+    wanted = registration_records.wanted_aliases(ws)
+    return any(shown.get(alias) != number for alias, number in wanted.items())
 
 
 def mirror_around(ws: Workspace, lease: Lease, version: views.Version) -> None:

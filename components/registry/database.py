@@ -132,6 +132,13 @@ def missing_tables(path: Path) -> set[str]:
         return _NEEDED - {name for (name,) in tables}
 
 
+def aliases(path: Path, model: str) -> dict[str, int]:
+    """Return where the aliases of a registered model point, read from MLflow's own table."""
+    statement = "SELECT alias, version FROM registered_model_aliases WHERE name = ?"
+    with translated(str(path)), closing(sqlite3.connect(path, timeout=20)) as connection:
+        return {alias: int(version) for alias, version in connection.execute(statement, (model,))}
+
+
 def create(path: Path, artifacts: Path) -> None:
     """Build MLflow's database beside `path` and rename it in. The caller holds the lock."""
     quiet()

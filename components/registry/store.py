@@ -121,6 +121,13 @@ class Registry:
         with self._at.client() as client:
             return self._aliases(client)
 
+    def aliases_now(self) -> dict[str, int]:
+        """Return the same, without MLflow's client where its database is a file of ours."""
+        if self._at.file is None:
+            return self.aliases()
+        self._at.require_database()
+        return database.aliases(self._at.file, self._model_name)
+
     def alias(self, alias: str) -> int | None:
         """Return the version that `alias` points to, or None."""
         with self._at.client() as client:

@@ -15,7 +15,9 @@ class GateSettings(Section):
 
     `competition_points`: the share of known items that the new labels of one batch may take.
     `anchor_competition_points`: what all labels since the anchor may take before a person is asked.
-    `approval`: `auto` promotes on PASS; `always` holds every PASS for a person.
+    `approval`: `auto` promotes on PASS; `always` holds every PASS for a person. `approvals`: how
+    many people must approve; `approval_days`: until how long after its examination; `own_batches`:
+    whether people who have logged in may approve what they sent.
     `wait_days`: how long later batches wait for the labels of one that others passed twice.
     `undecided`: `probation` lets an undecided version come into force that was not seen to lose
     more than its margin, until `probation_labels` labels came or `probation_days` have passed.
@@ -32,6 +34,9 @@ class GateSettings(Section):
     watch_alpha: Probability = 0.05
     horizon: Annotated[int, Field(ge=1, le=1_000_000)] = 200
     approval: Literal["auto", "always"] = "auto"
+    approvals: Annotated[int, Field(ge=1, le=100)] = 1
+    approval_days: Annotated[float, Field(gt=0.0, le=3650.0)] = 30.0
+    own_batches: Literal["refuse", "allow"] = "refuse"
     wait_days: Annotated[float, Field(ge=0.0, le=3650.0)] = 7.0
     undecided: Literal["hold", "probation"] = "hold"
     probation_labels: Annotated[int, Field(ge=1, le=1_000_000)] = 200

@@ -15,6 +15,7 @@ from components.settings.holdout import HoldoutSettings
 from components.settings.model import ModelSettings
 from components.settings.registry import RegistrySettings
 from components.settings.section import Count, Section
+from components.settings.service import ServiceSettings
 from components.settings.strategy import ReplaySettings, StrategySettings
 from components.settings.training import TrainingSettings
 
@@ -43,6 +44,7 @@ class Settings(Section):
     gate: GateSettings = GateSettings()
     drift: DriftSettings = DriftSettings()
     registry: RegistrySettings = RegistrySettings()
+    service: ServiceSettings = ServiceSettings()
 
     def resolved(self, choices: Mapping[str, Any]) -> Settings:
         """Return the settings with `choices` (full name -> value) where they say `auto`."""

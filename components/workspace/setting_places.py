@@ -19,7 +19,9 @@ FILLED = (*(f"data/{name}" for name in _DATA), "mlruns", ".dvc")
 
 OWN_IN_MLRUNS = re.compile(
     r"(ratchet|scores|mlflow)\.db(-journal|-wal|-shm|\.lock)?|mlflow\.db\.damaged-.*|ledger\.head"
-    r"|(registry|arrivals)\.lock|registry\.staging|.*\.part|\.git(ignore|keep)|README\.md"
+    r"|accounts\.db(-journal|-wal|-shm|\.lock)?|accounts\.ini|secrets\.json"
+    r"|service\.json|logs|notices\.log"
+    r"|(registry|arrivals|service)\.lock|registry\.staging|.*\.part|\.git(ignore|keep)|README\.md"
     r"|activations|arriving|artifacts|aside|bundles|documents|prefect|reports|timings"
 )
 """The names that Ratchet itself uses in `mlruns`."""

@@ -19,6 +19,8 @@ from tests.operations.test_labelling import move_champion, status
 from tests.pools import asked
 from tests.stream import PARAMS, batch, settle
 
+NOBODY = approval.Speaker()
+
 
 def words(ws: Workspace) -> list[tuple[str, bool]]:
     """Return what people said, and whether it counted."""
@@ -54,12 +56,12 @@ def test_what_is_held_for_approval_names_the_command_and_is_approved(grown: Path
     assert held.action == "held" and any("ratchet approve 3" in way for way in held.settle)
     ws = open_workspace(grown)
     with leased(ws) as lease:
-        assert approval.approve(ws, lease, 3, "fine") == "promoted"
-        with pytest.raises(ConfigError, match="Version 3 is champion: nobody is asked"):
-            approval.approve(ws, lease, 3, "fine")
+        assert approval.say(ws, lease, 3, "approve", "fine", NOBODY) == "promoted"
+        with pytest.raises(ConfigError, match="version 3: it is champion: nobody is asked"):
+            approval.say(ws, lease, 3, "approve", "fine", NOBODY)
         with pytest.raises(ConfigError, match="There is no version 9"):
-            approval.reject(ws, lease, 9, "why")
-    assert words(ws) == [("approve", True)]
+            approval.say(ws, lease, 9, "reject", "why", NOBODY)
+    assert words(ws) == [("approve", True), ("approve", False)]
 
 
 def test_a_rejection_counts_whatever_the_gate_found(grown: Path) -> None:

@@ -46,11 +46,18 @@ from components.ledger.events.kind import (
     read,
 )
 from components.ledger.events.labels import LabelGiven, LabelWithdrawn, RemovalBegun, RemovalDone
+from components.ledger.events.people import (
+    NoticesTold,
+    PersonEnrolled,
+    PersonRemoved,
+    RegistryCalled,
+)
 from components.ledger.events.root import (
     HoldoutAbandoned,
     HoldoutBegun,
     HoldoutDone,
     LedgerAccepted,
+    ScheduleKept,
     SettingChosen,
     SettingsSeen,
 )
@@ -104,7 +111,10 @@ __all__ = [
     "LedgerAccepted",
     "Mark",
     "NewerEvent",
+    "NoticesTold",
     "Payload",
+    "PersonEnrolled",
+    "PersonRemoved",
     "ProbationEnded",
     "ProbationExamined",
     "QuarantineReleased",
@@ -113,10 +123,12 @@ __all__ = [
     "RegistrationBegun",
     "RegistrationDone",
     "RegistrationRebuilt",
+    "RegistryCalled",
     "RelabelBegun",
     "RelabelDone",
     "RemovalBegun",
     "RemovalDone",
+    "ScheduleKept",
     "ScoresDistrusted",
     "SettingChosen",
     "SettingsSeen",

@@ -104,3 +104,15 @@ class LedgerAccepted(Payload):
     head: Mapping[str, Any]
     moved: Sequence[str]
     versions: Sequence[Mapping[str, Any]]
+
+
+@event("schedule.kept", read_by=("ledger.views.about_schedules",), leased=False)
+class ScheduleKept(Payload):
+    """What a schedule asks for was done, for its time `due` and all times before.
+
+    `begun`: nothing was done: it is from here on that the schedule holds.
+    """
+
+    job: str
+    due: str
+    begun: bool | None = None

@@ -148,11 +148,13 @@ class RegistrationAbandoned(Payload):
     batch: str | None
 
 
-@event("approval.given", read_by=("operations.explanation",))
+@event("approval.given", read_by=("ledger.views.about_people", "operations.explanation"))
 class ApprovalGiven(Payload):
-    """A person approved or rejected a held version; what follows from it is an event of its own.
+    """A person approved or rejected a version; what follows from it is an event of its own.
 
-    `evidence`: what the word is about. `refused`: why it does not count; null where it does.
+    `evidence`: what the word is about. `refused`: why it does not count; null where it does. `by`:
+    who had logged in, and `rights`: what this person was then; null where no login was needed.
+    `call`: the number of the event by which MLflow's server recorded the word.
     """
 
     version: int
@@ -161,6 +163,9 @@ class ApprovalGiven(Payload):
     word: Literal["approve", "reject"]
     reason: str
     refused: str | None = None
+    by: str | None = None
+    rights: Sequence[str] | None = None
+    call: int | None = None
 
 
 @event("version.promoted", read_by=("versions", "pointer", "inbox", "holdout", "probations"))
@@ -318,3 +323,4 @@ class AliasMirrored(Payload):
 
     alias: str
     version: int | None
+    found: int | None = None

@@ -39,6 +39,7 @@ from components.ledger.views.about_events import (
     newest_of_batch,
     open_intents,
     open_keys,
+    sender,
     told,
 )
 from components.ledger.views.about_exams import (
@@ -74,6 +75,8 @@ from components.ledger.views.about_labels import (
     pool_seeds,
     removed_sources,
 )
+from components.ledger.views.about_people import Word, open_calls, people, words
+from components.ledger.views.about_schedules import kept_until
 from components.ledger.views.about_training import (
     Choice,
     choices,
@@ -109,6 +112,7 @@ __all__ = [
     "Probation",
     "TaskRecord",
     "Version",
+    "Word",
     "anchor_moves",
     "answers",
     "arrival",
@@ -133,6 +137,7 @@ __all__ = [
     "held_batches",
     "held_from_batches",
     "held_items",
+    "kept_until",
     "known_tasks",
     "leaks",
     "lineage",
@@ -145,8 +150,10 @@ __all__ = [
     "newest_held",
     "newest_of_batch",
     "once_held_among",
+    "open_calls",
     "open_intents",
     "open_keys",
+    "people",
     "pointer_history",
     "pool_files",
     "pool_seeds",
@@ -160,6 +167,7 @@ __all__ = [
     "relabelled_as",
     "removed_sources",
     "renamed_tasks",
+    "sender",
     "split_side",
     "task_records",
     "task_sizes",
@@ -171,4 +179,5 @@ __all__ = [
     "versions",
     "waiting",
     "wall",
+    "words",
 ]

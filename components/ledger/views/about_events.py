@@ -30,6 +30,12 @@ def arrived(ledger: Ledger, arrival: Arrival) -> BatchArrived:
     return event.payload
 
 
+def sender(ledger: Ledger, arrival: Arrival) -> str:
+    """Return who brought a batch, as the ledger knows it: `user@host`, or `pipeline`."""
+    [event] = _read(ledger, BatchArrived, schema.events.c.seq == arrival.position)
+    return event.actor
+
+
 def newest_of_batch(ledger: Ledger, kind: type[P], arrival: Arrival) -> P | None:
     """Return what the newest event of a kind says of a batch, or None; looks since it arrived."""
     table, batch = schema.events.c, arrival.batch
@@ -68,9 +74,9 @@ def examined(ledger: Ledger, version: Version) -> Recorded[CandidateExamined] | 
     )
 
 
-def told(ledger: Ledger, kind: type[P]) -> list[Recorded[P]]:
-    """Return the events of a kind, oldest first."""
-    return _read(ledger, kind, sa.true())
+def told(ledger: Ledger, kind: type[P], after: int = 0) -> list[Recorded[P]]:
+    """Return the events of a kind, oldest first; `after` the event of that number."""
+    return _read(ledger, kind, schema.events.c.seq > after)
 
 
 def _newest(

@@ -1,0 +1,99 @@
+"""What people should hear of: what was held, refused, rolled back, or waits for them.
+
+Concept: the ledger says what happened; a notice is a line about it, with what to do next. Which
+events were told of is an event too, so nothing is told twice, and nothing is left out because the
+worker was down.
+
+Promise: every notice is a line of `mlruns/notices.log`, wherever else it is sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from components.ledger import views
+from components.ledger.events import (
+    BatchRefused,
+    ChampionRolledBack,
+    NoticesTold,
+    Payload,
+    Recorded,
+    VersionHeld,
+    VersionRejected,
+)
+from components.pipeline.held import ways_to_settle
+from components.workspace.root import Workspace
+
+LOG = "notices.log"
+KINDS: tuple[type[Payload], ...] = (VersionHeld, VersionRejected, BatchRefused, ChampionRolledBack)
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One thing to tell: what kind, and what, in a line."""
+
+    kind: str
+    text: str
+
+
+def news(ws: Workspace) -> list[Notice]:
+    """Return what happened since the last time, and note that it was told.
+
+    In a root that never told anything, it begins now.
+    """
+    last = views.newest_event(ws.ledger, NoticesTold)
+    head = ws.ledger.head().seq
+    if last is not None and last.through >= head:
+        return []
+    events = [] if last is None else _since(ws, last.through)
+    if last is None or events:
+        ws.ledger.append(NoticesTold(through=head), None)
+    return [_notice(ws, each) for each in events]
+
+
+def tell(ws: Workspace, notices: Sequence[Notice]) -> None:
+    """Write notices to the log."""
+    if not notices:
+        return
+    now, model = ws.clock().isoformat(timespec="seconds"), ws.settings.model.name
+    with (ws.mlruns / LOG).open("a", encoding="utf-8") as file:
+        file.writelines(f"{now} {model} {each.kind}: {each.text}\n" for each in notices)
+
+
+def waiting(ws: Workspace) -> list[str]:
+    """Return all that waits for a person, a line each, with what settles it."""
+    return list(_waiting(ws))
+
+
+def _waiting(ws: Workspace) -> Iterator[str]:
+    for version in views.versions(ws.ledger, status="held"):
+        ways = "; ".join(ways_to_settle(ws, version))
+        yield f"version {version.version} is held: {ways or version.headline}"
+    kept = views.quarantined(ws.ledger)
+    if kept:
+        yield f"{len(kept)} entries are in quarantine: `ratchet quarantine list`"
+
+
+def _since(ws: Workspace, seq: int) -> list[Recorded[Payload]]:
+    found = [each for kind in KINDS for each in views.told(ws.ledger, kind, after=seq)]
+    return sorted(found, key=lambda each: each.seq)
+
+
+def _notice(ws: Workspace, event: Recorded[Payload]) -> Notice:
+    said = event.payload
+    if isinstance(said, VersionHeld):
+        version = views.version(ws.ledger, said.version)
+        ways = "; ".join(ways_to_settle(ws, version)) if version else ""
+        return Notice("held", f"version {said.version}: {said.reason} {ways}".strip())
+    if isinstance(said, VersionRejected):
+        return Notice(
+            "rejected",
+            f"version {said.version}: {said.reason} `ratchet version explain {said.version}`",
+        )
+    if isinstance(said, ChampionRolledBack):
+        return Notice(
+            "rolled back", f"version {said.from_} to {said.to}: {said.reason} `ratchet history`"
+        )
+    assert isinstance(said, BatchRefused)
+    return Notice("refused", f"{said.reason} `ratchet quarantine show {said.batch[:12]}`")

@@ -1,0 +1,125 @@
+"""MLflow's server with logins, with our rules, and with a record of who changed what.
+
+Concept: MLflow's own basic-auth app, with two hooks around every call that changes a registered
+model. The first refuses what `server_rules` refuses; the second records the call, also a refused
+one. All such calls are Flask routes of MLflow's, from its pages and from its API alike.
+
+Promise: a call whose record can't be written is answered with an error, and the tag `approval`
+without a record counts for nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from components.registry.server_rules import CALLS, Call, refusal
+
+_PATH = re.compile(r".*/(?:ajax-)?api/2\.0/mlflow/(.+)")
+_ASSISTANT = re.compile("x-mlflow-.*(assistant|delegat).*", re.IGNORECASE)
+
+
+class Book(Protocol):
+    """Where the calls about one model are looked up and written down."""
+
+    def roles(self, user: str) -> frozenset[str]:
+        """Return what somebody is."""
+
+    def record(self, call: Call, before: str | None, status: int, refused: str) -> None:
+        """Write a call down."""
+
+
+def guarded(books: Callable[[], Mapping[str, Book]]) -> Any:
+    """Return MLflow's server as an ASGI app, with logins and with these books by model name."""
+    from flask import g, jsonify, request
+    from mlflow.server import app
+    from mlflow.server.auth import create_app
+
+    served = create_app(app)
+
+    def before() -> Any:
+        g.ratchet = None
+        call = _call_of(request, g)
+        book = books().get(call.model) if call else None
+        if call is None or book is None:
+            return None
+        refused = refusal(call, book.roles(call.user))
+        g.ratchet = call, book, _now(call), refused
+        if not refused:
+            return None
+        answer = jsonify({"error_code": "PERMISSION_DENIED", "message": refused})
+        answer.status_code = 403
+        return answer
+
+    def after(response: Any) -> Any:
+        noted = getattr(g, "ratchet", None) or _denied(request, g, books)
+        if noted is not None:
+            call, book, was, refused = noted
+            book.record(call, was, response.status_code, refused)
+        return response
+
+    app.before_request(before)
+    app.after_request(after)
+    return served
+
+
+def _denied(request: Any, g: Any, books: Callable[[], Mapping[str, Book]]) -> Any:
+    """Return what there is to record of a call that MLflow refused before we saw it."""
+    call = _call_of(request, g)
+    book = books().get(call.model) if call else None
+    return None if call is None or book is None else (call, book, None, "")
+
+
+def _call_of(request: Any, g: Any) -> Call | None:
+    """Return what a request asks to change; None where it changes no model, or nobody asks."""
+    found = _PATH.fullmatch(request.path)
+    action = CALLS.get((request.method, found.group(1))) if found else None
+    user = getattr(g, "mlflow_authenticated_user", None)
+    if action is None or user is None:
+        return None
+    said = _said(request)
+    if said is None:
+        return None
+    version = str(said.get("version", ""))
+    return Call(
+        str(user),
+        action,
+        str(said.get("name", "")),
+        int(version) if version.isdecimal() else None,
+        _text(said.get("key", said.get("alias"))),
+        _text(said.get("value", said.get("version" if action == "alias set" else "description"))),
+        any(_ASSISTANT.fullmatch(name) for name in request.headers.keys()),
+    )
+
+
+def _said(request: Any) -> dict[str, Any] | None:
+    """Return what a request says, read as MLflow reads it; None where MLflow can't read it."""
+    from mlflow.server.handlers import _get_normalized_request_json
+    from werkzeug.exceptions import HTTPException
+
+    try:
+        said = _get_normalized_request_json(request)
+    except (HTTPException, ValueError):
+        return None
+    return said if isinstance(said, dict) else None
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)[:1000]
+
+
+def _now(call: Call) -> str | None:
+    """Return what a call is about to change, as it is now; None where there is no such thing."""
+    from mlflow.exceptions import MlflowException
+    from mlflow.server.handlers import _get_model_registry_store
+
+    store: Any = _get_model_registry_store()
+    try:
+        if call.action.startswith("alias"):
+            return _text(store.get_registered_model(call.model).aliases.get(call.key))
+        if call.action.startswith("tag") and call.version is not None:
+            return _text(store.get_model_version(call.model, call.version).tags.get(call.key))
+    except MlflowException:
+        pass
+    return None

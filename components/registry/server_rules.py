@@ -1,0 +1,106 @@
+"""Who may change what of a model through MLflow's server.
+
+Concept: MLflow's own permissions can't tell one tag, or one alias, from another. So each call that
+would change a model of ours is looked at once more, with the roles of who asks. What the ledger
+decides (aliases, Ratchet's own tags, which versions there are) only the pipeline may change; the
+word on a held version, the tag `approval`, only an approver may give; all else MLflow decides.
+
+Promise: an administrator of MLflow is nobody special in here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+APPROVER, LABELLER, PIPELINE, VIEWER = "approver", "labeller", "pipeline", "viewer"
+ROLES = {
+    APPROVER: "may approve and reject held versions",
+    LABELLER: "may answer what `ratchet label` asks",
+    PIPELINE: "registers versions and moves aliases, from another machine; may not approve",
+    VIEWER: "may look at everything",
+}
+"""What somebody with an account may be, and what that means."""
+
+APPROVAL = "approval"
+"""The tag by which a person says a word on a version."""
+
+OURS = ("champion", "candidate")
+"""The aliases that mirror the ledger."""
+
+CALLS = {
+    ("POST", "registered-models/rename"): "model renamed",
+    ("PATCH", "registered-models/update"): "model described",
+    ("DELETE", "registered-models/delete"): "model deleted",
+    ("POST", "registered-models/set-tag"): "model tag set",
+    ("DELETE", "registered-models/delete-tag"): "model tag deleted",
+    ("POST", "registered-models/alias"): "alias set",
+    ("DELETE", "registered-models/alias"): "alias deleted",
+    ("POST", "model-versions/create"): "version created",
+    ("PATCH", "model-versions/update"): "version described",
+    ("POST", "model-versions/transition-stage"): "stage set",
+    ("DELETE", "model-versions/delete"): "version deleted",
+    ("POST", "model-versions/set-tag"): "tag set",
+    ("DELETE", "model-versions/delete-tag"): "tag deleted",
+}
+"""Method and path of MLflow's server, below `mlflow/` -> what was done."""
+
+_PIPELINES = {"model renamed", "model deleted", "version created", "version deleted"}
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What somebody asks the server to change of one model.
+
+    `key`: of the tag, or the alias; `value`: what it is to be. `assisted`: whether an assistant
+    asks in that person's name.
+    """
+
+    user: str
+    action: str
+    model: str
+    version: int | None = None
+    key: str | None = None
+    value: str | None = None
+    assisted: bool = False
+
+
+def refusal(call: Call, roles: Collection[str]) -> str:
+    """Say why somebody with these roles may not do this; nothing where MLflow is to decide."""
+    if call.action in ("tag set", "tag deleted") and call.key == APPROVAL:
+        return _no_word(call, roles)
+    if PIPELINE in roles:
+        return ""
+    if call.action in _PIPELINES:
+        return f"Only the pipeline may do this ({call.action}): the ledger would not know."
+    if call.action in ("alias set", "alias deleted") and call.key in OURS:
+        return (
+            f"The alias {call.key} follows the ledger. Use `ratchet approve` for a held version, "
+            "`ratchet rollback` to go back."
+        )
+    if call.action in ("tag set", "tag deleted") and (call.key or "").startswith("ratchet."):
+        return "Tags that begin with `ratchet.` are written by the pipeline alone."
+    return ""
+
+
+def _no_word(call: Call, roles: Collection[str]) -> str:
+    """Say why this is no word on a version; nothing where it is one, or the pipeline shows one."""
+    word = word_of(call.value or "")
+    if PIPELINE in roles and call.action == "tag set" and word is None:
+        return ""
+    if APPROVER not in roles:
+        return "Only an approver may set the tag `approval` (`ratchet person add --role approver`)."
+    if call.assisted:
+        return "A word on a version is a person's own: an assistant can't give it."
+    if call.action == "tag deleted":
+        return "What was said stays said: set the tag to another value instead."
+    if word is None:
+        return "Set it to `approved` or `rejected`; a reason may follow, as in `approved: read it`."
+    return ""
+
+
+def word_of(value: str) -> tuple[str, str] | None:
+    """Return (`approve` or `reject`, the reason given) of what `approval` was set to, or None."""
+    word, _, reason = value.partition(":")
+    said = {"approved": "approve", "rejected": "reject"}.get(word.strip().casefold())
+    return (said, reason.strip()) if said else None

@@ -1,0 +1,49 @@
+"""`service`: what `ratchet up` starts, and when what is done."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+from pydantic import Field, field_validator
+
+from components.settings.section import Name, Section, Stripped
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+Cron = Stripped | None
+CRON_FIELDS = 5
+
+
+class ServiceSettings(Section):
+    """Servers and schedules of `ratchet up`.
+
+    `host`: the address that the servers listen at; only this machine reaches the default one.
+    The others are cron lines (minute, hour, day, month, weekday) in `time_zone`; null: never.
+    `train_at`: when what gathered is trained; null: as it arrives. `remind_at`: when people are
+    told what waits for them.
+    """
+
+    host: Name = "127.0.0.1"
+    mlflow_port: Port = 5000
+    prefect_port: Port = 4200
+    time_zone: Name = "UTC"
+    train_at: Cron = None
+    watch_at: Cron = "0 3 * * *"
+    reconcile_at: Cron = "0 4 * * 0"
+    remind_at: Cron = "0 8 * * 1-5"
+
+    @field_validator("time_zone")
+    @classmethod
+    def _zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ValueError, OSError, KeyError):
+            raise ValueError("should be a time zone such as UTC or Europe/Berlin") from None
+        return value
+
+    @field_validator("train_at", "watch_at", "reconcile_at", "remind_at")
+    @classmethod
+    def _line(cls, value: str | None) -> str | None:
+        if value is not None and len(value.split()) != CRON_FIELDS:
+            raise ValueError("should be a cron line of five fields, such as '0 3 * * *', or null")
+        return value
