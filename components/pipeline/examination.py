@@ -40,7 +40,7 @@ from components.pipeline import drift_survey
 from components.pipeline.exams import Exam, known_items
 from components.pipeline.extra_checks import extra_parts, traits
 from components.pipeline.pool_results import pool_result
-from components.pipeline.pool_survey import deciding, pool_notes
+from components.pipeline.pool_survey import pool_notes
 from components.pipeline.preparation import Prepared
 from components.pipeline.promotion_proposal import anchors_after, exams_to_join
 from components.pipeline.version_answers import Given, Labels, ask, ask_among
@@ -93,8 +93,6 @@ class Examined:
 
 def examine(ws: Workspace, lease: Lease, prepared: Prepared, bundle: Bundle) -> Examined:
     """Score the candidate and what it is held against, judge, and record evidence and proposal."""
-    notes = pool_notes(ws, prepared)
-    prepared = deciding(ws, prepared)
     models = _open_models(ws, prepared, bundle)
     rows = drift_survey.rows_to_answer(ws, prepared)
     given = ask(ws, lease, _questions(prepared, models, rows))
@@ -103,7 +101,7 @@ def examine(ws: Workspace, lease: Lease, prepared: Prepared, bundle: Bundle) -> 
     examination = Examination(
         _exams(ws, prepared, models, given),
         _learned(prepared, models, given),
-        [*survey.notes, *notes],
+        [*survey.notes, *pool_notes(ws, prepared)],
         [exam.name for exam in (*prepared.exams, *prepared.pools) if exam.task in prepared.known],
         pools=_pools(ws, prepared, models, given),
         look=views.looks(
@@ -141,15 +139,14 @@ def examine(ws: Workspace, lease: Lease, prepared: Prepared, bundle: Bundle) -> 
         joins=exams_to_join(prepared),
     )
     ws.ledger.append(examined, lease)
-    distrusted = tuple(_note(each) for each in given.distrusted)
-    return Examined(bundle, decision, evidence, document, survey.drift, distrusted)
+    notes = tuple(_note(each) for each in given.distrusted)
+    return Examined(bundle, decision, evidence, document, survey.drift, notes)
 
 
 def sit(
     ws: Workspace, lease: Lease, prepared: Prepared, bundle: Bundle
 ) -> tuple[list[ExamResult], list[PoolResult]]:
     """Return how a version, its parent and the anchors do on the exams and pools of a batch."""
-    prepared = deciding(ws, prepared)
     models = _open_models(ws, prepared, bundle)
     given = ask(ws, lease, _questions(prepared, models, drift_survey.Rows()))
     given = ask_among(ws, given, bundle, _narrowed(prepared, models))

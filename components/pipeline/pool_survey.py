@@ -1,17 +1,15 @@
 """What may be wrong with a pool: inputs of another kind, and inputs that say the same.
 
 Concept: what a pool shows holds for inputs such as its own. It was picked by people, so it is
-compared with the task's held-out rows. And the bounds take every input for one of its own: where
-many say nearly the same, one of each kind decides.
+compared with the task's held-out rows; and inputs that nearly say the same count like fewer, while
+the bounds take each for one of its own.
 
-Promise: both are said, as a drift finding named `pool`; with policy `ignore` nothing is looked at,
-and all inputs decide.
+Promise: it is said, as a drift finding named `pool`, and changes no bound.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from components.gate.verdicts import DriftNote
@@ -21,26 +19,13 @@ from components.pipeline.preparation import Prepared
 from components.workspace.root import Workspace
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from components.evaluation.drift import Side
-    from components.items import Item
-
-    Matrix = np.ndarray[tuple[int, int], np.dtype[np.float32]]
 
 ALIKE = 0.95
 """Cosine, of embeddings without their mean, from which two inputs say the same."""
 
 COUNTS_ENOUGH = 0.67
-"""Where inputs count like a smaller share of their number, one of each kind decides."""
-
-
-def deciding(ws: Workspace, prepared: Prepared) -> Prepared:
-    """Return the batch with those inputs of its pools that decide."""
-    if ws.settings.drift.policy_of("pool") == "ignore":
-        return prepared
-    pools = (replace(pool, items=_one_of_each(ws, pool)) for pool in prepared.pools)
-    return replace(prepared, pools=tuple(pools))
+"""Inputs that count like a smaller share of their number are told."""
 
 
 def pool_notes(ws: Workspace, prepared: Prepared) -> list[DriftNote]:
@@ -74,49 +59,16 @@ def _told(ws: Workspace, pool: Exam, exams: list[Exam]) -> Iterator[str]:
                 f"(AUC {found.effect:.2f}, limit {settings.auc_floor:g}): what it shows holds for "
                 "such inputs; draw the pool at random from what arrives."
             )
-    size, kept = len(pool.items), len(_one_of_each(ws, pool))
-    if kept < size:
+    size = len(pool.items)
+    counted = round(independent(inputs, size))
+    if counted < COUNTS_ENOUGH * size:
         yield (
-            f"{pool.task}: many inputs of the pool say nearly the same: {kept:,} of {size:,} "
-            "decide, one of each kind; add inputs of other kinds."
+            f"{pool.task}: many inputs of the pool say nearly the same: {size:,} count like about "
+            f"{counted:,}, so the bounds are narrower than they should be; keep one of a kind."
         )
 
 
-def _one_of_each(ws: Workspace, pool: Exam) -> tuple[Item, ...]:
-    """Return all inputs, or one of each kind where they count like far fewer than they are."""
-    few, size = sample(pool.items, ws.settings.drift.sample_items), len(pool.items)
-    if independent(_unit(side_of(ws, few)), size) >= COUNTS_ENOUGH * size:
-        return pool.items
-    unit = _unit(side_of(ws, pool.items))
-    return tuple(pool.items[place] for place in distinct(unit))
-
-
-def distinct(unit: Matrix) -> list[int]:
-    """Return the places of rows, in order, of which none says the same as an earlier one of them.
-
-    Args:
-        unit: (rows, features), of length one.
-    """
-    import numpy as np
-
-    kept: list[int] = []
-    for place, row in enumerate(unit):
-        if not kept or float(np.max(unit[kept] @ row)) < ALIKE:
-            kept.append(place)
-    return kept
-
-
-def _unit(inputs: Side) -> Matrix:
-    """Return the embeddings without their mean, each of length one; (inputs, features)."""
-    import numpy as np
-
-    moved = inputs.embeddings - np.mean(inputs.embeddings, axis=0)
-    lengths = np.linalg.norm(moved, axis=1, keepdims=True)
-    unit: Matrix = moved / np.maximum(lengths, 1e-12)
-    return unit
-
-
-def independent(unit: Matrix, size: int) -> float:
+def independent(inputs: Side, size: int) -> float:
     """Return how many independent inputs a pool of `size` counts like, judged by a sample of it.
 
     With a share q of pairs that say the same, and are answered alike, the variance of a mean is
@@ -124,8 +76,11 @@ def independent(unit: Matrix, size: int) -> float:
     """
     import numpy as np
 
-    rows = len(unit)
+    rows = len(inputs.embeddings)
     if rows < 2:
         return size
+    moved = inputs.embeddings - np.mean(inputs.embeddings, axis=0)
+    lengths = np.linalg.norm(moved, axis=1, keepdims=True)
+    unit = moved / np.maximum(lengths, 1e-12)
     pairs = (unit @ unit.T)[np.triu_indices(rows, 1)]
     return size / (1 + (size - 1) * float(np.mean(pairs >= ALIKE)))
