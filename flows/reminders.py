@@ -5,6 +5,7 @@ from __future__ import annotations
 from prefect import flow
 
 from components.operations import notices
+from flows.notify import notify
 from flows.steps import workspace
 
 
@@ -13,5 +14,5 @@ def remind(root: str) -> list[str]:
     """Tell of everything that waits for a person, and return it, a line each."""
     ws = workspace(root)
     lines = notices.waiting(ws)
-    notices.tell(ws, [notices.Notice("reminder", line) for line in lines])
+    notify(ws, [notices.Notice("reminder", line) for line in lines])
     return lines

@@ -45,26 +45,23 @@ def run_batch(ws: Workspace, batch: str, step: Step = directly) -> Settled:
 def _run_steps(ws: Workspace, lease: Lease, batch: str, step: Step) -> Settled:
     """Run the steps of a batch; one that meets a defect of Ratchet twice in a row is set aside.
 
-    What the machine lacks (disk, memory) is no such thing: it stays, whatever the batch.
+    What the machine lacks (disk, memory) is no such thing: it stays, whatever the batch. One that
+    was decided before the error is left as it is: what MLflow shows of it follows later.
     """
     again = preparation.met_defect(ws, batch)
     try:
         return way_of_a_batch(ws, lease, batch, step)
-    except (DataRejected, NeedsHuman) as error:
-        preparation.give_up(ws, lease, "training")
-        return preparation.set_aside(ws, lease, batch, error)
-    except RatchetError as error:
-        preparation.give_up(ws, lease, "training")
-        preparation.put_back(ws, lease, batch, error)
-        raise
     except (OSError, MemoryError):
         raise
-    except Exception as defect:
+    except Exception as error:
         preparation.give_up(ws, lease, "training")
-        if not again:
-            preparation.put_back(ws, lease, batch, defect)
+        if preparation.is_decided(ws, batch):
             raise
-        return preparation.set_aside(ws, lease, batch, defect)
+        of_the_batch = isinstance(error, DataRejected | NeedsHuman)
+        if of_the_batch or (again and not isinstance(error, RatchetError)):
+            return preparation.set_aside(ws, lease, batch, error)
+        preparation.put_back(ws, lease, batch, error)
+        raise
 
 
 def way_of_a_batch(ws: Workspace, lease: Lease, batch: str, step: Step) -> Settled:

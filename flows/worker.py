@@ -23,6 +23,7 @@ from components.operations.between_batches import Between
 from components.pipeline.incoming import Left, take_incoming
 from components.pipeline.precedence import next_batch
 from flows import steps
+from flows.notify import notify
 from flows.prefect_home import prune
 from flows.retrain import retrain
 from flows.temporary_server import passing, revive
@@ -131,7 +132,7 @@ def _run_next(root: Path, tell: Tell, looks: Looks, gather: bool) -> bool:
         elif arrived.alike or not arrived.is_new:
             tell("arrived", asdict(arrived))
     looks.note(done.left + taken.left, tell)
-    notices.tell(ws, notices.news(ws))
+    notify(ws, notices.news(ws))
     following = None if gather else next_batch(ws)
     if following is not None:
         tell("settled", retrain(str(root), following))

@@ -166,12 +166,14 @@ def show_status(context: Context, show_all: bool, as_json: bool) -> None:
     Shows the most recent batches and the most recent waiting ones; --json lists all.
     """
     from components.ledger import views
+    from components.operations.required_actions import required_actions
     from components.pipeline.incoming import look
     from components.pipeline.precedence import awaited_first
     from components.workspace.stored_files import remote_warning
 
     ws = context.open()
     champion, inbox = views.champion(ws.ledger), views.arrivals(ws.ledger)
+    required = required_actions(ws, NEWEST)
     exams = {exam: count for exam, (_, count) in views.exam_sizes(ws.ledger).items()}
     value: dict[str, Any] = {
         "root": str(ws.root),
@@ -184,7 +186,7 @@ def show_status(context: Context, show_all: bool, as_json: bool) -> None:
         "older": ws.ledger.difference(),
         "left": [asdict(each) for each in look(ws).left + look(ws, ws.pool_files).left],
         "labels": _labels_asked(ws),
-        "settle": _to_settle(ws),
+        "settle": [asdict(each) for each in required],
         "awaited": str(first) if (first := awaited_first(ws)) is not None else None,
         "probation": _probation(ws),
         "warnings": [warning] if (warning := remote_warning(ws)) else [],
@@ -222,9 +224,8 @@ def show_status(context: Context, show_all: bool, as_json: bool) -> None:
             _show_probation(value["probation"])
         if value["labels"]:
             echo(f"Labels asked for: up to {value['labels']}.", "next: ratchet label")
-        for each in value["settle"]:
-            ways = "; ".join(each["settle"])
-            echo(f"To settle batch {each['batch'][:12]}: {ways}.")
+        for required_action in required:
+            echo(f"To settle {required_action}")
         if value["awaited"]:
             echo(value["awaited"])
         if value["older"]:
@@ -298,16 +299,6 @@ def _labels_asked(ws: Any) -> int:
     from components.operations.label_files import open_questions
 
     return len({(each.task, each.item) for each in open_questions(ws).values()})
-
-
-def _to_settle(ws: Any) -> list[dict[str, Any]]:
-    """Return of the newest held batches all that it takes to settle each, oldest first."""
-    from components.ledger import views
-    from components.pipeline.held import ways_to_settle
-
-    held = views.versions(ws.ledger, status="held")[-NEWEST:]
-    found = [(each.batch, ways_to_settle(ws, each)) for each in held]
-    return [{"batch": batch, "settle": ways} for batch, ways in found if batch and ways]
 
 
 def _probation(ws: Any) -> dict[str, Any] | None:

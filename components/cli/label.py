@@ -10,13 +10,23 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from components.cli.arguments import Words
+from components.cli.arguments import VERSION, Words
 from components.cli.keys import END, Keys, reading_keys
 from components.cli.options import Context, changing, json_option, pass_root, with_prefect
 from components.cli.outcomes import show_probation, show_released, show_settled
-from components.cli.output import Styled, counted, echo, facts, paragraphs, plain, progress_bar
+from components.cli.output import (
+    Styled,
+    counted,
+    echo,
+    facts,
+    paragraphs,
+    plain,
+    progress_bar,
+    table,
+)
 
 if TYPE_CHECKING:
+    from components.ledger.views import Version
     from components.operations.labelling import Kind, Open, Question
     from components.workspace.root import Workspace
 
@@ -97,6 +107,51 @@ def take(context: Context, file: Path, as_json: bool) -> None:
         echo(f"Still asked: {left}.", "next: ratchet label" if left else "next: ratchet intake")
 
     facts(as_json, {**asdict(done), "still_asked": left}, show)
+
+
+@label.command("answers")
+@click.option("--task", type=Words(), help="Show the answers of this task only.")
+@json_option
+@pass_root
+def answers(context: Context, task: str | None, as_json: bool) -> None:
+    """List the answers that count, the newest first, each with its number."""
+    from components.operations import labelling
+
+    found = labelling.recorded(context.open(), task)
+
+    def show() -> None:
+        rows = [
+            (each.number, each.time[:16], each.by, each.task, each.label or each.answer, each.text)
+            for each in found
+        ]
+        if rows:
+            table(["number", "time (UTC)", "by", "task", "answer", "text"], rows)
+        else:
+            echo("No answer was given yet.", "next: ratchet label")
+
+    facts(as_json, [asdict(each) for each in found], show)
+
+
+@label.command("withdraw")
+@click.argument("numbers", metavar="NUMBER...", nargs=-1, required=True, type=VERSION)
+@json_option
+@pass_root
+def withdraw(context: Context, numbers: tuple[int, ...], as_json: bool) -> None:
+    """Take back answers that were wrong, by their numbers (`ratchet label answers`).
+
+    They count no more, and are asked again where they still matter. What was decided with them
+    stays as it is.
+    """
+    from components.operations import labelling
+
+    ws = context.open()
+    for number in numbers:
+        labelling.withdraw(ws, number)
+    facts(
+        as_json,
+        {"withdrawn": numbers},
+        lambda: echo(f"{counted(len(numbers), 'answer')} taken back."),
+    )
 
 
 def _ask(context: Context, task: str | None, no_run: bool) -> None:
@@ -320,6 +375,13 @@ def _folded(text: str) -> str:
     return unicodedata.normalize("NFC", text.strip()).casefold()
 
 
+def _needs_more(ws: Workspace, version: Version) -> bool:
+    from components.pipeline.held import decision_on, lacks_more_than_labels
+
+    decision = decision_on(ws, version)
+    return decision is not None and lacks_more_than_labels(decision)
+
+
 def _why_nothing(ws: Workspace) -> list[str]:
     from components.ledger import views
 
@@ -330,6 +392,12 @@ def _why_nothing(ws: Workspace) -> list[str]:
             "next: ratchet pool add FILE --task NAME",
         ]
     held = ", ".join(f"{name} ({counted(size, 'input')})" for name, size in pools.items())
+    if more := [each for each in views.versions(ws.ledger, status="held") if _needs_more(ws, each)]:
+        names = ", ".join(str(each.version) for each in more)
+        return [
+            f"Nothing is asked: version {names} is held by what no label can settle.",
+            f"next: ratchet version explain {more[-1].version}",
+        ]
     return [
         f"Nothing is asked: no held version waits for labels. Pools: {held}.",
         "Questions come when a batch is held because its version and the champion label inputs of",

@@ -81,7 +81,7 @@ def pool(
     }.get(outcome, f"so far {most}, not shown to be within {margin}.")
     if outcome is Outcome.INCONCLUSIVE:
         ending += (
-            f" Up to {counted.open} labels would settle it: `ratchet label`."
+            f" Up to {counted.open} labels would settle this."
             if useful
             else " Its labels can't settle it; add inputs with `ratchet pool add`."
         )

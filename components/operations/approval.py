@@ -20,7 +20,14 @@ from typing import Literal
 
 from components.errors import ConfigError
 from components.ledger import views
-from components.ledger.events import ApprovalGiven, Recorded, RegistryCalled
+from components.ledger.events import (
+    ApprovalGiven,
+    LabelWithdrawn,
+    Payload,
+    Recorded,
+    RegistryCalled,
+    RelabelDone,
+)
 from components.ledger.ledger import Lease
 from components.pipeline import settlement
 from components.pipeline.decision_now import decide_now
@@ -175,11 +182,47 @@ def _refusal(ws: Workspace, version: views.Version, word: Verb, speaker: Speaker
             "examined again with `ratchet quarantine release`."
         )
     now = decide_now(ws, ws.read_document(version.evidence)).decision
-    if beyond := beyond_a_person(now.to_json()):
+    if beyond := beyond_a_person(now.to_json()) or _failed_elsewhere(ws, version):
         return f"what failed or is missing can't be approved: {beyond}"
     if (on := views.probation(ws.ledger)) is not None:
         return f"version {on.version} is on probation, and no version can follow it yet."
     return ""
+
+
+def _failed_elsewhere(ws: Workspace, version: views.Version) -> str:
+    """Say what an examination of the same model, as another version, found to FAIL.
+
+    One more item makes another look, at less of alpha, and what was shown may not be shown again:
+    it was shown all the same. What was found by other rules, or before labels were corrected, does
+    not count.
+    """
+    rules = ws.read_document(version.evidence)["rules"]
+    for other in _same_models(ws, version):
+        document, examined = ws.read_document(other.evidence), views.examined(ws.ledger, other)
+        if document["rules"] != rules or examined is None:
+            continue
+        kinds: tuple[type[Payload], ...] = (RelabelDone, LabelWithdrawn)
+        corrected = any(views.told(ws.ledger, kind, after=examined.seq) for kind in kinds)
+        decisions = [decide_now(ws, document).decision.to_json()]
+        decisions += [] if corrected else [document["decision"]]
+        for each in (verdict for decision in decisions for verdict in decision["verdicts"]):
+            if each["outcome"] == "FAIL" and each["consequence"] in ("hold", "reject"):
+                return f"version {other.version} is the same model; {each['sentence']}"
+    return ""
+
+
+def _same_models(ws: Workspace, version: views.Version) -> list[views.Version]:
+    """Return the other versions of a version's batch that answer as it does."""
+    from components.model.bundle import open_bundle
+
+    own = open_bundle(ws.bundles, version.bundle).answering()
+    batch = views.versions(ws.ledger, batch=version.batch or "")
+    return [
+        each
+        for each in batch
+        if each.version != version.version
+        and open_bundle(ws.bundles, each.bundle).answering() == own
+    ]
 
 
 def _no_right(ws: Workspace, version: views.Version, word: Verb, speaker: Speaker) -> str:

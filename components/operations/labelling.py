@@ -16,7 +16,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Literal
 
@@ -215,6 +215,58 @@ def summary(ws: Workspace, *tasks: str) -> Summary:
     return Summary(len(said) - unclear, unclear, len(twice), sum(twice))
 
 
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """One answer as it is recorded: `number` is its event's; `text` is "" where it was removed."""
+
+    number: int
+    time: str
+    by: str
+    task: str
+    text: str
+    answer: Kind
+    label: str | None
+
+
+def recorded(ws: Workspace, task: str | None = None) -> list[Recorded]:
+    """Return the answers that count, of one task or of all, the newest first."""
+    names = views.renamed_tasks(ws.ledger)
+    gone = {each.payload.given for each in views.told(ws.ledger, LabelWithdrawn)}
+    given = [each for each in views.told(ws.ledger, LabelGiven) if each.seq not in gone]
+    held = views.held(ws.ledger, [each.payload.item for each in given])
+    texts = Library(ws).held(held.values())
+    found = [
+        Recorded(
+            each.seq,
+            each.time,
+            each.actor,
+            names.get(said.task, said.task),
+            texts[said.item].text if said.item in texts else "",
+            said.answer,
+            said.label,
+        )
+        for each in reversed(given)
+        if (said := each.payload)
+    ]
+    return [each for each in found if task in (None, each.task)]
+
+
+def withdraw(ws: Workspace, number: int) -> None:
+    """Take an answer back by the number of its event: it counts no more, and is asked again.
+
+    Decisions that were made with it stay as they are.
+
+    Raises:
+        ConfigError: no answer that counts has that number.
+    """
+    found = {each.seq: each.payload for each in views.told(ws.ledger, LabelGiven)}
+    gone = {each.payload.given for each in views.told(ws.ledger, LabelWithdrawn)}
+    if number not in found or number in gone:
+        raise ConfigError(f"There is no answer {number}.", "`ratchet label answers` shows all.")
+    said = found[number]
+    ws.ledger.append(LabelWithdrawn(task=said.task, item=said.item, given=number), None)
+
+
 def take_back(ws: Workspace, question: Question, given: int) -> None:
     """Take an answer back, so that its question is asked again."""
     ws.ledger.append(LabelWithdrawn(task=question.task, item=question.item, given=given), None)
@@ -224,8 +276,8 @@ def _open(ws: Workspace, version: views.Version, evidence: str, since: int = 0) 
     document = ws.read_document(evidence)
     if not waits_for_labels(document["decision"]):
         return None
-    now = decide_now(ws, document, since)
-    pools = now.examination.pools
+    now, names = decide_now(ws, document, since), views.renamed_tasks(ws.ledger)
+    pools = [replace(pool, task=names.get(pool.task, pool.task)) for pool in now.examination.pools]
     own = [
         each
         for given in now.answers.values()

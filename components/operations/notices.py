@@ -9,11 +9,12 @@ Promise: every notice is a line of `mlruns/notices.log`, wherever else it is sen
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from components.ledger import views
 from components.ledger.events import (
+    BatchArrived,
     BatchRefused,
     ChampionRolledBack,
     NoticesTold,
@@ -22,11 +23,14 @@ from components.ledger.events import (
     VersionHeld,
     VersionRejected,
 )
+from components.operations.required_actions import required_actions
 from components.pipeline.held import ways_to_settle
 from components.workspace.root import Workspace
 
 LOG = "notices.log"
-KINDS: tuple[type[Payload], ...] = (VersionHeld, VersionRejected, BatchRefused, ChampionRolledBack)
+KINDS: tuple[type[Payload], ...] = (
+    BatchArrived, BatchRefused, VersionHeld, VersionRejected, ChampionRolledBack,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,20 +67,12 @@ def tell(ws: Workspace, notices: Sequence[Notice]) -> None:
 
 def waiting(ws: Workspace) -> list[str]:
     """Return all that waits for a person, a line each, with what settles it."""
-    return list(_waiting(ws))
-
-
-def _waiting(ws: Workspace) -> Iterator[str]:
-    for version in views.versions(ws.ledger, status="held"):
-        ways = "; ".join(ways_to_settle(ws, version))
-        yield f"version {version.version} is held: {ways or version.headline}"
-    kept = views.quarantined(ws.ledger)
-    if kept:
-        yield f"{len(kept)} entries are in quarantine: `ratchet quarantine list`"
+    return [f"to settle {each}" for each in required_actions(ws)]
 
 
 def _since(ws: Workspace, seq: int) -> list[Recorded[Payload]]:
     found = [each for kind in KINDS for each in views.told(ws.ledger, kind, after=seq)]
+    found = [each for each in found if getattr(each.payload, "refused", "") is not None]
     return sorted(found, key=lambda each: each.seq)
 
 
@@ -95,5 +91,6 @@ def _notice(ws: Workspace, event: Recorded[Payload]) -> Notice:
         return Notice(
             "rolled back", f"version {said.from_} to {said.to}: {said.reason} `ratchet history`"
         )
-    assert isinstance(said, BatchRefused)
-    return Notice("refused", f"{said.reason} `ratchet quarantine show {said.batch[:12]}`")
+    assert isinstance(said, BatchArrived | BatchRefused)
+    reason = said.reason if isinstance(said, BatchRefused) else f"{said.source}: {said.refused}"
+    return Notice("refused", f"{reason} `ratchet quarantine show {said.batch[:12]}`")

@@ -41,7 +41,7 @@ def remove(
         ConfigError: the pool has no inputs, or not one such file.
         Retryable: the bytes could not be deleted now; `reconcile` does it.
     """
-    task = check_task(task)
+    task = check_task(views.renamed_tasks(ws.ledger).get(task, task))
     files = [each for each in views.pool_files(ws.ledger) if each.exam == pool_exam(task)]
     found = [each for each in files if each.source.startswith(prefix or "")]
     if not found or (prefix is not None and len(found) > 1):

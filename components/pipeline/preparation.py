@@ -201,6 +201,12 @@ def _refuse(ws: Workspace, lease: Lease, arrival: views.Arrival, reason: str, ro
     return settled(ws, arrival.batch)
 
 
+def is_decided(ws: Workspace, batch: str) -> bool:
+    """Tell whether what became of a batch is recorded: whatever fails then, it has had its run."""
+    arrival = views.arrival(ws.ledger, batch)
+    return arrival is not None and arrival.status not in ("queued", "running")
+
+
 def put_back(ws: Workspace, lease: Lease, batch: str, error: Exception) -> None:
     """Queue a batch again whose run failed by no fault of its own; it keeps its place."""
     reason = _defect(error)

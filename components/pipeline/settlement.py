@@ -20,7 +20,13 @@ from components.ledger.events import (
 )
 from components.ledger.ledger import Lease
 from components.pipeline.examination import Examined
-from components.pipeline.preparation import Prepared, Settled, Validated, settled
+from components.pipeline.preparation import (
+    Prepared,
+    Settled,
+    Validated,
+    is_decided,
+    settled,
+)
 from components.pipeline.promotion import barred_twin, promote, supersede
 from components.pipeline.publication import mirror_around, submission
 from components.pipeline.readiness import require_copy
@@ -49,8 +55,8 @@ def register(
         if same:
             require_copy(ws, lease, version)  # it may have been registered days ago
             return version
-        if version.status == "candidate":
-            supersede(ws, lease, version, "interrupted", requeue=False)
+        if version.status in ("candidate", "held"):
+            supersede(ws, lease, version, "its batch was examined again", requeue=False)
     key = f"{examined.bundle.digest}:{examined.evidence}"
     submitted = submission(ws, key, validated, prepared, examined)
     shown = {**submitted.document(), "experiment": ws.settings.registry.experiment}
@@ -86,10 +92,14 @@ def settle(
 ) -> Settled:
     """Promote, hold or reject a version as its examination proposed; MLflow follows.
 
-    `notes`: information for people.
+    `notes`: information for people. Done once: where that was recorded already, and only what
+    follows from it failed, MLflow follows now.
     """
     examined, batch = views.examined(ws.ledger, version), version.batch
     assert examined is not None and batch is not None  # the line registers what it examined
+    if is_decided(ws, batch):
+        mirror_around(ws, lease, version)
+        return replace(settled(ws, batch), version=version.version, notes=notes)
     action: Action
     if barred_twin(ws, version) is not None:
         action = reject(ws, lease, version, batch, BARRED)

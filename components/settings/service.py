@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
@@ -20,7 +21,8 @@ class ServiceSettings(Section):
     `host`: the address that the servers listen at; only this machine reaches the default one.
     The others are cron lines (minute, hour, day, month, weekday) in `time_zone`; null: never.
     `train_at`: when what gathered is trained; null: as it arrives. `remind_at`: when people are
-    told what waits for them.
+    told what waits for them. `notify`: blocks of Prefect that notices are sent to as well, each
+    by type and name, as in `slack-webhook/ops`.
     """
 
     host: Name = "127.0.0.1"
@@ -31,6 +33,7 @@ class ServiceSettings(Section):
     watch_at: Cron = "0 3 * * *"
     reconcile_at: Cron = "0 4 * * 0"
     remind_at: Cron = "0 8 * * 1-5"
+    notify: list[Stripped] = Field(default_factory=list)
 
     @field_validator("time_zone")
     @classmethod
@@ -39,6 +42,13 @@ class ServiceSettings(Section):
             ZoneInfo(value)
         except (ValueError, OSError, KeyError):
             raise ValueError("should be a time zone such as UTC or Europe/Berlin") from None
+        return value
+
+    @field_validator("notify")
+    @classmethod
+    def _blocks(cls, value: list[str]) -> list[str]:
+        if not all(re.fullmatch(r"[a-z0-9-]+/[A-Za-z0-9_-]+", each) for each in value):
+            raise ValueError("should be names of blocks of Prefect, such as slack-webhook/ops")
         return value
 
     @field_validator("train_at", "watch_at", "reconcile_at", "remind_at")

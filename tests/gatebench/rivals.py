@@ -3,10 +3,11 @@
 First updates of five tasks, drawn once and decided by four rules. *Ours*:
 the gate now, on a pool whose disagreements are asked about. *Threshold*: block on an observed loss
 above 1 point on any task. *Proven worse*: block only where a loss is shown (one-sided sign test
-at 5 %, each task). *At least X*: block where the observed accuracy on any task is below 83 %, one
-point below the first version's true one; its items are new each time. *Falsely refused*: of
-harmless updates, not promoted. *Falsely promoted*: of updates that lose 3 or 6 points on one task.
-The other three need every input labelled.
+at 5 %, shared by the tasks). *At least X*: block where the observed accuracy on any task is below
+83 %, one point below the first version's true one; its items are new each time. *Falsely refused*:
+of harmless updates, not promoted. *Falsely promoted*: of updates that lose 3 or 6 points on one
+task.
+*At least X* needs every input labelled, the two others those that the versions label differently.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ def threshold(worse: Any, better: Any, right: Any, items: int) -> Any:
 
 def proven_worse(worse: Any, better: Any, right: Any, items: int) -> Any:
     """Block on a shown loss alone."""
-    return (above_p((worse, better), items, 0.0) > GATE.alpha).all(-1)
+    return (above_p((worse, better), items, 0.0) > GATE.alpha / TASKS).all(-1)
 
 
 def at_least(worse: Any, better: Any, right: Any, items: int) -> Any:
@@ -97,7 +98,8 @@ def measure(folder: Path, plots: Path) -> Section:
         "|---|---|---|---|---|---|---|",
     ]
     for (items, churn, name), (harmless, three, six) in found.items():
-        used = TASKS * (labels[items, churn] if name == "ours" else items)
+        asked = {"ours": labels[items, churn], "at least X": items}
+        used = TASKS * asked.get(name, churn * items)
         rows.append(
             f"| {items:,} | {100 * churn:g} % | {name} | {100 * (1 - harmless):.1f} % |"
             f" {100 * three:.1f} % | {100 * six:.1f} % | {used:,.0f} |"

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from components.errors import ConfigError
 from components.ledger import views
-from components.ledger.events import ApprovalGiven
+from components.ledger.events import ApprovalGiven, LabelGiven
 from components.operations import approval, labelling
 from components.operations.explanation import explain
+from components.pipeline.decision_now import decide_now
 from components.workspace.root import Workspace, open_workspace
 from flows.steps import leased
 from tests.command import ratchet
 from tests.operations.test_labelling import move_champion, status
-from tests.pools import asked
-from tests.stream import PARAMS, batch, settle
+from tests.pools import add_pool, asked
+from tests.stream import PARAMS, batch, settle, write_jsonl
 
 NOBODY = approval.Speaker()
 
@@ -111,3 +113,37 @@ def test_an_approval_after_the_champion_moved_trains_the_batch_again(waiting: Pa
     assert done.code == 3 and "ratchet intake" in done.out
     ws = open_workspace(waiting)
     assert status(ws) == "superseded" and len(views.waiting(ws.ledger)) == 1
+
+
+def test_what_failed_is_not_approved_as_another_version_of_the_same_model(waiting: Path) -> None:
+    """Fault: one more input of the pool made another look, at less of alpha, where it was open."""
+    ws = open_workspace(waiting)
+    [version] = views.versions(ws.ledger, status="held")
+    document = ws.read_document(version.evidence)
+    differing = {each["item"]: each for pool in document["pools"] for each in pool["differing"]}
+    given = {}
+    while questions := asked(waiting):
+        for question in questions:
+            label = differing[question.item]["champion"]
+            given[question.item] = labelling.answer(ws, question, "label", label)
+    assert decide_now(ws, document).decision.action == "reject"
+    event = {each.seq: each.payload for each in views.told(ws.ledger, LabelGiven)}
+    for item, number in given.items():  # as little lost as is still shown
+        labelling.withdraw(ws, number)
+        better = ws.ledger.append(replace(event[number], label=differing[item]["candidate"]), None)
+        if decide_now(ws, document).decision.action != "reject":
+            labelling.withdraw(ws, better.seq)
+            ws.ledger.append(event[number], None)
+            break
+    assert ratchet(waiting, "intake").code == 0
+    assert views.versions(ws.ledger)[-1].status == "rejected"
+    more = [{"text": "good good bad table chair gamma epsilon"}]
+    add_pool(waiting, write_jsonl(waiting / "one.jsonl", more))
+    assert ratchet(waiting, "quarantine", "release", version.batch or "").code == 0
+    assert ratchet(waiting, "intake").code == 0
+    newest = views.versions(ws.ledger)[-1]
+    assert newest.status == "held", "at another look it is open"
+    done = ratchet(waiting, "approve", str(newest.version), "--reason", "trust me")
+    assert done.code == 2 and "is the same model" in done.err, done.err
+    champion = views.champion(ws.ledger)
+    assert champion is not None and champion.version == 1

@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from components.ledger import views
-from components.operations import corrections, labelling, pool_removal
+from components.operations import approval, corrections, labelling, pool_removal
 from components.operations.between_batches import Between
 from components.operations.labelling import Question
 from components.workspace.root import Workspace, open_workspace
 from flows.steps import leased
-from tests.pools import asked, truth
-from tests.stream import batch, settle
+from tests.command import ratchet
+from tests.pools import asked, mixed, truth
+from tests.stream import batch, settle, write_jsonl
 
 
 def answered(ws: Workspace, questions: list[Question]) -> None:
@@ -67,3 +68,46 @@ def test_it_asks_nothing_of_a_task_that_was_retired(waiting: Path) -> None:
         corrections.retire_task(ws, lease, "mood", "no longer used")
     assert not asked(waiting)
     assert Between().do(ws, leased).released
+
+
+def test_a_rename_is_no_news_and_its_questions_go_on(waiting: Path) -> None:
+    """Fault: the old name had no pool, so it was examined again, which cost it a look."""
+    ws, before = open_workspace(waiting), len(asked(waiting))
+    with leased(ws) as lease:
+        corrections.rename_task(ws, lease, "mood", "feeling", "a better word")
+    assert len(asked(waiting)) == before
+    assert {each.task for each in asked(waiting)} == {"feeling"}
+    assert not Between().do(ws, leased).released and status(ws) == "held"
+    while questions := asked(waiting):
+        answered(ws, questions)
+    assert Between().do(ws, leased).released
+
+
+def test_an_answer_is_taken_back_days_later_and_asked_again(waiting: Path) -> None:
+    """Fault: only the sitting that gave it could take it back."""
+    ws, [first, *_] = open_workspace(waiting), asked(waiting)
+    labelling.answer(ws, first, "label", "neg")
+    labelling.answer(ws, asked(waiting)[0], "unclear")
+    listed = ratchet(waiting, "label", "answers", "--json").facts
+    assert [each["answer"] for each in listed] == ["unclear", "label"]
+    assert (listed[1]["text"], listed[1]["label"]) == (first.text, "neg")
+    done = ratchet(waiting, "label", "withdraw", str(listed[1]["number"]))
+    assert done.code == 0 and "1 answer taken back" in done.out
+    assert first.item in {each.item for each in asked(waiting)}
+    assert len(ratchet(waiting, "label", "answers", "--json").facts) == 1
+    again = ratchet(waiting, "label", "withdraw", str(listed[1]["number"]))
+    assert again.code == 2 and "There is no answer" in again.err
+    assert "No answer was given" in ratchet(waiting, "label", "answers", "--task", "x").out
+
+
+def test_where_no_label_can_settle_it_nothing_is_asked_and_that_is_said(waiting: Path) -> None:
+    ws = open_workspace(waiting)
+    with leased(ws) as lease:
+        approval.say(ws, lease, 2, "reject", "start again", approval.Speaker())
+    params = waiting / "params.yaml"
+    params.write_text(
+        params.read_text() + "\ngate: {checks: {size: {policy: hold, max_megabytes: 0.001}}}\n"
+    )
+    settle(waiting, write_jsonl(waiting / "b5.jsonl", mixed(5, 120)))
+    assert views.versions(ws.ledger, status="held") and not asked(waiting)
+    assert "is held by what no label can settle" in ratchet(waiting, "label").out

@@ -11,7 +11,7 @@ from components.data.versioning import DataStore
 from components.errors import ConfigError
 from components.ledger import views
 from components.ledger.verify import verify as verify_ledger
-from components.operations import pool_removal, reconciliation
+from components.operations import corrections, pool_removal, reconciliation
 from components.operations.verification import verify
 from components.workspace.root import Workspace, open_workspace
 from tests.command import ratchet
@@ -148,3 +148,23 @@ def test_an_exam_is_never_removed_as_a_pool(root: Path, tmp_path: Path) -> None:
     add_exam(root, batch(root / "exam.jsonl", 900, 20))
     with pytest.raises(ConfigError, match="The pool of mood has no inputs"):
         remove(root)
+
+
+@pytest.mark.parametrize("merged", [False, True], ids=["renamed", "merged"])
+def test_a_pool_whose_task_has_another_name_now_is_removed_all_the_same(
+    root: Path, tmp_path: Path, merged: bool
+) -> None:
+    """Fault: its file was looked for under the name that it was brought under."""
+    add_exam(root, batch(root / "exam.jsonl", 900, 20))
+    add_pool(root, secret_file(tmp_path / "gone.jsonl"))
+    if merged:
+        add_exam(root, batch(root / "other.jsonl", 901, 20), "feeling")
+    ws = open_workspace(root)
+    with ws.ledger.lease(ws.settings.model.name, 60) as lease:
+        change = corrections.merge_task if merged else corrections.rename_task
+        change(ws, lease, "mood", "feeling", "a better word")
+    [file] = views.pool_files(ws.ledger)
+    assert (file.task, file.items) == ("feeling", 30)
+    assert remove(root, task="mood").inputs == 30
+    assert holding(root) == []
+    assert_whole(open_workspace(root))

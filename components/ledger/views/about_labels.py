@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from components.exam_names import origin
+from components.exam_names import origin, pool_exam
 from components.ledger import schema
 from components.ledger.database import among
 from components.ledger.events import HoldoutDone, RemovalBegun
@@ -48,7 +48,7 @@ class PoolFile:
 
 
 def pool_files(ledger: Ledger) -> list[PoolFile]:
-    """Return the files of which inputs are in a pool now, oldest first."""
+    """Return the files of which inputs are in a pool now, by what their tasks are called now."""
     table = schema.holdout.c
     count = sa.select(table.exam, table.source, sa.func.count()).group_by(table.exam, table.source)
     sizes = {
@@ -56,20 +56,16 @@ def pool_files(ledger: Ledger) -> list[PoolFile]:
         for exam, source, items in ledger.query(count)
         if origin(exam) == "pool"
     }
-    newest = {(said.exam, said.source): said for said in _brought(ledger)}
-    return [
-        PoolFile(
-            said.task,
-            said.exam,
-            said.source,
-            said.name,
-            said.stored["path"],
-            said.stored["md5"],
-            sizes[place],
-        )
-        for place, said in newest.items()
-        if place in sizes
-    ]
+    newest = {said.source: said for said in _brought(ledger) if origin(said.exam) == "pool"}
+    names = renamed_tasks(ledger)
+    files = []
+    for said in newest.values():
+        task = names.get(said.task, said.task)
+        items = sizes.get((pool_exam(task), said.source))
+        if items is not None:
+            path, md5 = said.stored["path"], said.stored["md5"]
+            files.append(PoolFile(task, pool_exam(task), said.source, said.name, path, md5, items))
+    return files
 
 
 def removed_sources(ledger: Ledger) -> frozenset[str]:

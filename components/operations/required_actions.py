@@ -1,0 +1,67 @@
+"""What waits for a person: of whom, since when, and what settles it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from components.ledger import views
+from components.ledger.events import VersionHeld
+from components.pipeline.held import beyond_a_person, decision_on, waits_for_labels, ways_to_settle
+from components.registry.server_rules import APPROVER, LABELLER
+from components.workspace.root import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Required:
+    """One held version. `settle`: all that would settle it, each with its cost.
+
+    `since`: when it was held, in ISO 8601; `days`: ago. `who`: the people who may act; empty where
+    nobody is enrolled, and whoever works on this machine may.
+    """
+
+    version: int
+    batch: str
+    since: str
+    days: int
+    who: tuple[str, ...]
+    settle: tuple[str, ...]
+
+    def __str__(self) -> str:
+        waits = f"waits {self.days} days" if self.days != 1 else "waits a day"
+        of_whom = f" for {' or '.join(self.who)}" if self.who else ""
+        ways = "; ".join(self.settle)
+        return f"batch {self.batch[:12]} (version {self.version}, {waits}{of_whom}): {ways}."
+
+
+def required_actions(ws: Workspace, newest: int | None = None) -> list[Required]:
+    """Return what waits for people, oldest first; the `newest` so many where that is given."""
+    held = views.versions(ws.ledger, status="held")
+    held = held[-newest:] if newest else held
+    since = {each.payload.version: each.time for each in views.told(ws.ledger, VersionHeld)}
+    return [
+        Required(
+            each.version,
+            each.batch,
+            since.get(each.version, ""),
+            _days(ws, since.get(each.version)),
+            _who(ws, each),
+            ways,
+        )
+        for each in held
+        if each.batch and (ways := ways_to_settle(ws, each))
+    ]
+
+
+def _days(ws: Workspace, since: str | None) -> int:
+    return (ws.clock() - datetime.fromisoformat(since)).days if since else 0
+
+
+def _who(ws: Workspace, version: views.Version) -> tuple[str, ...]:
+    """Return the people who may do something about a held version."""
+    decision = decision_on(ws, version)
+    if decision is None:
+        return ()
+    roles = {LABELLER} if waits_for_labels(decision) else set[str]()
+    roles |= set() if beyond_a_person(decision) else {APPROVER}
+    return tuple(name for name, own in views.people(ws.ledger).items() if own & roles)
