@@ -11,7 +11,6 @@ Promise: the loop never asks which strategy it runs.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -50,16 +49,8 @@ class Situation:
 
     @property
     def beside(self) -> int:
-        """How many remembered rows an epoch goes through: `replay_ratio` a new row.
-
-        A row of a new label brings fewer, but one at least, where old labels would be taught more
-        than new ones: once they are all old, the next batch would take back what that gave them.
-        """
-        ratio: float = getattr(self.settings, "replay_ratio", 0.0)
-        known = {ref.label for ref in self.memory}
-        new = Counter(ref.label for ref in self.new if ref.label not in known)
-        alike = min(ratio, max(1.0, len(known) / len(new))) if new else ratio
-        return round(ratio * (len(self.new) - new.total()) + alike * new.total())
+        """How many remembered rows an epoch goes through: `replay_ratio` a new row."""
+        return round(getattr(self.settings, "replay_ratio", 0.0) * len(self.new))
 
     @property
     def rounds(self) -> int:
