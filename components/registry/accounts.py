@@ -100,6 +100,7 @@ def _store(path: Path) -> Iterator[Any]:
     store: Any = SqlAlchemyStore()
     with FileLock(path.with_name(f"{path.name}.lock")), database.translated(str(path)):
         store.init_db(address(path))
+        path.chmod(0o600)
         try:
             yield store
         except MlflowException as error:

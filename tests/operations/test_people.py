@@ -156,6 +156,7 @@ def test_accounts_are_made_listed_and_taken_away(grown: Path) -> None:
     secret = made.out.partition("password: ")[2].split()[0]
     ws = open_workspace(grown)
     path = people.accounts_path(ws)
+    assert path.stat().st_mode & 0o077 == 0
     assert accounts.is_known(path, "ann", secret) and not accounts.is_known(path, "ann", "x")
     again = ratchet(grown, "person", "add", "ann", "--role", "labeller")
     assert "password" not in again.out and views.people(ws.ledger) == {"ann": {"labeller"}}
