@@ -7,9 +7,9 @@ from tempfile import TemporaryDirectory
 
 from prefect import flow
 
-from components.errors import ConfigError
+from components.data.addresses import fetch
 from components.pipeline import arrival
-from components.workspace.root import Workspace
+from components.places import scheme
 from flows.steps import workspace
 
 
@@ -20,28 +20,8 @@ def arrive(root: str, source: str, task: str = "") -> str:
     `task`: of rows that name none; "": as for a file in data/incoming. Training is the worker's.
     """
     ws = workspace(root)
-    if "://" not in source:
+    if scheme(source) is None:
         return arrival.arrive(ws, Path(source), task or None).batch
     with TemporaryDirectory(prefix="ratchet-") as folder:
-        path = _fetched(ws, source, Path(folder))
+        path = fetch(source, Path(folder), ws.settings.data.max_file_megabytes * 1_000_000)
         return arrival.arrive(ws, path, task or None, name=path.name).batch
-
-
-def _fetched(ws: Workspace, source: str, folder: Path) -> Path:
-    """Copy an object to a folder."""
-    import fsspec
-
-    path = folder / source.rstrip("/").rpartition("/")[2]
-    limit = ws.settings.data.max_file_megabytes * 1_000_000
-    try:
-        with fsspec.open(source, "rb") as stream, path.open("wb") as file:
-            left = limit + 1
-            while left > 0 and (chunk := stream.read(min(left, 1 << 20))):
-                file.write(chunk)
-                left -= len(chunk)
-    except (OSError, ValueError, ImportError) as error:
-        raise ConfigError(
-            f"{source} can't be read: {error}.",
-            "Check the address and the credentials; its protocol may need a package (s3fs, gcsfs).",
-        ) from error
-    return path

@@ -9,7 +9,7 @@ from prefect import flow
 
 from components.ledger import views
 from components.operations.between_batches import Between
-from components.pipeline.incoming import take_incoming
+from components.pipeline.polling import take_all
 from components.pipeline.precedence import next_batch
 from components.workspace.root import Workspace
 from flows.retrain import retrain
@@ -26,7 +26,7 @@ def intake(root: str) -> list[dict[str, Any]]:
     """
     ws = workspace(root)
     Between().do(ws, changing, once=True)
-    take_incoming(ws)
+    take_all(ws)
     return drain(ws)
 
 

@@ -21,6 +21,7 @@ from components.errors import Retryable
 from components.operations import notices
 from components.operations.between_batches import Between
 from components.pipeline.incoming import Left, take_incoming
+from components.pipeline.polling import Poll
 from components.pipeline.precedence import next_batch
 from flows import steps
 from flows.notify import notify
@@ -58,6 +59,7 @@ class Looks:
 
     quiet: QuietFiles
     between: Between = field(default_factory=Between)
+    poll: Poll = field(default_factory=Poll)
     told: set[Left] = field(default_factory=set)
     soonest: float | None = None
 
@@ -125,13 +127,13 @@ def _run_next(root: Path, tell: Tell, looks: Looks, gather: bool) -> bool:
         tell("heard", asdict(word))
     for batch in done.released:
         tell("released", {"batch": batch})
-    taken = take_incoming(ws, looks.quiet)
-    for arrived in taken.arrived:
+    taken, polled = take_incoming(ws, looks.quiet), looks.poll.take(ws)
+    for arrived in taken.arrived + polled.arrived:
         if arrived.refused:
             tell("refused", asdict(arrived))
         elif arrived.alike or not arrived.is_new:
             tell("arrived", asdict(arrived))
-    looks.note(done.left + taken.left, tell)
+    looks.note(done.left + taken.left + polled.left, tell)
     notify(ws, notices.news(ws))
     following = None if gather else next_batch(ws)
     if following is not None:

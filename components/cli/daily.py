@@ -13,6 +13,7 @@ from components.cli.arguments import Words
 from components.cli.options import Context, changing, json_option, pass_root, with_prefect
 from components.cli.outcomes import (
     show_arrived,
+    show_heard,
     show_left,
     show_pooled,
     show_probation,
@@ -120,7 +121,7 @@ def intake(context: Context, as_json: bool) -> None:
     """
     from components.ledger import views
     from components.operations.between_batches import Between
-    from components.pipeline.incoming import take_incoming
+    from components.pipeline.polling import take_all
     from components.workspace.stored_files import remote_warning
 
     with progress_bar() as progress:
@@ -128,7 +129,7 @@ def intake(context: Context, as_json: bool) -> None:
         warning = remote_warning(ws)
         outcomes: list[dict[str, Any]] = []
         done = Between().do(ws, changing, once=True)
-        taken = take_incoming(ws)
+        taken = take_all(ws)
         if views.waiting(ws.ledger):
             outcomes = with_prefect(progress, lambda flows: flows.drain(ws))
     result = {
@@ -147,6 +148,8 @@ def intake(context: Context, as_json: bool) -> None:
         show_pooled(result["pooled"])
         if result["probation"]:
             show_probation(result["probation"])
+        for word in result["heard"]:
+            show_heard(word)
         show_released(result["released"])
         show_left(result["left"])
         show_warnings(result["warnings"])

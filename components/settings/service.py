@@ -6,9 +6,10 @@ import re
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
-from components.settings.section import Name, Section, Stripped
+from components.places import scheme
+from components.settings.section import RECORDED, Name, Section, Stripped, require_no_secret
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Cron = Stripped | None
@@ -22,7 +23,8 @@ class ServiceSettings(Section):
     The others are cron lines (minute, hour, day, month, weekday) in `time_zone`; null: never.
     `train_at`: when what gathered is trained; null: as it arrives. `remind_at`: when people are
     told what waits for them. `notify`: blocks of Prefect that notices are sent to as well, each
-    by type and name, as in `slack-webhook/ops`.
+    by type and name, as in `slack-webhook/ops`. `poll`: addresses whose objects are batches; the
+    first folder below one names the task.
     """
 
     host: Name = "127.0.0.1"
@@ -34,6 +36,8 @@ class ServiceSettings(Section):
     reconcile_at: Cron = "0 4 * * 0"
     remind_at: Cron = "0 8 * * 1-5"
     notify: list[Stripped] = Field(default_factory=list)
+    poll: list[Stripped] = Field(default_factory=list)
+    poll_seconds: Annotated[float, Field(ge=1.0, le=86_400.0)] = 30.0
 
     @field_validator("time_zone")
     @classmethod
@@ -49,6 +53,15 @@ class ServiceSettings(Section):
     def _blocks(cls, value: list[str]) -> list[str]:
         if not all(re.fullmatch(r"[a-z0-9-]+/[A-Za-z0-9_-]+", each) for each in value):
             raise ValueError("should be names of blocks of Prefect, such as slack-webhook/ops")
+        return value
+
+    @field_validator("poll")
+    @classmethod
+    def _addresses(cls, value: list[str], info: ValidationInfo) -> list[str]:
+        for each in value if info.context != RECORDED else ():
+            if scheme(each) is None:
+                raise ValueError(f"{each} should be an address, such as s3://bucket/folder")
+            require_no_secret(each, "its package reads credentials from the environment or a file")
         return value
 
     @field_validator("train_at", "watch_at", "reconcile_at", "remind_at")

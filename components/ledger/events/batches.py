@@ -40,6 +40,18 @@ class BatchArrived(Payload):
     quarantine: Mapping[str, Mark] | None = None
 
 
+@event("object.taken", read_by=("pipeline.polling",), leased=False)
+class ObjectTaken(Payload):
+    """An object under an address that is polled was taken in, as the batch; null: it is unusable.
+
+    `mark`: of its bytes, as its listing told: what is written anew there has another.
+    """
+
+    address: str
+    mark: str
+    batch: str | None
+
+
 @event("batch.started", read_by=("inbox",))
 class BatchStarted(Payload):
     """A run took the batch out of the queue."""
