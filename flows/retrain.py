@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from prefect import flow
+from prefect.artifacts import create_markdown_artifact
 
 from components.errors import DataRejected, NeedsHuman, RatchetError
 from components.ledger import views
@@ -21,7 +22,17 @@ from flows.steps import Step, as_task, directly, leased, workspace
 @flow(name="retrain", flow_run_name="retrain-{batch}", validate_parameters=False)
 def retrain(root: str, batch: str) -> dict[str, Any]:
     """Run one batch of the inbox under the model's lease; return what became of it."""
-    return asdict(run_batch(workspace(root), batch, as_task))
+    settled = run_batch(workspace(root), batch, as_task)
+    create_markdown_artifact(_story(settled), f"batch-{batch[:12]}", settled.headline[:500])
+    return asdict(settled)
+
+
+def _story(settled: Settled) -> str:
+    """Return what became of a batch, as Prefect shows it beside the run."""
+    version = f", version {settled.version}" if settled.version else ""
+    more = [*settled.notes, *(f"to settle it: {way}" for way in settled.settle)]
+    lines = [f"# {settled.action}: {settled.source}{version}", settled.headline]
+    return "\n\n".join([*lines, "\n".join(f"- {line}" for line in more)]).strip()
 
 
 def run_batch(ws: Workspace, batch: str, step: Step = directly) -> Settled:

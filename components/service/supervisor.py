@@ -142,7 +142,8 @@ class Supervisor:
                 each.waits = 1.0 if now - each.since > STEADY_SECONDS else each.waits
                 each.again_at = now + each.waits
                 code, wait = each.process.returncode, f"{each.waits:.0f} s"
-                say(f"{each.child.name} ended (code {code}); it starts again in {wait}")
+                log = each.child.log
+                say(f"{each.child.name} ended (code {code}, see {log}); it starts again in {wait}")
             if now >= each.again_at:
                 each.process, each.since, each.again_at = _spawn(each.child), now, None
                 each.waits = min(2 * each.waits, SLOWEST_SECONDS)

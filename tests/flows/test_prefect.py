@@ -44,6 +44,9 @@ def test_a_batch_is_one_flow_run_of_a_few_named_tasks(grown: Path, prefect_here:
     name = {"name": {"any_": [f"retrain-{arrived.batch}"]}}
     [run] = post(prefect_here, "flow_runs", {"flow_runs": name})
     assert run["state"]["type"] == "COMPLETED"
+    key = {"key": {"any_": [f"batch-{arrived.batch[:12]}"]}}
+    [told] = post(prefect_here, "artifacts", {"artifacts": key})
+    assert told["data"].startswith("# promoted: b3.jsonl, version 3\n\nPromote")
     tasks = post(prefect_here, "task_runs", {"flow_runs": name})
     assert {task["name"].rpartition("-")[0] for task in tasks} == {
         "reconcile", "validate", "store", "split", "pool", "train", "examine", "register", "settle",

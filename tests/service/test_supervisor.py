@@ -89,7 +89,8 @@ def test_what_ended_is_started_again_and_all_end_together(
     os.kill(first, signal.SIGKILL)
     soon(lambda: len(run.pids()) == 2 and run.pids()[0] != first)
     assert run.pids()[1] == second
-    assert any(line.startswith("one ended (code -9); it starts again in 1 s") for line in run.said)
+    assert any(line.startswith("one ended (code -9, see ") for line in run.said)
+    assert any(line.endswith("one.log); it starts again in 1 s") for line in run.said)
     state = supervisor.state(tmp_path)
     assert state is not None and state["mlflow"] == "http://there"
     pids = run.pids()
