@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -94,6 +95,7 @@ def prepare(paths: Sequence[Path]) -> None:
 
 
 def _prepare(paths: Sequence[Path]) -> None:
+    warnings.simplefilter("ignore")  # of libraries, about each other
     home, *others = (open_workspace(path) for path in paths)
     for ws in (home, *others):
         with ws.ledger.lease(ws.settings.model.name, LEASE_WAIT_SECONDS) as lease:

@@ -1,0 +1,110 @@
+"""A real installation for tests: `ratchet up` in its own process, and people who may log in."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from components.ledger import views
+from components.operations import people
+from components.service import supervisor
+from components.workspace.root import Workspace, open_workspace
+from components.workspace.secrets_file import read_secrets
+from tests.stream import PARAMS, make_root
+
+UP_SECONDS = 180.0
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def soon(holds: Callable[[], Any], seconds: float = 90.0) -> Any:
+    """Wait until something holds, and return it."""
+    until = time.monotonic() + seconds
+    while not (found := holds()):
+        assert time.monotonic() < until, "it never came to hold"
+        time.sleep(0.3)
+    return found
+
+
+@dataclass
+class Installation:
+    """One that runs: its root, its addresses, and who may log in."""
+
+    root: Path
+    mlflow: str
+    prefect: str
+    process: subprocess.Popen[bytes]
+    passwords: dict[str, str]
+
+    @property
+    def ws(self) -> Workspace:
+        return open_workspace(self.root)
+
+    def call(self, user: str, method: str, path: str, **said: str) -> httpx.Response:
+        """Change something in MLflow as somebody, as its pages do."""
+        address = f"{self.mlflow}/ajax-api/2.0/mlflow/{path}"
+        login = (user, self.passwords[user])
+        return httpx.request(method, address, json=said, auth=login, timeout=60)
+
+    def tag(self, user: str, version: int, value: str) -> int:
+        path, name = "model-versions/set-tag", "tiny"
+        given = {"name": name, "version": str(version), "key": "approval", "value": value}
+        return self.call(user, "POST", path, **given).status_code
+
+    def champion(self) -> int | None:
+        found = views.champion(self.ws.ledger)
+        return found.version if found else None
+
+    def held(self) -> list[int]:
+        return [each.version for each in views.versions(self.ws.ledger, status="held")]
+
+    def pid(self, name: str) -> int:
+        return next(each.pid for each in supervisor.statuses(self.ws.mlruns) if each.name == name)
+
+
+@contextmanager
+def installed(folder: Path) -> Iterator[Installation]:
+    """Start an installation in `folder` in which every promotion waits for a person."""
+    ports = free_port(), free_port()
+    service = f"service: {{mlflow_port: {ports[0]}, prefect_port: {ports[1]}}}"
+    params = f"{PARAMS}\ngate: {{approval: always}}\n{service}\n"
+    root = make_root(folder / "root", params)
+    log = root.parent / "up.log"
+    with log.open("wb") as file:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "components.cli.main", "--root", str(root), "up"],
+            stdout=file,
+            stderr=file,
+            env={**os.environ, "PYTHONPATH": os.getcwd()},
+            start_new_session=True,
+        )
+    made = Installation(root, *(f"http://127.0.0.1:{port}" for port in ports), process, {})
+    try:
+        soon(
+            lambda: process.poll() is not None or b"Ctrl-C ends it" in log.read_bytes(), UP_SECONDS
+        )
+        assert process.poll() is None, log.read_text()
+        for name, role in (("ann", "approver"), ("ben", "approver"), ("vera", "viewer")):
+            made.passwords[name] = people.enroll(made.ws, name, [role]).password or ""
+        made.passwords["admin"] = read_secrets(made.ws.mlruns).admin_password
+        yield made
+    finally:
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.5)
+        process.send_signal(signal.SIGTERM)
+        process.wait(60)
