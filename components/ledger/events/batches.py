@@ -24,6 +24,7 @@ Row = Sequence[str]
         "operations.quarantine_restoration",
         "operations.verification.batches",
         "operations.verification.quarantine",
+        "operations.notices",
     ),
     leased=False,
 )
@@ -82,7 +83,15 @@ class BatchValidated(Payload):
     quarantine: Mapping[str, Mark] | None = None
 
 
-@event("batch.refused", read_by=("inbox", "quarantine", "operations.quarantine_restoration"))
+@event(
+    "batch.refused",
+    read_by=(
+        "inbox",
+        "quarantine",
+        "operations.quarantine_restoration",
+        "operations.notices",
+    ),
+)
 class BatchRefused(Payload):
     """The whole batch cannot be trained on and was put in quarantine."""
 

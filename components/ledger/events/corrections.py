@@ -84,6 +84,7 @@ class RelabelBegun(Payload):
         "relabelled",
         "operations.verification.batches",
         "operations.verification.dvc_settings",
+        "operations.approval",
     ),
     intent="closes",
 )

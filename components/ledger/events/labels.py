@@ -8,7 +8,7 @@ from typing import Literal
 from components.ledger.events.kind import Payload, event
 
 
-@event("label.given", read_by=("answers",), leased=False)
+@event("label.given", read_by=("answers", "operations.labelling"), leased=False)
 class LabelGiven(Payload):
     """A person answered a question about an input.
 
@@ -26,7 +26,11 @@ class LabelGiven(Payload):
     again: bool = False
 
 
-@event("label.withdrawn", read_by=("answers",), leased=False)
+@event(
+    "label.withdrawn",
+    read_by=("answers", "operations.approval", "operations.labelling"),
+    leased=False,
+)
 class LabelWithdrawn(Payload):
     """A person took an answer back; `given` is the number of its event."""
 

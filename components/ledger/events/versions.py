@@ -230,7 +230,16 @@ class ProbationEnded(Payload):
     anchors: Mapping[str, int] | None = None
 
 
-@event("version.held", read_by=("versions", "inbox", "pipeline.precedence"))
+@event(
+    "version.held",
+    read_by=(
+        "versions",
+        "inbox",
+        "pipeline.precedence",
+        "operations.notices",
+        "operations.required_actions",
+    ),
+)
 class VersionHeld(Payload):
     """The gate could not decide: the version waits for a person."""
 
@@ -241,7 +250,13 @@ class VersionHeld(Payload):
 
 @event(
     "version.rejected",
-    read_by=("versions", "inbox", "quarantine", "operations.quarantine_restoration"),
+    read_by=(
+        "versions",
+        "inbox",
+        "quarantine",
+        "operations.notices",
+        "operations.quarantine_restoration",
+    ),
 )
 class VersionRejected(Payload):
     """The version was shown to lose too much; its batch went to quarantine."""
@@ -288,6 +303,7 @@ class ChampionWatched(Payload):
         "holdout",
         "quarantine",
         "operations.explanation",
+        "operations.notices",
         "operations.quarantine_restoration",
     ),
     schema=2,
