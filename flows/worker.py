@@ -43,14 +43,16 @@ class Pace:
     """How often, in seconds.
 
     every: between two scans for new files. watch_every: between two runs of `watch`; None: never.
-    idle_exit: how long to stay without work; None: forever. gather: what arrives is taken in, and
-    trained when somebody else runs `intake`.
+    idle_exit: how long to stay without work; None: forever. rest: the same once there was work, so
+    that what was loaded for it is freed. gather: what arrives is taken in, and trained when
+    somebody else runs `intake`.
     """
 
     every: float
     watch_every: float | None = None
     idle_exit: float | None = None
     gather: bool = False
+    rest: float | None = None
 
 
 @dataclass(slots=True)
@@ -101,11 +103,9 @@ def serve(root: Path, pace: Pace, stop: Event, tell: Tell) -> None:
             fault = error
             tell("fault", {"code": error.code, "message": error.message, "remedy": error.remedy})
             revive()
-        if (
-            looks.soonest is None
-            and pace.idle_exit is not None
-            and _since(worked) >= pace.idle_exit
-        ):
+        rests = [pace.idle_exit, pace.rest if run else None]
+        over = min((each for each in rests if each is not None), default=None)
+        if looks.soonest is None and over is not None and _since(worked) >= over:
             if fault is not None:
                 raise fault
             return

@@ -55,6 +55,12 @@ def register(group: click.Group) -> None:
     metavar="SECONDS",
     help="Stop after this long without work; 0: as soon as the inbox is empty.  [default: never]",
 )
+@click.option(
+    "--rest",
+    type=seconds(0.0),
+    metavar="SECONDS",
+    help="Once there was work, stop after this long without any: frees memory.  [default: never]",
+)
 @click.option("--gather", is_flag=True, help="Take in what arrives, but train nothing.")
 @json_option
 @pass_root
@@ -63,6 +69,7 @@ def worker(
     every: float,
     watch_every: float | None,
     idle_exit: float | None,
+    rest: float | None,
     gather: bool,
     as_json: bool,
 ) -> None:
@@ -81,7 +88,7 @@ def worker(
         root = context.open().root
 
         def act(flows: Any) -> None:
-            pace = flows.Pace(every, watch_every, idle_exit, gather)
+            pace = flows.Pace(every, watch_every, idle_exit, gather, rest)
             if not as_json:
                 echo(f"Checking {root / 'data' / 'incoming'} every {every:g} s.")
             _until_stopped(lambda stop: flows.serve(root, pace, stop, _json if as_json else _show))

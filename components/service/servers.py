@@ -31,6 +31,9 @@ APP = "ratchet"
 """What the entry point of our MLflow app is called, in pyproject.toml."""
 
 LEASE_WAIT_SECONDS = 600.0
+REST_SECONDS = 600
+"""A worker that had work is started anew after so long without any: it holds half a gigabyte."""
+
 AUTH_INI = "accounts.ini"
 _ANYWHERE = ("0.0.0.0", "::")  # noqa: S104  (compared with, never bound to here)
 
@@ -158,7 +161,7 @@ def _worker(ws: Workspace, api: dict[str, str]) -> Child:
     """Return a root's worker: it may take as long as its batch takes to end."""
     ratchet = (PYTHON, "-m", "components.cli.main", "--root", str(ws.root))
     gather = ("--gather",) if ws.settings.service.train_at else ()
-    command = (*ratchet, "worker", "--every", "2", *gather)
+    command = (*ratchet, "worker", "--every", "2", "--rest", str(REST_SECONDS), *gather)
     name = f"worker of {ws.settings.model.name}"
     return Child(name, command, ws.mlruns / "logs" / "worker.log", api, stop_seconds=None)
 

@@ -139,6 +139,7 @@ class Supervisor:
             if each.process.poll() is None:
                 continue
             if each.again_at is None:
+                _kill_rest(each.process.pid)
                 each.waits = 1.0 if now - each.since > STEADY_SECONDS else each.waits
                 each.again_at = now + each.waits
                 code, wait = each.process.returncode, f"{each.waits:.0f} s"
@@ -159,7 +160,7 @@ class Supervisor:
 
     def _end(self, each: _Running) -> None:
         """End a process and all that it started, in its own time where it has that."""
-        process, started = each.process, _descendants(each.process.pid)
+        process = each.process
         began, seconds = time.monotonic(), each.child.stop_seconds
         process.terminate()
         while process.poll() is None:
@@ -167,9 +168,7 @@ class Supervisor:
             if late or (seconds is None and self._asked > 1):
                 process.kill()
             time.sleep(LOOK_SECONDS / 5)
-        for one in started:
-            with suppress(psutil.Error):
-                one.kill()
+        _kill_rest(process.pid)
 
     def _note(self) -> None:
         children = {
@@ -299,21 +298,17 @@ def _end_orphans(folder: Path) -> None:
         return
     orphans = [each for each in found.values() if _is_alive(each)]
     for each in orphans:
-        started = _descendants(each["pid"])
         with suppress(psutil.Error):
             process = psutil.Process(each["pid"])
             process.terminate()
-            _, left = psutil.wait_procs([process], timeout=20)
-            for one in [*left, *started]:
-                with suppress(psutil.Error):
-                    one.kill()
+            psutil.wait_procs([process], timeout=20)
+        _kill_rest(each["pid"])
 
 
-def _descendants(pid: int) -> list[psutil.Process]:
-    try:
-        return list(psutil.Process(pid).children(recursive=True))
-    except psutil.Error:
-        return []
+def _kill_rest(pid: int) -> None:
+    """Kill what a child has left of its session: a server's own workers outlive it."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
 
 
 def _identity(pid: int) -> dict[str, Any]:

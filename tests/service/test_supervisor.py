@@ -193,3 +193,26 @@ def test_a_port_that_is_taken_is_named_before_anything_starts() -> None:
         port = taken.getsockname()[1]
         with pytest.raises(NeedsHuman, match=rf"`service.mlflow_port`: 127.0.0.1:{port} can't"):
             supervisor.require_free("127.0.0.1", {"mlflow_port": port})
+
+
+def test_what_a_killed_child_had_started_is_ended_before_it_starts_again(
+    tmp_path: Path, started: Callable[..., Started]
+) -> None:
+    """Fault: MLflow's own worker kept the port, and the server that came after could not bind."""
+    parent = (
+        sys.executable,
+        "-c",
+        "import subprocess, sys, time\n"
+        "code = 'import time; time.sleep(600)'\n"
+        "print(subprocess.Popen([sys.executable, '-c', code]).pid, flush=True); time.sleep(600)",
+    )
+    one = child(tmp_path, "one", parent)
+    run = started(one)
+    soon(lambda: one.log.exists() and one.log.read_text().split())
+    [grandchild] = map(int, one.log.read_text().split())
+    os.kill(run.pids()[0], signal.SIGKILL)
+    soon(lambda: len(one.log.read_text().split()) == 2)
+    assert _is_zombie(grandchild)
+    last = int(one.log.read_text().split()[1])
+    run.end()
+    soon(lambda: _is_zombie(last))

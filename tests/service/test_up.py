@@ -14,6 +14,7 @@ from contextlib import closing
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 from components.ledger import views
@@ -109,5 +110,15 @@ def test_down_ends_everything(up: Installation) -> None:
     assert done.facts == {"ended": True}
     assert up.process.wait(60) == 0
     assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
+    port = up.mlflow.rpartition(":")[2]
+    left = [each.cmdline() for each in psutil.process_iter() if port in _words(each)]
+    assert not left, "a server's own workers end with it"
     assert ratchet(up.root, "up", "--status").code == 1
     assert ratchet(up.root, "audit", "verify", "--deep").code == 0
+
+
+def _words(process: psutil.Process) -> list[str]:
+    try:
+        return list(process.cmdline())
+    except psutil.Error:
+        return []
