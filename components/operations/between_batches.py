@@ -109,8 +109,6 @@ def _words_wait(ws: Workspace) -> bool:
 
 
 def _take_words(ws: Workspace, lease: Lease) -> list[Heard]:
-    if not _words_wait(ws):
-        return []
     from components.operations.approval import take_calls
 
     return take_calls(ws, lease)

@@ -26,6 +26,7 @@ from components.gate.pool_counts import asked_inputs
 from components.gate.verdicts import Decision, Differing, PoolResult
 from components.ledger import views
 from components.ledger.events import LabelGiven, LabelWithdrawn
+from components.ledger.events import Recorded as Event
 from components.ledger.ledger import Lease
 from components.operations.quarantine_release import release_held
 from components.pipeline.decision_now import Now, decide_now
@@ -231,8 +232,7 @@ class Recorded:
 def recorded(ws: Workspace, task: str | None = None) -> list[Recorded]:
     """Return the answers that count, of one task or of all, the newest first."""
     names = views.renamed_tasks(ws.ledger)
-    gone = {each.payload.given for each in views.told(ws.ledger, LabelWithdrawn)}
-    given = [each for each in views.told(ws.ledger, LabelGiven) if each.seq not in gone]
+    given = _given(ws)
     held = views.held(ws.ledger, [each.payload.item for each in given])
     texts = Library(ws).held(held.values())
     found = [
@@ -259,12 +259,17 @@ def withdraw(ws: Workspace, number: int) -> None:
     Raises:
         ConfigError: no answer that counts has that number.
     """
-    found = {each.seq: each.payload for each in views.told(ws.ledger, LabelGiven)}
-    gone = {each.payload.given for each in views.told(ws.ledger, LabelWithdrawn)}
-    if number not in found or number in gone:
+    found = {each.seq: each.payload for each in _given(ws)}
+    if number not in found:
         raise ConfigError(f"There is no answer {number}.", "`ratchet label answers` shows all.")
     said = found[number]
     ws.ledger.append(LabelWithdrawn(task=said.task, item=said.item, given=number), None)
+
+
+def _given(ws: Workspace) -> list[Event[LabelGiven]]:
+    """Return the answers that count, oldest first."""
+    gone = {each.payload.given for each in views.told(ws.ledger, LabelWithdrawn)}
+    return [each for each in views.told(ws.ledger, LabelGiven) if each.seq not in gone]
 
 
 def take_back(ws: Workspace, question: Question, given: int) -> None:

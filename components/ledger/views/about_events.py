@@ -26,14 +26,17 @@ from components.ledger.views.about_versions import Version
 
 def arrived(ledger: Ledger, arrival: Arrival) -> BatchArrived:
     """Return what the event of an arrival says."""
-    [event] = _read(ledger, BatchArrived, schema.events.c.seq == arrival.position)
-    return event.payload
+    return _arrival(ledger, arrival).payload
 
 
 def sender(ledger: Ledger, arrival: Arrival) -> str:
     """Return who brought a batch, as the ledger knows it: `user@host`, or `pipeline`."""
+    return _arrival(ledger, arrival).actor
+
+
+def _arrival(ledger: Ledger, arrival: Arrival) -> Recorded[BatchArrived]:
     [event] = _read(ledger, BatchArrived, schema.events.c.seq == arrival.position)
-    return event.actor
+    return event
 
 
 def newest_of_batch(ledger: Ledger, kind: type[P], arrival: Arrival) -> P | None:
