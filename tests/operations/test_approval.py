@@ -134,7 +134,6 @@ def test_what_failed_is_not_approved_as_another_version_of_the_same_model(waitin
         if decide_now(ws, document).decision.action != "reject":
             labelling.withdraw(ws, better.seq)
             ws.ledger.append(event[number], None)
-            break
     assert ratchet(waiting, "intake").code == 0
     assert views.versions(ws.ledger)[-1].status == "rejected"
     more = [{"text": "good good bad table chair gamma epsilon"}]
