@@ -35,7 +35,7 @@ PRUNE_RUNS = 20
 
 Tell = Callable[[str, dict[str, Any]], None]
 """Called with what happened (`settled`, `watched`, `arrived`, `refused`, `pooled`, `released`,
-`heard`, `put back`, `probation`, `left` or `fault`) and its facts."""
+`heard`, `labelled`, `put back`, `probation`, `left` or `fault`) and its facts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +125,8 @@ def _run_next(root: Path, tell: Tell, looks: Looks, gather: bool) -> bool:
         tell("put back", {})
     for word in done.heard:
         tell("heard", asdict(word))
+    if done.labels:
+        tell("labelled", {"labels": done.labels})
     for batch in done.released:
         tell("released", {"batch": batch})
     taken, polled = take_incoming(ws, looks.quiet), looks.poll.take(ws)

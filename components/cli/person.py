@@ -44,7 +44,7 @@ def add(context: Context, name: str, roles: tuple[str, ...], as_json: bool) -> N
 
     \b
     approver   may approve and reject held versions
-    labeller   may answer what `ratchet label` asks
+    labeller   may say what inputs of pools are
     pipeline   registers versions and moves aliases from elsewhere; may not approve
     viewer     may look at everything
 

@@ -23,7 +23,7 @@ from components.cli.outcomes import (
     show_rollback,
     show_settled,
 )
-from components.cli.output import echo, echo_json, progress_bar
+from components.cli.output import counted, echo, echo_json, progress_bar
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 LOOK_SECONDS = 0.5
@@ -150,6 +150,8 @@ def _show(kind: str, value: dict[str, Any]) -> None:
         show_released([value["batch"]])
     elif kind == "put back":
         echo("An alias had been moved in MLflow past the pipeline: it is back.", err=True)
+    elif kind == "labelled":
+        echo(f"{counted(value['labels'], 'label')} given in MLflow.")
     elif kind == "heard":
         show_heard(value)
     elif kind == "left":

@@ -105,6 +105,7 @@ def recall(document: Mapping[str, Any]) -> tuple[Examination, Rules]:
                     if (given := _answers(kept)) is not None
                 },
                 taken=_by_place(each.get("taken")),
+                newer=_by_place(each.get("newer")),
             )
             for each in document["exams"]
         ]
@@ -283,6 +284,7 @@ def _exam(result: ExamResult) -> dict[str, Any]:
         "older": None if result.older is None else _marks(result.older, items),
         "restricted": {who: bits(each) for who, each in sorted(restricted.items())},
         "taken": _told(result.taken, items),
+        **({"newer": _told(result.newer, items)} if result.newer else {}),
         "labels": _told(result.labels, items),
         "slices": {name: _told(values, items) for name, values in result.slices.items()},
     }

@@ -114,6 +114,7 @@ class ExamResult:
         restricted: "champion" or "anchor" -> the candidate's answers, were it to know the labels
             of that model alone; empty where it knows no others.
         taken: item digest -> the label, new to the champion, that the candidate gives it.
+        newer: the same of labels that are new to the anchor.
     """
 
     exam: str
@@ -131,6 +132,7 @@ class ExamResult:
     older: frozenset[str] | None = None
     restricted: Mapping[str, Answers] = field(default_factory=dict)
     taken: Mapping[str, str] = field(default_factory=dict)
+    newer: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def charged(self) -> float:

@@ -35,7 +35,7 @@ from components.pipeline.held import beyond_a_person
 from components.pipeline.promotion import promote
 from components.pipeline.publication import show_words
 from components.pipeline.words import counting
-from components.registry.server_rules import APPROVAL, APPROVER, word_of
+from components.registry.server_rules import ANSWERED, APPROVAL, APPROVER, word_of
 from components.workspace.root import Workspace
 
 Verb = Literal["approve", "reject"]
@@ -147,9 +147,10 @@ def take_calls(ws: Workspace, lease: Lease) -> list[Heard]:
 
 def _calls(ws: Workspace) -> Iterator[tuple[Recorded[RegistryCalled], Verb, str]]:
     """Yield the calls to MLflow's server that are words on a version, and what each says."""
-    for event in views.open_calls(ws.ledger):
+    for event in views.open_calls(ws.ledger, ApprovalGiven):
         said = event.payload
-        about = said.action == "tag set" and said.key == APPROVAL and said.version is not None
+        tagged = said.action == "tag set" and said.key == APPROVAL
+        about = (tagged or said.action == ANSWERED) and said.version is not None
         word = word_of(said.value or "") if about and said.status == 200 else None
         known = word and views.version(ws.ledger, said.version or 0)
         if word and known:

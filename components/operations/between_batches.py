@@ -36,6 +36,7 @@ class Done:
     """What was done: files of inputs that were taken or left, batches that were queued again.
 
     `probation`: the end of one. `heard`: what people said in MLflow, and what came of it.
+    `labels`: how many inputs people labelled there.
     `put_back`: whether an alias had been moved past the pipeline.
     """
 
@@ -44,6 +45,7 @@ class Done:
     released: list[str] = field(default_factory=list)
     probation: Ended | None = None
     heard: list[Heard] = field(default_factory=list)
+    labels: int = 0
     put_back: bool = False
 
 
@@ -54,6 +56,7 @@ class Between:
     folder: PoolFolder = field(default_factory=lambda: PoolFolder(QuietFiles(0.0)))
     _seen: int = -1
     _looked: float = 0.0
+    _shown: int = -1
 
     def do(self, ws: Workspace, leased: Leased, once: bool = False) -> Done:
         """Do what there is to do; `once`: no later look follows, so fresh files are waited for."""
@@ -63,13 +66,24 @@ class Between:
         files, ready = self.folder.has_work(ws), self._is_ready(ws)
         astray = self._is_astray(ws)
         if not files and not ready and not astray:
+            self._show(ws)
             return Done(left=self.folder.left)
         with leased(ws) as lease:
             pooled = self.folder.take(ws, lease)
             ended = _end_probation(ws, lease)
-            heard = _take_words(ws, lease)
+            heard, labels = _take_words(ws, lease)
             released = _release(ws, lease)
-        return Done(pooled, self.folder.left, released, ended, heard, astray)
+        self._show(ws)
+        return Done(pooled, self.folder.left, released, ended, heard, labels, astray)
+
+    def _show(self, ws: Workspace) -> None:
+        """Ask people in MLflow what is open now, if anything happened since it was shown."""
+        head = ws.ledger.head().seq
+        if head != self._shown and views.people(ws.ledger):
+            from components.operations.reviews import show
+
+            show(ws)
+            self._shown = head
 
     def _is_astray(self, ws: Workspace) -> bool:
         """Tell, from time to time, whether MLflow's aliases were moved past the pipeline.
@@ -104,14 +118,19 @@ class Between:
 
 def _words_wait(ws: Workspace) -> bool:
     from components.operations.approval import has_open
+    from components.operations.reviews import has_labels
 
-    return has_open(ws)
+    return has_open(ws) or has_labels(ws)
 
 
-def _take_words(ws: Workspace, lease: Lease) -> list[Heard]:
+def _take_words(ws: Workspace, lease: Lease) -> tuple[list[Heard], int]:
+    """Take what people said in MLflow of versions, and how many inputs they labelled there."""
+    if not views.people(ws.ledger):
+        return [], 0
     from components.operations.approval import take_calls
+    from components.operations.reviews import take_labels
 
-    return take_calls(ws, lease)
+    return take_calls(ws, lease), take_labels(ws)
 
 
 def _release(ws: Workspace, lease: Lease) -> list[str]:

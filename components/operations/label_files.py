@@ -23,11 +23,17 @@ from components.data.readers import BINARY
 from components.errors import ConfigError, DataRejected
 from components.files import read_bytes, write_bytes
 from components.ledger import views
-from components.operations.labelling import Given, Question, answer_all, question_name, waiting
+from components.operations.labelling import (
+    Given,
+    Question,
+    answer_all,
+    question_name,
+    read_answer,
+    waiting,
+)
 from components.workspace.root import Workspace
 
 COLUMNS = ("question", "task", "text", "choices", "label")
-NONE_OF_THESE, CANNOT_TELL = "(none)", "?"
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What begins a formula in some spreadsheet, or is dropped before one."""
 
@@ -97,7 +103,7 @@ def _checked(ws: Workspace, path: Path, rows: Iterable[tuple[int, dict[str, str]
             problems.append(f"line {line}: question {name!r} {why}")
         elif row["text"] and _words(row["text"]) != _words(question.text):
             problems.append(f"line {line}: its text is not that of its question (sorted apart?)")
-        elif (read := _read_label(question, row["label"])) is None:
+        elif (read := read_answer(question, row["label"])) is None:
             known = ", ".join(question.labels[:NAMED_PROBLEMS])
             more = ", …" if len(question.labels) > NAMED_PROBLEMS else ""
             said = f"{row['label']!r} is not a label that the version knows ({known}{more})"
@@ -116,18 +122,6 @@ def _checked(ws: Workspace, path: Path, rows: Iterable[tuple[int, dict[str, str]
 def _words(text: str) -> list[str]:
     """Return what is compared of a text; spreadsheets change spaces and the ends of lines."""
     return text.removeprefix("'").split()
-
-
-def _read_label(question: Question, said: str) -> Given | None:
-    if said == NONE_OF_THESE:
-        return Given(question, "neither")
-    if said == CANNOT_TELL:
-        return Given(question, "unclear")
-    known = {*question.labels, *question.choices}
-    for label in (said, said.removeprefix("'")):
-        if label in known:
-            return Given(question, "label", label)
-    return None
 
 
 def _answered(ws: Workspace) -> set[str]:

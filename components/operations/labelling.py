@@ -38,6 +38,9 @@ from components.workspace.root import Workspace
 ASKED_TWICE = 0.1
 """Share of the inputs that are asked a second time."""
 
+NONE_OF_THESE, CANNOT_TELL = "(none)", "?"
+"""Answers in writing that are no label."""
+
 APART = 5
 """A second question comes after so many others, or once nothing else is open."""
 
@@ -141,11 +144,29 @@ Kind = Literal["label", "neither", "unclear"]
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """A person's answer: the `label`, or that it is none of the choices, or unclear."""
+    """A person's answer: the `label`, or that it is none of the choices, or unclear.
+
+    `by`, `call`: who gave it in MLflow, and the event that recorded it there.
+    """
 
     question: Question
     said: Kind
     label: str | None = None
+    by: str | None = None
+    call: int | None = None
+
+
+def read_answer(question: Question, said: str) -> Given | None:
+    """Return what somebody answered in writing; None where it is no label that is known."""
+    if said == NONE_OF_THESE:
+        return Given(question, "neither")
+    if said == CANNOT_TELL:
+        return Given(question, "unclear")
+    known = {*question.labels, *question.choices}
+    for label in (said, said.removeprefix("'")):
+        if label in known:
+            return Given(question, "label", label)
+    return None
 
 
 def answer(ws: Workspace, question: Question, said: Kind, label: str | None = None) -> int:
@@ -178,6 +199,8 @@ def _event(given: Given) -> LabelGiven:
         offered=question.choices,
         asked_by=question.asked_by,
         again=question.again,
+        by=given.by,
+        call=given.call,
     )
 
 
@@ -232,14 +255,14 @@ class Recorded:
 def recorded(ws: Workspace, task: str | None = None) -> list[Recorded]:
     """Return the answers that count, of one task or of all, the newest first."""
     names = views.renamed_tasks(ws.ledger)
-    given = _given(ws)
+    given = counted(ws)
     held = views.held(ws.ledger, [each.payload.item for each in given])
     texts = Library(ws).held(held.values())
     found = [
         Recorded(
             each.seq,
             each.time,
-            each.actor,
+            said.by or each.actor,
             names.get(said.task, said.task),
             texts[said.item].text if said.item in texts else "",
             said.answer,
@@ -259,14 +282,14 @@ def withdraw(ws: Workspace, number: int) -> None:
     Raises:
         ConfigError: no answer that counts has that number.
     """
-    found = {each.seq: each.payload for each in _given(ws)}
+    found = {each.seq: each.payload for each in counted(ws)}
     if number not in found:
         raise ConfigError(f"There is no answer {number}.", "`ratchet label answers` shows all.")
     said = found[number]
     ws.ledger.append(LabelWithdrawn(task=said.task, item=said.item, given=number), None)
 
 
-def _given(ws: Workspace) -> list[Event[LabelGiven]]:
+def counted(ws: Workspace) -> list[Event[LabelGiven]]:
     """Return the answers that count, oldest first."""
     gone = {each.payload.given for each in views.told(ws.ledger, LabelWithdrawn)}
     return [each for each in views.told(ws.ledger, LabelGiven) if each.seq not in gone]

@@ -67,9 +67,18 @@ def enroll(ws: Workspace, name: str, roles: Sequence[str]) -> Enrolled:
             f"The account {name} manages MLflow, and may not approve.",
             "Use an account of your own.",
         )
-    password = accounts.enroll(accounts_path(ws), name, wanted)
+    experiments = ws.registry.review_experiments()
+    password = accounts.enroll(accounts_path(ws), name, wanted, experiments)
     ws.ledger.append(PersonEnrolled(name=name, roles=wanted), None)
     return Enrolled(name, wanted, password)
+
+
+def renew_grants(ws: Workspace) -> None:
+    """Let MLflow grant everybody what the roles in the ledger mean today."""
+    enrolled = views.people(ws.ledger)
+    experiments = ws.registry.review_experiments() if enrolled else {}
+    for name, roles in enrolled.items():
+        accounts.enroll(accounts_path(ws), name, roles, experiments)
 
 
 def new_password(ws: Workspace, name: str) -> str:

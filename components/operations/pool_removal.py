@@ -70,6 +70,9 @@ def finish_interrupted(ws: Workspace, lease: Lease) -> list[str]:
 
 
 def _erase(ws: Workspace, lease: Lease, intent: RemovalBegun) -> list[str]:
+    from components.operations.reviews import show
+
+    show(ws)  # where their texts were shown in MLflow, they are no more
     stored = {
         event.payload.source: event.payload.stored for event in views.told(ws.ledger, HoldoutDone)
     }

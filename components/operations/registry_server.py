@@ -15,7 +15,7 @@ from typing import Any
 from components.ledger import views
 from components.ledger.events import RegistryCalled
 from components.registry.server_plugin import Book, guarded
-from components.registry.server_rules import Call
+from components.registry.server_rules import EVIDENCE, Call
 from components.workspace.root import Workspace, open_workspace
 
 ROOTS = "RATCHET_ROOTS"
@@ -44,7 +44,7 @@ class LedgerBook:
             value=call.value,
             status=status,
             refused=refused or None,
-            evidence=version.evidence if version else None,
+            evidence=call.card.get(EVIDENCE) or (version.evidence if version else None),
         )
         self._ws.ledger.append(said, None)
 

@@ -266,15 +266,19 @@ def _among_known(exam: Exam, models: Models, given: Given, known: bool) -> dict[
     """Return what the candidate answers among known labels, where it knows more than these."""
     narrower = models.narrower(exam.task) if known else {}
     among = {who: given.candidate_among(own, exam.items) for who, own in narrower.items()}
-    if "champion" not in narrower:
+    if not narrower:
         return {"restricted": among}
-    pairs = zip(exam.items, given.labels(models.candidate, exam.items), strict=True)
-    taken = {
-        item.digest: label
-        for item, label in pairs
-        if label is not None and label not in narrower["champion"]
-    }
-    return {"restricted": among, "taken": taken}
+    pairs = [*zip(exam.items, given.labels(models.candidate, exam.items), strict=True)]
+
+    def new_to(who: str) -> dict[str, str]:
+        own = narrower.get(who)
+        return {
+            item.digest: label
+            for item, label in pairs
+            if own is not None and label is not None and label not in own
+        }
+
+    return {"restricted": among, "taken": new_to("champion"), "newer": new_to("anchor")}
 
 
 def _pools(ws: Workspace, prepared: Prepared, models: Models, given: Given) -> list[PoolResult]:

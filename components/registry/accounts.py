@@ -9,14 +9,14 @@ Promise: a password is made here, handed out once and kept nowhere but as MLflow
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from components.errors import ConfigError
 from components.registry import database
-from components.registry.server_rules import APPROVER, LABELLER, PIPELINE
+from components.registry.server_rules import APPROVER, PIPELINE
 
 ADMIN = "admin"
 PASSWORD_BYTES = 18
@@ -25,8 +25,7 @@ _VERSIONS = ("registered_model_version", "*")
 _MODELS = ("registered_model", "*")
 _EXPERIMENTS = ("experiment", "*")
 GRANTS = {
-    APPROVER: {_VERSIONS: "EDIT", _EXPERIMENTS: "EDIT"},
-    LABELLER: {_EXPERIMENTS: "EDIT"},
+    APPROVER: {_VERSIONS: "EDIT"},
     PIPELINE: {_MODELS: "MANAGE", _VERSIONS: "EDIT", _EXPERIMENTS: "EDIT"},
 }
 """Role -> (kind, pattern) of what it may change -> MLflow's word for it; all may read."""
@@ -46,8 +45,12 @@ def ensure_admin(path: Path, password: str) -> None:
             store.update_user(ADMIN, password=password)
 
 
-def enroll(path: Path, name: str, roles: Collection[str]) -> str | None:
+def enroll(
+    path: Path, name: str, roles: Collection[str], experiments: Mapping[str, str]
+) -> str | None:
     """Give somebody an account with these roles; return its password if it is new.
+
+    `experiments`: role -> the one where its people are asked, and may answer.
 
     Raises:
         ConfigError: MLflow takes no such name.
@@ -57,8 +60,13 @@ def enroll(path: Path, name: str, roles: Collection[str]) -> str | None:
         if not store.has_user(name):
             password = new_password()
             store.create_user(name, password)
+        asked = {
+            ("experiment", found): "EDIT" for role, found in experiments.items() if role in roles
+        }
         wanted = {grant: kind for role in roles for grant, kind in GRANTS.get(role, {}).items()}
-        for kind, pattern in (_VERSIONS, _MODELS, _EXPERIMENTS):
+        wanted |= asked
+        places = [("experiment", found) for found in experiments.values()]
+        for kind, pattern in (_VERSIONS, _MODELS, _EXPERIMENTS, *places):
             store.grant_user_permission(name, kind, pattern, wanted.get((kind, pattern), "READ"))
         return password
 

@@ -13,8 +13,15 @@ if TYPE_CHECKING:
     from components.registry.connection import Connection
 
 
-def ensure_experiment(connection: Connection, client: MlflowClient, name: str) -> None:
+def ensure_experiment(
+    connection: Connection,
+    client: MlflowClient,
+    name: str,
+    kind: str = "custom_model_development",
+) -> None:
     """Make the experiment where there is none; one that moved with its root gets its addresses.
+
+    `kind`: which of MLflow's pages it opens on.
 
     Raises:
         NeedsHuman: it was deleted in MLflow.
@@ -28,7 +35,7 @@ def ensure_experiment(connection: Connection, client: MlflowClient, name: str) -
             client.create_experiment(
                 name,
                 artifact_location=place,
-                tags={"mlflow.experimentKind": "custom_model_development"},
+                tags={"mlflow.experimentKind": kind},
             )
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":

@@ -14,9 +14,18 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from components.registry.server_rules import CALLS, Call, refusal
+from components.registry.server_rules import (
+    ANSWERED,
+    CALLS,
+    CHANGED,
+    MODEL,
+    VERSION,
+    Call,
+    refusal,
+)
 
 _PATH = re.compile(r".*/(?:ajax-)?api/2\.0/mlflow/(.+)")
+_CARD = re.compile(r".*/(?:ajax-)?api/3\.0/mlflow/traces/([^/]+)/assessments(/[^/]+)?")
 _ASSISTANT = re.compile("x-mlflow-.*(assistant|delegat).*", re.IGNORECASE)
 
 
@@ -73,24 +82,68 @@ def _denied(request: Any, g: Any, books: Callable[[], Mapping[str, Book]]) -> An
 
 def _call_of(request: Any, g: Any) -> Call | None:
     """Return what a request asks to change; None where it changes no model, or nobody asks."""
+    user = getattr(g, "mlflow_authenticated_user", None)
+    if user is None:
+        return None
+    if card := _CARD.fullmatch(request.path):
+        return _answer_of(request, str(user), card.group(1), named=bool(card.group(2)))
     found = _PATH.fullmatch(request.path)
     action = CALLS.get((request.method, found.group(1))) if found else None
-    user = getattr(g, "mlflow_authenticated_user", None)
-    if action is None or user is None:
+    said = _said(request) if action else None
+    if action is None or said is None:
         return None
-    said = _said(request)
-    if said is None:
-        return None
-    version = str(said.get("version", ""))
     return Call(
         str(user),
         action,
         str(said.get("name", "")),
-        int(version) if version.isdecimal() else None,
+        _number(said.get("version")),
         _text(said.get("key", said.get("alias"))),
         _text(said.get("value", said.get("version" if action == "alias set" else "description"))),
-        any(_ASSISTANT.fullmatch(name) for name in request.headers.keys()),
+        _is_assisted(request),
     )
+
+
+def _answer_of(request: Any, user: str, trace: str, named: bool) -> Call | None:
+    """Return what a request says of a card of ours; `named`: about an answer that was given."""
+    if request.method == "GET":
+        return None
+    facts = _facts(trace)
+    if MODEL not in facts:
+        return None
+    given = (_said(request) or {}).get("assessment")
+    given = given if isinstance(given, dict) else {}
+    feedback = given.get("feedback")
+    value = _text(feedback.get("value") if isinstance(feedback, dict) else None) or ""
+    reason = _text(given.get("rationale"))
+    return Call(
+        user,
+        CHANGED if named else ANSWERED,
+        facts[MODEL],
+        _number(facts.get(VERSION)),
+        trace,
+        f"{value}: {reason}" if reason else value,
+        _is_assisted(request),
+        facts,
+    )
+
+
+def _facts(trace: str) -> dict[str, str]:
+    """Return the facts of a card; none where there is no such trace."""
+    from mlflow.exceptions import MlflowException
+    from mlflow.server.handlers import _get_tracking_store
+
+    try:
+        return dict(_get_tracking_store().get_trace_info(trace).trace_metadata)
+    except MlflowException:
+        return {}
+
+
+def _number(version: Any) -> int | None:
+    return int(version) if str(version).isdecimal() else None
+
+
+def _is_assisted(request: Any) -> bool:
+    return any(_ASSISTANT.fullmatch(name) for name in request.headers.keys())
 
 
 def _said(request: Any) -> dict[str, Any] | None:

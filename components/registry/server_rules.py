@@ -10,13 +10,14 @@ Promise: an administrator of MLflow is nobody special in here.
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 
 APPROVER, LABELLER, PIPELINE, VIEWER = "approver", "labeller", "pipeline", "viewer"
 ROLES = {
     APPROVER: "may approve and reject held versions",
-    LABELLER: "may answer what `ratchet label` asks",
+    LABELLER: "may say what inputs of pools are",
     PIPELINE: "registers versions and moves aliases, from another machine; may not approve",
     VIEWER: "may look at everything",
 }
@@ -45,6 +46,21 @@ CALLS = {
 }
 """Method and path of MLflow's server, below `mlflow/` -> what was done."""
 
+VERSION, EVIDENCE, NOT_BY, CHOICES = (
+    "ratchet.version",
+    "ratchet.evidence",
+    "ratchet.not_by",
+    "ratchet.choices",
+)
+"""Facts of a card: the version and the evidence that it is about, who may not answer, and what may
+be answered, as JSON."""
+
+MODEL = "ratchet.model"
+"""The fact of a card that says of which model it is."""
+
+ANSWERED, CHANGED = "card answered", "card's answer changed"
+"""What is done to a card of a review queue."""
+
 _PIPELINES = {"model renamed", "model deleted", "version created", "version deleted"}
 
 
@@ -52,8 +68,8 @@ _PIPELINES = {"model renamed", "model deleted", "version created", "version dele
 class Call:
     """What somebody asks the server to change of one model.
 
-    `key`: of the tag, or the alias; `value`: what it is to be. `assisted`: whether an assistant
-    asks in that person's name.
+    `key`: of the tag, or the alias, or what MLflow calls a card; `value`: what it is to be, or the
+    answer. `assisted`: whether an assistant asks in that person's name. `card`: its facts.
     """
 
     user: str
@@ -63,12 +79,18 @@ class Call:
     key: str | None = None
     value: str | None = None
     assisted: bool = False
+    card: Mapping[str, str] = field(default_factory=dict)
 
 
 def refusal(call: Call, roles: Collection[str]) -> str:
     """Say why somebody with these roles may not do this; nothing where MLflow is to decide."""
-    if call.action in ("tag set", "tag deleted") and call.key == APPROVAL:
+    tagged = call.action in ("tag set", "tag deleted") and call.key == APPROVAL
+    if tagged or (call.action == ANSWERED and call.version is not None):
         return _no_word(call, roles)
+    if call.action == ANSWERED and call.version is None:
+        return _no_answer(call, roles)
+    if call.action == CHANGED:
+        return "What was said stays said: save another answer instead."
     if PIPELINE in roles:
         return ""
     if call.action in _PIPELINES:
@@ -89,13 +111,27 @@ def _no_word(call: Call, roles: Collection[str]) -> str:
     if PIPELINE in roles and call.action == "tag set" and word is None:
         return ""
     if APPROVER not in roles:
-        return "Only an approver may set the tag `approval` (`ratchet person add --role approver`)."
+        return "Only an approver may decide on a version (`ratchet person add --role approver`)."
     if call.assisted:
         return "A word on a version is a person's own: an assistant can't give it."
     if call.action == "tag deleted":
         return "What was said stays said: set the tag to another value instead."
     if word is None:
         return "Set it to `approved` or `rejected`; a reason may follow, as in `approved: read it`."
+    return ""
+
+
+def _no_answer(call: Call, roles: Collection[str]) -> str:
+    """Say why this is no answer to a question about an input; nothing where it is one."""
+    if LABELLER not in roles:
+        return "Only a labeller may answer (`ratchet person add --role labeller`)."
+    if call.assisted:
+        return "A label is a person's own: an assistant can't give it."
+    if call.user == call.card.get(NOT_BY):
+        return "You have answered this one: it is asked again, of somebody else."
+    labels = call.card.get(CHOICES)
+    if labels and (call.value or "") not in json.loads(labels):
+        return f"{call.value!r} is none of the labels, nor (none) or ?."
     return ""
 
 

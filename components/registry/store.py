@@ -10,12 +10,12 @@ carries tags and description, and nothing has to follow it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.errors import ConfigError, Retryable
-from components.registry import database, mlflow_rows, restoring
+from components.registry import database, mlflow_rows, restoring, review_queues
 from components.registry.connection import Connection
 from components.registry.experiments import (
     ensure_experiment,
@@ -26,6 +26,7 @@ from components.registry.experiments import (
 )
 from components.registry.inspection import Glance, Shown, differences, listing
 from components.registry.packaging import MODEL, model_texts, write_model
+from components.registry.review_queues import Queue
 from components.registry.runs import log_dataset, log_numbers, stage_files
 from components.registry.submission import Registered, Submission, Version, page
 
@@ -195,6 +196,14 @@ class Registry:
             run_id = str(self._require(client, version).run_id)
             stage_files(staging, files)
             client.log_artifacts(run_id, str(staging))
+
+    def review_experiments(self) -> dict[str, str]:
+        """Return the experiments where people are asked, made where missing: role -> id."""
+        return review_queues.experiments(self._at, self._model_name)
+
+    def show_queues(self, role: str, queues: Sequence[Queue]) -> None:
+        """Ask the people of a role these questions, and no others."""
+        review_queues.show(self._at, self._model_name, role, queues)
 
     def glance(self, champion: int | None) -> Glance:
         """Return both what is served and how far MLflow's versions go, at the least cost."""

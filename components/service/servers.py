@@ -17,7 +17,7 @@ from pathlib import Path
 
 from components.errors import ConfigError
 from components.files import write_bytes
-from components.operations.people import accounts_path
+from components.operations.people import accounts_path, renew_grants
 from components.operations.reconciliation import reconcile
 from components.operations.registry_server import ROOTS
 from components.registry import accounts
@@ -107,6 +107,8 @@ def _prepare(paths: Sequence[Path]) -> None:
     secret = read_secrets(home.mlruns)
     path = accounts_path(home)
     accounts.ensure_admin(path, secret.admin_password)
+    for ws in (home, *others):
+        renew_grants(ws)
     lines = [
         "[mlflow]",
         "default_permission = READ",

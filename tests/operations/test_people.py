@@ -10,6 +10,7 @@ import pytest
 from components.clock import system_clock
 from components.errors import ConfigError
 from components.ledger import views
+from components.ledger.events import ApprovalGiven
 from components.operations import approval, people
 from components.operations.registry_server import LedgerBook
 from components.registry import accounts
@@ -61,7 +62,7 @@ def test_an_approver_s_click_in_mlflow_promotes_and_everybody_else_s_is_recorded
 ) -> None:
     ws = open_workspace(held)
     assert not approval.has_open(ws)
-    clicked(ws, "vera", "approved", 403, "Only an approver may set the tag")
+    clicked(ws, "vera", "approved", 403, "Only an approver may decide")
     clicked(ws, "ann", "approved: read forty of them")
     assert approval.has_open(ws)
     assert taken(ws) == [("ann", "promoted", "")]
@@ -113,7 +114,7 @@ def test_an_approval_expires_and_so_does_its_evidence(held: Path) -> None:
     ws = open_workspace(held)
     call = Call("ann", "tag set", "tiny", 3, "approval", "approved")
     LedgerBook(ws).record(call, "pending", 200, "")
-    [event] = views.open_calls(ws.ledger)
+    [event] = views.open_calls(ws.ledger, ApprovalGiven)
     assert event.payload.evidence == views.versions(ws.ledger, version=3)[0].evidence
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ from components.workspace.secrets_file import read_secrets
 from tests.stream import PARAMS, make_root
 
 UP_SECONDS = 180.0
+PEOPLE = (("ann", "approver"), ("ben", "approver"), ("lea", "labeller"), ("vera", "viewer"))
 
 
 def free_port() -> int:
@@ -73,17 +76,45 @@ class Installation:
     def held(self) -> list[int]:
         return [each.version for each in views.versions(self.ws.ledger, status="held")]
 
+    def tag_of(self, version: int) -> str | None:
+        found = self.ws.registry.version(version)
+        return found.tags.get("approval") if found else None
+
+    def experiment(self, name: str) -> int:
+        """Return the number of an experiment."""
+        with closing(sqlite3.connect(self.ws.mlruns / "mlflow.db")) as db:
+            rows = db.execute("select experiment_id from experiments where name = ?", (name,))
+            return int(rows.fetchone()[0])
+
+    def cards(self, experiment: str) -> dict[str, str]:
+        """Return what people are asked in an experiment and have not answered: trace -> text."""
+        with closing(sqlite3.connect(self.ws.mlruns / "mlflow.db")) as db:
+            rows = db.execute(
+                "select i.item_id, t.request_preview from review_queue_items i "
+                "join trace_info t on t.request_id = i.item_id "
+                "where i.status = 'pending' and t.experiment_id = ?",
+                (self.experiment(experiment),),
+            )
+            return dict(rows.fetchall())
+
     def pid(self, name: str) -> int:
         return next(each.pid for each in supervisor.statuses(self.ws.mlruns) if each.name == name)
 
 
 @contextmanager
-def installed(folder: Path) -> Iterator[Installation]:
-    """Start an installation in `folder` in which every promotion waits for a person."""
+def installed(folder: Path, grown: Path | None = None) -> Iterator[Installation]:
+    """Start an installation in `folder` in which every promotion waits for a person.
+
+    `grown`: a root that is copied there, with its own gate; else it is a new one.
+    """
     ports = free_port(), free_port()
     service = f"service: {{mlflow_port: {ports[0]}, prefect_port: {ports[1]}}}"
-    params = f"{PARAMS}\ngate: {{approval: always}}\n{service}\n"
-    root = make_root(folder / "root", params)
+    if grown is None:
+        root = make_root(folder / "root", f"{PARAMS}\ngate: {{approval: always}}\n{service}\n")
+    else:
+        root = Path(shutil.copytree(grown, folder / "root"))
+        with (root / "params.yaml").open("a", encoding="utf-8") as file:
+            file.write(f"\n{service}\n")
     log = root.parent / "up.log"
     with log.open("wb") as file:
         process = subprocess.Popen(
@@ -99,7 +130,7 @@ def installed(folder: Path) -> Iterator[Installation]:
             lambda: process.poll() is not None or b"Ctrl-C ends it" in log.read_bytes(), UP_SECONDS
         )
         assert process.poll() is None, log.read_text()
-        for name, role in (("ann", "approver"), ("ben", "approver"), ("vera", "viewer")):
+        for name, role in PEOPLE:
             made.passwords[name] = people.enroll(made.ws, name, [role]).password or ""
         made.passwords["admin"] = read_secrets(made.ws.mlruns).admin_password
         yield made

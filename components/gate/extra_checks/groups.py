@@ -3,17 +3,22 @@
 Concept: the items of an exam that share a label, or a column's value, are compared with the
 champion's answers by themselves, with a margin of their own. Items without a value in the
 column are a group too. Groups too small to show anything are named together in one verdict.
+
+What a label loses to one that is newer than the anchor, and that the candidate has learned better
+than the champion by at least as much, is competition, not a loss of its own: one batch seldom
+teaches a label whole, and whatever comes next completes it.
 """
 
 from __future__ import annotations
 
 import operator
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
 
-from components.gate.answer_pairs import Comparison, Pairs, pair
+from components.gate.answer_pairs import Comparison, Pairs, by_item, pair
 from components.gate.comparison import missing, question
 from components.gate.paired_statistics import Changes, loss_p_value
 from components.gate.policies import Groups
@@ -36,7 +41,7 @@ def check_classes(examination: Examination, rule: Groups, rules: Rules) -> Itera
     """Yield a finding per exam and label."""
     for exam in examination.compared():
         whole = _whole(exam, "classes", "label", rule, rules)
-        yield from _groups(whole, exam.labels, rule, rules)
+        yield from _groups(whole, exam.labels, rule, rules, _Competition(exam, rules))
 
 
 def check_slices(examination: Examination, rule: Groups, rules: Rules) -> Iterator[Finding]:
@@ -72,7 +77,11 @@ def _whole(
 
 
 def _groups(
-    whole: Comparison, values: Mapping[str, str], rule: Groups, rules: Rules
+    whole: Comparison,
+    values: Mapping[str, str],
+    rule: Groups,
+    rules: Rules,
+    competition: _Competition | None = None,
 ) -> Iterator[Finding]:
     pairs = pair(whole)
     if isinstance(pairs, str):
@@ -87,12 +96,64 @@ def _groups(
     for value, changes in counted.items():
         if changes.items >= rule.min_items:
             name = f"{whole.group} {value}"
+            if competition is not None:
+                changes, told = competition.without(value, pairs, counted)
+                yield from told
             asks = _asks(whole, changes, rule, rules.alpha / len(counted))
             one = replace(whole, group=name, subject=f"{whole.exam}, {name}", requests=asks)
             yield question(one, changes, rules)
     few = {value: changes for value, changes in counted.items() if changes.items < rule.min_items}
     if few:
         yield _too_small(whole, few, rule)
+
+
+class _Competition:
+    """What labels of an exam lose to labels that are newer than the anchor."""
+
+    def __init__(self, exam: ExamResult, rules: Rules) -> None:
+        among = by_item(exam.restricted.get("anchor"), "")
+        self._right = {} if isinstance(among, str) else among
+        self._exam, self._alpha = exam, rules.alpha
+
+    def without(
+        self, label: str, pairs: Pairs, counted: Mapping[str, Changes]
+    ) -> tuple[Changes, list[Verdict]]:
+        """Return a label's changes without what is competition, and what is to be noted of that."""
+        own = counted[label]
+        lost = [
+            self._exam.newer[item]
+            for item, before, after in zip(pairs.items, pairs.before, pairs.after, strict=True)
+            if before and not after and self._exam.labels[item] == label
+            if item in self._exam.newer and self._right.get(item)
+        ]
+        kept, told = own, list[str]()
+        for newer, count in Counter(lost).most_common():
+            gained = counted.get(newer)
+            if gained is not None and self._is_worth(gained, count / own.items, len(counted)):
+                kept = replace(kept, worse=kept.worse - count)
+                told.append(f"{count} go to {newer}, of which {-gained.loss:.0%} more are right")
+        right = sum(
+            bool(before)
+            for item, before in zip(pairs.items, pairs.before, strict=True)
+            if self._exam.labels[item] == label
+        )
+        if not told or 2 * (own.worse - kept.worse) > right:
+            return own, []
+        sentence = (
+            f"{self._exam.exam}, label {label}: of {own.items} items, {listed(told)}: competition "
+            "with labels that are newer than the anchor, and not counted as a loss."
+        )
+        noted = Verdict(
+            "competition", self._exam.task, self._exam.exam, Outcome.PASS, "note", sentence,
+            n=own.items, right_to_wrong=own.worse - kept.worse, wrong_to_right=0,
+            group=f"label {label}",
+        )  # fmt: skip
+        return kept, [noted]
+
+    def _is_worth(self, gained: Changes, taken: float, labels: int) -> bool:
+        """Tell whether a newer label is shown to gain, and by at least the share that it takes."""
+        shown = loss_p_value(gained.swapped(), exact=False) <= self._alpha / labels
+        return shown and -gained.loss >= taken
 
 
 def _asks(whole: Comparison, changes: Changes, rule: Groups, alpha: float) -> Requests:

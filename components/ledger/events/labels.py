@@ -8,13 +8,18 @@ from typing import Literal
 from components.ledger.events.kind import Payload, event
 
 
-@event("label.given", read_by=("answers", "operations.labelling"), leased=False)
+@event(
+    "label.given",
+    read_by=("answers", "operations.labelling", "operations.reviews"),
+    leased=False,
+)
 class LabelGiven(Payload):
     """A person answered a question about an input.
 
     `answer`: `label` (it is `label`), `neither` (it is none of `offered`) or `unclear` (the person
     could not tell). `asked_by`: the evidence of the decision that asked. `again`: the input had an
-    answer, and was asked a second time to see how far answers can be trusted.
+    answer, and was asked a second time to see how far answers can be trusted. `by`: who had logged
+    in, where the answer was given in MLflow; `call`: the event by which its server recorded it.
     """
 
     task: str
@@ -24,6 +29,8 @@ class LabelGiven(Payload):
     offered: Sequence[str]
     asked_by: str
     again: bool = False
+    by: str | None = None
+    call: int | None = None
 
 
 @event(

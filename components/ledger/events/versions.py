@@ -148,7 +148,10 @@ class RegistrationAbandoned(Payload):
     batch: str | None
 
 
-@event("approval.given", read_by=("ledger.views.about_people", "operations.explanation"))
+@event(
+    "approval.given",
+    read_by=("ledger.views.about_people", "operations.approval", "operations.explanation"),
+)
 class ApprovalGiven(Payload):
     """A person approved or rejected a version; what follows from it is an event of its own.
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 from components.ledger.events import (
     ApprovalGiven,
+    LabelGiven,
     PersonEnrolled,
     PersonRemoved,
     Recorded,
@@ -49,7 +50,9 @@ def words(ledger: Ledger, version: int) -> list[Word]:
     ]
 
 
-def open_calls(ledger: Ledger) -> list[Recorded[RegistryCalled]]:
-    """Return what was asked of MLflow's server since the last word that was taken from there."""
-    taken = max((each.payload.call or 0 for each in told(ledger, ApprovalGiven)), default=0)
+def open_calls(
+    ledger: Ledger, kind: type[ApprovalGiven] | type[LabelGiven]
+) -> list[Recorded[RegistryCalled]]:
+    """Return what was asked of MLflow's server since the last word of a kind taken from there."""
+    taken = max((each.payload.call or 0 for each in told(ledger, kind)), default=0)
     return told(ledger, RegistryCalled, after=taken)

@@ -125,3 +125,48 @@ def test_models_that_share_their_parts_have_nothing_to_compare() -> None:
         exam(None, None, parts={**same, "champion": "cd"}), rules(classes=Groups("reject"))
     )
     assert [v.outcome for v in found(other, "classes")] == [Outcome.MISSING]
+
+
+def half_learned(taken: int, gained: int, elsewhere: int = 0, known: bool = False) -> ExamResult:
+    """Return an exam of `mac` (50 items), `ibm` (20, of which 2 were right) and 200 others.
+
+    Of mac's items that were right, `taken` go to ibm and `elsewhere` to another label; of ibm's,
+    `gained` more are right. The anchor did not know ibm, unless it is `known`.
+    """
+    labels = ["mac"] * 50 + ["ibm"] * 20 + ["other"] * 200
+    before = [True] * 50 + [True] * 2 + [False] * 18 + [True] * 200
+    wrong = taken + elsewhere
+    after = [False] * wrong + [True] * (50 - wrong + 2 + gained) + [False] * (18 - gained)
+    among = [not taken <= place < wrong for place in range(50)]
+    named = {f"i{place:04d}": label for place, label in enumerate(labels)}
+    newer = {} if known else {f"i{place:04d}": "ibm" for place in range(taken)}
+    more: dict[str, Any] = (
+        {} if known else {"restricted": {"anchor": answers([*among, *[False] * 20, *[True] * 200])}}
+    )
+    return exam(
+        answers(before), answers([*after, *[True] * 200]), labels=named, newer=newer, **more
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "action"),
+    [
+        (half_learned(10, 16), "promote"),
+        (half_learned(10, 16, known=True), "hold"),
+        (half_learned(10, 1), "hold"),
+        (half_learned(3, 16, elsewhere=9), "hold"),
+        (half_learned(30, 18), "reject"),
+    ],
+    ids=["learned", "known to the anchor", "not learned", "lost elsewhere", "most of it"],
+)
+def test_what_a_newer_label_takes_as_it_is_learned_is_competition(
+    given: ExamResult, action: str
+) -> None:
+    """Newsgroups, seed 1: mac lost 10 of 50 while ibm, half learned before, went from 2 to 18."""
+    decision = decide(given, rules(classes=Groups("reject", margin_points=10.0)))
+    assert decision.action == action, decision.reasons
+    told = [v.sentence for v in found(decision, "competition")]
+    assert told == [
+        "tweets, label mac: of 50 items, 10 go to ibm, of which 80% more are right: competition "
+        "with labels that are newer than the anchor, and not counted as a loss."
+    ] * (action == "promote")
