@@ -149,24 +149,24 @@ def half_learned(taken: int, gained: int, elsewhere: int = 0, known: bool = Fals
 
 
 @pytest.mark.parametrize(
-    ("given", "action"),
+    ("given", "action", "competing"),
     [
-        (half_learned(10, 16), "promote"),
-        (half_learned(10, 16, known=True), "hold"),
-        (half_learned(10, 1), "hold"),
-        (half_learned(3, 16, elsewhere=9), "hold"),
-        (half_learned(30, 18), "reject"),
+        (half_learned(10, 16), "promote", 10),
+        (half_learned(10, 16, known=True), "hold", 0),
+        (half_learned(10, 1), "hold", 0),
+        (half_learned(3, 16, elsewhere=9), "hold", 3),
+        (half_learned(30, 18), "reject", 0),
     ],
     ids=["learned", "known to the anchor", "not learned", "lost elsewhere", "most of it"],
 )
 def test_what_a_newer_label_takes_as_it_is_learned_is_competition(
-    given: ExamResult, action: str
+    given: ExamResult, action: str, competing: int
 ) -> None:
     """Newsgroups, seed 1: mac lost 10 of 50 while ibm, half learned before, went from 2 to 18."""
     decision = decide(given, rules(classes=Groups("reject", margin_points=10.0)))
     assert decision.action == action, decision.reasons
     told = [v.sentence for v in found(decision, "competition")]
     assert told == [
-        "tweets, label mac: of 50 items, 10 go to ibm, of which 80% more are right: competition "
-        "with labels that are newer than the anchor, and not counted as a loss."
-    ] * (action == "promote")
+        f"tweets, label mac: of 50 items, {competing} go to ibm, of which 80% more are right: "
+        "competition with labels that are newer than the anchor, and not counted as a loss."
+    ] * bool(competing)
