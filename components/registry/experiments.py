@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from components.errors import NeedsHuman
+from components.errors import ConfigError, NeedsHuman
 from components.registry import database
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ def ensure_experiment(
     `kind`: which of MLflow's pages it opens on.
 
     Raises:
+        ConfigError: it is another root's, whose runs lie elsewhere.
         NeedsHuman: it was deleted in MLflow.
     """
     from mlflow.exceptions import MlflowException
@@ -41,7 +42,14 @@ def ensure_experiment(
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
         return
-    if connection.owns_database and found.artifact_location != connection.artifacts.as_uri():
+    elsewhere = found.artifact_location != connection.artifacts.as_uri()
+    if elsewhere and connection.file is not None and not connection.owns_database:
+        raise ConfigError(
+            f"{connection.uri}: the experiment {name!r} is another root's: its files lie in "
+            f"{found.artifact_location}.",
+            "Set `registry.experiment` in params.yaml to a name that no other root uses.",
+        )
+    if elsewhere and connection.owns_database:
         assert connection.file is not None
         database.move_artifacts(
             connection.file, found.artifact_location, connection.artifacts.as_uri()

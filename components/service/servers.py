@@ -77,8 +77,9 @@ def require_one_installation(home: Workspace, roots: Sequence[Workspace]) -> Non
         if _database(ws) != wanted:
             raise ConfigError(
                 f"{ws.root} keeps its versions in another MLflow than {home.root}.",
-                f"To join, set `registry.tracking_uri: sqlite:///{wanted}` there and run "
-                "`ratchet reconcile`, which registers its versions there.",
+                f"To join, set `registry.tracking_uri: sqlite:///{wanted}` there, and "
+                "`registry.experiment` to a name of its own, and run `ratchet reconcile`, which "
+                "registers its versions there.",
             )
         other = names.setdefault(ws.settings.model.name, ws.root)
         if other != ws.root:

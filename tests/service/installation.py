@@ -10,7 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,24 +101,45 @@ class Installation:
         return next(each.pid for each in supervisor.statuses(self.ws.mlruns) if each.name == name)
 
 
+def other_root(home: Path, name: str) -> Path:
+    """Make another root, whose model has this name and is kept in the same MLflow."""
+    database = f"sqlite:///{home}/mlruns/mlflow.db"
+    registry = f"registry: {{tracking_uri: '{database}', experiment: {name}}}"
+    params = PARAMS.replace("name: tiny", f"name: {name}")
+    return make_root(home.parent / name, f"{params}\ngate: {{approval: always}}\n{registry}\n")
+
+
 @contextmanager
-def installed(folder: Path, grown: Path | None = None) -> Iterator[Installation]:
+def installed(
+    folder: Path, grown: Path | None = None, others: Sequence[str] = ()
+) -> Iterator[Installation]:
     """Start an installation in `folder` in which every promotion waits for a person.
 
-    `grown`: a root that is copied there, with its own gate; else it is a new one.
+    Each minute, people are reminded of what waits. `grown`: a root that is copied there, with its own gate; else it is a new one. `others`: the
+    models of more roots, in folders of that name beside it.
     """
     ports = free_port(), free_port()
-    service = f"service: {{mlflow_port: {ports[0]}, prefect_port: {ports[1]}}}"
+    times = "remind_at: '* * * * *'"
+    service = f"service: {{mlflow_port: {ports[0]}, prefect_port: {ports[1]}, {times}}}"
     if grown is None:
         root = make_root(folder / "root", f"{PARAMS}\ngate: {{approval: always}}\n{service}\n")
     else:
         root = Path(shutil.copytree(grown, folder / "root"))
         with (root / "params.yaml").open("a", encoding="utf-8") as file:
             file.write(f"\n{service}\n")
+    more = [other_root(root, name) for name in others]
     log = root.parent / "up.log"
     with log.open("wb") as file:
         process = subprocess.Popen(
-            [sys.executable, "-m", "components.cli.main", "--root", str(root), "up"],
+            [
+                sys.executable,
+                "-m",
+                "components.cli.main",
+                "--root",
+                str(root),
+                "up",
+                *map(str, more),
+            ],
             stdout=file,
             stderr=file,
             env={**os.environ, "PYTHONPATH": os.getcwd()},

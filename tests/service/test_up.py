@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 from components.ledger import views
-from components.ledger.events import AliasMirrored, RegistryCalled
+from components.ledger.events import AliasMirrored, RegistryCalled, ScheduleKept
 from components.service import supervisor
 from tests.command import ratchet
 from tests.service.installation import Installation, installed, soon
@@ -90,6 +90,17 @@ def test_an_alias_is_refused_through_the_server_and_put_back_past_it(up: Install
     soon(lambda: up.ws.registry.alias("champion") == 1)
     put_back = views.told(up.ws.ledger, AliasMirrored)[-1].payload
     assert (put_back.alias, put_back.version, put_back.found) == ("champion", 1, 2)
+
+
+def test_a_schedule_fires(up: Installation) -> None:
+    """People are reminded each minute of what waits."""
+    kept = soon(lambda: [each for each in schedules_kept(up) if not each.begun])
+    assert {each.job for each in kept} == {"remind"}
+    assert len({each.due for each in kept}) == len(kept), "each time once"
+
+
+def schedules_kept(up: Installation) -> list[ScheduleKept]:
+    return [each.payload for each in views.told(up.ws.ledger, ScheduleKept)]
 
 
 def test_what_is_killed_comes_back(up: Installation) -> None:

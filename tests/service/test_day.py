@@ -1,0 +1,82 @@
+"""A day of schedules: nothing is left over from one run to the next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from components.service import supervisor
+from tests.command import ratchet
+from tests.service.installation import Installation, installed, soon
+from tests.stream import batch
+
+HOURS = 24
+JOBS = ("watch", "remind", "train", "reconcile")
+MEGABYTES_MORE, HANDLES_MORE = 40, 8
+
+
+@dataclass(frozen=True)
+class Held:
+    """What one process holds: megabytes, open files, and how many processes below it."""
+
+    megabytes: float
+    handles: int
+    below: int
+
+
+def held(up: Installation) -> dict[str, Held]:
+    """Return what each process of an installation holds now, at rest."""
+    found = {}
+    for each in supervisor.statuses(up.ws.mlruns):
+        top = psutil.Process(each.pid)
+        family = [top, *top.children(recursive=True)]
+        found[each.name] = Held(
+            sum(one.memory_info().rss for one in family) / 1e6,
+            sum(one.num_fds() for one in family),
+            len(family),
+        )
+    return found
+
+
+def run(up: Installation, job: str, hour: int) -> None:
+    """Let Prefect run a job as its schedule does, and wait for it."""
+    api = f"{up.prefect}/api"
+    name = f"{api}/deployments/name/scheduled/tiny-{job}"
+    deployment = httpx.get(name, timeout=60).json()["id"]
+    started = httpx.post(
+        f"{api}/deployments/{deployment}/create_flow_run", json={"name": f"{hour}:00"}, timeout=60
+    ).json()["id"]
+
+    def state() -> str:
+        found = httpx.get(f"{api}/flow_runs/{started}", timeout=60).json()["state_type"]
+        return str(found) if found in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED") else ""
+
+    assert soon(state, 120) == "COMPLETED", job
+
+
+@pytest.mark.slow
+def test_after_a_day_of_schedules_nothing_is_left_over(tmp_path: Path) -> None:
+    with installed(tmp_path) as up:
+        batch(up.root / "data" / "incoming" / "mood" / "b1.jsonl", 1)
+        assert soon(up.held, 180) == [1]
+        assert up.tag("ann", 1, "approved") == 200 and soon(up.champion) == 1
+        for hour, job in enumerate(JOBS):
+            run(up, job, hour)
+        before = held(up)
+        for hour in range(HOURS):
+            run(up, JOBS[hour % len(JOBS)], hour)
+        after = held(up)
+        for name, then in before.items():
+            now = after[name]
+            assert now.megabytes - then.megabytes < MEGABYTES_MORE, (name, then, now)
+            assert now.handles - then.handles <= HANDLES_MORE, (name, then, now)
+            assert now.below <= then.below + 1, (name, then, now)  # one reminder may be running
+        limits = httpx.post(
+            f"{up.prefect}/api/v2/concurrency_limits/filter", json={}, timeout=60
+        ).json()
+        assert limits and all(each["active_slots"] <= 1 for each in limits), limits
+        assert ratchet(up.root, "audit", "verify", "--deep").code == 0
