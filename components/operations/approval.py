@@ -239,8 +239,8 @@ def _no_right(ws: Workspace, version: views.Version, word: Verb, speaker: Speake
         return f"{speaker.name} is no approver."
     if word == "reject":
         return ""
-    own = ws.settings.gate.own_batches == "refuse" and speaker.name in _senders(ws, version)
-    if own:
+    local = speaker.name.partition("@")[0]  # of a mail address, where a proxy logs people in
+    if ws.settings.gate.own_batches == "refuse" and local in _senders(ws, version):
         return f"{speaker.name} sent its batch (`gate.own_batches: refuse`)."
     if any(each.speaker == speaker.name for each in counting(ws, version)):
         return f"{speaker.name} has approved it already."

@@ -20,7 +20,7 @@ from components.files import write_bytes
 from components.operations.people import accounts_path, renew_grants
 from components.operations.reconciliation import reconcile
 from components.operations.registry_server import ROOTS
-from components.registry import accounts
+from components.registry import accounts, proxy_login
 from components.registry.database import sqlite_path
 from components.service.supervisor import Child
 from components.workspace.root import Workspace, open_workspace
@@ -35,6 +35,10 @@ REST_SECONDS = 600
 """A worker that had work is started anew after so long without any: it holds half a gigabyte."""
 
 AUTH_INI = "accounts.ini"
+PASSWORDS = "mlflow.server.auth:authenticate_request_basic_auth"
+PROXY = "components.registry.proxy_login:authenticate"
+"""How MLflow learns who somebody is."""
+
 _ANYWHERE = ("0.0.0.0", "::")  # noqa: S104  (compared with, never bound to here)
 
 
@@ -110,11 +114,12 @@ def _prepare(paths: Sequence[Path]) -> None:
     accounts.ensure_admin(path, secret.admin_password)
     for ws in (home, *others):
         renew_grants(ws)
+    login = PASSWORDS if home.settings.service.user_header is None else PROXY
     lines = [
         "[mlflow]",
         "default_permission = READ",
         f"database_uri = {accounts.address(path)}",
-        "authorization_function = mlflow.server.auth:authenticate_request_basic_auth",
+        f"authorization_function = {login}",
         "auth_cache_ttl_seconds = 60",
     ]
     write_bytes(home.mlruns / AUTH_INI, ("\n".join(lines) + "\n").encode())
@@ -137,6 +142,9 @@ def _mlflow(home: Workspace, roots: Sequence[Workspace], logs: Path) -> Child:
         "MLFLOW_DISABLE_TELEMETRY": "true",
         ROOTS: os.pathsep.join(str(ws.root) for ws in roots),
     }
+    if service.user_header is not None:
+        environment[proxy_login.USER_HEADER] = service.user_header
+        environment[proxy_login.KEY] = secret.proxy_key
     health = f"{mlflow_url(home)}/health"
     return Child("mlflow", command, logs / "mlflow.log", environment, health)
 

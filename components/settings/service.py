@@ -24,7 +24,8 @@ class ServiceSettings(Section):
     `train_at`: when what gathered is trained; null: as it arrives. `remind_at`: when people are
     told what waits for them. `notify`: blocks of Prefect that notices are sent to as well, each
     by type and name, as in `slack-webhook/ops`. `poll`: addresses whose objects are batches; the
-    first folder below one names the task.
+    first folder below one names the task. `user_header`: the header in which a proxy before MLflow
+    says who has logged in; null: people log in by password.
     """
 
     host: Name = "127.0.0.1"
@@ -37,6 +38,7 @@ class ServiceSettings(Section):
     remind_at: Cron = "0 8 * * 1-5"
     notify: list[Stripped] = Field(default_factory=list)
     poll: list[Stripped] = Field(default_factory=list)
+    user_header: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,100}$")] | None = None
     poll_seconds: Annotated[float, Field(ge=1.0, le=86_400.0)] = 30.0
 
     @field_validator("time_zone")

@@ -1,7 +1,7 @@
 """The secrets of an installation: made once, readable by its owner alone, never logged.
 
 They lie in `mlruns/secrets.json` with mode 0600: the key that MLflow's server signs sessions with,
-and the password of its administrator.
+the password of its administrator, and the key that a proxy before it has to send.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ class Secrets:
 
     session_key: str
     admin_password: str
+    proxy_key: str
 
     def __repr__(self) -> str:
         return "Secrets(...)"
@@ -51,7 +52,7 @@ def read_secrets(mlruns: Path) -> Secrets:
 
 def _make(path: Path) -> None:
     """Write new secrets, whole or not at all; the first process to do so wins."""
-    made = Secrets(secrets.token_hex(32), secrets.token_urlsafe(18))
+    made = Secrets(secrets.token_hex(32), secrets.token_urlsafe(18), secrets.token_urlsafe(24))
     part = path.with_name(f"{NAME}.{os.getpid()}.part")
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

@@ -115,11 +115,12 @@ def installed(
 ) -> Iterator[Installation]:
     """Start an installation in `folder` in which every promotion waits for a person.
 
-    Each minute, people are reminded of what waits. `grown`: a root that is copied there, with its own gate; else it is a new one. `others`: the
-    models of more roots, in folders of that name beside it.
+    Each minute, people are reminded of what waits; a proxy may say who they are. `grown`: a root
+    that is copied there, with its own gate; else it is a new one. `others`: the models of more
+    roots, in folders of that name beside it.
     """
     ports = free_port(), free_port()
-    times = "remind_at: '* * * * *'"
+    times = "remind_at: '* * * * *', user_header: X-Forwarded-Email"
     service = f"service: {{mlflow_port: {ports[0]}, prefect_port: {ports[1]}, {times}}}"
     if grown is None:
         root = make_root(folder / "root", f"{PARAMS}\ngate: {{approval: always}}\n{service}\n")

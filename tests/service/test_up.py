@@ -19,8 +19,11 @@ import pytest
 
 from components.ledger import views
 from components.ledger.events import AliasMirrored, RegistryCalled, ScheduleKept
+from components.operations import people
 from components.service import supervisor
+from components.workspace.secrets_file import read_secrets
 from tests.command import ratchet
+from tests.service.fake_proxy import proxied
 from tests.service.installation import Installation, installed, soon
 from tests.stream import batch
 
@@ -92,6 +95,35 @@ def test_an_alias_is_refused_through_the_server_and_put_back_past_it(up: Install
     assert (put_back.alias, put_back.version, put_back.found) == ("champion", 1, 2)
 
 
+def test_who_a_proxy_has_logged_in_is_that_person_and_a_header_alone_is_nobody(
+    up: Installation,
+) -> None:
+    batch(up.root / "data" / "incoming" / "mood" / "p1.jsonl", 40)
+    [number] = soon(up.held, 180)
+    people.enroll(up.ws, "pia@example.org", ["approver"])
+    path = "/ajax-api/2.0/mlflow/model-versions/set-tag"
+    said = {"name": "tiny", "version": str(number), "key": "approval", "value": "rejected: no"}
+    forged = {"X-Forwarded-Email": "pia@example.org", "X-Ratchet-Proxy": "guessed"}
+    for headers in (forged, {"X-Forwarded-Email": "pia@example.org"}):
+        assert httpx.post(up.mlflow + path, json=said, headers=headers).status_code == 401
+    with proxied(up.mlflow, read_secrets(up.ws.mlruns).proxy_key) as proxy:
+
+        def send(name: str) -> httpx.Response:
+            return httpx.post(proxy + path, json=said, headers={"Cookie": name} if name else {})
+
+        assert send("").status_code == 401
+        unknown = send("session=zoe@example.org")
+        assert unknown.status_code == 403 and "ratchet person add" in unknown.text
+        assert send("session=vera").status_code == 403, "a viewer is no approver"
+        artifacts = f"{proxy}/api/2.0/mlflow-artifacts/artifacts"
+        listed = httpx.get(artifacts, headers={"Cookie": "session=vera"}, timeout=60)
+        assert listed.status_code == 200, listed.text
+        assert send("session=pia@example.org").status_code == 200
+    soon(lambda: not up.held())
+    word = views.words(up.ws.ledger, number)[-1]
+    assert (word.word, word.speaker) == ("reject", "pia@example.org")
+
+
 def test_a_schedule_fires(up: Installation) -> None:
     """People are reminded each minute of what waits."""
     kept = soon(lambda: [each for each in schedules_kept(up) if not each.begun])
@@ -108,11 +140,11 @@ def test_what_is_killed_comes_back(up: Installation) -> None:
     for pid in before.values():
         os.kill(pid, signal.SIGKILL)
     batch(up.root / "data" / "incoming" / "mood" / "b3.jsonl", 3)
-    assert soon(up.held, 180) == [3]
+    [number] = soon(up.held, 180)
     assert all(up.pid(name) != pid for name, pid in before.items())
     soon(lambda: ratchet(up.root, "up", "--status").code == 0)
-    assert up.tag("ben", 3, "approved") == 200
-    assert soon(lambda: up.champion() == 3)
+    assert up.tag("ben", number, "approved") == 200
+    assert soon(lambda: up.champion() == number)
 
 
 def test_down_ends_everything(up: Installation) -> None:
