@@ -1,4 +1,4 @@
-"""Tell people what waits for them."""
+"""Tell people what happened, and what waits for them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from flows.steps import workspace
 
 @flow(name="remind", validate_parameters=False)
 def remind(root: str) -> list[str]:
-    """Tell of everything that waits for a person, and return it, a line each."""
+    """Tell what the last day brought and what waits for a person; return that, a line each."""
     ws = workspace(root)
     lines = notices.waiting(ws)
-    notify(ws, [notices.Notice("reminder", line) for line in lines])
+    notify(ws, [notices.digest(ws), *(notices.Notice("reminder", line) for line in lines)])
     return lines

@@ -11,16 +11,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from components.ledger import views
 from components.ledger.events import (
     BatchArrived,
     BatchRefused,
     ChampionRolledBack,
+    LabelGiven,
     NoticesTold,
     Payload,
     Recorded,
     VersionHeld,
+    VersionPromoted,
     VersionRejected,
 )
 from components.operations.required_actions import required_actions
@@ -31,6 +34,19 @@ LOG = "notices.log"
 KINDS: tuple[type[Payload], ...] = (
     BatchArrived, BatchRefused, VersionHeld, VersionRejected, ChampionRolledBack,
 )  # fmt: skip
+
+
+COUNTED: dict[str, tuple[type[Payload], ...]] = {
+    "arrived": (BatchArrived,),
+    "promoted": (VersionPromoted,),
+    "held": (VersionHeld,),
+    "rejected or refused": (VersionRejected, BatchRefused),
+    "rolled back": (ChampionRolledBack,),
+    "labels given": (LabelGiven,),
+}
+"""What a digest counts."""
+
+DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +79,22 @@ def tell(ws: Workspace, notices: Sequence[Notice]) -> None:
     now, model = ws.clock().isoformat(timespec="seconds"), ws.settings.model.name
     with (ws.mlruns / LOG).open("a", encoding="utf-8") as file:
         file.writelines(f"{now} {model} {each.kind}: {each.text}\n" for each in notices)
+
+
+def digest(ws: Workspace) -> Notice:
+    """Return what happened within a day, in a line: how much of what, and what is in force."""
+    since = (ws.clock() - DAY).isoformat()
+    counts = {
+        what: sum(event.time >= since for kind in kinds for event in views.told(ws.ledger, kind))
+        for what, kinds in COUNTED.items()
+    }
+    told = ", ".join(f"{count} {what}" for what, count in counts.items() if count) or "nothing"
+    champion = views.champion(ws.ledger)
+    now = f"version {champion.version} is champion" if champion else "there is no champion"
+    waits = len(required_actions(ws))
+    return Notice(
+        "digest", f"in the last 24 hours: {told}. Now {now}, and {waits} wait for people."
+    )
 
 
 def waiting(ws: Workspace) -> list[str]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
 
 import pytest
 
+from components.clock import system_clock
 from components.operations import approval, notices, people
 from components.operations.required_actions import required_actions
 from components.workspace.root import Workspace, open_workspace
@@ -19,6 +21,19 @@ from tests.command import ratchet
 from tests.operations.test_approval import always
 from tests.server import Server
 from tests.stream import PARAMS, batch, settle
+
+
+def test_a_digest_counts_what_the_last_day_brought(grown: Path) -> None:
+    ws = open_workspace(always(grown))
+    settle(grown, batch(grown / "b3.jsonl", 3))
+    told = notices.digest(ws)
+    assert told.kind == "digest"
+    assert told.text == (
+        "in the last 24 hours: 3 arrived, 2 promoted, 1 held. Now version 2 is champion, "
+        "and 1 wait for people."
+    )
+    later = open_workspace(grown, clock=lambda: system_clock() + timedelta(days=2))
+    assert notices.digest(later).text.startswith("in the last 24 hours: nothing.")
 
 
 @pytest.fixture

@@ -46,7 +46,7 @@ def run(up: Installation, job: str, hour: int) -> None:
     """Let Prefect run a job as its schedule does, and wait for it."""
     api = f"{up.prefect}/api"
     name = f"{api}/deployments/name/scheduled/tiny-{job}"
-    deployment = httpx.get(name, timeout=60).json()["id"]
+    deployment = soon(lambda: httpx.get(name, timeout=60).json().get("id"))
     started = httpx.post(
         f"{api}/deployments/{deployment}/create_flow_run", json={"name": f"{hour}:00"}, timeout=60
     ).json()["id"]

@@ -7,7 +7,7 @@ import os
 import signal
 import sqlite3
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
@@ -18,7 +18,7 @@ import pytest
 from components.ledger import views
 from components.workspace.root import Workspace, open_workspace
 from tests.command import ratchet
-from tests.service.installation import installed, soon
+from tests.service.installation import Installation, installed, soon
 from tests.stream import batch, rows
 
 HALF_WRITTEN_SECONDS = 20.0
@@ -34,6 +34,14 @@ def write_slowly(file: Path, seed: int) -> None:
         out.flush()
         time.sleep(HALF_WRITTEN_SECONDS)
         out.writelines(lines[60:])
+
+
+def kill(up: Installation, name: str) -> bool:
+    """Kill a process; tell whether it was there: one that ended by itself is about to come back."""
+    with suppress(ProcessLookupError):
+        os.kill(up.pid(name), signal.SIGKILL)
+        return True
+    return False
 
 
 def is_done(ws: Workspace, files: int) -> bool:
@@ -70,7 +78,7 @@ def test_files_are_taken_once_and_in_order_whatever_is_killed(tmp_path: Path, fi
             batch(other.root / "data" / "incoming" / "mood" / f"b{number:02}.jsonl", number)
         for name in ("prefect", "mlflow", "worker of tiny"):
             time.sleep(3.0)
-            os.kill(up.pid(name), signal.SIGKILL)
+            soon(lambda name=name: kill(up, name))
         writer.join()
         soon(lambda: is_done(other, 3), 180)
         soon(lambda: is_done(up.ws, files), 60 + 10 * files)
