@@ -169,7 +169,7 @@ def show_status(context: Context, show_all: bool, as_json: bool) -> None:
     Shows the most recent batches and the most recent waiting ones; --json lists all.
     """
     from components.ledger import views
-    from components.operations.required_actions import required_actions
+    from components.operations.required_actions import required_actions, upkeep
     from components.pipeline.incoming import look
     from components.pipeline.precedence import awaited_first
     from components.workspace.stored_files import remote_warning
@@ -190,6 +190,7 @@ def show_status(context: Context, show_all: bool, as_json: bool) -> None:
         "left": [asdict(each) for each in look(ws).left + look(ws, ws.pool_files).left],
         "labels": _labels_asked(ws),
         "settle": [asdict(each) for each in required],
+        "upkeep": upkeep(ws),
         "awaited": str(first) if (first := awaited_first(ws)) is not None else None,
         "probation": _probation(ws),
         "warnings": [warning] if (warning := remote_warning(ws)) else [],
@@ -229,6 +230,8 @@ def show_status(context: Context, show_all: bool, as_json: bool) -> None:
             echo(f"Labels asked for: up to {value['labels']}.", "next: ratchet label")
         for required_action in required:
             echo(f"To settle {required_action}")
+        for line in value["upkeep"]:
+            echo(f"To look at: {line}")
         if value["awaited"]:
             echo(value["awaited"])
         if value["older"]:

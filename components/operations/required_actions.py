@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from components.exam_names import task_of
+from components.gate.alpha_spending import OVERUSED_AFTER, count
 from components.ledger import views
-from components.ledger.events import VersionHeld
+from components.ledger.events import BatchArrived, BatchRefused, VersionHeld, VersionRejected
 from components.pipeline.held import beyond_a_person, decision_on, waits_for_labels, ways_to_settle
 from components.registry.server_rules import APPROVER, LABELLER
 from components.workspace.root import Workspace
+
+QUARANTINE_DAYS = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,40 @@ def required_actions(ws: Workspace, newest: int | None = None) -> list[Required]
         for each in held
         if each.batch and (ways := ways_to_settle(ws, each))
     ]
+
+
+def upkeep(ws: Workspace) -> list[str]:
+    """Return what whoever keeps this root should look at: worn exams, and what lies in quarantine.
+
+    Of the quarantine, what came within `QUARANTINE_DAYS`: nothing waits for it.
+    """
+    use = views.use_by_exam(ws.ledger)
+    worn = [
+        exam
+        for exam in views.exam_sizes(ws.ledger)
+        if count(use(exam).spent, [1.0] * use(exam).turned_away) >= OVERUSED_AFTER
+    ]
+    lines = [
+        f"exam {exam} has turned away so many candidates that it is worn: bring new items "
+        f"(`ratchet holdout add FILE --task {task_of(exam)}`)."
+        for exam in worn
+    ]
+    since = {
+        batch: each.time
+        for kind in (BatchArrived, BatchRefused, VersionRejected)
+        for each in views.told(ws.ledger, kind)
+        if (batch := getattr(each.payload, "batch", None))
+    }
+    kept = {row.batch for row in views.quarantined(ws.ledger) if row.status == "kept"}
+    ages = {batch: _days(ws, since[batch]) for batch in kept & since.keys()}
+    fresh = sorted(age for age in ages.values() if age <= QUARANTINE_DAYS)
+    if fresh:
+        batches = "a batch" if len(fresh) == 1 else f"{len(fresh)} batches"
+        lines.append(
+            f"{batches} came to quarantine within {QUARANTINE_DAYS} days, the first {fresh[-1]} "
+            "days ago: `ratchet quarantine list` says why."
+        )
+    return lines
 
 
 def _days(ws: Workspace, since: str | None) -> int:

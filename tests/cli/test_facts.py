@@ -88,7 +88,7 @@ def test_json_has_these_shapes(grown: Path) -> None:
     status = ratchet(grown, "status", "--json").facts
     assert keys(status) == {
         "root", "model", "champion", "inbox", "exams", "chosen", "interrupted", "older", "left",
-        "labels", "warnings", "settle", "awaited", "probation",
+        "labels", "warnings", "settle", "awaited", "probation", "upkeep",
     }  # fmt: skip
     assert status["champion"]["version"] == 2 and set(status["exams"]) == {"mood", "mood#batches"}
     assert keys(status["inbox"][0]) == {
