@@ -12,6 +12,7 @@ which version answered. The queues hold nothing that `show` could not write agai
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -56,7 +57,7 @@ TYPE = (
     f"named, {CANNOT_TELL} if it cannot be told."
 )
 
-OK = 200
+OK, SECOND = 200, "second opinion"
 
 _WRITTEN = {"(none of these)": NONE_OF_THESE, "(cannot tell)": CANNOT_TELL}
 
@@ -79,7 +80,8 @@ def has_labels(ws: Workspace) -> bool:
 def take_labels(ws: Workspace) -> int:
     """Record the labels that were given in MLflow; return how many count.
 
-    Another answer of the same person to the same question takes the place of the first.
+    Another answer of the same person to the same question takes the place of the first, and so does
+    somebody else's, where the first could not tell.
     """
     newest = {_key(ws, given.question): (given, earlier) for given, earlier in _given(ws)}
     for given, earlier in newest.values():
@@ -89,7 +91,7 @@ def take_labels(ws: Workspace) -> int:
 
 
 def _given(ws: Workspace) -> Iterator[tuple[Given, Recorded[LabelGiven] | None]]:
-    """Yield each new label that counts, and the same person's answer that it is to replace."""
+    """Yield each new label that counts, and the answer that it is to replace."""
     calls = [
         each
         for each in views.open_calls(ws.ledger, LabelGiven)
@@ -106,11 +108,16 @@ def _given(ws: Workspace) -> Iterator[tuple[Given, Recorded[LabelGiven] | None]]
         for each in asking
         for question, event in _answered(ws, each)
     }
+    second = {
+        _key(ws, question, SECOND): (question, event)
+        for question, event in answered.values()
+        if event.payload.answer == "unclear"
+    }
     for event in calls:
         said, key = event.payload, (event.payload.key or "").removeprefix("tr-")
-        question, earlier = answered.get(key, (open_.get(key), None))
-        if question is None or (earlier and earlier.payload.by != said.user):
-            continue  # it is asked no more, or somebody else was first
+        question, earlier = second.get(key) or answered.get(key) or (open_.get(key), None)
+        if question is None or (earlier and (earlier.payload.by == said.user) == (key in second)):
+            continue  # it is asked no more, or of others
         given = read_answer(question, _WRITTEN.get(said.value or "", said.value or ""))
         if given is not None:
             yield replace(given, by=said.user, call=event.seq), earlier
@@ -192,22 +199,45 @@ def _list(above: str, lines: Sequence[str]) -> str:
 
 def _labels(ws: Workspace, people: tuple[str, ...]) -> Iterator[Queue]:
     for asking in waiting(ws):
-        answered = {_key(ws, question): question for question, _ in _answered(ws, asking)}
-        asked = [*answered.values(), *asking.questions[:PORTION]]
-        for task in sorted({question.task for question in asked}):
-            questions = [question for question in asked if question.task == task]
-            number, options = asking.version.version, _options(questions[0].labels)
+        cards = [
+            *((question, _label(ws, question, people)) for question in asking.questions[:PORTION]),
+            *_second_opinions(ws, asking, people),
+            *(
+                (question, replace(_label(ws, question, people), answered=True))
+                for question, _ in _answered(ws, asking)
+            ),
+        ]
+        for task in sorted({question.task for question, _ in cards}):
+            own = [(question, card) for question, card in cards if question.task == task]
+            number, options = asking.version.version, _options(own[0][0].labels)
             yield Queue(
                 f"{task}, version {number}",
                 f"What is this? ({task}, for version {number})",
                 CHOOSE if options else TYPE,
                 options,
                 people,
-                tuple(_label(ws, each, people, _key(ws, each) in answered) for each in questions),
+                tuple(card for _, card in own),
             )
 
 
-def _label(ws: Workspace, question: Question, people: tuple[str, ...], answered: bool) -> Card:
+def _second_opinions(
+    ws: Workspace, asking: Open, people: tuple[str, ...]
+) -> Iterator[tuple[Question, Card]]:
+    """Yield the inputs that one person could not tell, for another: once each."""
+    tried = Counter(
+        (each.payload.asked_by, each.payload.item)
+        for each in views.told(ws.ledger, LabelGiven)
+        if each.payload.answer == "unclear"
+    )
+    for question, event in _answered(ws, asking):
+        unclear = event.payload.answer == "unclear"
+        if unclear and tried[question.asked_by, question.item] == 1 and len(people) > 1:
+            card = _label(ws, question, people)
+            facts = {**card.facts, NOT_BY: event.payload.by or ""}
+            yield question, replace(card, key=_key(ws, question, SECOND), facts=facts)
+
+
+def _label(ws: Workspace, question: Question, people: tuple[str, ...]) -> Card:
     options = _options(question.labels)
     choices = options or (*question.labels, *question.choices, NONE_OF_THESE, CANNOT_TELL)
     facts = {
@@ -220,7 +250,7 @@ def _label(ws: Workspace, question: Question, people: tuple[str, ...], answered:
     if question.again and len(people) > 1:
         facts[NOT_BY] = _first(ws, question)
     likely = "" if options else f"Perhaps {' or '.join(map(plain, question.choices))}."
-    return Card(_key(ws, question), question.text, likely, facts, answered)
+    return Card(_key(ws, question), question.text, likely, facts)
 
 
 def _first(ws: Workspace, question: Question) -> str:
@@ -236,6 +266,6 @@ def _options(labels: tuple[str, ...]) -> tuple[str, ...]:
     return options if fit and len({*options}) == len(options) else ()
 
 
-def _key(ws: Workspace, question: Question) -> str:
+def _key(ws: Workspace, question: Question, *more: str) -> str:
     model = ws.settings.model.name
-    return card_key(model, question.asked_by, question.task, question.item, question.again)
+    return card_key(model, question.asked_by, question.task, question.item, question.again, *more)

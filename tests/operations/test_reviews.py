@@ -158,6 +158,23 @@ def test_the_second_question_about_an_input_is_for_somebody_else(
     assert "leo" in {each.by for each in labelling.recorded(asking)}
 
 
+def test_what_one_person_can_not_tell_is_asked_of_another_once(asking: Workspace) -> None:
+    people.enroll(asking, "leo", ["labeller"])
+    first, other = shown(asking)[:2]
+    for card in (first, other):
+        assert said(asking, "lea", card, "(cannot tell)") == ""
+    assert taken(asking) == 2
+    cards = {card.text: card for card in shown(asking) if NOT_BY in card.facts}
+    assert {*cards} == {first.text, other.text}
+    assert said(asking, "lea", cards[first.text], "pos").startswith("You have answered this one")
+    assert said(asking, "leo", cards[first.text], truth(first.text)) == ""
+    assert said(asking, "leo", cards[other.text], "(cannot tell)") == ""
+    assert taken(asking) == 2
+    assert not [card for card in shown(asking) if NOT_BY in card.facts and card.text == other.text]
+    given = {each.text: (each.by, each.answer) for each in labelling.recorded(asking)}
+    assert given == {first.text: ("leo", "label"), other.text: ("leo", "unclear")}
+
+
 def test_of_what_is_asked_no_more_nothing_stays_in_mlflow(asking: Workspace) -> None:
     texts = {card.text for card in shown(asking)}
     assert ratchet(asking.root, "pool", "remove", "--task", "mood", "--reason", "erased").code == 0
