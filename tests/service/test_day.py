@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,17 +31,23 @@ class Held:
 
 
 def held(up: Installation) -> dict[str, Held]:
-    """Return what each process of an installation holds now, at rest."""
-    found = {}
-    for each in supervisor.statuses(up.ws.mlruns):
-        top = psutil.Process(each.pid)
-        family = [top, *top.children(recursive=True)]
-        found[each.name] = Held(
-            sum(one.memory_info().rss for one in family) / 1e6,
-            sum(one.num_fds() for one in family),
-            len(family),
-        )
-    return found
+    """Return what each process of an installation holds at rest: the least of half a minute."""
+    found = dict[str, list[Held]]()
+    for _ in range(30):
+        time.sleep(1.0)
+        for each in supervisor.statuses(up.ws.mlruns):
+            with suppress(psutil.NoSuchProcess):  # a run that ended meanwhile
+                found.setdefault(each.name, []).append(_of(psutil.Process(each.pid)))
+    return {name: min(seen, key=lambda each: each.megabytes) for name, seen in found.items()}
+
+
+def _of(top: psutil.Process) -> Held:
+    family = [top, *top.children(recursive=True)]
+    return Held(
+        sum(one.memory_info().rss for one in family) / 1e6,
+        sum(one.num_fds() for one in family),
+        len(family),
+    )
 
 
 def run(up: Installation, job: str, hour: int) -> None:
@@ -74,7 +82,7 @@ def test_after_a_day_of_schedules_nothing_is_left_over(tmp_path: Path) -> None:
             now = after[name]
             assert now.megabytes - then.megabytes < MEGABYTES_MORE, (name, then, now)
             assert now.handles - then.handles <= HANDLES_MORE, (name, then, now)
-            assert now.below <= then.below + 1, (name, then, now)  # one reminder may be running
+            assert now.below <= then.below, (name, then, now)
         limits = httpx.post(
             f"{up.prefect}/api/v2/concurrency_limits/filter", json={}, timeout=60
         ).json()
