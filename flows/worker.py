@@ -35,7 +35,7 @@ PRUNE_RUNS = 20
 
 Tell = Callable[[str, dict[str, Any]], None]
 """Called with what happened (`settled`, `watched`, `arrived`, `refused`, `pooled`, `released`,
-`heard`, `labelled`, `put back`, `probation`, `left` or `fault`) and its facts."""
+`heard`, `labelled`, `not shown`, `put back`, `probation`, `left` or `fault`) and its facts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +123,12 @@ def _run_next(root: Path, tell: Tell, looks: Looks, gather: bool) -> bool:
         tell("probation", asdict(done.probation))
     if done.put_back:
         tell("put back", {})
+        notify(ws, [notices.PUT_BACK])
     for word in done.heard:
         tell("heard", asdict(word))
+    if done.not_shown:
+        tell("not shown", {"reason": done.not_shown})
+        notify(ws, [notices.Notice("not shown", f"MLflow's review queues: {done.not_shown}")])
     if done.labels:
         tell("labelled", {"labels": done.labels})
     for batch in done.released:

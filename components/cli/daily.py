@@ -177,6 +177,7 @@ def show_status(context: Context, show_all: bool, as_json: bool) -> None:
     ws = context.open()
     champion, inbox = views.champion(ws.ledger), views.arrivals(ws.ledger)
     required = required_actions(ws, NEWEST)
+    busy = ws.ledger.is_held(ws.settings.model.name)  # what is begun then, is being done
     exams = {exam: count for exam, (_, count) in views.exam_sizes(ws.ledger).items()}
     value: dict[str, Any] = {
         "root": str(ws.root),
@@ -185,7 +186,7 @@ def show_status(context: Context, show_all: bool, as_json: bool) -> None:
         "inbox": [asdict(arrival) for arrival in inbox],
         "exams": exams,
         "chosen": {name: asdict(each) for name, each in views.choices(ws.ledger).items()},
-        "interrupted": len(views.open_keys(ws.ledger)),
+        "interrupted": 0 if busy else len(views.open_keys(ws.ledger)),
         "older": ws.ledger.difference(),
         "left": [asdict(each) for each in look(ws).left + look(ws, ws.pool_files).left],
         "labels": _labels_asked(ws),

@@ -44,7 +44,7 @@ def register(group: click.Group) -> None:
 @click.option("--no-run", is_flag=True, help="Record answers only; `ratchet intake` does the rest.")
 @click.pass_context
 def label(context: click.Context, task: str | None, no_run: bool) -> None:
-    r"""Label the inputs that can decide about held versions.
+    """Label the inputs that can decide about held versions.
 
     Asks one question at a time: a text, and the labels that the versions gave it, in an order
     that says nothing. Press the number of the right label, or:
@@ -60,7 +60,7 @@ def label(context: click.Context, task: str | None, no_run: bool) -> None:
     differently are asked, and only while their label can still change the decision; one in
     ten is asked twice, to measure how far answers can be trusted. At the end, the
     versions that have all their labels are examined again. From a pipe, each line is an answer.
-    """
+    """  # noqa: D301  (click looks for the character)
     if context.invoked_subcommand is None:
         _ask(context.obj, task, no_run)
 

@@ -40,19 +40,19 @@ def person() -> None:
 @json_option
 @pass_root
 def add(context: Context, name: str, roles: tuple[str, ...], as_json: bool) -> None:
-    r"""Give NAME an account with these roles, or other roles from now on.
+    """Give NAME an account with these roles, or other roles from now on.
 
     \b
     approver   may approve and reject held versions
     labeller   may say what inputs of pools are
-    pipeline   registers versions and moves aliases from elsewhere; may not approve
+    pipeline   registers versions of models whose roots are elsewhere; may not approve
     viewer     may look at everything
 
     The password of a new account is printed once, and kept nowhere.
-    """
+    """  # noqa: D301  (click looks for the character)
     from components.operations import people
 
-    added = people.enroll(context.open(), name, roles or ("viewer",))
+    added = people.enroll(context.open(), name, roles)
 
     def show() -> None:
         echo(f"{added.name}: {', '.join(added.roles)}.")

@@ -77,10 +77,15 @@ def _show_status(ws: Workspace, as_json: bool) -> None:
             return
         table(["process", "pid", "state"], [(name, str(pid), said) for name, pid, said in rows])
         echo(*(f"{name}: {url}" for name, url in addresses.items()))
+        if not state:
+            echo(
+                "What keeps them running was killed.",
+                "`ratchet up` starts anew, `ratchet down` ends them.",
+            )
 
     value = {"processes": [dict(zip(("name", "pid", "state"), row, strict=True)) for row in rows]}
     facts(as_json, {**value, **addresses}, show)
-    if not found or any(said not in ("runs", "answers") for _, _, said in rows):
+    if not state or any(said not in ("runs", "answers") for _, _, said in rows):
         click.get_current_context().exit(1)
 
 

@@ -150,6 +150,8 @@ def _show(kind: str, value: dict[str, Any]) -> None:
         show_released([value["batch"]])
     elif kind == "put back":
         echo("An alias had been moved in MLflow past the pipeline: it is back.", err=True)
+    elif kind == "not shown":
+        echo(f"People can't be asked in MLflow: {value['reason']}", err=True)
     elif kind == "labelled":
         echo(f"{counted(value['labels'], 'label')} given in MLflow.")
     elif kind == "heard":

@@ -60,6 +60,13 @@ def take(connection: Connection, name: str, now: datetime) -> Lease | str:
     return lease
 
 
+def is_held(connection: Connection, name: str, now: datetime) -> bool:
+    """Tell whether somebody who lives holds a lease."""
+    row = _row(connection, name)
+    held = row is not None and bool(row.holder) and not _ran_out(row.expires, now)
+    return held and not is_dead(row.holder)
+
+
 def check(connection: Connection, lease: Lease) -> None:
     """Let pass only who holds the newest token.
 

@@ -162,6 +162,11 @@ class Ledger:
             with suppress(Retryable), self.writing() as connection:
                 leases.give_back(connection, lease, whole)  # left alone, it runs out by itself
 
+    def is_held(self, name: str) -> bool:
+        """Tell whether somebody holds the lease on `name` now, as a worker does in a batch."""
+        with self.reading() as connection:
+            return leases.is_held(connection, name, self.clock())
+
     def renew(self, lease: Lease) -> None:
         """Push the lease's end out; a lease that was taken over stays with its new holder."""
         with self.writing() as connection:

@@ -48,12 +48,14 @@ class Speaker:
 
     `name`: who has logged in; None where nobody did. `seen`: the beginning of the digest of the
     evidence that the word is about. `call`: the event by which MLflow's server recorded the word.
+    `against`: another approver who rejects it in the same moment.
     """
 
     name: str | None = None
     roles: frozenset[str] = frozenset()
     seen: str | None = None
     call: int | None = None
+    against: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +117,8 @@ def settle(ws: Workspace, lease: Lease, version: views.Version) -> Action:
     if len(said) < ws.settings.gate.approvals:
         show_words(ws, [version])
         return "held"
-    reasons = "; ".join(each.reason for each in said)
-    return promote(ws, lease, version.version, f"approved: {reasons}")
+    reasons = "; ".join(f"{each.speaker}: {each.reason}" for each in said)
+    return promote(ws, lease, version.version, f"approved by {reasons}")
 
 
 def has_open(ws: Workspace) -> bool:
@@ -127,10 +129,17 @@ def has_open(ws: Workspace) -> bool:
 def take_calls(ws: Workspace, lease: Lease) -> list[Heard]:
     """Take every word that was said in MLflow, oldest first, and do what follows from them."""
     heard = []
-    for event, word, reason in list(_calls(ws)):
+    calls = list(_calls(ws))
+    rejecting = {
+        event.payload.version: event.payload.user
+        for event, word, _ in calls
+        if word == "reject" and APPROVER in event.payload.roles
+    }
+    for event, word, reason in calls:
         said = event.payload
         assert said.version is not None  # `_calls` leaves out what is about no version
-        speaker = Speaker(said.user, frozenset(said.roles), said.evidence or "", event.seq)
+        against = rejecting.get(said.version) if word == "approve" else None
+        speaker = Speaker(said.user, frozenset(said.roles), said.evidence or "", event.seq, against)
         refused = ""
         action: Action = "held"
         try:
@@ -176,6 +185,8 @@ def _refusal(ws: Workspace, version: views.Version, word: Verb, speaker: Speaker
         return f"its evidence is {version.evidence[:12]} now, not {speaker.seen[:12]}."
     if word == "reject":
         return ""
+    if speaker.against:
+        return f"{speaker.against} rejects it in the same moment."
     days = ws.settings.gate.approval_days
     if (since := _examined(ws, version)) and ws.clock() - since > timedelta(days=days):
         return (

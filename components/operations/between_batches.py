@@ -37,7 +37,8 @@ class Done:
 
     `probation`: the end of one. `heard`: what people said in MLflow, and what came of it.
     `labels`: how many inputs people labelled there.
-    `put_back`: whether an alias had been moved past the pipeline.
+    `put_back`: whether an alias had been moved past the pipeline. `not_shown`: why people could not
+    be asked in MLflow; told once.
     """
 
     pooled: list[Pooled] = field(default_factory=list)
@@ -47,6 +48,7 @@ class Done:
     heard: list[Heard] = field(default_factory=list)
     labels: int = 0
     put_back: bool = False
+    not_shown: str = ""
 
 
 @dataclass(slots=True)
@@ -57,6 +59,7 @@ class Between:
     _seen: int = -1
     _looked: float = 0.0
     _shown: int = -1
+    _untold: str = ""
 
     def do(self, ws: Workspace, leased: Leased, once: bool = False) -> Done:
         """Do what there is to do; `once`: no later look follows, so fresh files are waited for."""
@@ -66,24 +69,32 @@ class Between:
         files, ready = self.folder.has_work(ws), self._is_ready(ws)
         astray = self._is_astray(ws)
         if not files and not ready and not astray:
-            self._show(ws)
-            return Done(left=self.folder.left)
+            return Done(left=self.folder.left, not_shown=self._show(ws))
         with leased(ws) as lease:
             pooled = self.folder.take(ws, lease)
             ended = _end_probation(ws, lease)
             heard, labels = _take_words(ws, lease)
             released = _release(ws, lease)
-        self._show(ws)
-        return Done(pooled, self.folder.left, released, ended, heard, labels, astray)
+        not_shown = self._show(ws)
+        return Done(pooled, self.folder.left, released, ended, heard, labels, astray, not_shown)
 
-    def _show(self, ws: Workspace) -> None:
-        """Ask people in MLflow what is open now, if anything happened since it was shown."""
+    def _show(self, ws: Workspace) -> str:
+        """Ask people in MLflow what is open now, if anything happened since it was shown.
+
+        Batches go on where that fails, whatever MLflow may raise: return the reason, once.
+        """
         head = ws.ledger.head().seq
-        if head != self._shown and views.people(ws.ledger):
-            from components.operations.reviews import show
+        if head == self._shown or not views.people(ws.ledger):
+            return ""
+        from components.operations.reviews import show
 
+        try:
             show(ws)
-            self._shown = head
+        except Exception as error:
+            told, self._untold = self._untold, " ".join(str(error).split())[:300]
+            return "" if told == self._untold else self._untold
+        self._shown, self._untold = head, ""
+        return ""
 
     def _is_astray(self, ws: Workspace) -> bool:
         """Tell, from time to time, whether MLflow's aliases were moved past the pipeline.

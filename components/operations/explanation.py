@@ -104,7 +104,7 @@ def _words(ws: Workspace, number: int) -> list[dict[str, Any]]:
     for event in views.told(ws.ledger, ApprovalGiven):
         said = event.payload
         if number == said.version:
-            what = f"{said.word} by {event.actor or 'somebody'}: {said.reason}"
+            what = f"{said.word} by {said.by or event.actor}: {said.reason}"
             what += f" (not counted: {said.refused})" if said.refused else ""
             found.append({"time": event.time, "what": what, "cost": None, "verdicts": []})
     return found

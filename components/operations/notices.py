@@ -57,6 +57,13 @@ class Notice:
     text: str
 
 
+PUT_BACK = Notice(
+    "put back",
+    "an alias was moved in MLflow past the pipeline, and is back; where it was is in the ledger "
+    "(`alias.mirrored`). Whoever did it can write to mlruns/ (SECURITY.md).",
+)
+
+
 def news(ws: Workspace) -> list[Notice]:
     """Return what happened since the last time, and note that it was told.
 
@@ -91,10 +98,9 @@ def digest(ws: Workspace) -> Notice:
     told = ", ".join(f"{count} {what}" for what, count in counts.items() if count) or "nothing"
     champion = views.champion(ws.ledger)
     now = f"version {champion.version} is champion" if champion else "there is no champion"
-    waits = len(required_actions(ws))
-    return Notice(
-        "digest", f"in the last 24 hours: {told}. Now {now}, and {waits} wait for people."
-    )
+    count = len(required_actions(ws))
+    waiting = "1 version waits" if count == 1 else f"{count} versions wait"
+    return Notice("digest", f"in the last 24 hours: {told}. Now {now}, and {waiting} for people.")
 
 
 def waiting(ws: Workspace) -> list[str]:

@@ -8,6 +8,7 @@ word on a version needs a login.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from components.ledger import views
 from components.ledger.events import PersonEnrolled, PersonRemoved
 from components.registry import accounts
 from components.registry.database import sqlite_path
-from components.registry.server_rules import APPROVER, PIPELINE, ROLES
+from components.registry.server_rules import APPROVER, PIPELINE, ROLES, VIEWER
 from components.workspace.root import Workspace
 
 ACCOUNTS = "accounts.db"
@@ -48,19 +49,30 @@ def accounts_path(ws: Workspace) -> Path:
 
 
 def enroll(ws: Workspace, name: str, roles: Sequence[str]) -> Enrolled:
-    """Give somebody an account with these roles, and no others from now on.
+    """Give somebody an account with these roles, and no others from now on; a new one is a viewer.
 
     Raises:
-        ConfigError: there is no such role, two roles exclude each other, or MLflow takes no such
-            name.
+        ConfigError: no role is given to who has some, there is no such role, two roles exclude each
+            other, or it is no name.
     """
-    wanted = tuple(sorted({*roles}))
+    if not roles and name in views.people(ws.ledger):
+        had = ", ".join(sorted(views.people(ws.ledger)[name]))
+        raise ConfigError(
+            f"{name} is enrolled already, as {had}.",
+            "Name all roles from now on with --role, which may be repeated.",
+        )
+    wanted = tuple(sorted({*roles} or {VIEWER}))
     if unknown := [role for role in wanted if role not in ROLES]:
         raise ConfigError(f"There is no role {unknown[0]!r}.", f"Roles: {', '.join(ROLES)}.")
     if {APPROVER, PIPELINE} <= {*wanted}:
         raise ConfigError(
             f"{name} can't be approver and pipeline: nobody approves what they register.",
             "Use two accounts.",
+        )
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,99}", name):
+        raise ConfigError(
+            f"{name!r} can't be the name of an account.",
+            "Use at most 100 letters, digits, and . _ @ + -.",
         )
     if name == accounts.ADMIN:
         raise ConfigError(

@@ -14,6 +14,7 @@ from typing import Any
 
 from components.ledger import views
 from components.ledger.events import RegistryCalled
+from components.registry.review_queues import facts_of
 from components.registry.server_plugin import Book, guarded
 from components.registry.server_rules import EVIDENCE, Call
 from components.workspace.root import Workspace, open_workspace
@@ -30,6 +31,10 @@ class LedgerBook:
     def roles(self, user: str) -> frozenset[str]:
         """Return the roles of somebody; none of somebody who is not enrolled."""
         return views.people(self._ws.ledger).get(user, frozenset())
+
+    def card(self, trace: str) -> dict[str, str] | None:
+        """Return the facts of a card that is shown now."""
+        return facts_of(self._ws.mlruns, trace)
 
     def record(self, call: Call, before: str | None, status: int, refused: str) -> None:
         """Append what was asked, and what became of it."""

@@ -10,6 +10,7 @@ from components.gate.alpha_spending import OVERUSED_AFTER, count
 from components.ledger import views
 from components.ledger.events import BatchArrived, BatchRefused, VersionHeld, VersionRejected
 from components.pipeline.held import beyond_a_person, decision_on, waits_for_labels, ways_to_settle
+from components.pipeline.words import counting
 from components.registry.server_rules import APPROVER, LABELLER
 from components.workspace.root import Workspace
 
@@ -20,20 +21,27 @@ QUARANTINE_DAYS = 7
 class Required:
     """One held version. `settle`: all that would settle it, each with its cost.
 
-    `since`: when it was held, in ISO 8601; `days`: ago. `who`: the people who may act; empty where
-    nobody is enrolled, and whoever works on this machine may.
+    `since`: when it was held, in ISO 8601; `days`: ago. `approvers`, `labellers`: the people who
+    may do something about it; without any, whoever works on this machine may. `approved`: how many
+    of them did, where it takes more than one.
     """
 
     version: int
     batch: str
     since: str
     days: int
-    who: tuple[str, ...]
+    approvers: tuple[str, ...]
+    labellers: tuple[str, ...]
+    approved: str
     settle: tuple[str, ...]
 
     def __str__(self) -> str:
         waits = f"waits {self.days} days" if self.days != 1 else "waits a day"
-        of_whom = f" for {' or '.join(self.who)}" if self.who else ""
+        parts = [
+            f"{' or '.join(self.approvers)} to approve{self.approved}" if self.approvers else "",
+            f"{' or '.join(self.labellers)} to label" if self.labellers else "",
+        ]
+        of_whom = f" for {', '.join(filter(None, parts))}" if any(parts) else ""
         ways = "; ".join(self.settle)
         return f"batch {self.batch[:12]} (version {self.version}, {waits}{of_whom}): {ways}."
 
@@ -49,7 +57,7 @@ def required_actions(ws: Workspace, newest: int | None = None) -> list[Required]
             each.batch,
             since.get(each.version, ""),
             _days(ws, since.get(each.version)),
-            _who(ws, each),
+            *_who(ws, each),
             ways,
         )
         for each in held
@@ -95,11 +103,19 @@ def _days(ws: Workspace, since: str | None) -> int:
     return (ws.clock() - datetime.fromisoformat(since)).days if since else 0
 
 
-def _who(ws: Workspace, version: views.Version) -> tuple[str, ...]:
-    """Return the people who may do something about a held version."""
-    decision = decision_on(ws, version)
+def _who(ws: Workspace, version: views.Version) -> tuple[tuple[str, ...], tuple[str, ...], str]:
+    """Return who may approve a held version, who may label for it, and how many approved it."""
+    decision, people = decision_on(ws, version), views.people(ws.ledger)
     if decision is None:
-        return ()
-    roles = {LABELLER} if waits_for_labels(decision) else set[str]()
-    roles |= set() if beyond_a_person(decision) else {APPROVER}
-    return tuple(name for name, own in views.people(ws.ledger).items() if own & roles)
+        return (), (), ""
+    may = {
+        APPROVER: not beyond_a_person(decision),
+        LABELLER: waits_for_labels(decision),
+    }
+    approvers, labellers = (
+        tuple(name for name, own in people.items() if role in own and may[role])
+        for role in (APPROVER, LABELLER)
+    )
+    wanted = ws.settings.gate.approvals
+    said = f" ({len(counting(ws, version))} of {wanted} did)" if wanted > 1 else ""
+    return approvers, labellers, said

@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from components.ledger import views
-from components.ledger.events import LabelGiven, Recorded
+from components.ledger.events import LabelGiven, PersonEnrolled, Recorded
 from components.operations.labelling import (
     CANNOT_TELL,
     NONE_OF_THESE,
@@ -31,14 +31,14 @@ from components.operations.labelling import (
     waiting,
 )
 from components.pipeline.held import beyond_a_person, decision_on
-from components.registry.review_queues import OPTIONS, Card, Queue, card_key, plain
+from components.pipeline.publication import show_words
+from components.registry.review_queues import OPTIONS, Card, Queue, card_key, keep_facts, plain
 from components.registry.server_rules import (
     ANSWERED,
     APPROVER,
     CHOICES,
     EVIDENCE,
     LABELLER,
-    MODEL,
     NOT_BY,
     VERSION,
 )
@@ -48,13 +48,22 @@ from components.workspace.root import Workspace
 PORTION = 25
 """How many questions of a decision are asked at once: answers can make the others needless."""
 
-_OPTION_LENGTH, _FACT_LENGTH = 64, 7500
-"""How long MLflow lets an option be and, about, a fact of a card."""
+_OPTION_LENGTH = 64
+"""How long MLflow lets an option be."""
 
+DECIDE = (
+    "Read what is said on the left, and say why; it is recorded. The gate does not answer for a "
+    "version that comes into force on a person's word."
+)
 CHOOSE = "Choose the right label. You are not told which version said what."
 TYPE = (
     f"Type the right label, as it is written; {NONE_OF_THESE} if it is none of the labels that are "
     f"named, {CANNOT_TELL} if it cannot be told."
+)
+
+STALE = (
+    "Since then another version became champion. If you approve, the batch is trained again from "
+    "that one, and you are asked about the result."
 )
 
 OK, SECOND = 200, "second opinion"
@@ -65,11 +74,21 @@ _WRITTEN = {"(none of these)": NONE_OF_THESE, "(cannot tell)": CANNOT_TELL}
 def show(ws: Workspace) -> None:
     """Ask in MLflow what is open, and nothing else; nobody is asked where nobody is enrolled."""
     people = views.people(ws.ledger)
-    if not people or not views.versions(ws.ledger):
+    if not views.told(ws.ledger, PersonEnrolled) or not views.versions(ws.ledger):
         return
-    for role, queues in ((APPROVER, _approvals), (LABELLER, _labels)):
-        asked = tuple(name for name, roles in people.items() if role in roles)
-        ws.registry.show_queues(role, [*queues(ws, asked)] if asked else [])
+    show_words(ws, views.versions(ws.ledger, status="held"))
+    queues = {
+        role: [*make(ws, asked)] if (asked := _those_who_are(role, people)) else []
+        for role, make in ((APPROVER, _approvals), (LABELLER, _labels))
+    }
+    cards = [card for own in queues.values() for queue in own for card in queue.cards]
+    keep_facts(ws.mlruns, cards)
+    for role, own in queues.items():
+        ws.registry.show_queues(role, own)
+
+
+def _those_who_are(role: str, people: Mapping[str, frozenset[str]]) -> tuple[str, ...]:
+    return tuple(name for name, roles in people.items() if role in roles)
 
 
 def has_labels(ws: Workspace) -> bool:
@@ -114,7 +133,7 @@ def _given(ws: Workspace) -> Iterator[tuple[Given, Recorded[LabelGiven] | None]]
         if event.payload.answer == "unclear"
     }
     for event in calls:
-        said, key = event.payload, (event.payload.key or "").removeprefix("tr-")
+        said, key = event.payload, (event.payload.key or "")[len("tr-") :]
         question, earlier = second.get(key) or answered.get(key) or (open_.get(key), None)
         if question is None or (earlier and (earlier.payload.by == said.user) == (key in second)):
             continue  # it is asked no more, or of others
@@ -161,7 +180,7 @@ def _approvals(ws: Workspace, people: tuple[str, ...]) -> Iterator[Queue]:
         yield Queue(
             "approvals",
             "Decision",
-            "Read what is said on the left, and say why: your reason is recorded.",
+            DECIDE,
             ("approved", "rejected"),
             people,
             cards,
@@ -176,20 +195,25 @@ def _approval(ws: Workspace, version: views.Version) -> Card | None:
         return None
     number, headline = version.version, decision["headline"]
     page = f"#/models/{model}/versions/{number}"
+    champion = views.champion(ws.ledger)
+    stale = version.parent != (champion.version if champion else None)
     held = [each["sentence"] for each in decision["verdicts"] if each["consequence"] == "hold"]
     others = [each for each in held if each not in headline]
     ways = decision.get("settle", ())
     parts = [
         f"**{plain(headline)}**",
+        STALE if stale else "",
         f"[All numbers, and the report]({page})",
         _list("Besides:", others),
         _list("Without a person's word, it takes:", ways),
     ]
     return Card(
-        card_key(model, number, version.evidence),
+        card_key(
+            model, number, version.evidence, *([champion.version] if stale and champion else [])
+        ),
         f"Is version {number} of {model} to come into force?",
         "\n\n".join(filter(None, parts)),
-        {MODEL: model, VERSION: str(number), EVIDENCE: version.evidence},
+        {VERSION: str(number), EVIDENCE: version.evidence},
     )
 
 
@@ -241,14 +265,11 @@ def _label(ws: Workspace, question: Question, people: tuple[str, ...]) -> Card:
     options = _options(question.labels)
     choices = options or (*question.labels, *question.choices, NONE_OF_THESE, CANNOT_TELL)
     facts = {
-        MODEL: ws.settings.model.name,
         EVIDENCE: question.asked_by,
         CHOICES: json.dumps(sorted({*choices}), ensure_ascii=False),
     }
-    if len(facts[CHOICES]) > _FACT_LENGTH:
-        del facts[CHOICES]
-    if question.again and len(people) > 1:
-        facts[NOT_BY] = _first(ws, question)
+    if question.again and {*people} - {first := _first(ws, question)}:
+        facts[NOT_BY] = first
     likely = "" if options else f"Perhaps {' or '.join(map(plain, question.choices))}."
     return Card(_key(ws, question), question.text, likely, facts)
 

@@ -6,6 +6,8 @@ Concept: a word counts for the evidence that it was about. One rejection rejects
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from components.ledger import views
 from components.pipeline.held import beyond_a_person, decision_on
 from components.registry.server_rules import APPROVER
@@ -29,7 +31,9 @@ def shown(ws: Workspace, version: views.Version) -> str | None:
     said = views.words(ws.ledger, version.version)
     if version.status != "held":
         counted = [f"{word.word} by {word.speaker}" for word in said if not word.refused]
-        return f"{version.status}: {', '.join(counted)}" if counted else None
+        if not counted:
+            return None
+        return f"{version.status}: {', '.join(counted)}{_not_counted(said)}"[:500]
     decision = decision_on(ws, version)
     if decision is None or not _asked(ws):
         return None
@@ -37,9 +41,14 @@ def shown(ws: Workspace, version: views.Version) -> str | None:
         return f"not asked: {grave}"[:500]
     approved, wanted = len(counting(ws, version)), ws.settings.gate.approvals
     text = f"{PENDING}: {approved} of {wanted} approved" if wanted > 1 else PENDING
-    if said and said[-1].refused:
-        text += f" (not counted: {said[-1].word} by {said[-1].speaker}: {said[-1].refused})"
-    return text[:500]
+    return f"{text}{_not_counted(said)}"[:500]
+
+
+def _not_counted(said: Sequence[views.Word]) -> str:
+    """Say why the last word did not count, if it did not."""
+    if not said or not said[-1].refused:
+        return ""
+    return f" (not counted: {said[-1].word} by {said[-1].speaker}: {said[-1].refused})"
 
 
 def _asked(ws: Workspace) -> bool:

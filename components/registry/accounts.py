@@ -66,7 +66,8 @@ def enroll(
         wanted = {grant: kind for role in roles for grant, kind in GRANTS.get(role, {}).items()}
         wanted |= asked
         places = [("experiment", found) for found in experiments.values()]
-        for kind, pattern in (_VERSIONS, _MODELS, _EXPERIMENTS, *places):
+        rest = [_VERSIONS, _MODELS, _EXPERIMENTS] if password else []  # else another root's people
+        for kind, pattern in {*wanted, *places, *rest}:
             store.grant_user_permission(name, kind, pattern, wanted.get((kind, pattern), "READ"))
         return password
 

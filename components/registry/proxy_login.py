@@ -4,7 +4,7 @@ Concept: the proxy asks people to log in, and names them in a header. A header i
 counts only beside another that carries the key which the proxy and this server share. Without the
 first header it is MLflow's own login, by password.
 
-Promise: nobody comes in by a header alone, and nobody whom `ratchet person` did not enrol.
+Promise: nobody comes in by a header alone, nobody without an account, and not the administrator.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from __future__ import annotations
 import hmac
 import os
 from typing import Any
+
+from components.registry.accounts import ADMIN
 
 USER_HEADER, KEY = "RATCHET_USER_HEADER", "RATCHET_PROXY_KEY"
 """The environment of the server: the header that names people, and the key."""
@@ -32,6 +34,6 @@ def authenticate() -> Any:
     sent = request.headers.get(KEY_HEADER, "").encode()
     if not hmac.compare_digest(sent, os.environ[KEY].encode()):
         return make_response(f"The key in {KEY_HEADER} is not this server's.\n", 401)
-    if not store.has_user(name):
+    if name == ADMIN or not store.has_user(name):
         return make_response(f"{name} has no account here: `ratchet person add {name}`.\n", 403)
     return Authorization("basic", {"username": name, "password": ""})

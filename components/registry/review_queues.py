@@ -13,28 +13,35 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.digest import json_digest
+from components.files import write_json
 from components.registry.connection import Connection
 from components.registry.experiments import ensure_experiment, experiment_id
-from components.registry.server_rules import APPROVER, LABELLER
+from components.registry.server_rules import APPROVER, LABELLER, OURS_TO_ASK
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-EXPERIMENTS = {APPROVER: "approvals", LABELLER: "labels"}
+EXPERIMENTS = dict(zip((APPROVER, LABELLER), OURS_TO_ASK, strict=True))
 """Who is asked -> the last word of the experiment where: each may write to one of them alone."""
 
 PEOPLE_A_QUEUE = 10
 """How many people MLflow lets share a queue; more get another one with the same cards."""
 
+NAME_LENGTH = 200
+
 OPTIONS = 10
 """How many answers MLflow lets people choose from."""
 
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>()#+\-.!|~&$:])")
+FACTS = "cards.json"
+"""The file in mlruns with the facts of the cards that are shown."""
+
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>()#+\-.!|~&$:=])")
 
 _CARDS = 500
 """Traces that are deleted, or cards that are listed, at once."""
@@ -79,7 +86,8 @@ class Queue:
 
 def plain(text: str) -> str:
     """Return Markdown that shows a text as it is."""
-    return _MARKDOWN.sub(r"\\\1", text).replace("\n", "  \n")
+    indented = re.sub(r"(?m)^[ \t]+", lambda found: "\u00a0" * len(found.group()), text)
+    return _MARKDOWN.sub(r"\\\1", indented).replace("\n", "  \n")
 
 
 def _message(role: str, content: str) -> dict[str, str]:
@@ -89,6 +97,23 @@ def _message(role: str, content: str) -> dict[str, str]:
 def card_key(*parts: Any) -> str:
     """Return the key of a card about these parts."""
     return json_digest(list(parts))[:32]
+
+
+def keep_facts(mlruns: Path, cards: Iterable[Card]) -> None:
+    """Write down the facts of all cards that are to be shown, for the server's hooks."""
+    write_json(mlruns / FACTS, {card.trace: dict(card.facts) for card in cards})
+
+
+def facts_of(mlruns: Path, trace: str) -> dict[str, str] | None:
+    """Return the facts of a card that is shown now; None of any other trace.
+
+    They are read from a file of this root: what MLflow stores with a trace, others may write.
+    """
+    try:
+        found = json.loads((mlruns / FACTS).read_text(encoding="utf-8")).get(trace)
+    except (OSError, ValueError, AttributeError):
+        return None
+    return dict(found) if isinstance(found, dict) else None
 
 
 def experiments(connection: Connection, model: str) -> dict[str, str]:
@@ -106,21 +131,24 @@ def show(connection: Connection, model: str, role: str, queues: Sequence[Queue])
 
 
 def _experiment(connection: Connection, client: MlflowClient, model: str, role: str) -> str:
+    """Return the id of an experiment, made where missing; one that was deleted is restored."""
     name = f"{model} {EXPERIMENTS[role]}"
+    found = client.get_experiment_by_name(name)
+    if found is not None and found.lifecycle_stage != "active":
+        client.restore_experiment(found.experiment_id)
     ensure_experiment(connection, client, name, "genai_development")
     return experiment_id(connection, client, name)
 
 
 def _shared(queue: Queue) -> Iterator[Queue]:
-    """Yield a queue for each ten of its people."""
+    """Yield a queue for each ten of its people, with names as short as MLflow wants them."""
     for number, people in enumerate(_parts(queue.people, PEOPLE_A_QUEUE), start=1):
         suffix = f" ({number})" if number > 1 else ""
-        yield replace(
-            queue,
-            name=f"{queue.name}{suffix}",
-            question=f"{queue.question}{suffix}",
-            people=people,
+        name, question = (
+            text if len(text) <= NAME_LENGTH else f"{text[:NAME_LENGTH]}… {json_digest(text)[:8]}"
+            for text in (queue.name, queue.question)
         )
+        yield replace(queue, name=f"{name}{suffix}", question=f"{question}{suffix}", people=people)
 
 
 def _parts(whole: Sequence[str], size: int) -> Iterator[tuple[str, ...]]:
@@ -135,20 +163,33 @@ class _Table:
 
     def show(self, wanted: Mapping[str, Queue]) -> None:
         shown = {each.name: each for each in self._all(self._store.list_review_queues)}
-        gone = set[str]()
         for name, queue in shown.items():
-            if name not in wanted:
-                gone |= {each.item_id for each in self._items(queue.queue_id)}
+            if name not in wanted or not queue.schema_ids:
                 self._drop(queue)
+        kept = {name: queue for name, queue in shown.items() if queue.schema_ids}
         for name, queue in wanted.items():
-            gone |= self._fill(shown.get(name) or self._make(queue), queue)
-        gone -= {card.trace for queue in wanted.values() for card in queue.cards}
-        for part in _parts(sorted(gone), _CARDS):
+            self._fill(kept.get(name) or self._make(queue), queue)
+        cards = {card.trace for queue in wanted.values() for card in queue.cards}
+        for part in _parts(sorted(self._traces() - cards), _CARDS):
             self._store.delete_traces(self._experiment, trace_ids=list(part))
+
+    def _traces(self) -> set[str]:
+        """Return all traces of the experiment, whether a queue names them or not."""
+        found, token = set[str](), None
+        while True:
+            page, token = self._store.search_traces(
+                locations=[self._experiment], max_results=_CARDS, page_token=token
+            )
+            found |= {each.trace_id for each in page}
+            if not token:
+                return found
 
     def _make(self, queue: Queue) -> Any:
         from mlflow.genai.label_schemas import InputCategorical, InputText
 
+        old = {each.name: each for each in self._all(self._store.list_label_schemas)}
+        if queue.question in old:  # a killed process made it, or somebody dropped its queue
+            self._store.delete_label_schema(old[queue.question].schema_id)
         schema = self._store.create_label_schema(
             self._experiment,
             name=queue.question,
@@ -165,14 +206,14 @@ class _Table:
             schema_ids=[schema.schema_id],
         )
 
-    def _fill(self, shown: Any, queue: Queue) -> set[str]:
-        """Put a queue's cards and people right; return the traces that it has no more."""
+    def _fill(self, shown: Any, queue: Queue) -> None:
+        """Put a queue's cards and people right."""
         if {*shown.users} != {name.lower() for name in queue.people}:
             self._store.update_review_queue(shown.queue_id, users=list(queue.people))
         there = {each.item_id: str(each.status) for each in self._items(shown.queue_id)}
         wanted = {card.trace: card for card in queue.cards}
-        for trace in wanted.keys() - there.keys():
-            self._write(wanted[trace])
+        for card in wanted.values():
+            self._write(card)
         # what was attached last is asked first
         for trace in [trace for trace in reversed(wanted) if trace not in there]:
             self._store.add_items_to_review_queue(shown.queue_id, item_ids=[trace])
@@ -186,7 +227,6 @@ class _Table:
         old = there.keys() - wanted.keys()
         for part in _parts(sorted(old), _CARDS):
             self._store.remove_items_from_review_queue(shown.queue_id, item_ids=list(part))
-        return old
 
     def _write(self, card: Card) -> None:
         """Write a card as a trace of one span; one that is there already stays."""
@@ -225,7 +265,7 @@ class _Table:
             request_time=now // 1_000_000,
             execution_duration=0,
             state=TraceState.OK,
-            trace_metadata=dict(card.facts),
+            trace_metadata={},
             tags={"mlflow.traceName": "card"},
             request_preview=card.asked[:1000],
         )

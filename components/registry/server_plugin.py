@@ -18,13 +18,15 @@ from components.registry.server_rules import (
     ANSWERED,
     CALLS,
     CHANGED,
-    MODEL,
+    OURS_TO_ASK,
+    QUEUES,
     VERSION,
     Call,
     refusal,
 )
 
 _PATH = re.compile(r".*/(?:ajax-)?api/2\.0/mlflow/(.+)")
+_BELOW = re.compile(r".*/(?:ajax-)?api/[23]\.0/mlflow/(.+)")
 _CARD = re.compile(r".*/(?:ajax-)?api/3\.0/mlflow/traces/([^/]+)/assessments(/[^/]+)?")
 _ASSISTANT = re.compile("x-mlflow-.*(assistant|delegat).*", re.IGNORECASE)
 
@@ -34,6 +36,9 @@ class Book(Protocol):
 
     def roles(self, user: str) -> frozenset[str]:
         """Return what somebody is."""
+
+    def card(self, trace: str) -> Mapping[str, str] | None:
+        """Return the facts of a card that people are asked about now; None of any other trace."""
 
     def record(self, call: Call, before: str | None, status: int, refused: str) -> None:
         """Write a call down."""
@@ -49,7 +54,11 @@ def guarded(books: Callable[[], Mapping[str, Book]]) -> Any:
 
     def before() -> Any:
         g.ratchet = None
-        call = _call_of(request, g)
+        if _is_about_queues(request):
+            return _refused(
+                jsonify, "Review queues are filled by Ratchet alone, and so are traces."
+            )
+        call = _call_of(request, g, books())
         book = books().get(call.model) if call else None
         if call is None or book is None:
             return None
@@ -57,9 +66,7 @@ def guarded(books: Callable[[], Mapping[str, Book]]) -> Any:
         g.ratchet = call, book, _now(call), refused
         if not refused:
             return None
-        answer = jsonify({"error_code": "PERMISSION_DENIED", "message": refused})
-        answer.status_code = 403
-        return answer
+        return _refused(jsonify, refused)
 
     def after(response: Any) -> Any:
         noted = getattr(g, "ratchet", None) or _denied(request, g, books)
@@ -70,23 +77,65 @@ def guarded(books: Callable[[], Mapping[str, Book]]) -> Any:
 
     app.before_request(before)
     app.after_request(after)
-    return served
+    return _without_traces(served)
+
+
+def _refused(jsonify: Any, why: str) -> Any:
+    answer = jsonify({"error_code": "PERMISSION_DENIED", "message": why})
+    answer.status_code = 403
+    return answer
+
+
+def _without_traces(served: Any) -> Any:
+    """Return an ASGI app that takes no traces by OpenTelemetry: they could rewrite a card."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        writes = scope["type"] == "http" and scope["method"] not in ("GET", "HEAD", "OPTIONS")
+        if writes and scope["path"].rstrip("/").endswith("/v1/traces"):
+            await send({"type": "http.response.start", "status": 403, "headers": []})
+            await send({"type": "http.response.body", "body": b"No traces are taken here."})
+            return
+        await served(scope, receive, send)
+
+    return app
+
+
+def _is_about_queues(request: Any) -> bool:
+    """Tell whether a request would change review queues, what they ask, or where they lie."""
+    found = _BELOW.fullmatch(request.path)
+    if found is None:
+        return False
+    path = found.group(1).rstrip("/")
+    if path in ("experiments/update", "experiments/delete"):
+        return _experiment_name(_said(request) or {}).endswith(tuple(f" {x}" for x in OURS_TO_ASK))
+    return any(request.method == method and each.fullmatch(path) for method, each in QUEUES)
+
+
+def _experiment_name(said: Mapping[str, Any]) -> str:
+    from mlflow.exceptions import MlflowException
+    from mlflow.server.handlers import _get_tracking_store
+
+    try:
+        store: Any = _get_tracking_store()
+        return str(store.get_experiment(str(said.get("experiment_id", ""))).name)
+    except MlflowException:
+        return ""
 
 
 def _denied(request: Any, g: Any, books: Callable[[], Mapping[str, Book]]) -> Any:
     """Return what there is to record of a call that MLflow refused before we saw it."""
-    call = _call_of(request, g)
+    call = _call_of(request, g, books())
     book = books().get(call.model) if call else None
     return None if call is None or book is None else (call, book, None, "")
 
 
-def _call_of(request: Any, g: Any) -> Call | None:
+def _call_of(request: Any, g: Any, books: Mapping[str, Book]) -> Call | None:
     """Return what a request asks to change; None where it changes no model, or nobody asks."""
     user = getattr(g, "mlflow_authenticated_user", None)
     if user is None:
         return None
     if card := _CARD.fullmatch(request.path):
-        return _answer_of(request, str(user), card.group(1), named=bool(card.group(2)))
+        return _answer_of(request, str(user), card.group(1), bool(card.group(2)), books)
     found = _PATH.fullmatch(request.path)
     action = CALLS.get((request.method, found.group(1))) if found else None
     said = _said(request) if action else None
@@ -103,12 +152,15 @@ def _call_of(request: Any, g: Any) -> Call | None:
     )
 
 
-def _answer_of(request: Any, user: str, trace: str, named: bool) -> Call | None:
+def _answer_of(
+    request: Any, user: str, trace: str, named: bool, books: Mapping[str, Book]
+) -> Call | None:
     """Return what a request says of a card of ours; `named`: about an answer that was given."""
     if request.method == "GET":
         return None
-    facts = _facts(trace)
-    if MODEL not in facts:
+    cards = ((model, book.card(trace)) for model, book in books.items())
+    model, facts = next(((model, card) for model, card in cards if card is not None), ("", None))
+    if facts is None:
         return None
     given = (_said(request) or {}).get("assessment")
     given = given if isinstance(given, dict) else {}
@@ -118,24 +170,13 @@ def _answer_of(request: Any, user: str, trace: str, named: bool) -> Call | None:
     return Call(
         user,
         CHANGED if named else ANSWERED,
-        facts[MODEL],
+        model,
         _number(facts.get(VERSION)),
         trace,
         f"{value}: {reason}" if reason else value,
         _is_assisted(request),
         facts,
     )
-
-
-def _facts(trace: str) -> dict[str, str]:
-    """Return the facts of a card; none where there is no such trace."""
-    from mlflow.exceptions import MlflowException
-    from mlflow.server.handlers import _get_tracking_store
-
-    try:
-        return dict(_get_tracking_store().get_trace_info(trace).trace_metadata)
-    except MlflowException:
-        return {}
 
 
 def _number(version: Any) -> int | None:

@@ -5,12 +5,14 @@ would change a model of ours is looked at once more, with the roles of who asks.
 decides (aliases, Ratchet's own tags, which versions there are) only the pipeline may change; the
 word on a held version, the tag `approval`, only an approver may give; all else MLflow decides.
 
-Promise: an administrator of MLflow is nobody special in here.
+Promise: an administrator of MLflow is nobody special in here. Nor is who has the role `pipeline`,
+for a model whose root is served here: its own pipeline writes to the database itself.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
@@ -18,7 +20,7 @@ APPROVER, LABELLER, PIPELINE, VIEWER = "approver", "labeller", "pipeline", "view
 ROLES = {
     APPROVER: "may approve and reject held versions",
     LABELLER: "may say what inputs of pools are",
-    PIPELINE: "registers versions and moves aliases, from another machine; may not approve",
+    PIPELINE: "registers versions of models whose roots are on other machines; may not approve",
     VIEWER: "may look at everything",
 }
 """What somebody with an account may be, and what that means."""
@@ -28,6 +30,22 @@ APPROVAL = "approval"
 
 OURS = ("champion", "candidate")
 """The aliases that mirror the ledger."""
+
+OURS_TO_ASK = ("approvals", "labels")
+"""The last words of the experiments where people are asked."""
+
+QUEUES = (
+    (
+        "POST",
+        re.compile(
+            r"traces|traces/delete-traces|review-queues/(?!items/set-status).*|review-queues"
+        ),
+    ),
+    ("POST", re.compile(r"label-schemas.*")),
+    ("PATCH", re.compile(r"traces/[^/]+(/tags)?|review-queues.*|label-schemas.*")),
+    ("DELETE", re.compile(r"traces/[^/]+(/tags)?|review-queues.*|label-schemas.*")),
+)
+"""Method and path, below `mlflow/`, of what is done to review queues and to what they ask about."""
 
 CALLS = {
     ("POST", "registered-models/rename"): "model renamed",
@@ -55,13 +73,13 @@ VERSION, EVIDENCE, NOT_BY, CHOICES = (
 """Facts of a card: the version and the evidence that it is about, who may not answer, and what may
 be answered, as JSON."""
 
-MODEL = "ratchet.model"
-"""The fact of a card that says of which model it is."""
-
 ANSWERED, CHANGED = "card answered", "card's answer changed"
 """What is done to a card of a review queue."""
 
-_PIPELINES = {"model renamed", "model deleted", "version created", "version deleted"}
+_OWN = {
+    "model renamed", "model deleted", "version created", "version deleted",
+    "version described", "stage set",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +109,8 @@ def refusal(call: Call, roles: Collection[str]) -> str:
         return _no_answer(call, roles)
     if call.action == CHANGED:
         return "What was said stays said: save another answer instead."
-    if PIPELINE in roles:
-        return ""
-    if call.action in _PIPELINES:
-        return f"Only the pipeline may do this ({call.action}): the ledger would not know."
+    if call.action in _OWN:
+        return f"Only this model's own pipeline may do this ({call.action}): it is written there."
     if call.action in ("alias set", "alias deleted") and call.key in OURS:
         return (
             f"The alias {call.key} follows the ledger. Use `ratchet approve` for a held version, "
@@ -108,8 +124,6 @@ def refusal(call: Call, roles: Collection[str]) -> str:
 def _no_word(call: Call, roles: Collection[str]) -> str:
     """Say why this is no word on a version; nothing where it is one, or the pipeline shows one."""
     word = word_of(call.value or "")
-    if PIPELINE in roles and call.action == "tag set" and word is None:
-        return ""
     if APPROVER not in roles:
         return "Only an approver may decide on a version (`ratchet person add --role approver`)."
     if call.assisted:
@@ -129,8 +143,7 @@ def _no_answer(call: Call, roles: Collection[str]) -> str:
         return "A label is a person's own: an assistant can't give it."
     if call.user == call.card.get(NOT_BY):
         return "You have answered this one: it is asked again, of somebody else."
-    labels = call.card.get(CHOICES)
-    if labels and (call.value or "") not in json.loads(labels):
+    if (call.value or "") not in json.loads(call.card.get(CHOICES, "[]")):
         return f"{call.value!r} is none of the labels, nor (none) or ?."
     return ""
 

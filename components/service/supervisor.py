@@ -196,19 +196,28 @@ def state_path(folder: Path) -> Path:
 
 def state(folder: Path) -> dict[str, Any] | None:
     """Return what the state file says; None where no supervisor runs."""
+    found = _noted(folder)
+    return found if found is not None and _is_alive(found["supervisor"]) else None
+
+
+def _noted(folder: Path) -> dict[str, Any] | None:
+    """Return what the state file says, whether its supervisor still runs or was killed."""
     try:
         found: dict[str, Any] = json.loads(state_path(folder).read_text(encoding="utf-8"))
-        alive = _is_alive(found["supervisor"])
-    except (OSError, ValueError, KeyError):
+        return found if {"supervisor", "children"} <= found.keys() else None
+    except (OSError, ValueError, AttributeError):
         return None
-    return found if alive else None
 
 
 def statuses(folder: Path) -> list[Status]:
-    """Return every process of an installation that was started in a folder."""
-    found = state(folder)
+    """Return every process of an installation that was started in a folder.
+
+    Of one whose supervisor was killed, those that it left running.
+    """
+    found = _noted(folder)
     if found is None:
         return []
+    whole = _is_alive(found["supervisor"])
     return [
         Status(
             name,
@@ -217,14 +226,18 @@ def statuses(folder: Path) -> list[Status]:
             answers(each["health"]) if each["health"] and runs else None,
         )
         for name, each in found["children"].items()
+        if whole or _is_alive(each)
     ]
 
 
 def ask_to_end(folder: Path, at_once: bool) -> bool:
-    """Ask the supervisor of a folder to end; return whether there was one. Waits until it has."""
+    """Ask the supervisor of a folder to end; return whether there was one. Waits until it has.
+
+    What a killed one left is ended as well.
+    """
     found = state(folder)
     if found is None:
-        return False
+        return _end_orphans(folder)
     pid = int(found["supervisor"]["pid"])
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGTERM)
@@ -250,13 +263,13 @@ def answers(address: str | None) -> bool:
 
 
 def require_idle(folder: Path) -> None:
-    """Refuse a folder where a supervisor runs.
+    """Refuse a folder where a supervisor runs; end what a killed one left there.
 
     Raises:
         ConfigError: one does.
     """
     with _alone(folder):
-        pass
+        _end_orphans(folder)
 
 
 @contextmanager
@@ -290,19 +303,17 @@ def _spawn(child: Child) -> subprocess.Popen[bytes]:
         )
 
 
-def _end_orphans(folder: Path) -> None:
-    """End the children of a supervisor that was killed."""
-    try:
-        found = json.loads(state_path(folder).read_text(encoding="utf-8"))["children"]
-    except (OSError, ValueError, KeyError):
-        return
-    orphans = [each for each in found.values() if _is_alive(each)]
+def _end_orphans(folder: Path) -> bool:
+    """End the children of a supervisor that was killed; return whether there were any."""
+    found = _noted(folder) or {"children": {}}
+    orphans = [each for each in found["children"].values() if _is_alive(each)]
     for each in orphans:
         with suppress(psutil.Error):
             process = psutil.Process(each["pid"])
             process.terminate()
             psutil.wait_procs([process], timeout=20)
         _kill_rest(each["pid"])
+    return bool(orphans)
 
 
 def _kill_rest(pid: int) -> None:

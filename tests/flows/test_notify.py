@@ -30,7 +30,7 @@ def test_a_digest_counts_what_the_last_day_brought(grown: Path) -> None:
     assert told.kind == "digest"
     assert told.text == (
         "in the last 24 hours: 3 arrived, 2 promoted, 1 held. Now version 2 is champion, "
-        "and 1 wait for people."
+        "and 1 version waits for people."
     )
     later = open_workspace(grown, clock=lambda: system_clock() + timedelta(days=2))
     assert notices.digest(later).text.startswith("in the last 24 hours: nothing.")
@@ -108,5 +108,5 @@ def test_status_says_what_waits_for_whom_and_since_when(grown: Path) -> None:
     assert "(version 3, waits 0 days): " in ratchet(grown, "status").out
     people.enroll(ws, "ann", ["approver"])
     people.enroll(ws, "lee", ["labeller"])
-    assert required_actions(ws)[0].who == ("ann",)
-    assert "waits 0 days for ann): " in ratchet(grown, "status").out
+    assert required_actions(ws)[0].approvers == ("ann",)
+    assert "waits 0 days for ann to approve): " in ratchet(grown, "status").out

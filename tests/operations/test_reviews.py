@@ -14,7 +14,7 @@ import pytest
 from components.ledger import views
 from components.operations import approval, labelling, people, reviews
 from components.operations.registry_server import LedgerBook
-from components.registry.review_queues import PEOPLE_A_QUEUE
+from components.registry.review_queues import PEOPLE_A_QUEUE, facts_of
 from components.registry.server_rules import (
     ANSWERED,
     CHANGED,
@@ -54,12 +54,7 @@ def shown(ws: Workspace, queue: str = "mood, version 2") -> list[Shown]:
     """Return the cards of a queue, in the order in which MLflow lists them."""
     with closing(sqlite3.connect(ws.mlruns / "mlflow.db")) as db:
         rows = [row for row in db.execute(ASKED) if row[0] == queue]
-        facts = dict[str, dict[str, str]]()
-        for trace, key, value in db.execute(
-            "select request_id, key, value from trace_request_metadata"
-        ):
-            facts.setdefault(trace, {})[key] = value
-    return [Shown(*row, facts[row[1]]) for row in rows]
+    return [Shown(*row, facts_of(ws.mlruns, row[1]) or {}) for row in rows]
 
 
 def said(ws: Workspace, user: str, card: Shown, value: str) -> str:

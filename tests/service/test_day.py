@@ -55,9 +55,11 @@ def run(up: Installation, job: str, hour: int) -> None:
     api = f"{up.prefect}/api"
     name = f"{api}/deployments/name/scheduled/tiny-{job}"
     deployment = soon(lambda: httpx.get(name, timeout=60).json().get("id"))
-    started = httpx.post(
+    answer = httpx.post(
         f"{api}/deployments/{deployment}/create_flow_run", json={"name": f"{hour}:00"}, timeout=60
-    ).json()["id"]
+    )
+    assert answer.status_code == 201, answer.text
+    started = answer.json()["id"]
 
     def state() -> str:
         found = httpx.get(f"{api}/flow_runs/{started}", timeout=60).json()["state_type"]

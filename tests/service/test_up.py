@@ -58,7 +58,7 @@ def test_a_file_in_data_incoming_becomes_a_version_that_an_approver_lets_in(
     assert up.tag("ann", 1, "approved: read them all") == 200
     assert soon(up.champion) == 1
     assert time.monotonic() - clicked < 30
-    assert views.pointer_history(up.ws.ledger)[-1].reason == "approved: read them all"
+    assert views.pointer_history(up.ws.ledger)[-1].reason == "approved by ann: read them all"
     calls = [each.payload for each in views.told(up.ws.ledger, RegistryCalled)]
     assert [(each.user, each.status) for each in calls] == [
         ("vera", 403), ("admin", 403), ("ann", 403), ("ann", 200),

@@ -5,8 +5,10 @@ champion's answers by themselves, with a margin of their own. Items without a va
 column are a group too. Groups too small to show anything are named together in one verdict.
 
 What a label loses to one that is newer than the anchor, and that the candidate has learned better
-than the champion by at least as much, is competition, not a loss of its own: one batch seldom
-teaches a label whole, and whatever comes next completes it.
+than the champion by at least as much, is competition, not a loss of its own, up to the margin once
+more: one batch seldom teaches a label whole, and whatever comes next completes it. Beyond that it
+counts: rows of one label under a newer one's name, in a batch that also teaches that one, look the
+same.
 """
 
 from __future__ import annotations
@@ -41,7 +43,7 @@ def check_classes(examination: Examination, rule: Groups, rules: Rules) -> Itera
     """Yield a finding per exam and label."""
     for exam in examination.compared():
         whole = _whole(exam, "classes", "label", rule, rules)
-        yield from _groups(whole, exam.labels, rule, rules, _Competition(exam, rules))
+        yield from _groups(whole, exam.labels, rule, rules, _Competition(exam, rule, rules))
 
 
 def check_slices(examination: Examination, rule: Groups, rules: Rules) -> Iterator[Finding]:
@@ -110,10 +112,10 @@ def _groups(
 class _Competition:
     """What labels of an exam lose to labels that are newer than the anchor."""
 
-    def __init__(self, exam: ExamResult, rules: Rules) -> None:
+    def __init__(self, exam: ExamResult, rule: Groups, rules: Rules) -> None:
         among = by_item(exam.restricted.get("anchor"), "")
         self._right = {} if isinstance(among, str) else among
-        self._exam, self._alpha = exam, rules.alpha
+        self._exam, self._alpha, self._margin = exam, rules.alpha, rule.margin_points
 
     def without(
         self, label: str, pairs: Pairs, counted: Mapping[str, Changes]
@@ -132,20 +134,18 @@ class _Competition:
             if gained is not None and self._is_worth(gained, count / own.items, len(counted)):
                 kept = replace(kept, worse=kept.worse - count)
                 told.append(f"{count} go to {newer}, of which {-gained.loss:.0%} more are right")
-        right = sum(
-            bool(before)
-            for item, before in zip(pairs.items, pairs.before, strict=True)
-            if self._exam.labels[item] == label
-        )
-        if not told or 2 * (own.worse - kept.worse) > right:
+        taken = own.worse - kept.worse
+        most = int(self._margin / 100 * own.items)
+        kept = replace(own, worse=own.worse - min(taken, most))
+        if not told or most == 0:
             return own, []
         sentence = (
             f"{self._exam.exam}, label {label}: of {own.items} items, {listed(told)}: competition "
-            "with labels that are newer than the anchor, and not counted as a loss."
+            f"with labels that are newer than the anchor. Up to {most} are not counted as a loss."
         )
         noted = Verdict(
             "competition", self._exam.task, self._exam.exam, Outcome.PASS, "note", sentence,
-            n=own.items, right_to_wrong=own.worse - kept.worse, wrong_to_right=0,
+            n=own.items, right_to_wrong=taken, wrong_to_right=0,
             group=f"label {label}",
         )  # fmt: skip
         return kept, [noted]

@@ -7,7 +7,11 @@ from collections.abc import Sequence
 from components.ledger.events.kind import Payload, event
 
 
-@event("person.enrolled", read_by=("ledger.views.about_people",), leased=False)
+@event(
+    "person.enrolled",
+    read_by=("ledger.views.about_people", "operations.reviews"),
+    leased=False,
+)
 class PersonEnrolled(Payload):
     """A person has an account on the servers, and from now on these roles and no others."""
 

@@ -155,18 +155,25 @@ def half_learned(taken: int, gained: int, elsewhere: int = 0, known: bool = Fals
         (half_learned(10, 16, known=True), "hold", 0),
         (half_learned(10, 1), "hold", 0),
         (half_learned(3, 16, elsewhere=9), "hold", 3),
-        (half_learned(30, 18), "reject", 0),
+        (half_learned(14, 16), "hold", 14),
+        (half_learned(30, 18), "reject", 30),
     ],
-    ids=["learned", "known to the anchor", "not learned", "lost elsewhere", "most of it"],
+    ids=["learned", "known to the anchor", "not learned", "lost elsewhere", "too much", "most"],
 )
-def test_what_a_newer_label_takes_as_it_is_learned_is_competition(
+def test_what_a_newer_label_takes_as_it_is_learned_is_competition_up_to_the_margin(
     given: ExamResult, action: str, competing: int
 ) -> None:
-    """Newsgroups, seed 1: mac lost 10 of 50 while ibm, half learned before, went from 2 to 18."""
+    """Newsgroups, seed 1: mac lost 10 of 50 while ibm, half learned before, went from 2 to 18.
+
+    Wrong labels under ibm's name, in a batch that also teaches it, look the same: what is let pass
+    is at most twice the margin.
+    """
     decision = decide(given, rules(classes=Groups("reject", margin_points=10.0)))
     assert decision.action == action, decision.reasons
     told = [v.sentence for v in found(decision, "competition")]
+    gained = 90 if competing == 30 else 80
     assert told == [
-        f"tweets, label mac: of 50 items, {competing} go to ibm, of which 80% more are right: "
-        "competition with labels that are newer than the anchor, and not counted as a loss."
+        f"tweets, label mac: of 50 items, {competing} go to ibm, of which {gained}% more are "
+        "right: competition with labels that are newer than the anchor. Up to 5 are not counted "
+        "as a loss."
     ] * bool(competing)
