@@ -52,12 +52,13 @@ def guarded(books: Callable[[], Mapping[str, Book]]) -> Any:
 
     served = create_app(app)
 
+    def first() -> Any:
+        if _is_about_queues(request):
+            return _refused(jsonify, "Review queues and traces are written by Ratchet alone.")
+        return None
+
     def before() -> Any:
         g.ratchet = None
-        if _is_about_queues(request):
-            return _refused(
-                jsonify, "Review queues are filled by Ratchet alone, and so are traces."
-            )
         call = _call_of(request, g, books())
         book = books().get(call.model) if call else None
         if call is None or book is None:
@@ -75,6 +76,7 @@ def guarded(books: Callable[[], Mapping[str, Book]]) -> Any:
             book.record(call, was, response.status_code, refused)
         return response
 
+    app.before_request_funcs.setdefault(None, []).insert(0, first)  # whoever asks
     app.before_request(before)
     app.after_request(after)
     return _without_traces(served)

@@ -104,7 +104,7 @@ def test_status_says_what_waits_for_whom_and_since_when(grown: Path) -> None:
     settle(always(grown), batch(grown / "b3.jsonl", 3))
     ws = open_workspace(grown)
     [required] = required_actions(ws)
-    assert (required.version, required.days, required.who) == (3, 0, ())
+    assert (required.version, required.days, required.approvers) == (3, 0, ())
     assert "(version 3, waits 0 days): " in ratchet(grown, "status").out
     people.enroll(ws, "ann", ["approver"])
     people.enroll(ws, "lee", ["labeller"])

@@ -80,7 +80,22 @@ def test_of_two_who_click_at_once_the_first_counts(held: Path) -> None:
     clicked(ws, "ben", "approved")
     said = "it is rejected: nobody is asked about it."
     assert taken(ws) == [("ann", "rejected", ""), ("ben", "held", said)]
-    assert tag(ws) == "rejected: reject by ann"
+    assert tag(ws) == f"rejected: reject by ann (not counted: approve by ben: {said})"
+
+
+def test_of_two_who_click_at_once_a_rejection_counts_whoever_was_first(held: Path) -> None:
+    ws = open_workspace(held)
+    clicked(ws, "ben", "approved")
+    clicked(ws, "ann", "rejected: wrong source")
+    said = "ann rejects it in the same moment."
+    assert taken(ws) == [("ben", "held", said), ("ann", "rejected", "")]
+
+
+def test_a_person_who_is_enrolled_keeps_the_roles_until_others_are_named(held: Path) -> None:
+    done = ratchet(held, "person", "add", "ann")
+    assert done.code == 2 and "is enrolled already, as approver" in done.err
+    for name in ("x:y", "a b", "*", "x" * 200):
+        assert "can't be the name" in ratchet(held, "person", "add", name).err
 
 
 def test_as_many_people_as_the_settings_want_and_one_rejection_rejects(held: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from components.ledger import views
 from components.operations import approval, labelling, people, reviews
+from components.operations.between_batches import Between
 from components.operations.registry_server import LedgerBook
 from components.registry.review_queues import PEOPLE_A_QUEUE, facts_of
 from components.registry.server_rules import (
@@ -251,3 +252,35 @@ def test_labels_that_can_not_be_chosen_from_are_typed(
     assert said(asking, "lea", card, "pos") == "" and said(asking, "lea", other, "?") == ""
     assert taken(asking) == 2
     assert [each.answer for each in labelling.recorded(asking)] == ["unclear", "label"]
+
+
+def test_batches_go_on_where_the_queues_can_not_be_shown(
+    asking: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(reviews, "show", fails)
+    between = Between()
+    assert between.do(asking, leased).not_shown == "no space left"
+    assert between.do(asking, leased).not_shown == "", "told once"
+    assert ratchet(asking.root, "intake").code == 0
+
+
+def test_what_a_killed_process_or_an_administrator_left_is_put_right(asking: Workspace) -> None:
+    cards = shown(asking)
+    with closing(sqlite3.connect(asking.mlruns / "mlflow.db")) as db, db:
+        db.execute("delete from review_queue_items")
+        db.execute("delete from review_queues")  # its question and its traces are still there
+        db.execute("update experiments set lifecycle_stage = 'deleted' where name = 'tiny labels'")
+    reviews.show(asking)
+    assert [card.trace for card in shown(asking)] == [card.trace for card in cards]
+
+
+def test_the_last_labeller_leaves_no_text_behind(asking: Workspace) -> None:
+    texts = {card.text for card in shown(asking)}
+    for name in ("lea", "ann", "vera"):
+        people.remove(asking, name)
+    reviews.show(asking)
+    stored = (asking.mlruns / "mlflow.db").read_bytes()
+    assert not [text for text in texts if text.encode() in stored]

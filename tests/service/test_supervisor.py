@@ -161,7 +161,8 @@ def test_the_children_of_a_killed_supervisor_are_ended_by_the_next_one(
     [orphan] = [each.pid for each in supervisor.statuses(tmp_path)]
     other.kill()
     other.wait()
-    assert psutil.pid_exists(orphan) and supervisor.statuses(tmp_path) == []
+    assert supervisor.state(tmp_path) is None
+    assert [each.pid for each in supervisor.statuses(tmp_path)] == [orphan], "it is still named"
     run = started(child(tmp_path, "one"))
     soon(lambda: run.ready)
     soon(lambda: not psutil.pid_exists(orphan) or _is_zombie(orphan))

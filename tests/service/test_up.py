@@ -124,6 +124,29 @@ def test_who_a_proxy_has_logged_in_is_that_person_and_a_header_alone_is_nobody(
     assert (word.word, word.speaker) == ("reject", "pia@example.org")
 
 
+def test_queues_and_what_they_ask_about_are_filled_by_ratchet_alone(up: Installation) -> None:
+    number = str(up.experiment("tiny labels"))
+    for method, path in (
+        ("POST", "traces"),
+        ("PATCH", "traces/tr-1"),
+        ("POST", "traces/delete-traces"),
+        ("POST", "review-queues/create"),
+        ("POST", "review-queues/items/add"),
+        ("POST", "label-schemas/create"),
+    ):
+        for user in ("lea", "admin"):
+            assert up.call(user, method, path).status_code == 403, (user, path)
+    renamed = up.call("lea", "POST", "experiments/update", experiment_id=number, new_name="x")
+    assert renamed.status_code == 403 and "written by Ratchet" in renamed.text
+    login = ("lea", up.passwords["lea"])
+    otel = httpx.post(f"{up.mlflow}/v1/traces", content=b"", auth=login, timeout=60)
+    assert otel.status_code == 403
+    described = up.call(
+        "ann", "PATCH", "model-versions/update", name="tiny", version="1", description="all fine"
+    )
+    assert described.status_code == 403
+
+
 def test_a_schedule_fires(up: Installation) -> None:
     """People are reminded each minute of what waits."""
     kept = soon(lambda: [each for each in schedules_kept(up) if not each.begun])
