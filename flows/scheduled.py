@@ -20,6 +20,7 @@ from components.workspace.root import Workspace
 from flows.intake import intake
 from flows.reconcile import reconcile
 from flows.reminders import remind
+from flows.retain import retain
 from flows.steps import workspace
 from flows.watch import watch
 
@@ -28,6 +29,7 @@ JOBS: Mapping[str, Callable[[str], Any]] = {
     "watch": watch,
     "reconcile": reconcile,
     "remind": remind,
+    "retain": retain,
 }
 """What can be scheduled; `service.<job>_at` says when."""
 

@@ -11,6 +11,7 @@ remote that is an address; backups) is named, not forgotten.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from components.digest import json_digest
 from components.errors import ConfigError
@@ -58,6 +59,22 @@ def remove(
     )
     ws.ledger.append(intent, lease)
     return Removed(task, inputs, (*sources,), (*_erase(ws, lease, intent),))
+
+
+def expire(ws: Workspace, lease: Lease, days: float) -> list[Removed]:
+    """Remove the files of every pool that came longer ago than so many days.
+
+    Raises:
+        Retryable: the bytes of one could not be deleted now; `reconcile` does it.
+    """
+    oldest = (ws.clock() - timedelta(days=days)).isoformat()
+    came = {event.payload.source: event.time for event in views.told(ws.ledger, HoldoutDone)}
+    why = f"kept for {days:g} days (`service.retain_days`)"
+    return [
+        remove(ws, lease, each.task, why, each.source)
+        for each in views.pool_files(ws.ledger)
+        if came[each.source] < oldest
+    ]
 
 
 def finish_interrupted(ws: Workspace, lease: Lease) -> list[str]:

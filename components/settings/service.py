@@ -25,7 +25,8 @@ class ServiceSettings(Section):
     told what waits for them. `notify`: blocks of Prefect that notices are sent to as well, each
     by type and name, as in `slack-webhook/ops`. `poll`: addresses whose objects are batches; the
     first folder below one names the task. `user_header`: the header in which a proxy before MLflow
-    says who has logged in; null: people log in by password.
+    says who has logged in; null: people log in by password. `retain_days`: inputs of pools are
+    removed so many days after they came, at `retain_at`; null: never.
     """
 
     host: Name = "127.0.0.1"
@@ -36,6 +37,8 @@ class ServiceSettings(Section):
     watch_at: Cron = "0 3 * * *"
     reconcile_at: Cron = "0 4 * * 0"
     remind_at: Cron = "0 8 * * 1-5"
+    retain_at: Cron = "30 4 * * *"
+    retain_days: Annotated[float, Field(gt=0.0, le=36_500.0)] | None = None
     notify: list[Stripped] = Field(default_factory=list)
     poll: list[Stripped] = Field(default_factory=list)
     user_header: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,100}$")] | None = None
@@ -66,7 +69,7 @@ class ServiceSettings(Section):
             require_no_secret(each, "its package reads credentials from the environment or a file")
         return value
 
-    @field_validator("train_at", "watch_at", "reconcile_at", "remind_at")
+    @field_validator("train_at", "watch_at", "reconcile_at", "remind_at", "retain_at")
     @classmethod
     def _line(cls, value: str | None) -> str | None:
         if value is not None and len(value.split()) != CRON_FIELDS:

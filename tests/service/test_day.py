@@ -17,7 +17,7 @@ from tests.service.installation import Installation, installed, soon
 from tests.stream import batch
 
 HOURS = 24
-JOBS = ("watch", "remind", "train", "reconcile")
+JOBS = ("watch", "remind", "train", "reconcile", "retain")
 MEGABYTES_MORE, HANDLES_MORE = 40, 8
 
 
