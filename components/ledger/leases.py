@@ -47,9 +47,8 @@ class Lease:
 def take(connection: Connection, name: str, now: datetime) -> Lease | str:
     """Take the lease where it is free, with the next token; else return who holds it."""
     row = _row(connection, name)
-    if row is not None and row.holder and not _ran_out(row.expires, now):
-        if not is_dead(row.holder):
-            return str(row.holder)
+    if row is not None and _lives(row, now):
+        return str(row.holder)
     in_order = row is not None and bool(row.in_order) and not row.holder
     values = {"holder": myself(), "expires": _expiry(now), "in_order": int(in_order)}
     if row is None:
@@ -63,8 +62,7 @@ def take(connection: Connection, name: str, now: datetime) -> Lease | str:
 def is_held(connection: Connection, name: str, now: datetime) -> bool:
     """Tell whether somebody who lives holds a lease."""
     row = _row(connection, name)
-    held = row is not None and bool(row.holder) and not _ran_out(row.expires, now)
-    return held and not is_dead(row.holder)
+    return row is not None and _lives(row, now)
 
 
 def check(connection: Connection, lease: Lease) -> None:
@@ -113,6 +111,11 @@ def _update(connection: Connection, lease: Lease, **values: Any) -> None:
 
 def _row(connection: Connection, name: str) -> Any:
     return connection.execute(sa.select(_TABLE).filter_by(name=name)).one_or_none()
+
+
+def _lives(row: Any, now: datetime) -> bool:
+    """Tell whether a lease has a holder that lives, and whose time has not run out."""
+    return bool(row.holder) and not _ran_out(row.expires, now) and not is_dead(row.holder)
 
 
 def _expiry(now: datetime) -> str:

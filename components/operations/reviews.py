@@ -223,12 +223,13 @@ def _list(above: str, lines: Sequence[str]) -> str:
 
 def _labels(ws: Workspace, people: tuple[str, ...]) -> Iterator[Queue]:
     for asking in waiting(ws):
+        answered = _answered(ws, asking)
         cards = [
             *((question, _label(ws, question, people)) for question in asking.questions[:PORTION]),
-            *_second_opinions(ws, asking, people),
+            *_second_opinions(ws, answered, people),
             *(
                 (question, replace(_label(ws, question, people), answered=True))
-                for question, _ in _answered(ws, asking)
+                for question, _ in answered
             ),
         ]
         for task in sorted({question.task for question, _ in cards}):
@@ -245,7 +246,9 @@ def _labels(ws: Workspace, people: tuple[str, ...]) -> Iterator[Queue]:
 
 
 def _second_opinions(
-    ws: Workspace, asking: Open, people: tuple[str, ...]
+    ws: Workspace,
+    answered: Sequence[tuple[Question, Recorded[LabelGiven]]],
+    people: tuple[str, ...],
 ) -> Iterator[tuple[Question, Card]]:
     """Yield the inputs that one person could not tell, for another: once each."""
     tried = Counter(
@@ -253,7 +256,7 @@ def _second_opinions(
         for each in views.told(ws.ledger, LabelGiven)
         if each.payload.answer == "unclear"
     )
-    for question, event in _answered(ws, asking):
+    for question, event in answered:
         unclear = event.payload.answer == "unclear"
         if unclear and tried[question.asked_by, question.item] == 1 and len(people) > 1:
             card = _label(ws, question, people)

@@ -105,7 +105,7 @@ def refusal(call: Call, roles: Collection[str]) -> str:
     tagged = call.action in ("tag set", "tag deleted") and call.key == APPROVAL
     if tagged or (call.action == ANSWERED and call.version is not None):
         return _no_word(call, roles)
-    if call.action == ANSWERED and call.version is None:
+    if call.action == ANSWERED:
         return _no_answer(call, roles)
     if call.action == CHANGED:
         return "What was said stays said: save another answer instead."
@@ -122,7 +122,7 @@ def refusal(call: Call, roles: Collection[str]) -> str:
 
 
 def _no_word(call: Call, roles: Collection[str]) -> str:
-    """Say why this is no word on a version; nothing where it is one, or the pipeline shows one."""
+    """Say why this is no word on a version; nothing where it is one."""
     word = word_of(call.value or "")
     if APPROVER not in roles:
         return "Only an approver may decide on a version (`ratchet person add --role approver`)."

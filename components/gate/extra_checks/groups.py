@@ -99,7 +99,7 @@ def _groups(
         if changes.items >= rule.min_items:
             name = f"{whole.group} {value}"
             if competition is not None:
-                changes, told = competition.without(value, pairs, counted)
+                changes, told = competition.without(value, counted)
                 yield from told
             asks = _asks(whole, changes, rule, rules.alpha / len(counted))
             one = replace(whole, group=name, subject=f"{whole.exam}, {name}", requests=asks)
@@ -113,30 +113,18 @@ class _Competition:
     """What labels of an exam lose to labels that are newer than the anchor."""
 
     def __init__(self, exam: ExamResult, rule: Groups, rules: Rules) -> None:
-        among = by_item(exam.restricted.get("anchor"), "")
-        self._right = {} if isinstance(among, str) else among
         self._exam, self._alpha, self._margin = exam, rules.alpha, rule.margin_points
+        self._lost = _lost_to_newer(exam) if exam.newer else {}
 
-    def without(
-        self, label: str, pairs: Pairs, counted: Mapping[str, Changes]
-    ) -> tuple[Changes, list[Verdict]]:
+    def without(self, label: str, counted: Mapping[str, Changes]) -> tuple[Changes, list[Verdict]]:
         """Return a label's changes without what is competition, and what is to be noted of that."""
-        own = counted[label]
-        lost = [
-            self._exam.newer[item]
-            for item, before, after in zip(pairs.items, pairs.before, pairs.after, strict=True)
-            if before and not after and self._exam.labels[item] == label
-            if item in self._exam.newer and self._right.get(item)
-        ]
-        kept, told = own, list[str]()
-        for newer, count in Counter(lost).most_common():
+        own, taken, told = counted[label], 0, list[str]()
+        for newer, count in self._lost.get(label, Counter()).most_common():
             gained = counted.get(newer)
             if gained is not None and self._is_worth(gained, count / own.items, len(counted)):
-                kept = replace(kept, worse=kept.worse - count)
+                taken += count
                 told.append(f"{count} go to {newer}, of which {-gained.loss:.0%} more are right")
-        taken = own.worse - kept.worse
         most = int(self._margin / 100 * own.items)
-        kept = replace(own, worse=own.worse - min(taken, most))
         if not told or most == 0:
             return own, []
         sentence = (
@@ -148,12 +136,26 @@ class _Competition:
             n=own.items, right_to_wrong=taken, wrong_to_right=0,
             group=f"label {label}",
         )  # fmt: skip
-        return kept, [noted]
+        return replace(own, worse=own.worse - min(taken, most)), [noted]
 
     def _is_worth(self, gained: Changes, taken: float, labels: int) -> bool:
         """Tell whether a newer label is shown to gain, and by at least the share that it takes."""
         shown = loss_p_value(gained.swapped(), exact=False) <= self._alpha / labels
         return shown and -gained.loss >= taken
+
+
+def _lost_to_newer(exam: ExamResult) -> dict[str, Counter[str]]:
+    """Return label -> newer label -> items that go there, and that would be right without it."""
+    before, after = by_item(exam.champion, ""), by_item(exam.candidate, "")
+    among = by_item(exam.restricted.get("anchor"), "")
+    lost: dict[str, Counter[str]] = {}
+    if isinstance(before, str) or isinstance(after, str) or isinstance(among, str):
+        return lost  # the comparison says what is missing
+    for item, newer in exam.newer.items():
+        label = exam.labels.get(item)
+        if label is not None and before.get(item) and not after.get(item) and among.get(item):
+            lost.setdefault(label, Counter())[newer] += 1
+    return lost
 
 
 def _asks(whole: Comparison, changes: Changes, rule: Groups, alpha: float) -> Requests:
