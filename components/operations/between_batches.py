@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from components.data.finished_files import QuietFiles
 from components.ledger import views
+from components.ledger.events import PersonEnrolled
 from components.ledger.ledger import Lease
 from components.operations.pool_folder import Pooled, PoolFolder
 from components.pipeline.incoming import Left
@@ -84,8 +85,8 @@ class Between:
         Batches go on where that fails, whatever MLflow may raise: return the reason, once.
         """
         head = ws.ledger.head().seq
-        if head == self._shown or not views.people(ws.ledger):
-            return ""
+        if head == self._shown or views.newest_event(ws.ledger, PersonEnrolled) is None:
+            return ""  # but once the last person left, what that one was asked has to go
         from components.operations.reviews import show
 
         try:

@@ -9,7 +9,11 @@ from components.ledger.events.kind import Payload, event
 
 @event(
     "person.enrolled",
-    read_by=("ledger.views.about_people", "operations.reviews"),
+    read_by=(
+        "ledger.views.about_people",
+        "operations.between_batches",
+        "operations.reviews",
+    ),
     leased=False,
 )
 class PersonEnrolled(Payload):
