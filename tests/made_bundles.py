@@ -13,6 +13,7 @@ import torch
 
 from components.digest import file_digest
 from components.model.adapters import METHODS
+from components.model.adapters.method import no_sample
 from components.model.base import Base
 from components.model.bundle import Bundle, Part, json_part, tensors_part, write_bundle
 from components.model.heads import HEADS
@@ -47,7 +48,7 @@ def made_bundle(
     with torch.random.fork_rng(), torch.no_grad():
         torch.manual_seed(seed)
         model = own.attach(
-            base.fork(PLAIN), settings_for(method, layers="all", target_modules="all-linear")
+            base.fork(PLAIN), settings_for(method, layers="all", target_modules="all-linear"), no_sample
         )
         grown = HEADS[head](None, base.hidden_size, len(LABELS))
         for weight in [*model.parameters(), *grown.parameters()]:

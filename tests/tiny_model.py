@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,9 @@ import pytest
 
 from components.demo.tiny_base import write_tiny_base
 from components.items import Item, make_item
-from components.model.base import Base, load_base
+from components.model.adapters import METHODS
+from components.model.base import Base, load_base, read_base
+from components.model.base_lookup import base_digest
 from components.model.bundle import Bundle
 from components.settings import Settings
 from components.training.candidate import Lesson, learn, replayed_refs
@@ -72,6 +75,48 @@ def base(settings: Settings, tiny: Path) -> Base:
     return load_base(settings.model, tiny.parent)
 
 
+@pytest.fixture(scope="session")
+def biased(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Base:
+    """The tiny base as if it had been trained: no bias is zero."""
+    return made_base(tiny, tmp_path_factory.mktemp("biased") / "biased", "biased")
+
+
+@pytest.fixture(scope="session")
+def decoder(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Base:
+    """A tiny Llama: no biases, causal."""
+    return made_base(tiny, tmp_path_factory.mktemp("decoder") / "decoder", "decoder")
+
+
+def made_base(tiny: Path, folder: Path, kind: str) -> Base:
+    """Return another base with the tiny one's tokenizer: `biased` or `decoder`."""
+    import torch
+    import transformers
+
+    vocabulary = transformers.AutoConfig.from_pretrained(tiny).vocab_size
+    shutil.copytree(tiny, folder)
+    with torch.random.fork_rng(), torch.no_grad():
+        torch.manual_seed(0)
+        if kind == "biased":
+            model: Any = transformers.AutoModel.from_pretrained(tiny)
+            for name, weight in model.named_parameters():
+                if name.endswith("bias"):
+                    weight += 0.1 * torch.randn(weight.shape)
+        else:
+            config = transformers.LlamaConfig(
+                vocab_size=vocabulary,
+                hidden_size=32,
+                intermediate_size=64,
+                num_hidden_layers=2,
+                num_attention_heads=2,
+                max_position_embeddings=128,
+                pad_token_id=0,
+                initializer_range=0.1,
+            )
+            model = transformers.LlamaModel(config)
+    model.save_pretrained(folder)
+    return read_base(kind, base_digest(folder), folder)
+
+
 class Stream:
     """Teaches batches in turn and plays the memory's part."""
 
@@ -97,3 +142,21 @@ class Stream:
 @pytest.fixture
 def stream(base: Base, settings: Settings, tmp_path: Path) -> Stream:
     return Stream(base, tmp_path / "bundles", settings)
+
+
+@pytest.fixture
+def any_stream(
+    base: Base, biased: Base, decoder: Base, settings: Settings, tmp_path: Path
+) -> Callable[..., Stream]:
+    """Make a stream for any adapter method, on the first tiny base that it fits."""
+
+    def made(method: str, **values: Any) -> Stream:
+        sections = {"adapter": {"method": method, **values}}
+        own = Settings.model_validate(settings.model_dump() | sections)
+        fitting = METHODS[method].refusal
+        chosen = next(
+            each for each in (base, biased, decoder) if not fitting(each.model, own.adapter)
+        )
+        return Stream(chosen, tmp_path / method, own)
+
+    return made

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
     from .placement import Placement
 
+EXACT = "exact_base"
+"""Name of a fork's attribute: the base as it was loaded, in float32."""
+
 _AS_LOADED = ("cpu", "float32", "sdpa")
 _LOADED: dict[tuple[str, str], Base] = {}
 
@@ -85,6 +88,7 @@ class Base:
         whole = self.placed(placement)
         shared = {id(tensor): tensor for tensor in chain(whole.parameters(), whole.buffers())}
         twin: nn.Module = copy.deepcopy(whole, shared)
+        object.__setattr__(twin, EXACT, self.model)  # not as a module of the twin's
         return twin
 
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def quiet_transformers() -> Iterator[None]:
-    """Run the block without the progress bars, load reports and deprecations of transformers."""
+    """Run the block without the progress bars, load reports and deprecations of transformers and peft."""
     from transformers.utils import logging
 
     verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
@@ -18,6 +18,7 @@ def quiet_transformers() -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)
+            warnings.filterwarnings("ignore", module="peft")
             yield
     finally:
         logging.set_verbosity(verbosity)

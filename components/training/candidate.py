@@ -32,13 +32,15 @@ from components.model.bundle import (
 )
 from components.model.classifier import Classifier, check_base, make_body
 from components.model.determinism import derived_seed, reproducible, resolve_device
-from components.model.encoding import ENCODERS
+from components.model.encoding import ENCODERS, pad
 from components.model.frozen import POOLED, Frozen
 from components.model.heads import HEADS
 from components.model.heads.linear import grown_labels
 from components.model.libraries import library_versions
 from components.model.placement import placement_of
 from components.model.progress import Progress, silent
+from components.settings import Settings
+from components.settings.section import member, sections_of
 from components.training.early_stopping import slice_of
 from components.training.learner import Learner, added_tensors
 from components.training.loop import diverged
@@ -50,8 +52,14 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from components.model.activation_cache import ActivationCache
+    from components.model.adapters.method import Inputs, Method, Sample
     from components.model.base import Base
-    from components.settings import AdapterSettings, Settings
+    from components.model.placement import Placement
+    from components.settings import AdapterSettings
+
+
+SAMPLED_ROWS, SAMPLED_AT_ONCE = 256, 32
+"""Rows of the first batch that a method may look at before it starts, and in one pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +186,13 @@ def _check(base: Base, lesson: Lesson, settings: Settings) -> None:
 
 
 def _check_fit(base: Base, settings: Settings) -> None:
+    own = settings.adapter
+    if reason := METHODS[own.method].refusal(base.model, own):
+        fitting = [n for n, each in METHODS.items() if not _refused(base, n, each)]
+        raise ConfigError(
+            f"`adapter.method` is {own.method}, which can't be used with {base.name}: {reason}.",
+            f"Change that, or set `adapter.method` to one of: {', '.join(fitting)}.",
+        )
     named = settings.strategy.method
     refusal = STRATEGIES[named].fits(settings.adapter, base)
     if refusal:
@@ -186,6 +201,11 @@ def _check_fit(base: Base, settings: Settings) -> None:
             f"`strategy.method` is {named}, which can't be used here: {refusal}.",
             f"Change that, or set `strategy.method` to one of: {', '.join(fitting)}.",
         )
+
+
+def _refused(base: Base, name: str, method: Method) -> bool:
+    kinds = sections_of(Settings, "adapter")
+    return method.refusal(base.model, member(kinds, name)()) is not None
 
 
 def _check_shape(parent: Bundle, now: AdapterSettings) -> None:
@@ -226,17 +246,19 @@ def _learner(
     rows = {item.digest: item for item in lesson.replayed} | new
     items = tuple(rows[digest] for digest in sorted(rows))
     labels = grown_labels(parent.labels if parent else (), {item.label for item in items})
-    body = make_body(base, placement, partial(_trainable, parent, settings), cache)
+    encode = ENCODERS[items[0].modality]
+    tokens = encode(base, [item.content for item in items], placement.max_tokens)
+    sample = partial(_sample, base, placement, tokens)
+    body = make_body(base, placement, partial(_trainable, parent, settings, sample), cache)
     tensors = parent.head_tensors() if parent else None
     head = HEADS[strategy.head](tensors, base.hidden_size, len(labels)).to(placement.device)
     places = {label: place for place, label in enumerate(labels)}
-    encode = ENCODERS[items[0].modality]
     classifier = Classifier(base, body, head, labels, placement, encode)
     bare = not added_tensors(classifier)
     return Learner(
         classifier=classifier,
         items=items,
-        tokens=encode(base, [item.content for item in items], placement.max_tokens),
+        tokens=tokens,
         targets=torch.tensor([places[item.label] for item in items]),
         replayed=torch.tensor([item.digest not in new for item in items]),
         beside=beside,
@@ -249,12 +271,26 @@ def _learner(
     )
 
 
-def _trainable(parent: Bundle | None, settings: Settings, fork: nn.Module) -> nn.Module:
+def _sample(base: Base, placement: Placement, tokens: list[list[int]]) -> list[Inputs]:
+    """Return up to `SAMPLED_ROWS` rows, evenly spread over all, as a model is called with them."""
+    rows = sorted(tokens[:: max(1, len(tokens) // SAMPLED_ROWS)][:SAMPLED_ROWS], key=len)
+    found = []
+    for start in range(0, len(rows), SAMPLED_AT_ONCE):
+        part = rows[start : start + SAMPLED_AT_ONCE]
+        ids, mask = pad(part, len(part[-1]), base.pad_id)
+        device = placement.device
+        found.append({"input_ids": ids.to(device), "attention_mask": mask.to(device)})
+    return found
+
+
+def _trainable(
+    parent: Bundle | None, settings: Settings, sample: Sample, fork: nn.Module
+) -> nn.Module:
     """The base's own modules stay in eval mode; what the method added is set to train."""
     method = METHODS[settings.adapter.method]
     frozen = {id(module) for module in fork.modules()}
     if parent is None:
-        model = method.attach(fork, settings.adapter)
+        model = method.attach(fork, settings.adapter, sample)
     else:
         model = method.load(fork, parent.adapter, True)
     for module in model.modules():

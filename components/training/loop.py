@@ -131,8 +131,9 @@ def _optimizer(learner: Learner, settings: TrainingSettings) -> Optimizer:
     import torch
 
     rate, own = settings.learning_rate, learner.method.groups(learner.model)
+    wide = rate * learner.settings.adapter.rate_factor
     groups = [
-        *({"params": weights, "lr": rate * factor} for weights, factor in own),
+        *({"params": weights, "lr": wide * factor} for weights, factor in own),
         {"params": learner.head_weights(), "lr": settings.head_learning_rate},
         {"params": learner.opened_weights(), "lr": rate},
     ]

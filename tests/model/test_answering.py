@@ -10,6 +10,7 @@ from safetensors.torch import save
 
 from components.errors import ConfigError, Corrupted
 from components.model.adapters import METHODS
+from components.model.adapters.method import no_sample
 from components.model.answering import deciding_parts, kind_of, open_version, predict
 from components.model.base import Base
 from components.model.bundle import json_part, open_bundle
@@ -43,7 +44,7 @@ def test_a_text_alone_gets_the_answer_that_it_gets_in_company(base: Base, tmp_pa
 @pytest.mark.parametrize("method", [name for name, each in METHODS.items() if each.merge])
 def test_a_merged_adapter_leaves_the_weights_of_the_base_alone(base: Base, method: str) -> None:
     before = {name: weight.clone() for name, weight in base.model.state_dict().items()}
-    model = METHODS[method].attach(base.fork(PLAIN), settings_for(method))
+    model = METHODS[method].attach(base.fork(PLAIN), settings_for(method), no_sample)
     with torch.no_grad():
         for weight in model.parameters():
             if weight.requires_grad:

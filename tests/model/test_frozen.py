@@ -15,6 +15,7 @@ from components.demo.tiny_base import write_tiny_base
 from components.model import frozen as module
 from components.model.activation_cache import ActivationCache
 from components.model.adapters import METHODS
+from components.model.adapters.method import no_sample
 from components.model.base import Base, load_base
 from components.model.classifier import Classifier, make_body
 from components.model.encoding import pad, pooled, tokenise
@@ -149,7 +150,7 @@ def test_the_model_behind_the_boundary_gives_what_the_whole_model_gives(
 
     def attach(fork: Any) -> Any:
         torch.manual_seed(0)
-        model = METHODS["lora"].attach(fork, adapter)
+        model = METHODS["lora"].attach(fork, adapter, no_sample)
         generator = torch.Generator().manual_seed(0)
         with torch.no_grad():
             for weight in model.parameters():
@@ -171,7 +172,7 @@ def test_an_adapter_that_reaches_below_every_layer_is_not_cut(base: Base, kind: 
     def attach(fork: Any) -> Any:
         if kind == "lowest layer":
             changed = {"layers": "all", "target_modules": "all-linear"}
-            return METHODS["lora"].attach(fork, Settings().adapter.model_copy(update=changed))
+            return METHODS["lora"].attach(fork, Settings().adapter.model_copy(update=changed), no_sample)
         from peft import PromptTuningConfig, TaskType, get_peft_model
 
         prompt = PromptTuningConfig(task_type=TaskType.FEATURE_EXTRACTION, num_virtual_tokens=3)

@@ -7,9 +7,10 @@ from typing import Any
 
 from ..adapters.merging import merge_peft
 from ..adapters.method import peft_method
+from ..adapters.targets import target_pattern
 
 
-def ia3(settings: Any, targets: str) -> Any:
+def ia3(fork: Any, settings: Any) -> Any:
     from peft import IA3Config, TaskType
 
     own = ["key", "value", "output.dense"]
@@ -17,14 +18,14 @@ def ia3(settings: Any, targets: str) -> Any:
     return IA3Config(task_type=kind, target_modules=own, feedforward_modules=own[-1:])
 
 
-def dora(settings: Any, targets: str) -> Any:
+def dora(fork: Any, settings: Any) -> Any:
     from peft import LoraConfig, TaskType
 
     kind = TaskType.FEATURE_EXTRACTION
-    return LoraConfig(task_type=kind, target_modules=targets, use_dora=True)
+    return LoraConfig(task_type=kind, target_modules=target_pattern(fork, settings), use_dora=True)
 
 
-def prompt(settings: Any, targets: str) -> Any:
+def prompt(fork: Any, settings: Any) -> Any:
     from peft import PromptTuningConfig, TaskType
 
     return PromptTuningConfig(task_type=TaskType.FEATURE_EXTRACTION, num_virtual_tokens=4)

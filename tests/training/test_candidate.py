@@ -17,6 +17,7 @@ from components.errors import ConfigError, DataRejected, NeedsHuman
 from components.items import Item, make_item, write_items
 from components.model import adapters
 from components.model.adapters.method import peft_method
+from components.model.adapters.targets import target_pattern
 from components.model.bundle import Part, State, open_bundle
 from components.model.classifier import load_classifier
 from components.model.placement import Placement
@@ -229,15 +230,16 @@ def test_another_base_than_the_parents_is_refused(stream: Any, make_rows: Rows, 
         stream.teach("b", items, champion)
 
 
-def ia3(settings: Any, targets: str) -> Any:
+def ia3(fork: Any, settings: Any) -> Any:
     from peft import IA3Config
 
+    targets = target_pattern(fork, settings)
     return IA3Config(
         task_type="FEATURE_EXTRACTION", target_modules=targets, feedforward_modules=targets
     )
 
 
-def prompts(settings: Any, targets: str) -> Any:
+def prompts(fork: Any, settings: Any) -> Any:
     from peft import PromptTuningConfig
 
     return PromptTuningConfig(task_type="FEATURE_EXTRACTION", num_virtual_tokens=4)

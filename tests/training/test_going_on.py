@@ -72,33 +72,59 @@ def test_a_setting_that_is_no_shape_may_change_between_versions(
     assert bundle.state["adapter"]["scheme"] == "new"
 
 
-OTHER = {
-    "lora": {"rank": 4, "alpha": 8, "dropout": 0.1, "target_modules": "all-linear", "layers": 1}
+OTHER: dict[str, dict[str, Any]] = {
+    "lora": {
+        "rank": 4,
+        "alpha": 8,
+        "dropout": 0.1,
+        "variant": "rslora",
+        "target_modules": "all-linear",
+        "layers": 1,
+    },
+    "adalora": {"rank": 4, "alpha": 8, "target_modules": "all-linear", "layers": 1},
+    "vera": {"rank": 16, "target_modules": "all-linear", "layers": 1},
+    "ia3": {"target_modules": "feed-forward", "layers": 1},
+    "shira": {"rank": 4, "target_modules": "all-linear", "layers": 1},
+    "osf": {"kept_share": 0.25, "target_modules": "all-linear", "layers": 1},
+    "prompt": {"tokens": 4},
+    "p_tuning": {"tokens": 4, "hidden_size": 16},
+    "prefix": {"tokens": 4},
+    "llama_adapter": {"tokens": 4, "layers": 1},
+    "ln_tuning": {"layers": 1},
+    "bitfit": {"layers": 1},
+    "bottleneck": {"placement": "houlsby", "size": 4, "drop_layers": 1, "layers": "all"},
+    "pafi": {"share": 0.1, "layers": 1},
+    "hiwi": {"part": "weight", "size": 8, "layers": 1},
+    "full": {"layers": 1},
+    "head": {},
 }
+"""Per method, another value for each setting of its shape."""
+
+TAKES_EFFECT = {"rate_factor"}
+"""The settings that a later version may change and that are followed at once."""
 
 
-@pytest.mark.parametrize(("method", "name"), [(m, n) for m, own in OTHER.items() for n in own])
+@pytest.mark.parametrize("method", METHODS)
 def test_a_setting_that_the_stored_adapter_would_not_follow_is_refused(
-    stream: Any, make_rows: Rows, method: str, name: str
+    any_stream: Any, make_rows: Rows, method: str
 ) -> None:
-    items, before = make_rows(["good", "bad"], 2), stream.settings.adapter
+    stream, items = any_stream(method), make_rows(["good", "bad"], 2)
+    before = stream.settings.adapter
     parent = stream.teach("a", items)
-    adapter = before.model_copy(update={name: OTHER[method][name]})
-    settings = stream.settings.model_copy(update={"adapter": adapter})
-    with pytest.raises(ConfigError, match=rf"parent version: `adapter\.{name}` [^;]* -> [^;]*\."):
-        stream.teach("b", items, parent, settings=settings)
-
-
-TAKES_EFFECT: dict[str, set[str]] = {"lora": set()}
-"""Per method, the settings that a later version may change and that are followed at once."""
+    for name, value in OTHER[method].items():
+        adapter = before.model_copy(update={name: value})
+        settings = stream.settings.model_copy(update={"adapter": adapter})
+        with pytest.raises(
+            ConfigError, match=rf"parent version: `adapter\.{name}` [^;]* -> [^;]*\."
+        ):
+            stream.teach("b", items, parent, settings=settings)
 
 
 def test_every_setting_of_a_method_is_its_shape_or_known_to_take_effect() -> None:
     sections = {kind.default_of("method"): kind for kind in sections_of(Settings, "adapter")}
-    assert OTHER.keys() == TAKES_EFFECT.keys() == sections.keys() == METHODS.keys()
+    assert OTHER.keys() == sections.keys() == METHODS.keys()
     for method, section in sections.items():
-        followed = TAKES_EFFECT[method]
-        assert {*METHODS[method].shape} == section.model_fields.keys() - followed - {"method"}
+        assert {*METHODS[method].shape} == section.model_fields.keys() - TAKES_EFFECT - {"method"}
         assert {*OTHER[method]} == {*METHODS[method].shape}
 
 

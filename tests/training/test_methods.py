@@ -83,7 +83,7 @@ def test_a_hook_after_each_step_may_change_the_weights(adapted: Any) -> None:
 
 
 HEAD_ONLY = Method(
-    attach=lambda fork, settings: fork,
+    attach=lambda fork, settings, sample: fork,
     save=lambda model, base, folder: None,
     load=lambda fork, folder, trainable: fork,
     shape=(),

@@ -10,14 +10,12 @@ architecture alone: no machine path, no set order, no date.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...digest import canonical_json
-from ...errors import ConfigError
 from ..quiet_loading import quiet_transformers
 from ..tensors import read_tensors, require_shapes, write_tensors
 
@@ -28,11 +26,13 @@ if TYPE_CHECKING:
 
     Group = tuple[list[Tensor], float]
 
+Inputs = dict[str, Any]
+"""What a model is called with: ids and mask, int64 of shape (n_rows, length)."""
+
+Sample = Callable[[], list[Inputs]]
+"""Gives some rows of the first batch, for methods that start from what they see."""
+
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
-
-TARGETS = ("layers", "target_modules")
-"""The settings behind `target_pattern`."""
-
 
 def trainable_weights(model: nn.Module) -> list[Tensor]:
     """Return the weights of an adapted model that are trained."""
@@ -40,16 +40,45 @@ def trainable_weights(model: nn.Module) -> list[Tensor]:
 
 
 def one_group(model: nn.Module) -> list[Group]:
-    """Return all that is trained, at `training.learning_rate`."""
+    """Return all that is trained, at one learning rate."""
     return [(trainable_weights(model), 1.0)]
+
+
+@dataclass(frozen=True, slots=True)
+class Vector:
+    """An adapted model as one point, where means and sums of adapters make sense.
+
+    read: adapted model -> tensors by name, copies. write: puts such tensors in, in place.
+    """
+
+    read: Callable[[nn.Module], dict[str, Tensor]]
+    write: Callable[[nn.Module, Mapping[str, Tensor]], None]
+
+
+def _read_trained(model: nn.Module) -> dict[str, Tensor]:
+    named = model.named_parameters()
+    return {name: weight.detach().clone() for name, weight in named if weight.requires_grad}
+
+
+def _write_trained(model: nn.Module, values: Mapping[str, Tensor]) -> None:
+    import torch
+
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if weight.requires_grad:
+                weight.copy_(values[name])
+
+
+TRAINED = Vector(_read_trained, _write_trained)
+"""The trained weights themselves: for methods whose effect is linear in them, or nearly so."""
 
 
 @dataclass(frozen=True, slots=True)
 class Method:
     """One way to adapt a frozen model.
 
-    attach: (fork, settings) -> the adapted model, adapter trainable, freshly initialised
-        from the global seed.
+    attach: (fork, settings, sample) -> the adapted model, adapter trainable, freshly initialised
+        from the global seed. Few methods look at the sample.
     save: (adapted model, base name, folder) writes the adapter into an empty folder.
     load: (fork, folder, trainable) -> the adapted model as it was saved.
     shape: the settings that what is saved depends on. Training goes on from a parent only where
@@ -57,15 +86,19 @@ class Method:
         settings may change and take effect at once. One that a parent does not name counts as
         its default: the default of a shape must be what earlier versions did.
     penalty: adapted model -> a scalar that is added to the loss of each step.
-    groups: adapted model -> [(weights, factor of `training.learning_rate`)]; each trainable
+    groups: adapted model -> [(weights, factor of the adapter's learning rate)]; each trainable
         weight of the adapter stands in exactly one group.
     after_step: (adapted model, steps done, steps) may change the adapter's weights in place, after
         the optimizer moved; gradients are still there.
     merge: adapted model -> a plain model that gives its answers in less time, for serving; None
         where there is none. It leaves the base's weights alone.
+    in_place: the loaded model is the base with other weights, so it needs no merging.
+    neutral: a fresh adapter changes no answer, but for rounding.
+    refusal: (fork, settings) -> why they do not fit, as the end of a sentence; None where they do.
+    vector: what versions are averaged by; None where a mean of two adapters means nothing.
     """
 
-    attach: Callable[[nn.Module, AdapterSettings], nn.Module]
+    attach: Callable[[nn.Module, AdapterSettings, Sample], nn.Module]
     save: Callable[[nn.Module, str, Path], None]
     load: Callable[[nn.Module, Path, bool], nn.Module]
     shape: tuple[str, ...]
@@ -73,6 +106,22 @@ class Method:
     groups: Callable[[nn.Module], list[Group]] = one_group
     after_step: Callable[[nn.Module, int, int], None] = lambda model, done, steps: None
     merge: Callable[[nn.Module], nn.Module] | None = None
+    in_place: bool = False
+    neutral: bool = True
+    refusal: Callable[[nn.Module, Any], str | None] = lambda model, settings: None
+    vector: Vector | None = None
+
+    @property
+    def extra_cost(self) -> str:
+        """What answering costs beside the base, in words."""
+        if self.in_place:
+            return "none"
+        return "none once merged" if self.merge else "some in each pass"
+
+
+def no_sample() -> list[Inputs]:
+    """Give no rows."""
+    return []
 
 
 def untouched(model: nn.Module) -> None:
@@ -80,22 +129,21 @@ def untouched(model: nn.Module) -> None:
 
 
 def peft_method(
-    config: Callable[[Any, str], Any],
+    config: Callable[[nn.Module, Any], Any],
     finish: Callable[[nn.Module], None] = untouched,
     shape: tuple[str, ...] = (),
 ) -> Method:
-    """Return the method whose `peft` config `config(its settings, target pattern)` makes.
+    """Return the method whose `peft` config `config(fork, its settings)` makes.
 
     `finish` may replace how modules compute, never what they are or are called. `shape`: every
     setting that goes into the config; `peft` keeps the saved one.
     """
 
-    def attach(fork: nn.Module, settings: AdapterSettings) -> nn.Module:
+    def attach(fork: nn.Module, settings: AdapterSettings, sample: Sample) -> nn.Module:
         from peft import get_peft_model
 
-        targets = target_pattern(fork, settings)
         with quiet_transformers():
-            adapted: nn.Module = get_peft_model(fork, config(settings, targets))
+            adapted: nn.Module = get_peft_model(fork, config(fork, settings))
         finish(adapted)
         return adapted
 
@@ -104,7 +152,7 @@ def peft_method(
         finish(adapted)
         return adapted
 
-    return Method(attach, save_peft, load, (*TARGETS, *shape))
+    return Method(attach, save_peft, load, shape)
 
 
 def save_peft(model: Any, base_name: str, folder: Path) -> None:
@@ -149,74 +197,6 @@ def load_peft(fork: nn.Module, folder: Path, trainable: bool) -> nn.Module:
     made = get_peft_model_state_dict(adapted, save_embedding_layers=False)
     require_shapes(folder / WEIGHTS, saved, made)
     set_peft_model_state_dict(adapted, saved)
+    if not trainable:
+        adapted.requires_grad_(False)
     return adapted  # type: ignore[no-any-return]
-
-
-def target_pattern(model: nn.Module, settings: AdapterSettings) -> str:
-    """Return a pattern that matches exactly the full names of the modules to adapt.
-
-    `layers: N` keeps the top N transformer layers, of a shallower model all. In them,
-    `all-linear` takes every linear module, `feed-forward` those that widen their input
-    outside of attention, a list those whose name ends in one of its words.
-
-    Raises:
-        ConfigError: a target fits no module.
-    """
-    linear = _linear_modules(model, settings.layers)
-    if settings.target_modules == "all-linear":
-        return "|".join(map(re.escape, linear))
-    if settings.target_modules == "feed-forward":
-        return "|".join(map(re.escape, _feed_forward(model, linear)))
-    endings = sorted({_ending(name) for name in linear})
-    chosen: set[str] = set()
-    for target in settings.target_modules:
-        fitting = [name for name in linear if f".{name}".endswith(f".{target}")]
-        if not fitting:
-            raise ConfigError(
-                f"`adapter.target_modules` names {target!r}, which matches no linear module "
-                "of the adapted layers.",
-                f"Use all-linear, or one or more of: {', '.join(endings)}.",
-            )
-        chosen.update(fitting)
-    return "|".join(re.escape(name) for name in linear if name in chosen)
-
-
-def _linear_modules(model: nn.Module, layers: str | int) -> list[str]:
-    from torch import nn
-    from transformers.pytorch_utils import Conv1D
-
-    from ..layers import layer_stack
-
-    stack, layers_there = layer_stack(model)
-    count = len(layers_there)
-    first = 0 if layers == "all" else max(0, count - int(layers))
-    wanted = tuple(f"{stack}.{place}." for place in range(first, count))
-    return [
-        name
-        for name, module in model.named_modules()
-        if name.startswith(wanted) and isinstance(module, nn.Linear | Conv1D)
-    ]
-
-
-def _feed_forward(model: nn.Module, linear: list[str]) -> list[str]:
-    """Return the linear modules that widen, no part of whose name tells of attention."""
-    from transformers.pytorch_utils import Conv1D
-
-    chosen = []
-    for name in linear:
-        module: Any = model.get_submodule(name)
-        turned = isinstance(module, Conv1D)  # GPT-2 keeps its weights as (in, out)
-        narrow, wide = module.weight.shape if turned else module.weight.shape[::-1]
-        if wide > narrow and "att" not in name.lower():
-            chosen.append(name)
-    if not chosen:
-        raise ConfigError(
-            f"{type(model).__name__} has no feed-forward module that Ratchet can find.",
-            "Set `adapter.target_modules` to all-linear, or one or more of: "
-            f"{', '.join(linear[-6:])}.",
-        )
-    return chosen
-
-
-def _ending(name: str) -> str:
-    return re.sub(r"^.*?\.\d+\.", "", name)
