@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from components.model.adapters import METHODS
-from components.settings import NoneSettings, ReplaySettings, Settings, read_settings, recorded
+from components.settings import SequentialSettings, ReplaySettings, Settings, read_settings, recorded
 from components.settings.section import sections_of
 from components.training.strategies import STRATEGIES
 from tests.command import ratchet
@@ -18,7 +18,7 @@ def test_a_former_name_is_read_with_a_notice_of_the_new_one(tmp_path: Path) -> N
     path = tmp_path / "params.yaml"
     path.write_text("strategy: {method: none, parent_mix: 0.25}")
     loaded = read_settings(path)
-    assert loaded.settings.strategy == NoneSettings(update_share=0.25)
+    assert loaded.settings.strategy == SequentialSettings(update_share=0.25)
     (notice,) = loaded.notices
     assert notice.startswith(f"{path}: `strategy.parent_mix` is now called `strategy.update_share`")
     path.write_text("strategy: {method: none, update_share: 0.25}")
@@ -43,7 +43,7 @@ def test_a_command_tells_people_of_a_former_name_in_one_line(tmp_path: Path) -> 
         ({"method": "replay", "replay_ratio": 2.0, "memory_items": 7, "parent_mix": 0.5},
          ReplaySettings(replay_ratio=2.0, memory_items=7, update_share=0.5)),
         ({"method": "none", "replay_ratio": 1.0, "memory_items": 2000, "parent_mix": 0.5},
-         NoneSettings(update_share=0.5)),
+         SequentialSettings(update_share=0.5)),
         ({}, ReplaySettings()),
     ],
 )  # fmt: skip

@@ -25,8 +25,10 @@ from .bundle import Bundle, open_bundle
 from .classifier import check_base, load_classifier
 from .determinism import fixed_threads
 from .encoding import ENCODERS
+from .experts import load_experts
 from .heads import HEADS
 from .placement import Placement
+from .pool import POOL, Pool, attach_pool
 from .prediction import Prediction, from_logits
 from .progress import Progress, silent
 
@@ -94,11 +96,26 @@ def _load_classifier(
     return TextClassifier(bundle, load_classifier(base, bundle, placement, cache))
 
 
+def _load_pool(
+    base: Base, bundle: Bundle, placement: Placement, cache: ActivationCache | None
+) -> Answerer:
+    classifier = load_classifier(base, bundle, placement, cache, merged=False)
+    saved = bundle.tensors(POOL)
+    pool = Pool(saved["keys"], int(saved["top"]))
+    method = bundle.state["adapter"]["method"]
+    attach_pool(classifier.body.model, method, base, placement, pool)
+    return TextClassifier(bundle, classifier)
+
+
 def _all_parts(bundle: Bundle, task: str) -> str:
     return json_digest(bundle.answering())
 
 
-KINDS: dict[str, Kind] = {"classifier": Kind(_load_classifier, _all_parts)}
+KINDS: dict[str, Kind] = {
+    "classifier": Kind(_load_classifier, _all_parts),
+    "pool": Kind(_load_pool, _all_parts),
+    "experts": Kind(load_experts, _all_parts),
+}
 """What `kind` in `state.json` may name."""
 
 _OPEN: OrderedDict[tuple[str, str, Placement, ActivationCache | None], Answerer] = OrderedDict()

@@ -7,18 +7,20 @@ an hour ago, or for another version.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError
 from .adapters import METHODS
 from .encoding import ENCODERS, Encoder, infer, infer_singly, pad, pooled, tokenise
-from .frozen import Frozen
+from .frozen import POOLED, Frozen
 from .heads import HEADS
 from .progress import Progress, silent
-from .tensors import require_shapes
+from .tensors import read_tensors, require_shapes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,13 +42,14 @@ class Body:
 
     model: maps ids and mask to hidden states. lower, upper: where both are there, the frozen
     layers' states come from `lower` and the model starts behind them. uncut: why they are
-    not there.
+    not there. whole: where the model is the base itself, its features.
     """
 
     model: nn.Module
     lower: Frozen | None
     upper: Upper | None
     uncut: str | None
+    whole: Frozen | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +74,19 @@ class Classifier:
 
     def prepare(self, rows: Sequence[list[int]], progress: Progress = silent) -> None:
         """Find or compute what the frozen layers make of these rows, so that it is at hand."""
-        if self.body.lower is not None:
-            self.body.lower.prepare(rows, progress)
+        if (kept := self.body.whole or self.body.lower) is not None:
+            kept.prepare(rows, progress)
 
     def features(self, rows: Sequence[list[int]], length: int) -> Tensor:
         """Return the pooled features of token rows padded to `length`, (n_rows, hidden_size)."""
+        import torch
+
+        body = self.body
+        if body.whole is not None:
+            return torch.from_numpy(body.whole.features(rows)).to(self.device)
         ids, mask = (
             each.to(self.device, non_blocking=True) for each in pad(rows, length, self.base.pad_id)
         )
-        body = self.body
         start: AbstractContextManager[None] = nullcontext()
         if body.lower is not None and body.upper is not None:
             start = body.upper.starting_from(body.lower.states(rows, length))
@@ -127,6 +134,8 @@ def make_body(
             setattr(module, _WIDENS, False)
     if placement.alone:
         return Body(model, None, None, "each text has its own pass")
+    if is_bare(model, base.placed(placement)):
+        return Body(model, None, None, None, Frozen(base, placement, POOLED, cache))
     fault: str | None = "the adapter changes the input or the lowest layer"
     for boundary in boundaries_of(model, fork, base.placed(placement)):
         fault = split_fault(base, boundary)
@@ -136,25 +145,66 @@ def make_body(
     return Body(model, None, None, fault)
 
 
+def is_bare(model: nn.Module, whole: nn.Module) -> bool:
+    """Tell whether a model holds nothing beside the weights and buffers of its base."""
+    known = {id(tensor) for tensor in chain(whole.parameters(), whole.buffers())}
+    return all(id(each) in known for each in chain(model.parameters(), model.buffers()))
+
+
 def load_classifier(
-    base: Base, bundle: Bundle, placement: Placement, cache: ActivationCache | None = None
+    base: Base,
+    bundle: Bundle,
+    placement: Placement,
+    cache: ActivationCache | None = None,
+    merged: bool = True,
 ) -> Classifier:
-    """Return the version that `bundle` holds, ready to answer; its own modules throughout."""
-    method = METHODS[bundle.state["adapter"]["method"]]
+    """Return the version that `bundle` holds, ready to answer; its own modules throughout.
+
+    `merged`: the adapter may be added into the weights where each text has its own pass.
+    """
+    files = (bundle.adapter, bundle.folder / "head.safetensors")
+    return assemble(base, bundle.state, files, bundle.labels, placement, cache, merged)
+
+
+def assemble(
+    base: Base,
+    state: Mapping[str, Any],
+    files: tuple[Path, Path],
+    labels: tuple[str, ...],
+    placement: Placement,
+    cache: ActivationCache | None,
+    merged: bool = True,
+) -> Classifier:
+    """Return base, saved adapter and saved head put together.
+
+    Args:
+        base: the frozen model.
+        state: of the bundle: names the adapter's method, the head and the modality.
+        files: the adapter's folder, and the head's file.
+        labels: of the head's rows.
+        placement: how it computes.
+        cache: where the frozen layers' states are kept.
+        merged: as of `load_classifier`.
+
+    Raises:
+        Corrupted: a tensor is missing, unknown or of another shape.
+    """
+    method, (adapter, head_file) = METHODS[state["adapter"]["method"]], files
 
     def attach(fork: nn.Module) -> nn.Module:
-        adapted = method.load(fork, bundle.adapter, False)
-        return method.merge(adapted) if placement.alone and method.merge else adapted
+        adapted = method.load(fork, adapter, False)
+        return method.merge(adapted) if merged and placement.alone and method.merge else adapted
 
     body = make_body(base, placement, attach, cache)
-    grow = HEADS[bundle.state["head"]]
-    size, saved = (base.hidden_size, len(bundle.labels)), bundle.head_tensors()
-    require_shapes(bundle.folder / "head.safetensors", saved, grow(None, *size).state_dict())
-    head = grow(saved, *size).to(placement.device)
+    saved = read_tensors(head_file)
+    try:
+        head = HEADS[state["head"]](saved, base.hidden_size, len(labels))
+    except (LookupError, RuntimeError, TypeError):
+        head = HEADS[state["head"]](None, base.hidden_size, len(labels))  # for the right names
+    require_shapes(head_file, saved, head.state_dict())
     body.model.eval().requires_grad_(False)
-    head.eval().requires_grad_(False)
-    encode = ENCODERS[bundle.state["modality"]]
-    return Classifier(base, body, head, bundle.labels, placement, encode)
+    head.to(placement.device).eval().requires_grad_(False)
+    return Classifier(base, body, head, labels, placement, ENCODERS[state["modality"]])
 
 
 def check_base(base: Base, bundle: Bundle) -> None:

@@ -17,7 +17,7 @@ from components.settings.model import ModelSettings
 from components.settings.reading import load_settings, parse_settings, read_settings
 from components.settings.section import Policy
 from components.settings.settings import Settings
-from components.settings.strategy import NoneSettings, ReplaySettings
+from components.settings.strategy import ReplaySettings, SequentialSettings
 from components.settings.training import TrainingSettings
 
 __all__ = [
@@ -29,9 +29,9 @@ __all__ = [
     "GateSettings",
     "LoraSettings",
     "ModelSettings",
-    "NoneSettings",
     "Policy",
     "ReplaySettings",
+    "SequentialSettings",
     "Settings",
     "TrainingSettings",
     "load_settings",

@@ -13,8 +13,13 @@ from components.errors import ConfigError
 from components.settings.section import RECORDED, member, sections_of
 from components.settings.settings import Settings
 
-FORMER_NAMES = {("strategy", "parent_mix"): "update_share"}
+FORMER_NAMES = {("strategy", "parent_mix"): "update_share", ("strategy", "name"): "method"}
 """(section, former name) -> the name it has now."""
+
+FORMER_METHODS: Mapping[tuple[str, str], Mapping[str, Any]] = {
+    ("strategy", "none"): {"method": "sequential", "update_share": 0.6},
+}
+"""(section, former method) -> what it is now, with the defaults that it had."""
 
 FORMER_DEFAULTS: Mapping[str, Any] = {
     "gate.checks.classes.policy": "note",
@@ -45,6 +50,14 @@ def renamed(values: Mapping[Any, Any], place: str) -> tuple[dict[Any, Any], tupl
             f"`{section}.{former}` is now called `{section}.{name}`; the old name still works, but"
             " please rename it."
         )
+    for (section, former), now in FORMER_METHODS.items():
+        inner = found.get(section)
+        if isinstance(inner, dict) and inner.get("method") == former:
+            found[section] = {**now, **inner, "method": now["method"]}
+            notices.append(
+                f"`{section}.method: {former}` is now called `{now['method']}`; the old name still"
+                " works, but please rename it."
+            )
     return found, tuple(notices)
 
 

@@ -42,7 +42,7 @@ from components.model.progress import Progress, silent
 from components.settings import Settings
 from components.settings.section import member, sections_of
 from components.training.early_stopping import slice_of
-from components.training.learner import Learner, added_tensors
+from components.training.learner import Learner
 from components.training.loop import diverged
 from components.training.memory import MemoryRef, references, remembered
 from components.training.strategies import STRATEGIES
@@ -136,7 +136,7 @@ def learn(
     situation = _situation(lesson, settings)
     seed = derived_seed(settings.seed, lesson.batch)
     with reproducible(seed, settings.training.threads):
-        learner = _learner(base, lesson, settings, strategy, seed, situation.beside, cache)
+        learner = _learner(base, lesson, settings, strategy, seed, strategy.beside(situation), cache)
         opened = strategy.start(learner)
         learner = replace(learner, opened={part.name: part for part in opened})
         learner.prepare(preparing)
@@ -146,11 +146,12 @@ def learn(
         parts = (
             _adapter_part(learner),
             tensors_part("head", "answers", learner.classifier.head.state_dict()),
-            json_part("labels", "answers", list(learner.classifier.labels)),
-            strategy_part(guard.finish()),
+            strategy_part(guard.finish(memory)),
             json_part("memory", "learns", [ref.to_json() for ref in memory]),
             *opened,
         )
+        if not any(part.name == "labels" for part in opened):
+            parts += (json_part("labels", "answers", list(learner.classifier.labels)),)
         assert len({part.name for part in parts}) == len(parts)
         try:
             state = _state(base, lesson, settings, strategy, learner, steps)
@@ -194,9 +195,9 @@ def _check_fit(base: Base, settings: Settings) -> None:
             f"Change that, or set `adapter.method` to one of: {', '.join(fitting)}.",
         )
     named = settings.strategy.method
-    refusal = STRATEGIES[named].fits(settings.adapter, base)
+    refusal = STRATEGIES[named].fits(settings, base)
     if refusal:
-        fitting = [n for n, each in STRATEGIES.items() if not each.fits(settings.adapter, base)]
+        fitting = [n for n, each in STRATEGIES.items() if not _misfits(base, n, each, settings)]
         raise ConfigError(
             f"`strategy.method` is {named}, which can't be used here: {refusal}.",
             f"Change that, or set `strategy.method` to one of: {', '.join(fitting)}.",
@@ -206,6 +207,11 @@ def _check_fit(base: Base, settings: Settings) -> None:
 def _refused(base: Base, name: str, method: Method) -> bool:
     kinds = sections_of(Settings, "adapter")
     return method.refusal(base.model, member(kinds, name)()) is not None
+
+
+def _misfits(base: Base, name: str, strategy: Strategy, settings: Settings) -> bool:
+    own = member(sections_of(Settings, "strategy"), name)()
+    return strategy.fits(settings.model_copy(update={"strategy": own}), base) is not None
 
 
 def _check_shape(parent: Bundle, now: AdapterSettings) -> None:
@@ -241,21 +247,23 @@ def _learner(
 ) -> Learner:
     import torch
 
-    parent, placement = lesson.parent, placement_of(settings)
+    placement = placement_of(settings)
     new = {item.digest: item for item in lesson.items}
     rows = {item.digest: item for item in lesson.replayed} | new
     items = tuple(rows[digest] for digest in sorted(rows))
-    labels = grown_labels(parent.labels if parent else (), {item.label for item in items})
+    origin = strategy.origin(base, lesson.parent, items, settings)
+    labels = grown_labels(origin.labels, {item.label for item in items})
     encode = ENCODERS[items[0].modality]
     tokens = encode(base, [item.content for item in items], placement.max_tokens)
     sample = partial(_sample, base, placement, tokens)
-    body = make_body(base, placement, partial(_trainable, parent, settings, sample), cache)
-    tensors = parent.head_tensors() if parent else None
-    head = HEADS[strategy.head](tensors, base.hidden_size, len(labels)).to(placement.device)
+    attach = partial(_trainable, origin.adapter, settings.adapter, sample)
+    body = make_body(base, placement, attach, cache)
+    grow = HEADS[strategy.head(settings.strategy)]
+    head = grow(origin.head, base.hidden_size, len(labels)).to(placement.device)
     places = {label: place for place, label in enumerate(labels)}
     classifier = Classifier(base, body, head, labels, placement, encode)
-    bare = not added_tensors(classifier)
     return Learner(
+        batch=lesson.batch,
         classifier=classifier,
         items=items,
         tokens=tokens,
@@ -265,9 +273,9 @@ def _learner(
         looked_at=slice_of(len(items), settings.training.patience, seed),
         settings=settings,
         seed=seed,
-        parent=parent,
+        parent=lesson.parent,
         method=METHODS[settings.adapter.method],
-        pooled=Frozen(base, placement, POOLED, cache) if bare else None,
+        frozen=body.whole or Frozen(base, placement, POOLED, cache),
     )
 
 
@@ -284,15 +292,15 @@ def _sample(base: Base, placement: Placement, tokens: list[list[int]]) -> list[I
 
 
 def _trainable(
-    parent: Bundle | None, settings: Settings, sample: Sample, fork: nn.Module
+    saved: Path | None, settings: AdapterSettings, sample: Sample, fork: nn.Module
 ) -> nn.Module:
     """The base's own modules stay in eval mode; what the method added is set to train."""
-    method = METHODS[settings.adapter.method]
+    method = METHODS[settings.method]
     frozen = {id(module) for module in fork.modules()}
-    if parent is None:
-        model = method.attach(fork, settings.adapter, sample)
+    if saved is None:
+        model = method.attach(fork, settings, sample)
     else:
-        model = method.load(fork, parent.adapter, True)
+        model = method.load(fork, saved, True)
     for module in model.modules():
         module.training = id(module) not in frozen
     return model
@@ -307,7 +315,7 @@ def _state(
     steps: int,
 ) -> dict[str, Any]:
     body = learner.classifier.body
-    frozen = "all layers" if learner.pooled else str(body.lower.view) if body.lower else None
+    frozen = "all layers" if learner.bare else str(body.lower.view) if body.lower else None
     return {
         "adapter": settings.adapter.model_dump(),
         "anchors": lesson.anchors,
@@ -315,8 +323,8 @@ def _state(
         "batch": lesson.batch,
         "device": resolve_device(settings.training.device),
         "frozen": frozen,
-        "head": strategy.head,
-        "kind": "classifier",
+        "head": strategy.head(settings.strategy),
+        "kind": strategy.kind,
         "key": lesson_key(base, lesson, settings),
         "libraries": library_versions(),
         "modality": lesson.items[0].modality,

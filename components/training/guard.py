@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from components.training.learner import ForwardPass, Learner
+    from components.training.memory import MemoryRef
 
 
 class Guard:
@@ -35,6 +36,9 @@ class Guard:
     def before_update(self) -> None:
         """Change gradients in place, after backward and before the optimizer moves."""
 
-    def finish(self) -> State:
-        """Return what the next batch needs; the model is trained by now."""
+    def after_update(self) -> None:
+        """Change weights in place, after the optimizer moved."""
+
+    def finish(self, memory: tuple[MemoryRef, ...]) -> State:
+        """Return what the next batch needs; the model is trained, and `memory` chosen by now."""
         return State()

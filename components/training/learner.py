@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import TYPE_CHECKING
 
 from components.model.adapters.method import trainable_weights
@@ -46,14 +45,16 @@ class ForwardPass:
 class Learner:
     """What is being trained and on what.
 
-    `items`: new and replayed rows, sorted by digest; `tokens`, `targets` and `replayed` (bool: the
+    `batch`: the digest of the new rows' batch. `items`: new and replayed rows, sorted by digest; `tokens`, `targets` and `replayed` (bool: the
     row is a remembered one, and not among the new) follow their order. `beside`: so many of the
     remembered rows an epoch goes through. `looked_at`: the rows that may be judged and are not
-    trained on. `seed` belongs to this lesson alone. `method`: the adapter's. `pooled`: where the
-    method adds nothing to the base, its kept features. `opened`: the parts that the strategy
-    opened, by name; the loop trains those of their tensors that require gradients.
+    trained on. `seed` belongs to this lesson alone. `method`: the adapter's. `frozen`: the base's own
+    features, kept; where the method adds nothing to the base, these are the model's as well.
+    `opened`: the parts that the strategy opened, by name; the loop trains those of their tensors
+    that require gradients.
     """
 
+    batch: str
     classifier: Classifier
     items: tuple[Item, ...]
     tokens: list[list[int]]
@@ -65,13 +66,18 @@ class Learner:
     seed: int
     parent: Bundle | None
     method: Method
-    pooled: Frozen | None
+    frozen: Frozen
     opened: dict[str, Part] = field(default_factory=dict)
 
     @property
     def model(self) -> nn.Module:
         """The adapted model, without its head."""
         return self.classifier.body.model
+
+    @property
+    def bare(self) -> bool:
+        """Whether the method adds nothing to the base."""
+        return self.classifier.body.whole is not None
 
     @property
     def train_rows(self) -> list[int]:
@@ -83,16 +89,13 @@ class Learner:
         import torch
 
         own, places = self.classifier, torch.tensor(rows)
-        if self.pooled is not None:
-            features = self.features(rows)
-        else:
-            features = own.features([self.tokens[row] for row in rows], self.length(rows))
+        features = own.features([self.tokens[row] for row in rows], self.length(rows))
         targets = self.targets[places].to(own.device)
         return ForwardPass(places, features, own.head(features), targets)
 
     def prepare(self, progress: Progress = silent) -> None:
         """Find or compute what the frozen layers make of the rows; told (rows done, rows)."""
-        (self.pooled or self.classifier).prepare(self.tokens, progress)
+        self.classifier.prepare(self.tokens, progress)
 
     def features(self, rows: Sequence[int]) -> Tensor:
         """Return pooled features, (n_rows, hidden_size), n_rows > 0, without gradients.
@@ -103,12 +106,17 @@ class Learner:
         import torch
 
         own, chosen = self.classifier, [self.tokens[row] for row in rows]
-        if self.pooled is not None:
-            found = self.pooled.features(chosen)
-        else:
-            with answering(self.model):
-                found = infer(own.features, chosen, own.placement.max_tokens)
+        with answering(self.model):
+            found = infer(own.features, chosen, own.placement.max_tokens)
         return torch.from_numpy(found).to(own.device)
+
+    def frozen_features(self, rows: Sequence[int]) -> Tensor:
+        """Return the frozen base's pooled features, (n_rows, hidden_size), whatever was added."""
+        import torch
+
+        chosen = [self.tokens[row] for row in rows]
+        self.frozen.prepare(chosen)
+        return torch.from_numpy(self.frozen.features(chosen)).to(self.classifier.device)
 
     def length(self, rows: Sequence[int]) -> int:
         """Return the length that a batch of these rows is padded to: its longest row's."""
@@ -135,6 +143,12 @@ class Learner:
         """Return the weights of the head."""
         return list(self.classifier.head.parameters())
 
+    def named_weights(self) -> dict[str, Tensor]:
+        """Return what is trained of adapter and head by name, the same name in each lesson."""
+        adapter = {f"adapter.{n}": w for n, w in self.model.named_parameters() if w.requires_grad}
+        head = {f"head.{name}": w for name, w in self.classifier.head.named_parameters()}
+        return adapter | head
+
     def opened_weights(self) -> list[Tensor]:
         """Return the weights of opened parts that are trained."""
         tensors = (tensor for part in self.opened.values() for tensor in part.tensors.values())
@@ -155,11 +169,3 @@ def answering(model: nn.Module) -> Iterator[None]:
     finally:
         for module, training in modes:
             module.training = training
-
-
-def added_tensors(classifier: Classifier) -> dict[str, Tensor]:
-    """Return what the adapted model holds beside its base's weights and buffers, by name."""
-    model, base = classifier.body.model, classifier.base.placed(classifier.placement)
-    known = {id(tensor) for tensor in chain(base.parameters(), base.buffers())}
-    named = chain(model.named_parameters(), model.named_buffers())
-    return {name: tensor for name, tensor in named if id(tensor) not in known}

@@ -156,6 +156,7 @@ def _update(
         loss.backward()  # type: ignore[no-untyped-call]
     guard.before_update()
     optimizer.step()
+    guard.after_update()
 
 
 def diverged(rates: TrainingSettings, what: str) -> NeedsHuman:

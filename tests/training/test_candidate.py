@@ -23,7 +23,7 @@ from components.model.classifier import load_classifier
 from components.model.placement import Placement
 from components.model.progress import silent
 from components.model.tensors import write_tensors
-from components.settings import NoneSettings, Settings
+from components.settings import SequentialSettings, Settings
 from components.training import candidate
 from components.training.candidate import lesson_key
 from components.training.guard import Guard
@@ -55,7 +55,7 @@ def test_a_batch_is_learned_and_replay_keeps_what_came_before(
     champion = stream.teach("a", first)
     assert accuracy(base, champion, first) > 0.9
     kept = stream.teach("b", second, champion)
-    none = NoneSettings(update_share=1.0)
+    none = SequentialSettings(update_share=1.0)
     bare = stream.settings.model_copy(update={"strategy": none})
     lost = stream.teach("b", second, champion, settings=bare)
     assert accuracy(base, kept, second) > 0.8
@@ -276,16 +276,16 @@ class Penalty(Guard):
         )
         return super().loss(given) + 1e4 * pull
 
-    def finish(self) -> State:
+    def finish(self, memory: Any) -> State:
         return State({"lessons": self.before.values["lessons"] + 1}, dict(self.weights))
 
 
 def test_a_strategy_with_a_penalty_and_a_state_is_one_row_of_the_table(
     base: Any, stream: Any, make_rows: Rows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bare = STRATEGIES["none"]
-    monkeypatch.setitem(candidate.STRATEGIES, "none", replace(bare, guard=Penalty))
-    none = NoneSettings(update_share=1.0)
+    bare = STRATEGIES["sequential"]
+    monkeypatch.setitem(candidate.STRATEGIES, "sequential", replace(bare, guard=Penalty))
+    none = SequentialSettings(update_share=1.0)
     settings = stream.settings.model_copy(update={"strategy": none})
     first = make_rows(["good", "bad"], 16)
     champion = stream.teach("a", first, settings=settings)
@@ -335,7 +335,7 @@ def test_a_fit_that_leaves_a_nan_leaves_no_bundle(
         return nan if place == where else 0.0
 
     class Remembering(Guard):
-        def finish(self) -> State:
+        def finish(self, memory: Any) -> State:
             fisher = torch.full((2,), broken_at("fisher"), dtype=torch.bfloat16)
             return State({"means": {"good": [broken_at("strategy.json")]}}, {"fisher": fisher})
 

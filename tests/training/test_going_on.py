@@ -15,7 +15,7 @@ from components.items import Item
 from components.model.adapters import METHODS
 from components.model.base import load_base
 from components.model.bundle import open_bundle
-from components.settings import LoraSettings, NoneSettings, Settings, load_settings
+from components.settings import LoraSettings, SequentialSettings, Settings, load_settings
 from components.settings.section import sections_of
 from components.training.candidate import learn
 from components.training.strategies import STRATEGIES
@@ -143,20 +143,20 @@ def test_another_method_than_the_parents_is_refused_by_its_name_alone(
 def test_a_strategy_that_does_not_fit_says_why_and_names_those_that_do(
     stream: Any, make_rows: Rows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fits(adapter: Any, base: Any) -> str | None:
+    def fits(own: Any, base: Any) -> str | None:
         assert base is stream.base
-        return None if adapter.rank > 8 else "it needs `adapter.rank` above 8"
+        return None if own.adapter.rank > 8 else "it needs `adapter.rank` above 8"
 
-    monkeypatch.setitem(STRATEGIES, "none", replace(STRATEGIES["none"], fits=fits))
+    monkeypatch.setitem(STRATEGIES, "sequential", replace(STRATEGIES["sequential"], fits=fits))
     items = make_rows(["good", "bad"], 4)
-    none = stream.settings.model_copy(update={"strategy": NoneSettings()})
+    alone = stream.settings.model_copy(update={"strategy": SequentialSettings()})
     with pytest.raises(ConfigError) as caught:
-        stream.teach("a", items, settings=none)
-    assert "`strategy.method` is none" in caught.value.message
+        stream.teach("a", items, settings=alone)
+    assert "`strategy.method` is sequential" in caught.value.message
     assert "it needs `adapter.rank` above 8" in caught.value.message
-    assert "replay" in caught.value.remedy and "none" not in caught.value.remedy
+    assert "replay" in caught.value.remedy and "sequential" not in caught.value.remedy
     assert not stream.bundles.exists()
-    stream.teach("a", items, settings=wide_rank(none))
+    stream.teach("a", items, settings=wide_rank(alone))
 
 
 def wide_rank(settings: Any) -> Any:

@@ -106,5 +106,5 @@ def test_the_memory_keeps_old_and_new_within_its_bound() -> None:
 
 
 def test_without_a_strategy_nothing_is_replayed_or_kept() -> None:
-    bare, given = STRATEGIES["none"], situation(5, 5)
+    bare, given = STRATEGIES["sequential"], situation(5, 5)
     assert bare.replay(given) == bare.remember(given, unasked) == ()

@@ -25,20 +25,49 @@ from components.training.strategies.strategy import Features, Situation
 
 Rows = Callable[..., tuple[Item, ...]]
 
-BOUNDS: dict[str, tuple[dict[str, Any], int]] = {
-    "none": ({}, 0),
-    "replay": ({"memory_items": 12}, 12),
+FEW = {"memory_items": 12}
+CASES: dict[str, tuple[dict[str, Any], int, str]] = {
+    "sequential": ({}, 0, "lora"),
+    "replay": (FEW, 12, "lora"),
+    "replay dark": ({**FEW, "logits_weight": 0.5}, 12, "lora"),
+    "joint": ({}, 64, "lora"),
+    "ewc": ({"fisher_rows": 4}, 0, "lora"),
+    "lwf": ({}, 0, "lora"),
+    "olora": ({}, 0, "lora"),
+    "osf": ({}, 0, "osf"),
+    "experts": ({}, 0, "lora"),
+    "experts mahalanobis": ({"router": "mahalanobis"}, 0, "prompt"),
+    "pool": ({}, 0, "lora"),
+    "pool prompt": ({}, 0, "prompt"),
+    "merge": ({}, 0, "lora"),
+    "merge ties": ({"how": "ties", "start": "base"}, 0, "ia3"),
+    "merge dare": ({"how": "dare"}, 0, "lora"),
+    "merge slao": ({"how": "slao"}, 0, "lora"),
+    "task_vectors": (FEW, 12, "lora"),
+    "analytic": ({"size": 64}, 0, "head"),
+    "analytic adapted": ({"size": 64, "features": "fourier", "adapt": "first"}, 0, "lora"),
+    "analytic contrastive": ({"size": 64, "solver": "contrastive"}, 0, "head"),
+    "hybrid": ({**FEW, "size": 64, "enough_percent": 100.0, "slack_points": 0.0}, 12, "lora"),
+    "prototype": ({}, 0, "head"),
+    "prototype lda": ({"solver": "lda"}, 0, "head"),
 }
-"""Strategy -> settings of its own, and how many rows it may remember under them."""
+"""Case -> settings of the strategy that it begins with, how many rows it may remember under them,
+and an adapter method."""
 
 
-@pytest.fixture(params=STRATEGIES)
-def row(request: pytest.FixtureRequest, stream: Any) -> Any:
-    """The stream under one strategy of the table."""
-    own = {"method": request.param, **BOUNDS[request.param][0]}
+@pytest.fixture(params=CASES)
+def row(request: pytest.FixtureRequest, any_stream: Any) -> Any:
+    """A stream under one strategy of the table."""
+    values, bound, method = CASES[request.param]
+    stream = any_stream(method)
+    own = {"method": request.param.split()[0], **values}
     stream.settings = Settings.model_validate(stream.settings.model_dump() | {"strategy": own})
-    stream.bound = BOUNDS[request.param][1]
+    stream.bound, stream.name = bound, request.param
     return stream
+
+
+def test_every_strategy_is_tested() -> None:
+    assert {name.split()[0] for name in CASES} == STRATEGIES.keys()
 
 
 def test_the_same_lesson_twice_is_the_same_bundle(row: Any, make_rows: Rows) -> None:
@@ -78,10 +107,7 @@ def test_a_version_goes_on_from_its_parent(row: Any, make_rows: Rows) -> None:
     assert (child.state["parent"], third.state["parent"]) == (parent.digest, child.digest)
     assert third.labels == ("bad", "good", "cat", "dog")
     fresh = row.teach("b", make_rows(["cat"], 8))
-    assert child.files["adapter/adapter_model.safetensors"] not in (
-        parent.files["adapter/adapter_model.safetensors"],
-        fresh.files["adapter/adapter_model.safetensors"],
-    )
+    assert child.answering() not in (parent.answering(), fresh.answering())
 
 
 def install(monkeypatch: pytest.MonkeyPatch, **fields: Any) -> None:

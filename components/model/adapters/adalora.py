@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..adapters.merging import merge_peft
-from ..adapters.method import TRAINED, peft_method
+from ..adapters.method import DRAWN, peft_method
 from ..adapters.targets import TARGETS, target_pattern
 
 if TYPE_CHECKING:
@@ -69,5 +69,5 @@ METHOD = replace(
     penalty=penalty,
     after_step=deal_ranks,
     merge=merge_peft,
-    vector=TRAINED,
+    vector=DRAWN,
 )

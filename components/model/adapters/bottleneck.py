@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..adapters.in_place import CHANGED, save_tensors, saved_settings
-from ..adapters.method import TRAINED, WEIGHTS, Method, Sample
+from ..adapters.method import DRAWN, WEIGHTS, Method, Sample
 from ..adapters.targets import is_attention, linear_modules, narrowing, sizes
 from ..tensors import read_tensors, require_shapes
 
@@ -94,4 +94,4 @@ def refusal(fork: nn.Module, settings: Any) -> str | None:
     return None
 
 
-METHOD = Method(attach, save, load, shape=SHAPE, refusal=refusal, vector=TRAINED)
+METHOD = Method(attach, save, load, shape=SHAPE, refusal=refusal, vector=DRAWN)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ..adapters.method import TRAINED, peft_method
+from ..adapters.method import DRAWN, peft_method
 
 if TYPE_CHECKING:
     from torch import nn
@@ -39,5 +39,5 @@ def refusal(fork: Any, settings: Any) -> str | None:
 
 
 METHOD = replace(
-    peft_method(config, shape=("layers", "tokens")), refusal=refusal, vector=TRAINED
+    peft_method(config, shape=("layers", "tokens")), refusal=refusal, vector=DRAWN
 )

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 ADAPTER = "default"
 
 
-def _modules(model: nn.Module) -> dict[str, Any]:
+def lora_modules(model: nn.Module) -> dict[str, Any]:
+    """Return the modules that LoRA adapts, by full name."""
     from peft.tuners.lora import LoraLayer
 
     return {name: each for name, each in model.named_modules() if isinstance(each, LoraLayer)}
@@ -26,7 +27,7 @@ def _modules(model: nn.Module) -> dict[str, Any]:
 def _read(model: nn.Module) -> dict[str, Tensor]:
     """Return B A of each module, (out, in), without its scale, which all versions share."""
     found = {}
-    for name, module in _modules(model).items():
+    for name, module in lora_modules(model).items():
         down, up = module.lora_A[ADAPTER].weight, module.lora_B[ADAPTER].weight
         found[name] = up.detach() @ down.detach()
         for place, size in _sizes(name, module):
@@ -44,7 +45,7 @@ def _write(model: nn.Module, values: Mapping[str, Tensor]) -> None:
     import torch
 
     with torch.no_grad():
-        for name, module in _modules(model).items():
+        for name, module in lora_modules(model).items():
             down, up = module.lora_A[ADAPTER].weight, module.lora_B[ADAPTER].weight
             rank = down.shape[0]
             left, sizes, right = torch.linalg.svd(values[name], full_matrices=False)
@@ -53,6 +54,24 @@ def _write(model: nn.Module, values: Mapping[str, Tensor]) -> None:
             down.copy_(root[:, None] * right[:rank])
             for place, size in _sizes(name, module):
                 size.copy_(values[place])
+
+
+def widen(model: Any, ranks: int) -> None:
+    """Add so many ranks to each module, in place: a random A and a B of zeros; the scale stays."""
+    import torch
+    from torch import nn
+
+    for module in lora_modules(model).values():
+        down, up = module.lora_A[ADAPTER], module.lora_B[ADAPTER]
+        more = torch.empty_like(down.weight[:1]).repeat(ranks, 1)
+        nn.init.kaiming_uniform_(more, a=5**0.5)
+        zeros = up.weight.new_zeros(len(up.weight), ranks)
+        down.weight = nn.Parameter(torch.cat([down.weight.detach(), more]))
+        up.weight = nn.Parameter(torch.cat([up.weight.detach(), zeros], 1))
+        module.r[ADAPTER] += ranks
+    config = model.peft_config[ADAPTER]
+    config.r += ranks
+    config.lora_alpha = module.scaling[ADAPTER] * config.r ** (0.5 if config.use_rslora else 1.0)
 
 
 LOW_RANK = Vector(_read, _write)

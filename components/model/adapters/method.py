@@ -49,10 +49,12 @@ class Vector:
     """An adapted model as one point, where means and sums of adapters make sense.
 
     read: adapted model -> tensors by name, copies. write: puts such tensors in, in place.
+    fixed_start: every fresh adapter is the same point, so movements from there add up.
     """
 
     read: Callable[[nn.Module], dict[str, Tensor]]
     write: Callable[[nn.Module, Mapping[str, Tensor]], None]
+    fixed_start: bool = True
 
 
 def _read_trained(model: nn.Module) -> dict[str, Tensor]:
@@ -71,6 +73,9 @@ def _write_trained(model: nn.Module, values: Mapping[str, Tensor]) -> None:
 
 TRAINED = Vector(_read_trained, _write_trained)
 """The trained weights themselves: for methods whose effect is linear in them, or nearly so."""
+
+DRAWN = Vector(_read_trained, _write_trained, fixed_start=False)
+"""The same, for methods whose fresh weights are drawn at random."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import inspect
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ..adapters.method import TRAINED, peft_method
+from ..adapters.method import DRAWN, peft_method
 
 if TYPE_CHECKING:
     from torch import nn
@@ -34,5 +34,5 @@ def refusal(fork: nn.Module, settings: Any) -> str | None:
 
 
 METHOD = replace(
-    peft_method(config, shape=("tokens",)), neutral=False, refusal=refusal, vector=TRAINED
+    peft_method(config, shape=("tokens",)), neutral=False, refusal=refusal, vector=DRAWN
 )

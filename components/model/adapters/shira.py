@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..adapters.merging import merge_peft
-from ..adapters.method import TRAINED, peft_method
+from ..adapters.method import DRAWN, peft_method
 from ..adapters.targets import TARGETS, needs_linear, target_pattern
 
 if TYPE_CHECKING:
@@ -40,5 +40,5 @@ METHOD = replace(
     peft_method(config, finish, shape=(*TARGETS, "rank")),
     merge=merge_peft,
     refusal=needs_linear,
-    vector=TRAINED,
+    vector=DRAWN,
 )

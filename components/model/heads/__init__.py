@@ -1,11 +1,11 @@
-"""Classifier heads: one file each, one row here. A strategy names the head it needs."""
+"""Classifier heads: one row each. A strategy names the head it needs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ..heads import linear
+from ..heads import linear, solved
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -14,5 +14,9 @@ if TYPE_CHECKING:
 
 HEADS: dict[str, Grow] = {
     "linear": linear.grow,
+    "plain": solved.grow_plain,
+    "projected": solved.grow_projected,
+    "fourier": solved.grow_fourier,
 }
-"""(parent's tensors or None, hidden_size, n_labels) -> module; its state dict is saved."""
+"""(parent's tensors or None, hidden_size, n_labels) -> module; its state dict is saved. Of saved
+tensors that are not a head's it may raise LookupError, RuntimeError or TypeError."""

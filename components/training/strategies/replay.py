@@ -4,37 +4,35 @@ Concept: a remembered row that is settled is taught as the parent answers it, no
 what the parent answered with a doubt stays doubtful, what it got wrong is not learned by heart, and
 fewer answers change on all other inputs.
 
+With `logits_weight` above 0 a remembered row is also drawn to the logits that it had when it was
+learned, which the bundle then carries.
+
 Source: Rolnick et al. 2019, Experience Replay for Continual Learning; balanced memory as in
-Prabhu et al. 2020, GDumb; the parent's answers as targets as in Buzzega et al. 2020, Dark
-Experience, and Jiang et al. 2022, Churn Reduction via Distillation.
+Prabhu et al. 2020, GDumb; the parent's answers as targets as in Jiang et al. 2022, Churn Reduction
+via Distillation; logits as in Buzzega et al. 2020, Dark Experience (DER++, equation 6).
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from components.training.dark_logits import DarkLogits
 from components.training.guard import Guard
 from components.training.memory import MemoryRef, balanced, remembered
-from components.training.strategies.strategy import Features, Situation, Strategy
+from components.training.strategies.strategy import Situation, Strategy, remember_evenly
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from components.model.bundle import State
     from components.training.learner import ForwardPass, Learner
 
 
 def replay(situation: Situation) -> tuple[MemoryRef, ...]:
     """Return `replay_ratio` remembered rows a new row and round, as far as the memory goes."""
-    fresh = {ref.item for ref in situation.new}
-    known = [ref for ref in situation.memory if ref.item not in fresh]
     size = situation.beside * situation.rounds
-    return balanced(known, size, [situation.seed, sorted(fresh)])
-
-
-def remember(situation: Situation, features: Features) -> tuple[MemoryRef, ...]:
-    """Return the new memory: at most `memory_items` of all that was seen."""
-    seen = situation.memory + situation.new
-    return balanced(seen, situation.settings.memory_items, situation.seed)
+    fresh = sorted({ref.item for ref in situation.new})
+    return balanced(situation.known, size, [situation.seed, fresh])
 
 
 class KeepAnswers(Guard):
@@ -56,9 +54,17 @@ class KeepAnswers(Guard):
             self.answers[rows] = logits.softmax(-1)
             self.share = torch.zeros(len(learner.items), device=logits.device)
             self.share[rows] = share
+        self.dark = DarkLogits(learner, getattr(learner.settings.strategy, "logits_weight", 0.0))
 
     def loss(self, given: ForwardPass) -> Tensor:
         """Return the mean cross entropy to the labels, and for remembered rows to the answers."""
+        return self._to_answers(given) + self.dark.loss(given)
+
+    def finish(self, memory: tuple[MemoryRef, ...]) -> State:
+        """Return the remembered rows' logits, if they are asked for."""
+        return self.dark.finish(memory)
+
+    def _to_answers(self, given: ForwardPass) -> Tensor:
         from torch.nn.functional import cross_entropy, log_softmax
 
         if self.answers is None:
@@ -84,4 +90,10 @@ def settled(learner: Learner) -> list[int]:
     return [row for row in old if learner.items[row].digest not in last]
 
 
-STRATEGY = Strategy(replay, remember, guard=KeepAnswers)
+STRATEGY = Strategy(
+    keeps="References to at most `memory_items` rows; the rows themselves stay in the batches. With"
+    " `logits_weight`, also the logits of those rows.",
+    replay=replay,
+    remember=remember_evenly,
+    guard=KeepAnswers,
+)

@@ -1,0 +1,146 @@
+"""A head that is solved for: the guard that keeps its sums, and the fit that uses no gradient.
+
+Concept: the new rows' features join two running sums, and the head is solved from these. Where the
+adapter is to learn as well, it does so first, under a linear head that is thrown away; then the
+features are others, and the sums begin again on all rows at hand.
+
+State: the sums, and which rows of which batch they hold (digests alone), so that a batch can be
+subtracted again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from components.model.bundle import State
+from components.model.determinism import derived_seed
+from components.model.heads import HEADS
+from components.model.heads.solved import SolvedHead, drawn
+from components.training.guard import Guard
+from components.training.loop import descend
+from components.training.solvers import SOLVERS, left_out, ridge
+from components.training.strategies.strategy import Items, Origin
+from components.training.sums import Sums, no_sums
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from components.model.base import Base
+    from components.model.bundle import Bundle
+    from components.model.progress import Progress
+    from components.settings import Settings
+    from components.training.learner import Learner
+    from components.training.memory import MemoryRef
+
+def origin(base: Base, parent: Bundle | None, items: Items, settings: Settings) -> Origin:
+    """Go on from the parent, or from a head of no labels with its random matrix drawn.
+
+    What the head's features are is decided by the first version and never changes.
+    """
+    if parent is not None:
+        return Origin(parent.adapter, parent.head_tensors(), parent.labels)
+    own: Any = settings.strategy
+    row, seed = own.features, derived_seed(settings.seed, "head")
+    return Origin(head=drawn(row, base.hidden_size, own.size, own.wavelength, seed))
+
+
+class SolvedHeadGuard(Guard):
+    """Keeps the sums of a head, and solves it.
+
+    Args:
+        learner: its head is a `SolvedHead`.
+        solver: a row of `SOLVERS`.
+        strength: of the solver's ridge.
+    """
+
+    def __init__(self, learner: Learner, solver: str, strength: float) -> None:
+        super().__init__(learner)
+        head = learner.classifier.head
+        assert isinstance(head, SolvedHead)
+        self.head, self.solver, self.strength = head, solver, strength
+        self.device, labels = learner.classifier.device, len(learner.classifier.labels)
+        self.state = learner.parent.strategy_state() if learner.parent else State()
+        if "gram" in self.state.tensors:
+            self.sums = Sums.from_tensors(self.state.tensors).grown(labels).to(self.device)
+        else:
+            self.sums = no_sums(head.get_buffer("weight").shape[1], labels).to(self.device)
+        self.values = dict(self.state.values)
+        self.batches = batches_of(self.state)
+
+    def spread(self, rows: Sequence[int]) -> Tensor:
+        """Return what the head's logits are linear in, (n_rows, size)."""
+        return self.head.spread(self.learner.features(rows))
+
+    def sums_of(self, rows: Sequence[int]) -> Sums:
+        """Return the sums over some rows of the lesson."""
+        targets = self.learner.targets[list(rows)]
+        return Sums.of(self.spread(rows), targets, len(self.learner.classifier.labels))
+
+    def add(self, rows: Sequence[int], batch: str) -> None:
+        """Count rows, as members of a batch."""
+        self.sums = self.sums.plus(self.sums_of(rows))
+        own = [self.learner.items[row].digest for row in rows]
+        self.batches[batch] = sorted([*self.batches.get(batch, []), *own])
+
+    def begin_again(self) -> None:
+        """Forget all rows: the features are others now."""
+        self.sums = no_sums(*reversed(self.sums.by_label.shape)).to(self.device)
+        self.batches = {}
+
+    def solve(self) -> None:
+        """Put the head in that the sums ask for."""
+        weight, bias = SOLVERS[self.solver](self.sums, self.strength)
+        self.head.weight = weight.float()
+        self.head.bias = bias.float()
+
+    def finish(self, memory: tuple[MemoryRef, ...]) -> State:
+        """Return the sums, and whose they are."""
+        return solved_state(self.sums.to("cpu"), self.batches, self.values)
+
+
+def learn_adapter(learner: Learner, progress: Progress) -> int:
+    """Let the adapter learn under a linear head of its own; return the steps.
+
+    That head starts solved for all rows at hand, so the adapter need not make up for it.
+    """
+    rows, labels = learner.train_rows, len(learner.classifier.labels)
+    features = learner.features(rows)
+    weight, bias = ridge(Sums.of(features, learner.targets[rows], labels), 0.1)
+    head = HEADS["linear"]({"weight": weight, "bias": bias}, features.shape[1], labels)
+    classifier = replace(learner.classifier, head=head.to(learner.classifier.device))
+    own = replace(learner, classifier=classifier)
+    return descend(own, Guard(own), progress)
+
+
+def right_when_left_out(guard: SolvedHeadGuard, rows: Sequence[int]) -> float:
+    """Return the share of rows, in percent, that are right when each is left out of the sums."""
+    together = guard.sums.plus(guard.sums_of(rows))
+    targets = guard.learner.targets[list(rows)].to(guard.device)
+    found = left_out(together, guard.strength, guard.spread(rows), targets)
+    return 100 * float(found.double().mean())
+
+
+def batches_of(state: State) -> dict[str, list[str]]:
+    """Return which items of which batch the sums hold: batch -> item digests."""
+    found = {}
+    if "items" in state.tensors:
+        digests = [bytes(row).hex() for row in state.tensors["items"].tolist()]
+        for batch, start, end in state.values["batches"]:
+            found[batch] = digests[start:end]
+    return found
+
+
+def solved_state(sums: Sums, batches: dict[str, list[str]], values: dict[str, Any]) -> State:
+    """Return the state of a solved head: 32 bytes a row beside the sums."""
+    import torch
+
+    places, digests = list[list[Any]](), list[str]()
+    for batch, items in sorted(batches.items()):
+        places.append([batch, len(digests), len(digests) + len(items)])
+        digests += items
+    rows = [list(bytes.fromhex(digest)) for digest in digests]
+    tensors = sums.tensors() | {"items": torch.tensor(rows, dtype=torch.uint8).reshape(-1, 32)}
+    return State({**values, "batches": places}, tensors)

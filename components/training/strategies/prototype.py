@@ -1,0 +1,60 @@
+"""Prototypes: the nearest label mean, by angle or under one covariance. The simplest one to beat.
+
+Source: Rebuffi et al. 2017, iCaRL, section 2.1 (nearest mean); Hayes and Kanan 2020, Deep SLDA.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from components.model.heads.solved import drawn
+from components.training.guard import Guard
+from components.training.solved_head import SolvedHeadGuard
+from components.training.strategies.strategy import Items, Origin, Strategy
+
+if TYPE_CHECKING:
+    from components.model.base import Base
+    from components.model.bundle import Bundle
+    from components.model.progress import Progress
+    from components.settings import Settings
+    from components.training.learner import Learner
+
+
+def origin(base: Base, parent: Bundle | None, items: Items, settings: Settings) -> Origin:
+    """Go on from the parent, or from a head of no labels."""
+    if parent is not None:
+        return Origin(parent.adapter, parent.head_tensors(), parent.labels)
+    return Origin(head=drawn("plain", base.hidden_size, 0, 1.0, 0))
+
+
+def guard(learner: Learner) -> SolvedHeadGuard:
+    """Return the keeper of the sums."""
+    own = learner.settings.strategy
+    return SolvedHeadGuard(learner, own.solver, own.ridge)
+
+
+def fit(learner: Learner, guard: Guard, progress: Progress) -> int:
+    """Count the new rows and solve the head."""
+    assert isinstance(guard, SolvedHeadGuard)
+    guard.add(range(len(learner.items)), learner.batch)
+    guard.solve()
+    progress(1, 1)
+    return 0
+
+
+def fits(settings: Settings, base: Base) -> str | None:
+    """Refuse an adapter that changes answers and is never learned."""
+    from components.model.adapters import METHODS
+
+    own = settings.adapter.method
+    return None if METHODS[own].neutral else f"{own} starts at random and would never be learned"
+
+
+STRATEGY = Strategy(
+    keeps="Two sums over all rows, and a digest of each row; the rows can't be had from them.",
+    origin=origin,
+    guard=guard,
+    fit=fit,
+    head=lambda settings: "plain",
+    fits=fits,
+)
