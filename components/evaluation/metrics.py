@@ -105,3 +105,23 @@ def _difference(left: Cell, right: Cell) -> Cell:
 def _mean(cells: Iterable[Cell]) -> Cell:
     values = [cell for cell in cells if cell is not None]
     return sum(values) / len(values) if values else None
+
+
+def intransigence(matrix: AccuracyMatrix, reference: AccuracyMatrix) -> Cell:
+    """Return I, the mean over tasks of a*(i, i) - a(i, i), the reference being joint training.
+
+    Source: Chaudhry et al. 2018, Riemannian Walk, section 3.2.
+    """
+    return _mean(
+        _difference(reference.at(learned, i), matrix.at(learned, i))
+        for i, learned in enumerate(matrix.learned_at)
+    )
+
+
+def negative_flips(before: Sequence[bool], after: Sequence[bool]) -> Cell:
+    """Return the share of items that were answered correctly before and are not after.
+
+    Source: Yan et al. 2021, Positive-Congruent Training, equation 2.
+    """
+    pairs = list(zip(before, after, strict=True))
+    return _mean(float(was and not now) for was, now in pairs)

@@ -163,13 +163,14 @@ class SolvedSection(StrategySection):
     `features`: of the head: the model's own (`plain`), a random projection (`projected`) or random
     waves (`fourier`) of them, `size` in number, waves as long as `wavelength` has it. `solver`:
     `ridge` regression, `lda` with a shared covariance, or `contrastive`: LDA behind a projection
-    that pushes the labels apart. `ridge`: added to the diagonal, as a share of its mean.
+    that pushes the labels apart. `ridge`: added to the diagonal, as a share of its mean; `auto`
+    takes what cross-validation asks for, each time.
     """
 
     features: Literal["plain", "projected", "fourier"] = "projected"
     solver: Literal["ridge", "lda", "contrastive"] = "ridge"
     size: Annotated[int, Field(ge=1, le=20_000)] = 2000
-    ridge: Above = 0.03
+    ridge: Literal["auto"] | Above = "auto"
     wavelength: Above = 1.0
 
 
@@ -204,7 +205,7 @@ class PrototypeSettings(StrategySection):
 
     method: Literal["prototype"] = "prototype"
     solver: Literal["mean", "lda"] = "mean"
-    ridge: Above = 0.03
+    ridge: Literal["auto"] | Above = "auto"
 
 
 StrategySettings = Annotated[

