@@ -1,11 +1,12 @@
 # One environment, created once from requirements.lock; `make help` lists the rest.
 PYTHON ?= python3
 ARGS ?=
+CLINC ?= ../shared/data/clinc150/data_full.json
 BIN := .venv/bin
 READY := .venv/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check reproduce bench-speed bench-gate bench-faults docs clean
+.PHONY: help demo test check reproduce bench bench-speed bench-gate bench-faults docs clean
 
 help: ## show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +37,9 @@ bench-gate: $(READY) ## repeat the measurements in docs/gate.md
 
 bench-faults: $(READY) ## run random commands under random faults; ARGS="--seeds 1-8 --minutes 30"
 	@$(BIN)/python -m tests.faults $(ARGS)
+
+bench: $(READY) ## compare all methods and strategies (docs/bench.md); ARGS=--quick for a small table
+	@$(BIN)/ratchet bench --folder docs/bench $(if $(wildcard $(CLINC)),--clinc $(CLINC)) $(ARGS)
 
 docs: $(READY) ## generate docs/cli.md and docs/events.md from the code
 	@$(BIN)/python docs/reference.py

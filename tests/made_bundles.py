@@ -48,7 +48,9 @@ def made_bundle(
     with torch.random.fork_rng(), torch.no_grad():
         torch.manual_seed(seed)
         model = own.attach(
-            base.fork(PLAIN), settings_for(method, layers="all", target_modules="all-linear"), no_sample
+            base.fork(PLAIN),
+            settings_for(method, layers="all", target_modules="all-linear"),
+            no_sample,
         )
         grown = HEADS[head](None, base.hidden_size, len(LABELS))
         for weight in [*model.parameters(), *grown.parameters()]:

@@ -8,7 +8,13 @@ from typing import Any
 import pytest
 
 from components.model.adapters import METHODS
-from components.settings import SequentialSettings, ReplaySettings, Settings, read_settings, recorded
+from components.settings import (
+    ReplaySettings,
+    SequentialSettings,
+    Settings,
+    read_settings,
+    recorded,
+)
 from components.settings.section import sections_of
 from components.training.strategies import STRATEGIES
 from tests.command import ratchet

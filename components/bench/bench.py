@@ -15,12 +15,13 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
-from components.bench.plan import Cell, cells
+from components.bench.page import read_runs, write_page
+from components.bench.plan import METHOD_ROWS, Cell, cells
 from components.bench.run import Bench, Kept, run
 from components.bench.small_base import small_base
 from components.bench.streams import NAMES, Budget
 from components.demo import fetch
-from components.errors import Retryable
+from components.errors import ConfigError, Retryable
 from components.files import write_bytes
 
 Told = Callable[[str], None]
@@ -105,6 +106,117 @@ def make(
         done(finished, len(wished))
 
 
+def make_page(
+    folder: Path,
+    cache: Path,
+    quick: bool,
+    clinc: Path | None,
+    only: Sequence[str],
+    seeds: int | None,
+    jobs: int,
+    told: Told,
+    done: Callable[[int, int], None],
+) -> Path:
+    """Make what is missing and write the page; return where it lies.
+
+    Args:
+        folder: of the runs; a quick bench has a folder of its own in there.
+        cache: for downloads.
+        quick: as of `wanted`, as are `clinc`, `only` and `seeds`.
+        clinc: CLINC150's file.
+        only: what to measure.
+        seeds: how many.
+        jobs: runs at once, each on one thread.
+        told: told one sentence before long steps.
+        done: told (runs there, runs wanted).
+
+    Raises:
+        Retryable: a download failed, or a process ended.
+        ConfigError: `only` names nothing.
+    """
+    runs = folder / "quick" if quick else folder
+    page = folder.with_name(f"{folder.name}-quick.md" if quick else f"{folder.name}.md")
+    wished = wanted(quick, clinc, only, seeds)
+    if not wished:
+        raise ConfigError(
+            f"No stream, and no row's name, contains {' or '.join(only)}.",
+            f"Streams are {', '.join(NAMES)}; rows are named as in docs/bench.md.",
+        )
+    bench = bench_of(cache, quick, clinc, _precision(cache, quick, told), told)
+
+    def write() -> None:
+        write_page(read_runs(runs), _latencies(runs), about(bench, quick), page, runs)
+
+    try:
+        make(bench, wished, runs, jobs, done)
+        _measure_latencies(bench, runs, told)
+    finally:
+        write()
+    return page
+
+
+def about(bench: Bench, quick: bool) -> str:
+    """Say what the figures were measured on."""
+    import torch
+
+    budgets = ", ".join(
+        f"{name} {budget.rows} rows and {budget.items} items"
+        for name, budget in bench.budgets.items()
+        if not quick or name != "clinc150"
+    )
+    kind = (
+        "The quick table: the demo's base cut to its lowest three layers, little data. "
+        if quick
+        else ""
+    )
+    return (
+        f"{kind}At most so much a task: {budgets}. Texts are cut at {bench.max_tokens} tokens. Base"
+        f" {bench.base.name}; {bench.training['precision']} on one thread, PyTorch"
+        f" {torch.__version__.partition('+')[0]} ({torch.backends.cpu.get_cpu_capability()})."
+    )
+
+
+def _precision(cache: Path, quick: bool, told: Told) -> str:
+    """Return the number format that is faster here, as the product finds it on a first batch."""
+    from components.model.base import read_base
+    from components.model.base_lookup import base_digest
+    from components.settings import Settings
+    from components.training.precision_choice import probe
+
+    kept_choice = cache / "bench-precision.json"
+    if kept_choice.exists():
+        return str(json.loads(kept_choice.read_text(encoding="utf-8")))
+    folder = fetch.fetch(cache / "demo", told).base
+    base = read_base(folder.name, base_digest(folder), folder)
+    chosen, why = probe(base, Settings.model_validate({"training": {"threads": 1}}))
+    told(f"Computing in {chosen}: {why}.")
+    write_bytes(kept_choice, json.dumps(chosen).encode())
+    return chosen
+
+
+def _latencies(runs: Path) -> dict[str, Any]:
+    path = runs / "latency.json"
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return {row.name: found[row.name] for row in METHOD_ROWS if row.name in found}
+
+
+def _measure_latencies(bench: Bench, runs: Path, told: Told) -> None:
+    """Measure what answering costs, for every method that is not there yet."""
+    from components.bench.latency import latency
+    from components.model.base import read_base
+    from components.model.base_lookup import base_digest
+
+    found = _latencies(runs)
+    missing = [row for row in METHOD_ROWS if row.name not in found]
+    if not missing:
+        return
+    told("Measuring what answering costs ...")
+    base = read_base(bench.base.name, base_digest(bench.base), bench.base)
+    for row in missing:
+        found[row.name] = latency(base, row)
+        write_bytes(runs / "latency.json", json.dumps(found, sort_keys=True, indent=1).encode())
+
+
 def _run_all(bench: Bench, missing: Sequence[Cell], jobs: int) -> Iterator[tuple[Cell, Kept]]:
     if jobs == 1 or len(missing) <= 1:
         for cell in missing:
@@ -133,5 +245,3 @@ def _quiet() -> None:
 
     warnings.simplefilter("ignore")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-
-

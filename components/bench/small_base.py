@@ -1,4 +1,4 @@
-"""The quick bench's base: the lowest three layers of the demo's, real weights, a third of the work."""
+"""The quick bench's base: the lowest three layers of the demo's, with their weights."""
 
 from __future__ import annotations
 

@@ -102,9 +102,7 @@ class _Dealer:
         return found
 
 
-def _sentiment(
-    dealer: _Dealer, budget: Budget, cache: Path, told: Callable[[str], None]
-) -> Stream:
+def _sentiment(dealer: _Dealer, budget: Budget, cache: Path, told: Callable[[str], None]) -> Stream:
     ratings, tasks = fetch.fetch(cache / "demo", told).ratings, []
     for domain in dealer.draw.sample(sorted(ratings), len(ratings)):
         rated = fetch.read_rated(ratings[domain])
@@ -124,8 +122,10 @@ def _by_classes(
     size, tasks = CLASSES_A_TASK[name], []
     for number, start in enumerate(range(0, len(order), size), start=1):
         own = order[start : start + size]
-        parts = [_even(rows, own, limit) for rows, limit in
-                 ((learned, budget.rows), (asked, budget.items))]
+        parts = [
+            _even(rows, own, limit)
+            for rows, limit in ((learned, budget.rows), (asked, budget.items))
+        ]
         tasks.append(Task(f"{name}-{number}", *parts))
     return Stream(name, True, tasks)
 

@@ -16,6 +16,7 @@ from components.cli import (
     approval,
     audit,
     backups,
+    bench,
     daily,
     data,
     demo,
@@ -82,6 +83,7 @@ COMMANDS = (
     gate,
     audit,
     demo,
+    bench,
 )
 for module in COMMANDS:
     module.register(cli)

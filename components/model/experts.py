@@ -121,12 +121,13 @@ class Experts:
                 behind = (scores[:, number] - scores.max(axis=1))[:, None]
                 logits[:, columns] = np.maximum(logits[:, columns], OUT_OF_REACH + behind)
             for number, expert in enumerate(self.experts):
-                rows = np.flatnonzero(chosen == number)
-                if not len(rows):
+                rows = [row for row, own in enumerate(chosen.tolist()) if own == number]
+                if not rows:
                     continue
                 columns = [places[label] for label in expert.labels]
                 found = expert.logits([texts[row] for row in rows], silent)
-                logits[np.ix_(rows, columns)] = found - found.max(axis=1, keepdims=True)
+                own = found - found.max(axis=1, keepdims=True)
+                logits[np.array(rows)[:, None], np.array(columns)[None]] = own
                 done += len(rows)
                 progress(done, len(texts))
         return from_logits(logits, self.labels)

@@ -57,7 +57,9 @@ class Pool:
         return self.open.repeat_interleave(size // self.open.shape[1], dim=1)
 
 
-def attach_pool(model: nn.Module, method: str, base: Base, placement: Placement, pool: Pool) -> None:
+def attach_pool(
+    model: nn.Module, method: str, base: Base, placement: Placement, pool: Pool
+) -> None:
     """Let each pass of an adapted model use the modules that `pool` chooses, in place."""
     import torch
 
@@ -74,7 +76,9 @@ def attach_pool(model: nn.Module, method: str, base: Base, placement: Placement,
 
         for module in lora_modules(model).values():
             module.lora_A["default"].register_forward_hook(
-                lambda own, args, inner: inner * pool.gates(inner.shape[-1])[:, None].to(inner.dtype)
+                lambda own, args, inner: (
+                    inner * pool.gates(inner.shape[-1])[:, None].to(inner.dtype)
+                )
             )
     else:
         owner: Any = model

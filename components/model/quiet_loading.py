@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def quiet_transformers() -> Iterator[None]:
-    """Run the block without the progress bars, load reports and deprecations of transformers and peft."""
+    """Run the block without progress bars, load reports and deprecations of the libraries."""
     from transformers.utils import logging
 
     verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()

@@ -31,10 +31,10 @@ def choose(ws: Workspace, lease: Lease, lesson: Lesson) -> Settings:
         from components.training.precision_choice import probe
 
         settings = _record(ws, lease, "training.precision", *probe(ws.base, settings))
-    if settings.adapter.layers == "auto" and lesson.parent is not None:
+    if getattr(settings.adapter, "layers", None) == "auto" and lesson.parent is not None:
         layers = lesson.parent.state["adapter"]["layers"]
         settings = _record(ws, lease, "adapter.layers", layers, "the champion adapts as many")
-    elif settings.adapter.layers == "auto":
+    elif getattr(settings.adapter, "layers", None) == "auto":
         from components.training.layer_choice import depth_worth_its_seconds
 
         show = partial(ws.progress, "choosing layers")

@@ -136,7 +136,9 @@ def learn(
     situation = _situation(lesson, settings)
     seed = derived_seed(settings.seed, lesson.batch)
     with reproducible(seed, settings.training.threads):
-        learner = _learner(base, lesson, settings, strategy, seed, strategy.beside(situation), cache)
+        learner = _learner(
+            base, lesson, settings, strategy, seed, strategy.beside(situation), cache
+        )
         opened = strategy.start(learner)
         learner = replace(learner, opened={part.name: part for part in opened})
         learner.prepare(preparing)

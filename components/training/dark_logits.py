@@ -1,7 +1,8 @@
 """The logits that remembered rows had when they were learned, and the pull towards them.
 
 State: a tensor of (remembered rows, labels), zero where a label was not known yet, and how many
-labels each row knew: none where it was remembered before logits were asked for. Rows come in the order of the memory.
+labels each row knew: none where it was remembered before logits were asked for. Rows come in the
+order of the memory.
 
 Source: Buzzega et al. 2020, Dark Experience for General Continual Learning, section 3.
 """

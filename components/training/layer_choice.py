@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from components.model.placement import placement_of
 from components.model.progress import Progress, silent
@@ -118,6 +118,7 @@ def _try(
     """Train on every other row and answer the rest, then the other way round."""
     from components.model.answering import predict
 
+    adapter: Any = settings.adapter
     right, seconds = 0, 0.0
     for half in (0, 1):
         taught, judged = tuple(rows[half::2]), rows[1 - half :: 2]
@@ -129,4 +130,4 @@ def _try(
             texts = [item.content for item in judged]
             given = predict(base, bundle, texts, placement_of(settings), cache).labels
         right += sum(label == item.label for label, item in zip(given, judged, strict=True))
-    return Trial(int(settings.adapter.layers), right, len(rows), seconds)
+    return Trial(int(adapter.layers), right, len(rows), seconds)

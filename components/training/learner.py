@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from components.model.adapters.method import trainable_weights
 from components.model.encoding import infer
@@ -45,13 +45,13 @@ class ForwardPass:
 class Learner:
     """What is being trained and on what.
 
-    `batch`: the digest of the new rows' batch. `items`: new and replayed rows, sorted by digest; `tokens`, `targets` and `replayed` (bool: the
-    row is a remembered one, and not among the new) follow their order. `beside`: so many of the
-    remembered rows an epoch goes through. `looked_at`: the rows that may be judged and are not
-    trained on. `seed` belongs to this lesson alone. `method`: the adapter's. `frozen`: the base's own
-    features, kept; where the method adds nothing to the base, these are the model's as well.
-    `opened`: the parts that the strategy opened, by name; the loop trains those of their tensors
-    that require gradients.
+    `batch`: the digest of the new rows' batch. `items`: new and replayed rows, sorted by digest;
+    `tokens`, `targets` and `replayed` (bool: the row is a remembered one, and not among the new)
+    follow their order. `beside`: so many of the remembered rows an epoch goes through.
+    `looked_at`: the rows that may be judged and are not trained on. `seed` belongs to this lesson
+    alone. `method`: the adapter's. `frozen`: the base's own features, kept; where the method adds
+    nothing to the base, these are the model's as well. `opened`: the parts that the strategy
+    opened, by name; the loop trains those of their tensors that require gradients.
     """
 
     batch: str
@@ -73,6 +73,11 @@ class Learner:
     def model(self) -> nn.Module:
         """The adapted model, without its head."""
         return self.classifier.body.model
+
+    @property
+    def strategy(self) -> Any:
+        """The strategy's own section of the settings."""
+        return self.settings.strategy
 
     @property
     def bare(self) -> bool:
@@ -145,9 +150,9 @@ class Learner:
 
     def named_weights(self) -> dict[str, Tensor]:
         """Return what is trained of adapter and head by name, the same name in each lesson."""
-        adapter = {f"adapter.{n}": w for n, w in self.model.named_parameters() if w.requires_grad}
-        head = {f"head.{name}": w for name, w in self.classifier.head.named_parameters()}
-        return adapter | head
+        model, head = self.model.named_parameters(), self.classifier.head.named_parameters()
+        found: dict[str, Tensor] = {f"adapter.{n}": w for n, w in model if w.requires_grad}
+        return found | {f"head.{name}": weight for name, weight in head}
 
     def opened_weights(self) -> list[Tensor]:
         """Return the weights of opened parts that are trained."""

@@ -73,7 +73,7 @@ def descend(learner: Learner, guard: Guard, progress: Progress) -> int:
     if judge is not None:
         judge.restore_best()
     if learner.parent is not None:
-        averaging.mix(trained, parent, learner.settings.strategy.update_share)
+        averaging.mix(trained, parent, learner.strategy.update_share)
     return done
 
 

@@ -20,8 +20,8 @@ from components.model.heads import HEADS
 from components.model.heads.solved import SolvedHead, drawn
 from components.training.guard import Guard
 from components.training.loop import descend
+from components.training.origin import Items, Origin
 from components.training.solvers import SOLVERS, chosen_strength, left_out, ridge, sharpness
-from components.training.strategies.strategy import Items, Origin
 from components.training.sums import Sums, no_sums
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from components.training.learner import Learner
     from components.training.memory import MemoryRef
 
+
 def origin(base: Base, parent: Bundle | None, items: Items, settings: Settings) -> Origin:
     """Go on from the parent, or from a head of no labels with its random matrix drawn.
 
@@ -49,7 +50,7 @@ def origin(base: Base, parent: Bundle | None, items: Items, settings: Settings) 
 
 
 FOLDS, MIN_HELD = 5, 10
-"""Each fifth new row is left out to see how sure the head may be; fewer than ten tell too little."""
+"""Each fifth new row is left out to see how sure the head may be; below ten tell too little."""
 
 SHARPNESSES = 8
 """So many batches have a say in that, each half as much as the one after it."""

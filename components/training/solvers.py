@@ -72,7 +72,7 @@ def chosen_strength(sums: Sums) -> float:
             half = torch.linalg.solve_triangular(factor, ones, upper=False)
             used = (1 + len(gram) - load * float((half**2).sum())) / sums.rows
             left = total - float((weight * (2 * cross - weight @ gram)).sum())
-            found[place] = left / (1 - used) ** 2 if used < MOST_USED else math.inf
+            found[place] = float(left / (1 - used) ** 2) if used < MOST_USED else math.inf
         return found[place]
 
     place, last = len(STRENGTHS) // 2, len(STRENGTHS) - 1
@@ -139,7 +139,7 @@ def sharpness(logits: Tensor, targets: Tensor) -> float:
     """
     import torch
 
-    tried = torch.logspace(-3, 3, 121, dtype=torch.float64).tolist()
+    tried: list[float] = torch.logspace(-3, 3, 121, dtype=torch.float64).tolist()
     loss = torch.nn.functional.cross_entropy
     return min(tried, key=lambda factor: float(loss(factor * logits, targets)))
 

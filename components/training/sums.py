@@ -6,8 +6,8 @@ label, and how many there were. Batches add up in any order, and one can be subt
 Promise: float64 throughout; adding and subtracting the same rows leaves what never saw them, up to
 the rounding of its sums.
 
-Source: recursive least squares; as a continual learner in Zhuang et al. 2022, ACIL, and McDonnell et
-al. 2023, RanPAC, section 3.
+Source: recursive least squares; as a continual learner in Zhuang et al. 2022, ACIL, and McDonnell
+et al. 2023, RanPAC, section 3.
 """
 
 from __future__ import annotations

@@ -71,9 +71,15 @@ def test_a_changed_bundle_is_not_opened(base: Base, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("said", "complaint"),
     [
-        ({"kind": "oracle"}, r"has the kind 'oracle'; this version of Ratchet has classifier, experts, pool\."),
+        (
+            {"kind": "oracle"},
+            r"has the kind 'oracle'; this version of Ratchet has classifier, experts, pool\.",
+        ),
         ({"adapter": {"method": "magic"}}, r"has the adapter method 'magic'; .* lora"),
-        ({"head": "many"}, r"has the head 'many'; this version of Ratchet has fourier, linear, plain, projected\."),
+        (
+            {"head": "many"},
+            r"has the head 'many'; this version of Ratchet has fourier, linear, plain, projected\.",
+        ),
     ],
     ids=["kind", "method", "head"],
 )

@@ -172,7 +172,9 @@ def test_an_adapter_that_reaches_below_every_layer_is_not_cut(base: Base, kind: 
     def attach(fork: Any) -> Any:
         if kind == "lowest layer":
             changed = {"layers": "all", "target_modules": "all-linear"}
-            return METHODS["lora"].attach(fork, Settings().adapter.model_copy(update=changed), no_sample)
+            return METHODS["lora"].attach(
+                fork, Settings().adapter.model_copy(update=changed), no_sample
+            )
         from peft import PromptTuningConfig, TaskType, get_peft_model
 
         prompt = PromptTuningConfig(task_type=TaskType.FEATURE_EXTRACTION, num_virtual_tokens=3)

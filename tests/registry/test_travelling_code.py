@@ -284,12 +284,18 @@ def test_code_that_was_not_registered_is_refused_by_name_and_never_run(
 @pytest.mark.parametrize(
     ("said", "complaint"),
     [
-        ({"kind": "oracle"}, "the kind 'oracle'; this version of Ratchet has classifier, experts, pool"),
+        (
+            {"kind": "oracle"},
+            "the kind 'oracle'; this version of Ratchet has classifier, experts, pool",
+        ),
         (
             {"adapter": {"method": "magic"}},
             "the adapter method 'magic'; this version of Ratchet has",
         ),
-        ({"head": "many"}, "the head 'many'; this version of Ratchet has fourier, linear, plain, projected"),
+        (
+            {"head": "many"},
+            "the head 'many'; this version of Ratchet has fourier, linear, plain, projected",
+        ),
     ],
     ids=["kind", "method", "head"],
 )

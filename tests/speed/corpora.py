@@ -60,6 +60,7 @@ NEWSGROUP_TASKS = {
     ),
 }
 
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One update.

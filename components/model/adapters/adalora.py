@@ -17,7 +17,7 @@ from ..adapters.targets import TARGETS, target_pattern
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from components.settings import AdaloraSettings
+    from components.settings.adapter import AdaloraSettings
 
 ORTHOGONALITY = 0.1
 """Weight of the penalty that keeps the directions apart; the paper's."""

@@ -75,13 +75,17 @@ def _insert(fork: nn.Module, settings: Any, dropped: int) -> nn.Module:
             above, _, leaf = name.rpartition(".")
             module = fork.get_submodule(name)
             adapted = Adapted(module, sizes(module)[0], settings.size)
-            setattr(fork.get_submodule(above), leaf, adapted.to(module.weight.device))
+            setattr(fork.get_submodule(above), leaf, adapted.to(_device_of(module)))
             inserted.append(adapted)
         layers.append(inserted)
     if settings.drop_layers and not dropped:
         drop_at_random(fork, layers, settings.drop_layers)
     setattr(fork, CHANGED, settings)
     return fork
+
+
+def _device_of(module: Any) -> Any:
+    return module.weight.device
 
 
 def refusal(fork: nn.Module, settings: Any) -> str | None:

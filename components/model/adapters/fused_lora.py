@@ -22,7 +22,7 @@ class FusedLinear(Linear):
     """A linear module with one LoRA adapter and nothing else: no dropout, no variant."""
 
     def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        """Return Wx + b + s * B(Ax) in the format of W; a pool may shut parts of A (`model.pool`)."""
+        """Return Wx + b + s * B(Ax) in the format of W; with a hook on A, peft's way."""
         if self.disable_adapters or self.merged or self.lora_A[ADAPTER]._forward_hooks:
             return super().forward(x, *args, **kwargs)
         base: Any = self.get_base_layer()

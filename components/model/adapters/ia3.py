@@ -15,7 +15,7 @@ from ..adapters.targets import TARGETS, narrowing, pattern_of, target_modules
 if TYPE_CHECKING:
     from torch import nn
 
-    from components.settings import Ia3Settings
+    from components.settings.adapter import Ia3Settings
 
 
 def config(fork: nn.Module, settings: Ia3Settings) -> Any:

@@ -61,7 +61,9 @@ def in_place_method(
     """
 
     def attach(fork: nn.Module, settings: Any, sample: Sample) -> nn.Module:
-        return _begin(fork, settings, {name: value_of(fork, name) for name in names(fork, settings)})
+        return _begin(
+            fork, settings, {name: value_of(fork, name) for name in names(fork, settings)}
+        )
 
     def _begin(fork: nn.Module, settings: Any, values: Mapping[str, Tensor]) -> nn.Module:
         put(fork, {name: each.float().clone() for name, each in values.items()})
@@ -83,9 +85,7 @@ def in_place_method(
         put(fork, {name: saved[name].to(own.dtype) for name, own in wanted.items()})
         return fork
 
-    return Method(
-        attach, save, load, shape, in_place=True, refusal=refusal, vector=vector
-    )
+    return Method(attach, save, load, shape, in_place=True, refusal=refusal, vector=vector)
 
 
 def put(fork: nn.Module, values: Mapping[str, Tensor]) -> None:

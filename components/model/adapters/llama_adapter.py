@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..adapters.method import DRAWN, peft_method
 
 if TYPE_CHECKING:
-    from torch import nn
-
-    from components.settings import LlamaAdapterSettings
+    from components.settings.adapter import LlamaAdapterSettings
 
 
 def config(fork: Any, settings: LlamaAdapterSettings) -> Any:
@@ -38,6 +36,4 @@ def refusal(fork: Any, settings: Any) -> str | None:
     return f"it needs a decoder ({', '.join(kinds)}), and the base is {fork.config.model_type}"
 
 
-METHOD = replace(
-    peft_method(config, shape=("layers", "tokens")), refusal=refusal, vector=DRAWN
-)
+METHOD = replace(peft_method(config, shape=("layers", "tokens")), refusal=refusal, vector=DRAWN)

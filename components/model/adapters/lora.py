@@ -51,7 +51,7 @@ def config(fork: nn.Module, settings: LoraSettings) -> Any:
     )
 
 
-def attach(fork: nn.Module, settings: LoraSettings, sample: Sample) -> nn.Module:
+def attach(fork: nn.Module, settings: Any, sample: Sample) -> nn.Module:
     """Attach a fresh adapter of any variant."""
     from peft import get_peft_model
     from peft.tuners.lora import initialize_lora_eva_weights
@@ -127,7 +127,7 @@ def _without(layer: Any, module: Any, down: Tensor, up: Tensor) -> Tensor:
     turned, weight = module.fan_in_fan_out, layer.weight.detach()
     down, up = down.to(weight.device), up.to(weight.device)
     rest = transpose(weight.float(), turned) - module.scaling["default"] * up @ down
-    return transpose(rest.to(weight.dtype), turned)  # type: ignore[no-any-return]
+    return transpose(rest.to(weight.dtype), turned)
 
 
 def _finish(adapted: nn.Module) -> None:

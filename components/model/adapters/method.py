@@ -34,6 +34,7 @@ Sample = Callable[[], list[Inputs]]
 
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 
+
 def trainable_weights(model: nn.Module) -> list[Tensor]:
     """Return the weights of an adapted model that are trained."""
     return [weight for weight in model.parameters() if weight.requires_grad]

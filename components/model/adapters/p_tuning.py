@@ -16,7 +16,7 @@ from ..adapters.method import DRAWN, load_peft, peft_method
 if TYPE_CHECKING:
     from torch import nn
 
-    from components.settings import PTuningSettings
+    from components.settings.adapter import PTuningSettings
 
 
 def config(fork: nn.Module, settings: PTuningSettings) -> Any:

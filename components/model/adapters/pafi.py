@@ -41,7 +41,7 @@ def smallest(model: nn.Module, names: list[str], share: float) -> Places:
     limit = whole.kthvalue(count).values
     below, equal = whole < limit, (whole == limit).nonzero().flatten()
     below[equal[: count - int(below.sum())]] = True
-    parts = below.split([len(size) for size in sizes])
+    parts = torch.split(below, [len(size) for size in sizes])
     return {name: part.nonzero().flatten() for name, part in zip(names, parts, strict=True)}
 
 

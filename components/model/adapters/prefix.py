@@ -14,7 +14,7 @@ from ..adapters.method import DRAWN, peft_method
 if TYPE_CHECKING:
     from torch import nn
 
-    from components.settings import PrefixSettings
+    from components.settings.adapter import PrefixSettings
 
 
 def config(fork: nn.Module, settings: PrefixSettings) -> Any:

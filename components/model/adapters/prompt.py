@@ -13,7 +13,7 @@ from ..adapters.method import DRAWN, peft_method
 if TYPE_CHECKING:
     from torch import nn
 
-    from components.settings import PromptSettings
+    from components.settings.adapter import PromptSettings
 
 
 def config(fork: nn.Module, settings: PromptSettings) -> Any:

@@ -15,7 +15,7 @@ from ..adapters.targets import TARGETS, needs_linear, target_pattern
 if TYPE_CHECKING:
     from torch import nn
 
-    from components.settings import ShiraSettings
+    from components.settings.adapter import ShiraSettings
 
 
 def config(fork: nn.Module, settings: ShiraSettings) -> Any:
@@ -33,7 +33,7 @@ def finish(model: nn.Module) -> None:
     """Say that `peft`'s sparse tensors need no check of their places: it warns otherwise."""
     from torch.sparse import check_sparse_tensor_invariants
 
-    check_sparse_tensor_invariants.disable()
+    check_sparse_tensor_invariants.disable()  # type: ignore[no-untyped-call]
 
 
 METHOD = replace(

@@ -18,7 +18,7 @@ from ..adapters.targets import TARGETS, target_pattern
 if TYPE_CHECKING:
     from torch import nn
 
-    from components.settings import VeraSettings
+    from components.settings.adapter import VeraSettings
 
 DRAWN = "drawn.sha256"
 """The digest of the random matrices: another library may draw others from the same key."""

@@ -35,7 +35,8 @@ class SolvedHead(nn.Module):
 
     def spread(self, features: Tensor) -> Tensor:
         """Return what the logits are linear in, (n, size): the unit features themselves."""
-        return nn.functional.normalize(features.float())
+        unit: Tensor = nn.functional.normalize(features.float())
+        return unit
 
     def forward(self, features: Tensor) -> Tensor:
         """Return logits, (n, n_labels), of features, (n, hidden_size)."""
@@ -59,7 +60,8 @@ class FourierHead(SolvedHead):
         """Return the waves' heights, (n, size)."""
         projection = self.get_buffer("projection")
         waves = super().spread(features) @ projection + self.get_buffer("phase")
-        return (2 / projection.shape[1]) ** 0.5 * torch.cos(waves)
+        height = float(2 / projection.shape[1]) ** 0.5
+        return height * torch.cos(waves)
 
 
 def drawn(row: str, hidden_size: int, size: int, wavelength: float, seed: int) -> Tensors:

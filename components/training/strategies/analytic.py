@@ -8,7 +8,7 @@ Source: McDonnell et al. 2023, RanPAC, algorithm 1, without its first-session ad
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from components.training.guard import Guard
 from components.training.solved_head import SolvedHeadGuard, learn_adapter, origin
@@ -18,17 +18,18 @@ if TYPE_CHECKING:
     from components.model.base import Base
     from components.model.progress import Progress
     from components.settings import Settings
+    from components.settings.strategy import AnalyticSettings
     from components.training.learner import Learner
 
 
 def adapts(learner: Learner) -> bool:
     """Tell whether the adapter learns now: from the first batch, or never."""
-    return learner.settings.strategy.adapt == "first" and learner.parent is None
+    return learner.strategy.adapt == "first" and learner.parent is None
 
 
 def guard(learner: Learner) -> SolvedHeadGuard:
     """Return the keeper of the sums."""
-    own = learner.settings.strategy
+    own = learner.strategy
     return SolvedHeadGuard(learner, own.solver, own.ridge)
 
 
@@ -49,8 +50,8 @@ def fits(settings: Settings, base: Base) -> str | None:
     """Refuse an adapter that changes answers and is never learned."""
     from components.model.adapters import METHODS
 
-    own = settings.adapter.method
-    if settings.strategy.adapt == "never" and not METHODS[own].neutral:
+    own, strategy = settings.adapter.method, cast("AnalyticSettings", settings.strategy)
+    if strategy.adapt == "never" and not METHODS[own].neutral:
         return f"{own} starts at random, and with `strategy.adapt: never` stays so"
     return None
 

@@ -30,7 +30,7 @@ class Springs(Guard):
 
     def __init__(self, learner: Learner) -> None:
         super().__init__(learner)
-        self.own = learner.settings.strategy
+        self.own = learner.strategy
         self.weights = learner.named_weights()
         self.before = {name: weight.detach().clone() for name, weight in self.weights.items()}
         state = learner.parent.strategy_state() if learner.parent else State()
@@ -84,6 +84,4 @@ def fits(settings: Settings, base: Base) -> str | None:
     return None
 
 
-STRATEGY = Strategy(
-    keeps="Two numbers for each trained weight; no rows.", guard=Springs, fits=fits
-)
+STRATEGY = Strategy(keeps="Two numbers for each trained weight; no rows.", guard=Springs, fits=fits)

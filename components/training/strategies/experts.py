@@ -16,8 +16,9 @@ from components.model.bundle import Part, json_part
 from components.model.experts import Saved, saved_experts
 from components.model.heads.linear import grown_labels
 from components.model.tensors import read_tensors, write_tensors
+from components.training.origin import Items, Origin
 from components.training.routing import add_centroids, add_means, as_router
-from components.training.strategies.strategy import Items, Origin, Strategy
+from components.training.strategies.strategy import Strategy
 
 if TYPE_CHECKING:
     from components.model.base import Base
@@ -48,7 +49,7 @@ def start(learner: Learner) -> tuple[Part, ...]:
     every = [list(each.labels) for each in experts] + [[]] * (number == len(experts))
     every[number] = list(labels)
     features = learner.frozen_features(range(len(learner.items)))
-    settings = learner.settings.strategy
+    settings = learner.strategy
     if settings.router == "nearest":
         state = add_centroids(state, features, number, settings.clusters, learner.settings.seed)
     else:
@@ -57,7 +58,9 @@ def start(learner: Learner) -> tuple[Part, ...]:
     shared = grown_labels(parent.labels if parent else (), set(labels))
     return (
         Part("experts", "answers", lambda folder: _write(folder, experts, told, state)),
-        Part("routes", "learns", lambda folder: write_tensors(folder / "routes.safetensors", state)),
+        Part(
+            "routes", "learns", lambda folder: write_tensors(folder / "routes.safetensors", state)
+        ),
         json_part("labels", "answers", list(shared)),
     )
 

@@ -31,14 +31,14 @@ def replay(situation: Situation) -> tuple[MemoryRef, ...]:
 
 def guard(learner: Learner) -> SolvedHeadGuard:
     """Return the keeper of the sums."""
-    own = learner.settings.strategy
+    own = learner.strategy
     return SolvedHeadGuard(learner, own.solver, own.ridge)
 
 
 def fit(learner: Learner, guard: Guard, progress: Progress) -> int:
     """Solve the head; before that, let the adapter learn if the head alone is not enough."""
     assert isinstance(guard, SolvedHeadGuard)
-    own, steps = learner.settings.strategy, 0
+    own, steps = learner.strategy, 0
     new = [row for row, old in enumerate(learner.replayed.tolist()) if not old]
     alone = right_when_left_out(guard, new)
     enough = min(own.enough_percent, guard.values.get("level", 100.0) - own.slack_points)

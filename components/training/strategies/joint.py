@@ -6,7 +6,8 @@ Its cost and its memory grow with the stream: it is there to be compared with.
 from __future__ import annotations
 
 from components.training.memory import MemoryRef
-from components.training.strategies.strategy import Features, Situation, Strategy, from_base
+from components.training.origin import from_base
+from components.training.strategies.strategy import Features, Situation, Strategy
 
 
 def replay(situation: Situation) -> tuple[MemoryRef, ...]:

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 
 class KeepOld(Guard):
-    """The learner starts as its parent, so what it answers before the first step is the parent's."""
+    """Keeps what the learner answers before the first step, when it is its parent."""
 
     def __init__(self, learner: Learner) -> None:
         import torch
 
         super().__init__(learner)
-        self.own = learner.settings.strategy
+        self.own = learner.strategy
         self.answers: Tensor | None = None
         if learner.parent is not None:
             rows = list(range(len(learner.items)))
@@ -41,7 +41,8 @@ class KeepOld(Guard):
             return found
         heat, wanted = self.own.temperature, self.answers[given.rows.to(given.logits.device)]
         now = log_softmax(given.logits[:, : wanted.shape[1]] / heat, -1)
-        return found - self.own.strength * heat**2 * (wanted * now).sum(-1).mean()
+        kept: Tensor = self.own.strength * heat**2 * (wanted * now).sum(-1).mean()
+        return found - kept
 
 
 STRATEGY = Strategy(keeps="Nothing but the parent version itself.", guard=KeepOld)

@@ -4,8 +4,8 @@ After t batches the plain mean weighs each of them alike: parent + (new - parent
 first leave out what is small, or random parts, of what each side moved away from the base.
 
 Source: Ilharco et al. 2023, Editing Models with Task Arithmetic; Yadav et al. 2023, TIES-Merging,
-section 4; Yu et al. 2024, DARE, section 3 (both as `peft` has them); SLAO: arXiv 2512.23017, section
-4: A from an orthogonal basis of the earlier one, B + (B_new - B) / sqrt(t).
+section 4; Yu et al. 2024, DARE, section 3 (both as `peft` has them); SLAO: arXiv 2512.23017: A
+from an orthogonal basis of the earlier one, B + (B_new - B) / sqrt(t).
 """
 
 from __future__ import annotations
@@ -16,12 +16,8 @@ from components.model.adapters import METHODS
 from components.model.bundle import State
 from components.training.guard import Guard
 from components.training.loop import descend
-from components.training.strategies.strategy import (
-    Items,
-    Origin,
-    Strategy,
-    from_parent,
-)
+from components.training.origin import Items, Origin, from_parent
+from components.training.strategies.strategy import Strategy
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -51,7 +47,8 @@ class Count(Guard):
 
 def origin(base: Base, parent: Bundle | None, items: Items, settings: Settings) -> Origin:
     """Start from the parent, or from a fresh adapter under the parent's head."""
-    found, own = from_parent(base, parent, items, settings), settings.strategy
+    found = from_parent(base, parent, items, settings)
+    own: Any = settings.strategy
     if parent is not None and own.start == "base":
         return Origin(head=found.head, labels=found.labels)
     return found
@@ -60,7 +57,7 @@ def origin(base: Base, parent: Bundle | None, items: Items, settings: Settings) 
 def fit(learner: Learner, guard: Guard, progress: Progress) -> int:
     """Learn the batch alone, then merge."""
     assert isinstance(guard, Count)
-    own: Any = learner.settings.strategy
+    own: Any = learner.strategy
     if learner.parent is None:
         return descend(learner, guard, progress)
     if own.how == "slao":
@@ -159,7 +156,8 @@ def _slao(learner: Learner, guard: Count, progress: Progress) -> int:
 
 def fits(settings: Settings, base: Base) -> str | None:
     """Refuse methods of which a mean means nothing, and SLAO without LoRA."""
-    own, adapter = settings.strategy, settings.adapter
+    own: Any = settings.strategy
+    adapter: Any = settings.adapter
     vector = METHODS[adapter.method].vector
     if vector is None:
         return f"a mean of two {adapter.method} adapters means nothing"

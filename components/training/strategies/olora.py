@@ -30,12 +30,13 @@ class Subspaces(Guard):
         from components.model.adapters.low_rank import lora_modules, widen
 
         super().__init__(learner)
-        self.own = learner.settings.strategy
+        self.own = learner.strategy
         state = learner.parent.strategy_state() if learner.parent else State()
         seen = {tuple(pair) for pair in state.values.get("seen", [])}
         fresh = {(item.task, item.label) for item in learner.items}
         self.opened = state.values.get("opened", 0)
-        rank = learner.settings.adapter.rank
+        adapter: Any = learner.settings.adapter
+        rank = int(adapter.rank)
         if not fresh <= seen and self.opened < self.own.max_subspaces:
             if self.opened:
                 widen(learner.model, rank)

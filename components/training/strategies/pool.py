@@ -28,7 +28,7 @@ def start(learner: Learner) -> tuple[Part, ...]:
     """Open the keys: the parent's, or centroids of the first batch."""
     import torch
 
-    own = learner.settings.strategy
+    own = learner.strategy
     if learner.parent is not None:
         keys = learner.parent.tensors(POOL)["keys"]
     else:
@@ -45,7 +45,7 @@ class DrawKeys(Guard):
 
     def __init__(self, learner: Learner) -> None:
         super().__init__(learner)
-        own, at = learner.settings.strategy, learner.classifier
+        own, at = learner.strategy, learner.classifier
         self.strength = own.key_strength
         self.pool = Pool(learner.opened[POOL].tensors["keys"], own.top)
         method = learner.settings.adapter.method
@@ -54,13 +54,14 @@ class DrawKeys(Guard):
     def loss(self, given: ForwardPass) -> Tensor:
         """Return the cross entropy without the likeness of chosen keys and texts."""
         assert self.pool.drawn is not None
-        return super().loss(given) - self.strength * self.pool.drawn
+        drawn: Tensor = self.strength * self.pool.drawn
+        return super().loss(given) - drawn
 
 
 def fits(settings: Settings, base: Base) -> str | None:
     """Refuse methods without ranks or tokens, and those that can't be divided evenly."""
     own: Any = settings.adapter
-    pool = settings.strategy
+    pool: Any = settings.strategy
     if own.method not in (*LOW_RANK, *TOKENS) or getattr(own, "variant", "plain") == "dora":
         return f"it divides ranks or tokens ({', '.join((*LOW_RANK, *TOKENS))}), not {own.method}"
     if pool.top > pool.modules:

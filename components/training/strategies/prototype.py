@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from components.model.heads.solved import drawn
 from components.training.guard import Guard
+from components.training.origin import Items, Origin
 from components.training.solved_head import SolvedHeadGuard
-from components.training.strategies.strategy import Items, Origin, Strategy
+from components.training.strategies.strategy import Strategy
 
 if TYPE_CHECKING:
     from components.model.base import Base
@@ -29,7 +30,7 @@ def origin(base: Base, parent: Bundle | None, items: Items, settings: Settings) 
 
 def guard(learner: Learner) -> SolvedHeadGuard:
     """Return the keeper of the sums."""
-    own = learner.settings.strategy
+    own = learner.strategy
     return SolvedHeadGuard(learner, own.solver, own.ridge)
 
 

@@ -46,7 +46,7 @@ class KeepAnswers(Guard):
 
         super().__init__(learner)
         self.answers: Tensor | None = None
-        rows, share = settled(learner), getattr(learner.settings.strategy, "distillation", 0.0)
+        rows, share = settled(learner), getattr(learner.strategy, "distillation", 0.0)
         if rows and share:
             with torch.no_grad():
                 logits = learner.classifier.head(learner.features(rows))
@@ -54,7 +54,7 @@ class KeepAnswers(Guard):
             self.answers[rows] = logits.softmax(-1)
             self.share = torch.zeros(len(learner.items), device=logits.device)
             self.share[rows] = share
-        self.dark = DarkLogits(learner, getattr(learner.settings.strategy, "logits_weight", 0.0))
+        self.dark = DarkLogits(learner, getattr(learner.strategy, "logits_weight", 0.0))
 
     def loss(self, given: ForwardPass) -> Tensor:
         """Return the mean cross entropy to the labels, and for remembered rows to the answers."""

@@ -14,17 +14,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.training.guard import Guard
 from components.training.loop import descend, rounds
 from components.training.memory import MemoryRef, balanced
+from components.training.origin import Items, Origin, from_parent
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from components.items import Item
     from components.model.base import Base
     from components.model.bundle import Bundle, Part
     from components.model.progress import Progress
@@ -67,31 +66,6 @@ class Situation:
         return [ref for ref in self.memory if ref.item not in fresh]
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """What a lesson's model starts from.
-
-    `adapter`: a saved one's folder, None for a fresh one. `head`: tensors that its head grows from,
-    None for one of zeros. `labels`: of the head's first rows.
-    """
-
-    adapter: Path | None = None
-    head: dict[str, Tensor] | None = None
-    labels: tuple[str, ...] = ()
-
-
-def from_parent(base: Base, parent: Bundle | None, items: Items, settings: Settings) -> Origin:
-    """Go on from the parent's model."""
-    if parent is None:
-        return Origin()
-    return Origin(parent.adapter, parent.head_tensors(), parent.labels)
-
-
-def from_base(base: Base, parent: Bundle | None, items: Items, settings: Settings) -> Origin:
-    """Start from the base, with all labels that the parent knows."""
-    return Origin(labels=parent.labels if parent else ())
-
-
 def fits_all(settings: Settings, base: Base) -> None:
     """Fit every adapter method and every base."""
 
@@ -110,9 +84,6 @@ def remember_evenly(situation: Situation, features: Features) -> tuple[MemoryRef
     """Return the new memory: at most `memory_items` of all that was seen."""
     seen = situation.memory + situation.new
     return balanced(seen, situation.settings.memory_items, situation.seed)
-
-
-Items = tuple["Item", ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Task vectors: what each batch moves away from the base is added up, and the head learned anew.
 
 The body learns the batch alone, from the base; its movement is scaled and added to the parent's.
-The head then learns on what is remembered, together with the new rows, as the merged body sees them.
+The head then learns on what is remembered and on the new rows, as the merged body sees them.
 
 Source: the pattern of Zhou et al. 2025, Dual Consolidation (DUCT), sections 4.1 and 4.2.
 """
@@ -13,14 +13,9 @@ from typing import TYPE_CHECKING
 from components.training.guard import Guard
 from components.training.loop import bucketed, descend
 from components.training.memory import MemoryRef
+from components.training.origin import Items, Origin
 from components.training.strategies.merge import fits_movements, fresh_point, parent_point
-from components.training.strategies.strategy import (
-    Items,
-    Origin,
-    Situation,
-    Strategy,
-    remember_evenly,
-)
+from components.training.strategies.strategy import Situation, Strategy, remember_evenly
 
 if TYPE_CHECKING:
     from components.model.base import Base
@@ -58,7 +53,7 @@ def fit(learner: Learner, guard: Guard, progress: Progress) -> int:
     if learner.parent is None:
         return steps
     before, now = parent_point(learner), vector.read(learner.model)
-    scale = learner.settings.strategy.scale
+    scale = learner.strategy.scale
     vector.write(learner.model, {n: before[n] + scale * (now[n] - base[n]) for n in base})
     learn_head(learner)
     return steps
@@ -78,7 +73,8 @@ def learn_head(learner: Learner) -> None:
         for rows in bucketed([1] * len(targets), own.batch_size, f"{learner.seed}:head:{epoch}"):
             optimizer.zero_grad(set_to_none=True)
             logits = learner.classifier.head(features[rows])
-            torch.nn.functional.cross_entropy(logits, targets[rows]).backward()
+            loss = torch.nn.functional.cross_entropy(logits, targets[rows])
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
 
 

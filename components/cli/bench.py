@@ -1,0 +1,69 @@
+"""The command `ratchet bench`: every method and strategy on the same streams."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from components.cli.output import echo, progress_bar
+
+
+def register(group: click.Group) -> None:
+    """Add this module's command."""
+    group.add_command(bench)
+
+
+@click.command()
+@click.argument("only", nargs=-1)
+@click.option(
+    "--quick", is_flag=True, help="A small table: a tiny base, 200 rows a task, one seed."
+)
+@click.option("--seeds", type=click.IntRange(1, 100), help="How many.  [default: 3, quick: 1]")
+@click.option("--jobs", type=click.IntRange(1, 64), default=2, show_default=True)
+@click.option(
+    "--clinc",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="CLINC150's data_full.json; its stream is left out without.",
+)
+@click.option(
+    "--folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("bench"),
+    show_default=True,
+    help="Keeps every run; the page lies beside it.",
+)
+@click.option(
+    "--cache",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(".cache"),
+    show_default=True,
+    help="Keeps downloads.",
+)
+def bench(
+    only: tuple[str, ...],
+    quick: bool,
+    seeds: int | None,
+    jobs: int,
+    clinc: Path | None,
+    folder: Path,
+    cache: Path,
+) -> None:
+    """Compare adapter methods and strategies on real streams.
+
+    Makes a table with pictures of accuracy, forgetting, bytes and seconds. ONLY names streams, or
+    parts of rows' names, for example `ratchet bench sentiment lora`. What was measured is kept and
+    never measured twice, so the command can be stopped and run again.
+    """
+    from components.bench.bench import make_page
+
+    with progress_bar() as progress:
+
+        def done(count: int, total: int) -> None:
+            progress("runs", count, total)
+
+        def say(text: str) -> None:
+            echo(text)
+
+        page = make_page(folder, cache.resolve(), quick, clinc, only, seeds, jobs, say, done)
+    echo(f"{page} is written.")
