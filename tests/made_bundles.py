@@ -53,8 +53,9 @@ def made_bundle(
             no_sample,
         )
         grown = HEADS[head](None, base.hidden_size, len(LABELS))
-        for weight in [*model.parameters(), *grown.parameters()]:
-            if weight.requires_grad:
+        solved = [each for name, each in grown.named_buffers() if name in ("weight", "bias")]
+        for weight in [*model.parameters(), *grown.parameters(), *solved]:
+            if weight.requires_grad or any(weight is each for each in solved):
                 weight += 0.3 * torch.randn(weight.shape, generator=draw)
     parts = (
         Part("adapter", "answers", lambda folder: own.save(model, base.name, folder / "adapter")),

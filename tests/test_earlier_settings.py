@@ -22,14 +22,25 @@ from tests.command import ratchet
 
 def test_a_former_name_is_read_with_a_notice_of_the_new_one(tmp_path: Path) -> None:
     path = tmp_path / "params.yaml"
-    path.write_text("strategy: {method: none, parent_mix: 0.25}")
+    path.write_text("strategy: {method: sequential, parent_mix: 0.25}")
     loaded = read_settings(path)
     assert loaded.settings.strategy == SequentialSettings(update_share=0.25)
     (notice,) = loaded.notices
     assert notice.startswith(f"{path}: `strategy.parent_mix` is now called `strategy.update_share`")
-    path.write_text("strategy: {method: none, update_share: 0.25}")
+    path.write_text("strategy: {method: sequential, update_share: 0.25}")
     assert read_settings(path).settings == loaded.settings
     assert read_settings(path).notices == ()
+
+
+def test_a_former_method_is_read_with_its_defaults_of_then(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text("strategy: {name: none}")
+    loaded = read_settings(path)
+    assert loaded.settings.strategy == SequentialSettings(update_share=0.6)
+    assert [("is now called" in each) for each in loaded.notices] == [True, True]
+    assert recorded({"strategy": {"method": "none", "update_share": 1.0}}) == Settings(
+        strategy=SequentialSettings()
+    )
 
 
 def test_a_command_tells_people_of_a_former_name_in_one_line(tmp_path: Path) -> None:
@@ -82,10 +93,10 @@ def test_each_method_and_each_strategy_has_settings_and_the_other_way_round() ->
 
 def test_a_setting_of_another_method_changes_nothing_and_is_named(tmp_path: Path) -> None:
     path = tmp_path / "params.yaml"
-    path.write_text("strategy: {method: none, replay_ratio: 3, memory_items: 7}\n")
+    path.write_text("strategy: {method: sequential, replay_ratio: 3, memory_items: 7}\n")
     loaded = read_settings(path)
-    assert loaded.settings == Settings.model_validate({"strategy": {"method": "none"}})
+    assert loaded.settings == Settings.model_validate({"strategy": {"method": "sequential"}})
     assert [each.partition(": ")[2] for each in loaded.notices] == [
-        "`strategy.replay_ratio` has no effect while `strategy.method` is none.",
-        "`strategy.memory_items` has no effect while `strategy.method` is none.",
+        "`strategy.replay_ratio` has no effect while `strategy.method` is sequential.",
+        "`strategy.memory_items` has no effect while `strategy.method` is sequential.",
     ]

@@ -99,15 +99,18 @@ ILLEGAL = {
     "strategy: {replay_ratio: .nan}": ["`strategy.replay_ratio` is nan"],
     # sections that `method` chooses
     "strategy: 3": ["`strategy` is 3", "allowed here: method, update_share, replay_ratio"],
-    "strategy: {method: ewc}": ["`strategy.method` is 'ewc'", "should be 'replay' or 'none'"],
-    "strategy: {method: null}": ["`strategy.method` is None", "'replay' or 'none'"],
-    "strategy: {method: [none]}": ["`strategy.method` is ['none']", "'replay' or 'none'"],
+    "strategy: {method: rehearsal}": ["`strategy.method` is 'rehearsal'", "'replay'", "'ewc'"],
+    "strategy: {method: null}": ["`strategy.method` is None", "'sequential'"],
+    "strategy: {method: [none]}": ["`strategy.method` is ['none']", "'sequential'"],
     "adapter: {method: dora, rank: 4}": ["`adapter.method` is 'dora'", "'lora'"],
     "strategy: {metod: none}": ["unknown setting `strategy.metod` ('none')", "memory_items"],
-    "strategy: {method: none, ewc: 1}": [
+    "strategy: {method: sequential, ewc: 1}": [
         "unknown setting `strategy.ewc` (1): allowed here: method, update_share."
     ],
-    "strategy: {method: none, update_share: 2}": ["`strategy.update_share` is 2", "equal to 1"],
+    "strategy: {method: sequential, update_share: 2}": [
+        "`strategy.update_share` is 2",
+        "equal to 1",
+    ],
     "strategy: {parent_mix: 0.5, update_share: 0.5}": [
         "`strategy.parent_mix` is the former name of `strategy.update_share`, and both",
     ],

@@ -151,7 +151,10 @@ def any_stream(
     """Make a stream for any adapter method, on the first tiny base that it fits."""
 
     def made(method: str, **values: Any) -> Stream:
-        sections = {"adapter": {"method": method, **values}}
+        sections = {
+            "adapter": {"method": method, **values},
+            "model": settings.model.model_dump() | {"max_tokens": 64},
+        }
         own = Settings.model_validate(settings.model_dump() | sections)
         fitting = METHODS[method].refusal
         chosen = next(

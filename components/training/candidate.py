@@ -196,6 +196,14 @@ def _check_fit(base: Base, settings: Settings) -> None:
             f"`adapter.method` is {own.method}, which can't be used with {base.name}: {reason}.",
             f"Change that, or set `adapter.method` to one of: {', '.join(fitting)}.",
         )
+    taken, room = METHODS[own.method].positions(own), base.max_tokens
+    if settings.model.max_tokens + taken > room:
+        raise ConfigError(
+            f"`adapter.method` {own.method} puts {taken} tokens before a text of up to"
+            f" `model.max_tokens` {settings.model.max_tokens}, and {base.name} takes at most {room}"
+            " together.",
+            f"Set `model.max_tokens` to {room - taken} or less.",
+        )
     named = settings.strategy.method
     refusal = STRATEGIES[named].fits(settings, base)
     if refusal:

@@ -116,8 +116,8 @@ class SolvedHeadGuard(Guard):
         """Count rows, as members of a batch, and learn from them how sure the head may be."""
         self.sums = self.with_rows(rows)
         if (sharp := self._sharpness(rows)) is not None:
-            told = [[old, 0.5 * weight] for old, weight in self.values.get("sharpness", [])]
-            self.values["sharpness"] = [*told, [sharp, float(len(rows))]][-SHARPNESSES:]
+            told = [[old, found, 0.5 * w] for old, found, w in self.values.get("sharpness", [])]
+            self.values["sharpness"] = [*told, [batch, sharp, float(len(rows))]][-SHARPNESSES:]
         own = [self.learner.items[row].digest for row in rows]
         self.batches[batch] = sorted([*self.batches.get(batch, []), *own])
 
@@ -128,15 +128,9 @@ class SolvedHeadGuard(Guard):
 
     def solve(self) -> None:
         """Put the head in that the sums ask for."""
-        import torch
-
-        weight, bias = SOLVERS[self.solver](self.sums, self.strength(self.sums))
-        self.head.weight = weight.float()
-        self.head.bias = bias.float()
-        told = self.values.get("sharpness", [])
-        total = sum(weight for _, weight in told)
-        mean = sum(math.log(sharp) * weight for sharp, weight in told) / total if told else 0.0
-        self.head.sharpness = torch.tensor([math.exp(mean)], device=self.device)
+        head = SOLVERS[self.solver](self.sums, self.strength(self.sums))
+        for name, tensor in solved_tensors(head, self.values).items():
+            setattr(self.head, name, tensor.to(self.device))
 
     def _sharpness(self, rows: Sequence[int]) -> float | None:
         """Solve without every `FOLDS`th row and see how sure these bear to be answered.
@@ -156,6 +150,17 @@ class SolvedHeadGuard(Guard):
     def finish(self, memory: tuple[MemoryRef, ...]) -> State:
         """Return the sums, and whose they are."""
         return solved_state(self.sums.to("cpu"), self.batches, self.values)
+
+
+def solved_tensors(head: tuple[Tensor, Tensor], values: dict[str, Any]) -> dict[str, Tensor]:
+    """Return a solved head's tensors as it stores them, with how sure it may be by now."""
+    import torch
+
+    told = values.get("sharpness", [])
+    total = sum(weight for _, _, weight in told)
+    mean = sum(math.log(sharp) * weight for _, sharp, weight in told) / total if told else 0.0
+    weight, bias = (each.float().cpu() for each in head)
+    return {"weight": weight, "bias": bias, "sharpness": torch.tensor([math.exp(mean)])}
 
 
 def learn_adapter(learner: Learner, progress: Progress) -> int:

@@ -32,7 +32,7 @@ def prompt(fork: Any, settings: Any) -> Any:
 
 
 ROWS = {
-    "ia3": peft_method(ia3),
+    "plain ia3": peft_method(ia3),
     "ia3, merged": replace(peft_method(ia3), merge=merge_peft),
     "dora, merged": replace(peft_method(dora), merge=merge_peft),
     "prompt tuning": peft_method(prompt),

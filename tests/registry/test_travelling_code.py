@@ -18,6 +18,7 @@ import pytest
 from mlflow import pyfunc
 
 from components.demo.tiny_base import write_tiny_base
+from components.items import make_item
 from components.model.adapters import METHODS
 from components.model.answering import predict
 from components.model.base import Base, read_base
@@ -27,13 +28,16 @@ from components.model.heads import HEADS
 from components.model.libraries import LIBRARIES
 from components.model.prediction import Prediction
 from components.registry import packaging
-from tests.made_bundles import PLAIN, copied_code, made_bundle, submission_of
+from components.settings import Settings
+from components.training.candidate import Lesson, learn
+from tests.made_bundles import PLAIN, copied_code, made_bundle, settings_for, submission_of
+from tests.tiny_model import made_base
 
 GOOD, BAD = ("lovely", "great", "fine"), ("awful", "broken", "late")
 TEXTS = [f"{word} parcel {n}" for n in range(3) for word in (*GOOD, *BAD)]
 ODD = ["", " ", "great " * 200, "emoji 🙂", "great\x00awful", "\ud800 lone", "\u0301", *TEXTS]
 MORE_METHODS = Path(__file__).with_name("more_methods.py")
-MORE = ("ia3", "ia3, merged", "dora, merged", "prompt tuning")
+MORE = ("plain ia3", "ia3, merged", "dora, merged", "prompt tuning")
 MORE_HEADS_FILE = Path(__file__).with_name("more_heads.py")
 MORE_HEADS = ("cosine",)
 
@@ -103,15 +107,28 @@ def code_of(model: Path) -> Path:
     return package
 
 
-KINDS = [(method, head) for method in (*METHODS, *MORE) for head in (*HEADS, *MORE_HEADS)]
-"""Every row of the tables, so a new one is tested without a change here."""
+KINDS = [
+    *((method, "linear") for method in (*METHODS, *MORE)),
+    *(("lora", head) for head in (*HEADS, *MORE_HEADS) if head != "linear"),
+    *((strategy, method) for strategy in ("experts", "pool") for method in ("lora", "prompt")),
+]
+"""Every row of the tables, so a new one is tested without a change here; and every kind of version,
+by a strategy that makes it."""
+
+ITEMS = tuple(
+    make_item(f"{word} parcel {n}", label, task)
+    for task in ("one", "two")
+    for label, words in (("good", GOOD), ("bad", BAD))
+    for word in words
+    for n in range(4)
+)
 
 
 @pytest.fixture(scope="module")
 def told(
     base: Base, more: None, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, tuple[Bundle, list[dict[str, Any]]]]:
-    """What a stranger gets from a version of each kind: {kind: (bundle, answers)}."""
+) -> dict[str, tuple[Bundle, Base, list[dict[str, Any]]]]:
+    """What a stranger gets from a version of each kind: {kind: (bundle, its base, answers)}."""
     place = tmp_path_factory.mktemp("table")
     longer = copied_code(place / "longer")
     for file, room, table in (
@@ -121,15 +138,41 @@ def told(
         shutil.copy(file, longer / "model" / room / "more.py")
         with (longer / "model" / room / "__init__.py").open("a") as rows:
             rows.write(f"\nfrom . import more\n\n{table} |= more.ROWS\n")
-    bundles, folders = {}, {}
+    bundles, folders, bases = {}, {}, {}
+    others = [made_base(base.folder, place / kind, kind) for kind in ("biased", "decoder")]
     for number, (method, head) in enumerate(KINDS):
         name = f"{method} {head}"
         code = longer if method in MORE or head in MORE_HEADS else None
-        drawn = (made_bundle(base, place / "bundles", method, head, seed) for seed in range(99))
-        bundles[name] = next(each for each in drawn if len(set(gate(base, each).labels)) > 1)
-        folders[name] = str(packed(base, bundles[name], place / str(number), code))
+        if method in ("experts", "pool"):
+            own, bundles[name] = base, taught(base, place / "bundles", method, head)
+        else:
+            fits = METHODS[method].refusal
+            own = next(b for b in (base, *others) if not fits(b.model, settings_for(method)))
+            drawn = (made_bundle(own, place / "bundles", method, head, seed) for seed in range(99))
+            bundles[name] = next(each for each in drawn if len(set(gate(own, each).labels)) > 1)
+        bases[name] = own
+        folders[name] = str(packed(own, bundles[name], place / str(number), code))
     answers = by_a_stranger(folders, place)
-    return {name: (bundle, answers[name]) for name, bundle in bundles.items()}
+    return {name: (bundle, bases[name], answers[name]) for name, bundle in bundles.items()}
+
+
+def taught(base: Base, bundles: Path, strategy: str, method: str) -> Bundle:
+    """Return a version that a strategy learned in two lessons."""
+    settings = Settings.model_validate(
+        {
+            "model": {"max_tokens": 24},
+            "adapter": {"method": method},
+            "strategy": {"method": strategy},
+            "training": {"device": "cpu", "threads": 1, "min_steps": 20, "precision": "float32"},
+        }
+    )
+    bundle = None
+    for task in ("one", "two"):
+        items = tuple(item for item in ITEMS if item.task == task)
+        lesson = Lesson(task * 20, items, bundle, {}, "0" * 64, ())
+        bundle = learn(base, bundles, lesson, settings)
+    assert bundle is not None
+    return bundle
 
 
 def by_a_stranger(folders: dict[str, str], place: Path) -> dict[str, Any]:
@@ -150,10 +193,10 @@ def by_a_stranger(folders: dict[str, str], place: Path) -> dict[str, Any]:
 
 @pytest.mark.parametrize("kind", KINDS, ids=" ".join)
 def test_a_stranger_gets_from_every_kind_of_version_what_the_gate_saw(
-    told: dict[str, Any], base: Base, kind: tuple[str, str]
+    told: dict[str, Any], kind: tuple[str, str]
 ) -> None:
-    bundle, answers = told[" ".join(kind)]
-    seen = gate(base, bundle)
+    bundle, own, answers = told[" ".join(kind)]
+    seen = gate(own, bundle)
     assert [row["label"] for row in answers] == seen.labels
     for row, wanted in zip(answers, seen.probabilities, strict=True):
         assert list(row["probabilities"].values()) == pytest.approx(wanted.tolist(), abs=1e-5)

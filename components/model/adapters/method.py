@@ -101,6 +101,7 @@ class Method:
     in_place: the loaded model is the base with other weights, so it needs no merging.
     neutral: a fresh adapter changes no answer, but for rounding.
     refusal: (fork, settings) -> why they do not fit, as the end of a sentence; None where they do.
+    positions: settings -> how many of the base's positions it takes beside a text's.
     vector: what versions are averaged by; None where a mean of two adapters means nothing.
     """
 
@@ -115,6 +116,7 @@ class Method:
     in_place: bool = False
     neutral: bool = True
     refusal: Callable[[nn.Module, Any], str | None] = lambda model, settings: None
+    positions: Callable[[Any], int] = lambda settings: 0
     vector: Vector | None = None
 
     @property
@@ -123,6 +125,11 @@ class Method:
         if self.in_place:
             return "none"
         return "none once merged" if self.merge else "some in each pass"
+
+
+def its_tokens(settings: Any) -> int:
+    """Return how many tokens a prompt has."""
+    return int(settings.tokens)
 
 
 def no_sample() -> list[Inputs]:
@@ -192,17 +199,17 @@ def load_peft(fork: nn.Module, folder: Path, trainable: bool) -> nn.Module:
         set_peft_model_state_dict,
     )
 
-    config = PeftConfig.from_pretrained(str(folder))
-    config.inference_mode = not trainable
-    config.base_model_name_or_path = None  # checked by digest, not by name
-    if hasattr(config, "init_lora_weights"):
-        config.init_lora_weights = True  # others (PiSSA, OLoRA) write into the shared base
     with quiet_transformers():
+        config = PeftConfig.from_pretrained(str(folder))
+        config.inference_mode = not trainable
+        config.base_model_name_or_path = None  # checked by digest, not by name
+        if hasattr(config, "init_lora_weights"):
+            config.init_lora_weights = True  # others (PiSSA, OLoRA) write into the shared base
         adapted: Any = get_peft_model(fork, config)
-    saved = read_tensors(folder / WEIGHTS)
-    made = get_peft_model_state_dict(adapted, save_embedding_layers=False)
-    require_shapes(folder / WEIGHTS, saved, made)
-    set_peft_model_state_dict(adapted, saved)
+        saved = read_tensors(folder / WEIGHTS)
+        made = get_peft_model_state_dict(adapted, save_embedding_layers=False)
+        require_shapes(folder / WEIGHTS, saved, made)
+        set_peft_model_state_dict(adapted, saved)
     if not trainable:
         adapted.requires_grad_(False)
     return adapted  # type: ignore[no-any-return]

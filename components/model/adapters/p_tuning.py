@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..adapters.method import DRAWN, load_peft, peft_method
+from ..adapters.method import DRAWN, its_tokens, load_peft, peft_method
 
 if TYPE_CHECKING:
     from torch import nn
@@ -38,5 +38,9 @@ def load(fork: nn.Module, folder: Path, trainable: bool) -> nn.Module:
 
 
 METHOD = replace(
-    peft_method(config, shape=("hidden_size", "tokens")), load=load, neutral=False, vector=DRAWN
+    peft_method(config, shape=("hidden_size", "tokens")),
+    load=load,
+    neutral=False,
+    positions=its_tokens,
+    vector=DRAWN,
 )

@@ -9,7 +9,7 @@ import inspect
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ..adapters.method import DRAWN, peft_method
+from ..adapters.method import DRAWN, its_tokens, peft_method
 
 if TYPE_CHECKING:
     from torch import nn
@@ -34,5 +34,9 @@ def refusal(fork: nn.Module, settings: Any) -> str | None:
 
 
 METHOD = replace(
-    peft_method(config, shape=("tokens",)), neutral=False, refusal=refusal, vector=DRAWN
+    peft_method(config, shape=("tokens",)),
+    neutral=False,
+    positions=its_tokens,
+    refusal=refusal,
+    vector=DRAWN,
 )

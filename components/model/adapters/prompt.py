@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ..adapters.method import DRAWN, peft_method
+from ..adapters.method import DRAWN, its_tokens, peft_method
 
 if TYPE_CHECKING:
     from torch import nn
@@ -25,4 +25,6 @@ def config(fork: nn.Module, settings: PromptSettings) -> Any:
     )
 
 
-METHOD = replace(peft_method(config, shape=("tokens",)), neutral=False, vector=DRAWN)
+METHOD = replace(
+    peft_method(config, shape=("tokens",)), neutral=False, positions=its_tokens, vector=DRAWN
+)

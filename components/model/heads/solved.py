@@ -59,9 +59,9 @@ class FourierHead(SolvedHead):
     def spread(self, features: Tensor) -> Tensor:
         """Return the waves' heights, (n, size)."""
         projection = self.get_buffer("projection")
-        waves = super().spread(features) @ projection + self.get_buffer("phase")
-        height = float(2 / projection.shape[1]) ** 0.5
-        return height * torch.cos(waves)
+        waves: Tensor = super().spread(features) @ projection + self.get_buffer("phase")
+        height: float = (2 / int(projection.shape[1])) ** 0.5
+        return waves.cos() * height
 
 
 def drawn(row: str, hidden_size: int, size: int, wavelength: float, seed: int) -> Tensors:
@@ -80,10 +80,10 @@ def _of_no_labels(size: int) -> Tensors:
     return {"weight": torch.zeros(0, size), "bias": torch.zeros(0), "sharpness": torch.ones(1)}
 
 
-def _grower(kind: type[SolvedHead]) -> Callable[[Tensors | None, int, int], nn.Module]:
+def _grower(row: str, kind: type[SolvedHead]) -> Callable[[Tensors | None, int, int], nn.Module]:
     def grow(parent: Tensors | None, hidden_size: int, n_labels: int) -> nn.Module:
-        """Return a head with zeros for new labels; without a parent, one of unit features."""
-        tensors = dict(parent or _of_no_labels(hidden_size))
+        """Return a head with zeros for new labels; without a parent, as wide as the features."""
+        tensors = dict(parent or drawn(row, hidden_size, hidden_size, 1.0, 0))
         more = n_labels - len(tensors["weight"])
         for name in ("weight", "bias"):
             known = tensors[name]
@@ -93,4 +93,6 @@ def _grower(kind: type[SolvedHead]) -> Callable[[Tensors | None, int, int], nn.M
     return grow
 
 
-grow_plain, grow_projected, grow_fourier = map(_grower, (SolvedHead, ProjectedHead, FourierHead))
+grow_plain = _grower("plain", SolvedHead)
+grow_projected = _grower("projected", ProjectedHead)
+grow_fourier = _grower("fourier", FourierHead)

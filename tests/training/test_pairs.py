@@ -1,0 +1,79 @@
+"""Every adapter method under every strategy: it learns, or says in words why not."""
+
+from __future__ import annotations
+
+import shutil
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from components.errors import ConfigError
+from components.model.adapters import METHODS
+from components.model.answering import open_version
+from components.settings import Settings
+from components.training.strategies import STRATEGIES
+
+SMALL: dict[str, dict[str, Any]] = {
+    "ewc": {"fisher_rows": 2},
+    "analytic": {"size": 32},
+    "hybrid": {"size": 32, "enough_percent": 100.0, "slack_points": 0.0},
+}
+PAIRS = list(product(METHODS, STRATEGIES))
+QUICK = {"epochs": 1, "min_steps": 2, "warmup_steps": 1}
+
+
+def stream_of(any_stream: Any, method: str, strategy: str) -> Any:
+    stream = any_stream(method)
+    values = stream.settings.model_dump()
+    values["strategy"] = {"method": strategy, **SMALL.get(strategy, {})}
+    values["training"] |= QUICK
+    stream.settings = Settings.model_validate(values)
+    return stream
+
+
+def answers(stream: Any, folder: Path, texts: list[str]) -> np.ndarray:
+    found: np.ndarray = open_version(folder, stream.base).answer(texts).probabilities
+    return found
+
+
+@pytest.mark.parametrize(("method", "strategy"), PAIRS, ids=" ".join)
+def test_a_pair_gives_the_same_bytes_and_answers_again_or_refuses_in_words(
+    any_stream: Any, make_rows: Any, tmp_path: Path, method: str, strategy: str
+) -> None:
+    stream = stream_of(any_stream, method, strategy)
+    first, second = make_rows(["good", "bad"], 5), make_rows(["cat", "good"], 5, "pets")
+    if reason := STRATEGIES[strategy].fits(stream.settings, stream.base):
+        with pytest.raises(ConfigError, match=r"`strategy\.method` is \w+, which can't be used"):
+            stream.teach("a", first)
+        assert not stream.bundles.exists() and len(reason.split()) > 3
+        return
+    parent = stream.teach("a", first)
+    version = stream.teach("b", second, parent)
+    assert stream.teach("b", second, stream.teach("a", first)).digest == version.digest
+    texts = [item.text for item in (*first, *second)]
+    seen = answers(stream, version.folder, texts)
+    away = tmp_path / "away" / version.digest
+    shutil.copytree(version.folder, away)
+    assert np.array_equal(answers(stream, away, texts), seen)
+    assert np.array_equal(answers(stream, away, texts[::-1])[::-1], seen)
+    assert seen.shape == (len(texts), 3) and np.isfinite(seen).all()
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_going_back_two_versions_goes_back_to_the_strategys_state(
+    any_stream: Any, make_rows: Any, strategy: str
+) -> None:
+    method = {"osf": "osf", "analytic": "head", "prototype": "head"}.get(strategy, "lora")
+    stream = stream_of(any_stream, method, strategy)
+    rows = make_rows(["good", "bad"], 20)
+    first, second, third, fourth = (rows[place::4] for place in range(4))
+    version = stream.teach("a", first)
+    stream.teach("c", third, stream.teach("b", second, version))  # rolled back
+    after = stream.teach("d", fourth, version)
+    fresh = stream_of(any_stream, method, strategy)
+    fresh.bundles = stream.bundles.with_name("never")
+    never = fresh.teach("d", fourth, fresh.teach("a", first))
+    assert after.digest == never.digest
