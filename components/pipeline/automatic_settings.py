@@ -31,6 +31,8 @@ def choose(ws: Workspace, lease: Lease, lesson: Lesson) -> Settings:
         from components.training.precision_choice import probe
 
         settings = _record(ws, lease, "training.precision", *probe(ws.base, settings))
+    if settings.adapter.method == "auto":
+        settings = _record(ws, lease, "adapter", *_adapter(ws, settings, lesson))
     if getattr(settings.adapter, "layers", None) == "auto" and lesson.parent is not None:
         layers = lesson.parent.state["adapter"]["layers"]
         settings = _record(ws, lease, "adapter.layers", layers, "the champion adapts as many")
@@ -41,6 +43,16 @@ def choose(ws: Workspace, lease: Lease, lesson: Lesson) -> Settings:
         found = depth_worth_its_seconds(ws.base, lesson.items, settings, show, ws.activations)
         settings = _record(ws, lease, "adapter.layers", *found)
     return settings
+
+
+def _adapter(ws: Workspace, settings: Settings, lesson: Lesson) -> tuple[Any, str]:
+    """Return the whole section of a method, and why."""
+    if lesson.parent is not None:
+        return lesson.parent.state["adapter"], "the champion's adapter is of this kind"
+    from components.training.method_choice import chosen_method
+
+    show = partial(ws.progress, "choosing the method")
+    return chosen_method(ws.base, lesson.items, settings, show, ws.activations)
 
 
 def _record(ws: Workspace, lease: Lease, name: str, value: Any, why: str) -> Settings:

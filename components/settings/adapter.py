@@ -203,6 +203,20 @@ class HeadSettings(AdapterSection):
     method: Literal["head"] = "head"
 
 
+class AutoSettings(AdapterSection):
+    """Method and size are found on the first batch, by successive halving, and recorded.
+
+    Of what stays within the limits the most accurate is taken: `max_kilobytes` that a version's
+    adapter and head take; `max_latency_ratio`, the time of an answer as a share of the base's;
+    `max_seconds` of CPU time for the search.
+    """
+
+    method: Literal["auto"] = "auto"
+    max_kilobytes: Annotated[float, Field(gt=0.0, allow_inf_nan=False)] | None = None
+    max_latency_ratio: Annotated[float, Field(gt=1.0, le=100.0)] = 1.1
+    max_seconds: Annotated[float, Field(gt=0.0, le=1e6)] = 300.0
+
+
 AdapterSettings = Annotated[
     LoraSettings
     | AdaloraSettings
@@ -220,6 +234,7 @@ AdapterSettings = Annotated[
     | PafiSettings
     | HiwiSettings
     | FullSettings
-    | HeadSettings,
+    | HeadSettings
+    | AutoSettings,
     ByMethod(),
 ]

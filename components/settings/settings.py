@@ -47,11 +47,16 @@ class Settings(Section):
     service: ServiceSettings = ServiceSettings()
 
     def resolved(self, choices: Mapping[str, Any]) -> Settings:
-        """Return the settings with `choices` (full name -> value) where they say `auto`."""
+        """Return the settings with `choices` (full name -> value) where they say `auto`.
+
+        The name of a whole section stands for all of it where its method is `auto`.
+        """
         values = self.model_dump()
         for name, value in choices.items():
-            section, field = name.split(".")
-            if values[section].get(field) == "auto":
+            section, _, field = name.partition(".")
+            if not field and values[section]["method"] == "auto":
+                values[section] = value
+            elif field and values[section].get(field) == "auto":
                 values[section][field] = value
         return Settings.model_validate(values)
 
