@@ -1,4 +1,4 @@
-"""Write docs/cli.md and docs/events.md from the code, or check that they are up to date.
+"""Write the pages of commands, events, methods and strategies, or check that they are up to date.
 
 python docs/reference.py            write them
 python docs/reference.py --check    end with 1 where one differs
@@ -16,6 +16,10 @@ import click
 
 from components.cli.main import cli
 from components.ledger.events import KINDS, Payload
+from components.model.adapters import METHODS
+from components.settings import Settings
+from components.settings.section import Section, sections_of
+from components.training.strategies import STRATEGIES
 
 HERE = Path(__file__).parent
 COMMANDS = (
@@ -36,6 +40,59 @@ An event that *opens* an intent stays in `open_intents` until one with the same 
 Types are Python's; a `Mark` is a file's size and SHA-256, and for a stored file also its path and
 MD5; a `Row` is an item's digest, its near-duplicate key and its task.
 """
+
+
+METHODS_PAGE = """# Adapter methods
+
+Written by `make docs` from `components/settings/adapter.py` and `components/model/adapters`; do not
+edit. [bench.md](bench.md) has what each one reaches, costs and stores.
+
+`adapter.method` names one. Below each are its settings with their defaults; those that a stored
+adapter could not follow can't be changed under a champion. *Answering costs*: beside the base.
+*Averages*: strategies that merge (`merge`, `task_vectors`) can use it. `adapter.method: auto` finds
+method and size on the first batch, by successive halving within the limits that are set, and
+records what it tried and why it chose (`ratchet status`).
+"""
+STRATEGIES_PAGE = """# Continual strategies
+
+Written by `make docs` from `components/settings/strategy.py` and
+`components/training/strategies`; do not edit. [bench.md](bench.md) has what each one reaches,
+forgets and costs.
+
+`strategy.method` names one. All work where batches bring new domains and where they bring new
+labels. What a strategy knows of earlier batches lies in the version's bundle, so a rollback takes
+it back as well. *Keeps*: what it keeps of the data.
+"""
+
+
+def settings_of(kind: type[Section]) -> str:
+    """Return a section's settings with their defaults, on a line."""
+    shown = [
+        f"`{name}: {'null' if (value := kind.default_of(name)) is None else value}`"
+        for name in kind.model_fields
+        if name != "method"
+    ]
+    return ", ".join(shown) or "none"
+
+
+def method(kind: type[Section]) -> str:
+    """Return the section of one adapter method."""
+    name = str(kind.default_of("method"))
+    facts = []
+    if name in METHODS:
+        own = METHODS[name]
+        averages = "yes" if own.vector else "no"
+        facts = [f"Answering costs: {own.extra_cost}. Averages: {averages}.\n"]
+    said = cleandoc(kind.__doc__ or "")
+    return "\n".join([f"## {name}\n", f"{said}\n", *facts, f"Settings: {settings_of(kind)}.\n"])
+
+
+def strategy(kind: type[Section]) -> str:
+    """Return the section of one strategy."""
+    name = str(kind.default_of("method"))
+    said = cleandoc(kind.__doc__ or "")
+    keeps = f"Keeps: {STRATEGIES[name].keeps}\n"
+    return "\n".join([f"## {name}\n", f"{said}\n", keeps, f"Settings: {settings_of(kind)}.\n"])
 
 
 def commands(command: click.Command, context: click.Context) -> Iterator[str]:
@@ -81,6 +138,8 @@ def main(check: bool) -> int:
     context = click.Context(cli, info_name="ratchet", **(cli.context_settings | width))
     pages = {
         "cli.md": [COMMANDS, *commands(cli, context)],
+        "methods.md": [METHODS_PAGE, *map(method, sections_of(Settings, "adapter"))],
+        "strategies.md": [STRATEGIES_PAGE, *map(strategy, sections_of(Settings, "strategy"))],
         "events.md": [EVENTS, *(event(KINDS[name]) for name in sorted(KINDS))],
     }
     differing = 0

@@ -39,11 +39,12 @@ def latency(base: Base, row: Row) -> dict[str, Any]:
 
     settings = Settings.model_validate({"adapter": dict(row.adapter)}).adapter
     method, placement = METHODS[settings.method], Placement("cpu", "float32", 64, 1, alone=True)
+    words = int(base.model.get_input_embeddings().weight.shape[0])  # type: ignore[operator]
     if reason := method.refusal(base.model, settings):
         return {"refused": reason}
 
     def sample() -> list[dict[str, Tensor]]:
-        ids = torch.randint(1000, 2000, (16, TOKENS))
+        ids = torch.randint(words, (16, TOKENS))
         return [{"input_ids": ids, "attention_mask": torch.ones_like(ids)}]
 
     with reproducible(0, 1), TemporaryDirectory() as folder, torch.inference_mode(False):
@@ -56,7 +57,7 @@ def latency(base: Base, row: Row) -> dict[str, Any]:
                 weight += 0.01 * torch.randn(weight.shape) * weight.abs().mean().clamp(min=0.1)
         method.save(made, base.name, Path(folder) / "adapter")
         served = method.load(base.fork(placement), Path(folder) / "adapter", False)
-        inputs = {size: torch.randint(1000, 2000, (size, TOKENS)) for size in PASSES}
+        inputs = {size: torch.randint(words, (size, TOKENS)) for size in PASSES}
         before = _states(served, inputs[32])
         if method.merge is not None:
             served = method.merge(served)

@@ -133,9 +133,8 @@ def _try(
     cache: ActivationCache | None,
 ) -> Tried:
     """Let a candidate climb as many rungs as the pruner and the limits allow."""
-    adapter = settings.adapter.model_dump(exclude_defaults=True) | {
-        "method": settings.adapter.method
-    }
+    own = settings.adapter
+    adapter = {"method": own.method, **own.model_dump(exclude_defaults=True)}
     if reason := METHODS[own.method].refusal(base.model, own):
         return Tried(adapter, reason, None)
     accuracy, seen = None, 0

@@ -1,7 +1,7 @@
 """EWC: a spring for each weight, as stiff as the weight mattered to earlier batches.
 
 Importance is the diagonal of the Fisher information on what is trained, adapter and head; earlier
-batches' count less with each later one. State: two tensors as large as the trained weights.
+batches' count less with each later one. State: as many numbers as there are trained weights.
 
 Source: Kirkpatrick et al. 2017, Overcoming catastrophic forgetting, equation 3; one running sum as
 in Schwarz et al. 2018, Progress & Compress, section 4.
@@ -84,4 +84,4 @@ def fits(settings: Settings, base: Base) -> str | None:
     return None
 
 
-STRATEGY = Strategy(keeps="Two numbers for each trained weight; no rows.", guard=Springs, fits=fits)
+STRATEGY = Strategy(keeps="A number for each trained weight; no rows.", guard=Springs, fits=fits)
