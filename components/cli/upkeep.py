@@ -1,4 +1,4 @@
-"""The commands `watch`, `rollback` and `reconcile`."""
+"""The commands `watch`, `rollback`, `forget` and `reconcile`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from components.cli.arguments import VERSION, Words
+from components.cli.arguments import VERSION, BatchPrefix, Words
 from components.cli.options import Context, changing, json_option, leased, pass_root, with_prefect
 from components.cli.outcomes import show_probation, show_rollback, show_settled
 from components.cli.output import counted, echo, facts, progress_bar
@@ -14,7 +14,7 @@ from components.cli.output import counted, echo, facts, progress_bar
 
 def register(group: click.Group) -> None:
     """Add this module's commands."""
-    for command in (watch, rollback, reconcile):
+    for command in (watch, rollback, forget, reconcile):
         group.add_command(command)
 
 
@@ -75,6 +75,38 @@ def rollback(context: Context, target: int | None, reason: str, as_json: bool) -
             echo(f"  queued again: {again}", "next: ratchet intake")
 
     facts(as_json, undone, show)
+
+
+@click.command()
+@click.argument("batch", type=BatchPrefix())
+@click.option(
+    "--reason", type=Words(), required=True, help="The reason; it is recorded in the ledger."
+)
+@json_option
+@pass_root
+def forget(context: Context, batch: str, reason: str, as_json: bool) -> None:
+    """Take a batch out of the champion as if it had never come.
+
+    BATCH is the beginning of its digest. Only where the head is solved from sums
+    (`strategy.method` analytic, hybrid or prototype) and the adapter did not learn from it. The
+    result is a new version that sits every exam: it is promoted, held (exits with 3) or rejected
+    (1) like any other. The batch's rows stay in the data.
+    """
+    from components.operations.forgetting import forget as take_out
+
+    with progress_bar() as progress:
+        ws = context.open(progress)
+        with changing(ws) as lease:
+            done = take_out(ws, lease, batch, reason)
+
+    def show() -> None:
+        echo(
+            f"Version {done.version}, without the {counted(done.rows, 'row')} of batch"
+            f" {done.batch[:12]}: {done.action}. {done.headline}"
+        )
+
+    facts(as_json, done.to_json(), show)
+    sys.exit({"promoted": 0, "held": 3}.get(done.action, 1))
 
 
 @click.command()

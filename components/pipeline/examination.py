@@ -35,6 +35,7 @@ from components.gate.verdicts import (
 from components.items import Item
 from components.ledger import views
 from components.ledger.events import CandidateExamined
+from components.ledger.events.versions import Origin
 from components.ledger.ledger import Lease
 from components.pipeline import drift_survey
 from components.pipeline.exams import Exam, known_items
@@ -141,6 +142,56 @@ def examine(ws: Workspace, lease: Lease, prepared: Prepared, bundle: Bundle) -> 
     ws.ledger.append(examined, lease)
     notes = tuple(_note(each) for each in given.distrusted)
     return Examined(bundle, decision, evidence, document, survey.drift, notes)
+
+
+def examine_change(
+    ws: Workspace, lease: Lease, prepared: Prepared, bundle: Bundle, origin: Origin
+) -> Examined:
+    """Examine a candidate that came from no batch: on every exam and pool of what is known."""
+    models = _open_models(ws, prepared, bundle)
+    given = ask(ws, lease, _questions(prepared, models, drift_survey.Rows()))
+    given = ask_among(ws, given, bundle, _narrowed(prepared, models))
+    examination = Examination(
+        _exams(ws, prepared, models, given),
+        [],
+        [],
+        [exam.name for exam in (*prepared.exams, *prepared.pools)],
+        pools=_pools(ws, prepared, models, given),
+        **extra_parts(ws, prepared, bundle, models.champion, given),
+    )
+    asked = replace(rules(ws), undecided="hold")
+    decision = judge(examination, asked)
+    parent = prepared.parent
+    assert parent is not None  # what changes nothing has nothing to be held against
+    document = {
+        **record(examination, asked, decision),
+        "batch": None,
+        "bundle": bundle.digest,
+        "parent": parent.bundle,
+        "labels": list(bundle.labels),
+        "snapshot": prepared.snapshot,
+        "wall": prepared.wall,
+        "drift": None,
+    }
+    evidence = ws.write_document(document)
+    away, spent = _turned_away(examination, decision)
+    examined = CandidateExamined(
+        origin=origin,
+        batch=None,
+        parent=parent.version,
+        bundle=bundle.digest,
+        snapshot=prepared.snapshot,
+        evidence=evidence,
+        settings=ws.write_document(ws.in_force().model_dump(mode="json")),
+        exams=away,
+        spent=sorted(spent),
+        action=decision.action,
+        headline=decision.headline,
+        anchors=anchors_after(prepared, examination, asked),
+        joins={},
+    )
+    ws.ledger.append(examined, lease)
+    return Examined(bundle, decision, evidence, document, None)
 
 
 def sit(

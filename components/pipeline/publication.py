@@ -137,6 +137,35 @@ def submission(
     )
 
 
+def submission_of_change(
+    ws: Workspace, key: str, parent: views.Version, examined: Examined
+) -> Submission:
+    """Return what the registry is to show of a candidate that came from no batch."""
+    state, story = examined.bundle.state, accuracy_history.story(ws, examined.document)
+    return Submission(
+        key=key,
+        bundle=examined.bundle.folder,
+        bundle_digest=examined.bundle.digest,
+        batch=None,
+        parent_version=parent.version,
+        headline=examined.decision.headline,
+        description="\n".join(f"- {reason}" for reason in examined.decision.told),
+        base_name=state["base"]["name"],
+        base_digest=state["base"]["digest"],
+        base_folder=ws.base.folder,
+        metrics=metrics_of(examined.document, story, examined.bundle.folder),
+        params={"adapter": state["adapter"]["method"], "strategy": state["strategy"]},
+        tags={
+            "ratchet.evidence": examined.evidence,
+            "ratchet.decision": examined.decision.action,
+        },
+        files={
+            "evidence.json": ws.document_path(examined.evidence),
+            "snapshot.json": ws.document_path(examined.document["snapshot"]),
+        },
+    )
+
+
 def _files(
     ws: Workspace, validated: Validated, prepared: Prepared, examined: Examined, story: Story
 ) -> dict[str, Path]:

@@ -8,7 +8,7 @@ mirror it afterwards and are read back.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, cast
 
 from components.ledger import views
 from components.ledger.events import (
@@ -28,9 +28,9 @@ from components.pipeline.preparation import (
     settled,
 )
 from components.pipeline.promotion import barred_twin, promote, supersede
-from components.pipeline.publication import mirror_around, submission
+from components.pipeline.publication import mirror_around, submission, submission_of_change
 from components.pipeline.readiness import require_copy
-from components.registry.submission import Registered
+from components.registry.submission import Registered, Submission
 from components.workspace.batch_files import append_entry, set_batch_aside
 from components.workspace.root import Workspace
 
@@ -58,20 +58,60 @@ def register(
         if version.status in ("candidate", "held"):
             supersede(ws, lease, version, "its batch was examined again", requeue=False)
     key = f"{examined.bundle.digest}:{examined.evidence}"
-    submitted = submission(ws, key, validated, prepared, examined)
+    return _submit(ws, lease, submission(ws, key, validated, prepared, examined), examined)
+
+
+def register_change(
+    ws: Workspace, lease: Lease, parent: views.Version, examined: Examined
+) -> views.Version:
+    """Register a candidate that came from no batch, once, and record its version."""
+    for version in views.versions(ws.ledger, bundle=examined.bundle.digest):
+        if version.evidence == examined.evidence:
+            require_copy(ws, lease, version)
+            return version
+    key = f"{examined.bundle.digest}:{examined.evidence}"
+    return _submit(ws, lease, submission_of_change(ws, key, parent, examined), examined)
+
+
+def _submit(
+    ws: Workspace, lease: Lease, submitted: Submission, examined: Examined
+) -> views.Version:
+    """Hand a submission to MLflow: intent, effect, outcome."""
     shown = {**submitted.document(), "experiment": ws.settings.registry.experiment}
     intent = RegistrationBegun(
-        key=key,
-        batch=prepared.batch,
-        bundle=examined.bundle.digest,
-        parent=prepared.parent.version if prepared.parent else None,
+        key=submitted.key,
+        batch=submitted.batch,
+        bundle=submitted.bundle_digest,
+        parent=submitted.parent_version,
         evidence=examined.evidence,
-        headline=examined.decision.headline,
+        headline=submitted.headline,
         submission=ws.write_document(shown),
     )
     ws.ledger.append(intent, lease)
     registered = ws.registry.register(submitted, ws.write_document)
     return record_registration(ws, lease, intent, registered)
+
+
+def settle_change(ws: Workspace, lease: Lease, version: views.Version, why: str) -> Action:
+    """Promote, hold or reject a version that came from no batch; MLflow follows.
+
+    `why`: the change was asked for, for people.
+    """
+    examined = views.examined(ws.ledger, version)
+    assert examined is not None  # it was registered as it was examined
+    if version.status != "candidate":
+        mirror_around(ws, lease, version)
+        status = {"champion": "promoted", "former": "promoted"}.get(version.status, version.status)
+        return cast(Action, status)
+    headline = f"{why} {examined.payload.headline}"
+    if barred_twin(ws, version) is None and examined.payload.action == "promote":
+        return promote(ws, lease, version.version, headline, settling=True)
+    if examined.payload.action == "hold":
+        return _hold(ws, lease, version, headline)
+    said = VersionRejected(version=version.version, batch=None, reason=headline, rows=0)
+    ws.ledger.append(said, lease)
+    mirror_around(ws, lease, version)
+    return "rejected"
 
 
 def record_registration(

@@ -28,6 +28,7 @@ from components.ledger.events.batches import (
 from components.ledger.events.corrections import (
     AnchorMoved,
     ExamRetired,
+    ForgetAsked,
     RelabelBegun,
     RelabelDone,
     TaskRenamed,
@@ -103,6 +104,7 @@ __all__ = [
     "ChampionRolledBack",
     "ChampionWatched",
     "ExamRetired",
+    "ForgetAsked",
     "HoldoutAbandoned",
     "HoldoutBegun",
     "HoldoutDone",

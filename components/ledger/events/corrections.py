@@ -46,6 +46,20 @@ class TaskRetired(Payload):
     reason: str
 
 
+@event("forget.asked")
+class ForgetAsked(Payload):
+    """A candidate is about to be made of the champion without a batch that it learned.
+
+    `version`: the champion; `rows`: of the batch, that its head was solved on. What becomes of the
+    candidate is told as of any other, with the origin `forget`.
+    """
+
+    version: int
+    batch: str
+    rows: int
+    reason: str
+
+
 @event("exam.retired", read_by=("holdout", "exam_use"))
 class ExamRetired(Payload):
     """The exam is never sat again; its items stay held out.
