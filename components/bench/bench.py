@@ -17,7 +17,7 @@ from typing import Any
 
 from components.bench.page import read_runs, write_page
 from components.bench.plan import METHOD_ROWS, Cell, cells
-from components.bench.run import Bench, Kept, run
+from components.bench.run import Bench, Kept, base_of, run
 from components.bench.small_base import small_base
 from components.bench.streams import NAMES, Budget
 from components.demo import fetch
@@ -178,8 +178,6 @@ def about(bench: Bench, quick: bool) -> str:
 
 def _precision(cache: Path, quick: bool, told: Told) -> str:
     """Return the number format that is faster here, as the product finds it on a first batch."""
-    from components.model.base import read_base
-    from components.model.base_lookup import base_digest
     from components.settings import Settings
     from components.training.precision_choice import probe
 
@@ -187,7 +185,7 @@ def _precision(cache: Path, quick: bool, told: Told) -> str:
     if kept_choice.exists():
         return str(json.loads(kept_choice.read_text(encoding="utf-8")))
     folder = fetch.fetch(cache / "demo", told).base
-    base = read_base(folder.name, base_digest(folder), folder)
+    base = base_of(folder)
     chosen, why = probe(base, Settings.model_validate({"training": {"threads": 1}}))
     told(f"Computing in {chosen}: {why}.")
     write_bytes(kept_choice, json.dumps(chosen).encode())
@@ -203,15 +201,13 @@ def _latencies(runs: Path) -> dict[str, Any]:
 def _measure_latencies(bench: Bench, runs: Path, told: Told) -> None:
     """Measure what answering costs, for every method that is not there yet."""
     from components.bench.latency import latency
-    from components.model.base import read_base
-    from components.model.base_lookup import base_digest
 
     found = _latencies(runs)
     missing = [row for row in METHOD_ROWS if row.name not in found]
     if not missing:
         return
     told("Measuring what answering costs ...")
-    base = read_base(bench.base.name, base_digest(bench.base), bench.base)
+    base = base_of(bench.base)
     for row in missing:
         found[row.name] = latency(base, row)
         write_bytes(runs / "latency.json", json.dumps(found, sort_keys=True, indent=1).encode())

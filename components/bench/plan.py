@@ -18,11 +18,15 @@ Values = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row. `adapter`, `strategy`: sections of settings, each with its method."""
+    """One row. `adapter`, `strategy`: sections of settings, each with its method.
+
+    `epochs`: how many times as many as the others it learns for.
+    """
 
     name: str
     adapter: Values
     strategy: Values = field(default_factory=lambda: {"method": "replay"})
+    epochs: int = 1
 
 
 def method(name: str, called: str = "", **values: Any) -> Row:
@@ -30,9 +34,11 @@ def method(name: str, called: str = "", **values: Any) -> Row:
     return Row(called or name, {"method": name, **values})
 
 
-def strategy(name: str, adapter: Values | None = None, called: str = "", **values: Any) -> Row:
+def strategy(
+    name: str, adapter: Values | None = None, called: str = "", epochs: int = 1, **values: Any
+) -> Row:
     """Return a row that shows a strategy, with LoRA unless it needs another method."""
-    return Row(called or name, adapter or {"method": "lora"}, {"method": name, **values})
+    return Row(called or name, adapter or {"method": "lora"}, {"method": name, **values}, epochs)
 
 
 METHOD_ROWS = (
@@ -71,6 +77,7 @@ STRATEGY_ROWS = (
     strategy("replay"),
     strategy("replay", called="replay, DER++", logits_weight=0.5),
     strategy("joint"),
+    strategy("joint", called="joint, 4 x epochs", epochs=4),
     strategy("ewc"),
     strategy("lwf"),
     strategy("olora"),

@@ -15,6 +15,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,7 @@ from components.model.base import Base, read_base
 from components.model.base_lookup import base_digest
 from components.model.bundle import FORMAT, Bundle
 from components.model.placement import placement_of
-from components.settings import Settings
+from components.settings import Settings, TrainingSettings
 from components.training.candidate import Lesson, learn, replayed_refs
 
 if TYPE_CHECKING:
@@ -60,13 +61,14 @@ class Bench:
 
     def settings(self, cell: Cell) -> Settings:
         """Return the settings of a run."""
+        epochs = self.training.get("epochs", TrainingSettings().epochs) * cell.row.epochs
         return Settings.model_validate(
             {
                 "seed": cell.seed,
                 "model": {"base": str(self.base), "max_tokens": self.max_tokens},
                 "adapter": dict(cell.row.adapter),
                 "strategy": dict(cell.row.strategy),
-                "training": self.training,
+                "training": {**self.training, "epochs": epochs},
             }
         )
 
@@ -87,13 +89,19 @@ class Bench:
         )
 
 
+@cache
+def base_of(folder: Path) -> Base:
+    """Return the base in a folder, loaded once in a process."""
+    return read_base(folder.name, base_digest(folder), folder)
+
+
 def run(bench: Bench, cell: Cell) -> Kept:
     """Learn a stream and return what is kept of it; of a row that cannot be, why."""
     settings = bench.settings(cell)
     stream = deal(
         cell.stream, cell.seed, bench.budgets[cell.stream], bench.cache, bench.clinc, print
     )
-    base = read_base(bench.base.name, base_digest(bench.base), bench.base)
+    base = base_of(bench.base)
     told: Kept = {
         "table": cell.table,
         "row": cell.row.name,

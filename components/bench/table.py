@@ -15,6 +15,9 @@ from components.bench.run import Kept
 from components.evaluation import metrics
 from components.evaluation.metrics import AccuracyMatrix, Cell
 
+REFERENCE = "joint, 4 x epochs"
+"""The row that others are held against: joint training, given time."""
+
 COLUMNS = (
     "final accuracy",
     "over time",
@@ -97,7 +100,7 @@ def lines(runs: Iterable[Kept], table: str, stream: str) -> list[Line]:
     for run in runs:
         if run["stream"] != stream:
             continue
-        if (run["table"], run["row"]) == ("strategies", "joint") and "steps" in run:
+        if (run["table"], run["row"]) == ("strategies", REFERENCE) and "steps" in run:
             joint[run["seed"]] = run
         if run["table"] == table:
             by_row.setdefault(run["row"], []).append(run)

@@ -188,8 +188,9 @@ class HybridSettings(SolvedSection):
     """The head is solved at once; the adapter learns only where the head alone is not enough.
 
     It is enough at `enough_percent` of the batch's rows, each answered without itself; or within
-    `slack_points` of what it was after the adapter learned last. Remembered rows serve to learn
-    the adapter, and to solve the head again on what it then makes of texts.
+    `slack_points` of what it was after the adapter learned last (before, if that gained less).
+    Remembered rows serve to learn the adapter, and to solve the head again on what it then makes
+    of texts.
     """
 
     method: Literal["hybrid"] = "hybrid"

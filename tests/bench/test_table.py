@@ -53,7 +53,7 @@ def test_every_column_is_what_its_formula_says() -> None:
 
 
 def test_intransigence_is_against_joint_training_at_the_same_step() -> None:
-    joint = kept("joint")
+    joint = kept("joint, 4 x epochs")
     joint["steps"][1]["right"][1] = "1110"
     assert figures(kept(), joint)["intransigence"] == pytest.approx(100 * (0 + (0.75 - 1)) / 2)
 

@@ -2,7 +2,8 @@
 
 How good the head would be at the batch is known before anything is learned: ridge regression says
 in closed form which rows it gets right when each is left out. Where the adapter learns, it does so
-as under `replay`, and the head is solved again on what it then makes of all rows at hand.
+as under `replay`, and the head is solved again on what it then makes of all rows at hand. Where
+that gained little, it is not tried again before the head alone has become worse still.
 """
 
 from __future__ import annotations
@@ -47,12 +48,12 @@ def fit(learner: Learner, guard: Guard, progress: Progress) -> int:
     else:
         steps = learn_adapter(learner, progress)
         guard.begin_again()
-        guard.values["level"] = right_when_left_out(guard, new)
         guard.values["adapted_on"] = [*guard.values.get("adapted_on", []), learner.batch]
+        if len(new) < len(learner.items):
+            guard.add([row for row in range(len(learner.items)) if row not in set(new)], "")
+        after = right_when_left_out(guard, new)
+        guard.values["level"] = after if after - alone >= own.slack_points else alone
         guard.add(new, learner.batch)
-        old = [row for row in range(len(learner.items)) if row not in set(new)]
-        if old:
-            guard.add(old, "")
     guard.solve()
     progress(1, 1)
     return steps
