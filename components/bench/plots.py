@@ -8,11 +8,11 @@ from statistics import mean
 from typing import Any
 
 from components.bench.run import Kept
-from components.bench.table import Line, matrix_of
+from components.bench.table import REFERENCE, Line, matrix_of
 from components.evaluation.metrics import average_accuracy
 
 SHOWN = (
-    "joint",
+    REFERENCE,
     "replay",
     "sequential",
     "hybrid",
@@ -43,7 +43,7 @@ def over_time(runs: Sequence[Kept], stream: str, path: Path) -> None:
             100 * mean(average_accuracy(matrix_of(run), step) or 0.0 for run in own)
             for step in steps
         ]
-        style = "--" if row == "joint" else "-"
+        style = "--" if row == REFERENCE else "-"
         axes.plot([1 + step for step in steps], curve, style, label=row, color=f"C{number}")
     axes.set_xlabel("tasks learned")
     axes.set_ylabel("average accuracy, %")
