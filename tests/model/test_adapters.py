@@ -13,6 +13,7 @@ import transformers
 
 from components.errors import ConfigError
 from components.model.adapters import METHODS
+from components.model.adapters.composing import compose
 from components.model.adapters.fused_lora import FusedLinear
 from components.model.adapters.method import WEIGHTS, Method, no_sample, trainable_weights
 from components.model.adapters.targets import target_pattern
@@ -265,3 +266,32 @@ def test_fused_lora_computes_what_peft_computes(base: Base, width: torch.dtype) 
 def test_lora_with_dropout_is_left_to_peft(base: Base) -> None:
     model = METHODS["lora"].attach(base.fork(PLAIN), LoraSettings(layers=1, dropout=0.1), no_sample)
     assert not any(isinstance(module, FusedLinear) for module in model.modules())
+
+
+@pytest.mark.parametrize(
+    ("method", "how"),
+    [("lora", "weighted"), ("lora", "ties"), ("lora", "dare"), ("ia3", "weighted")],
+)
+def test_adapters_on_one_base_are_composed_and_the_parts_still_answer(
+    base: Base, tmp_path: Path, method: str, how: Any
+) -> None:
+    settings, folders = settings_for(method, layers=1), []
+    for number in range(2):
+        own = Case(method, base, METHODS[method], settings).moved()
+        with torch.no_grad():
+            for weight in trainable_weights(own):
+                weight *= 1 + number
+        METHODS[method].save(own, base.name, tmp_path / str(number))
+        folders.append(tmp_path / str(number))
+    parts = [states(METHODS[method].load(base.fork(PLAIN), folder, False)) for folder in folders]
+    alone = compose(base.fork(PLAIN), method, folders, [1.0, 0.0], "weighted")
+    torch.testing.assert_close(states(alone), parts[0], rtol=1e-3, atol=1e-3)
+    both = states(compose(base.fork(PLAIN), method, folders, [0.5, 0.5], how))
+    assert all(not torch.allclose(both, part, atol=1e-3) for part in parts)
+    again = [states(METHODS[method].load(base.fork(PLAIN), folder, False)) for folder in folders]
+    assert all(torch.equal(*pair) for pair in zip(again, parts, strict=True))
+
+
+def test_adapters_that_do_not_compose_are_refused_in_words(base: Base) -> None:
+    with pytest.raises(ConfigError, match="method prompt can't be composed by ties"):
+        compose(base.fork(PLAIN), "prompt", [], [], "ties")
