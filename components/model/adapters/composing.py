@@ -62,10 +62,8 @@ def compose(
             config = PeftConfig.from_pretrained(str(folder))
             config.init_lora_weights = True
             adapted.add_adapter(name, config)
-            set_peft_model_state_dict(
-                adapted, read_tensors(folder / "adapter_model.safetensors"), name
-            )
-        options = {} if method == "ia3" else {"combination_type": WAYS[how]}
+            set_peft_model_state_dict(adapted, read_tensors(folder / WEIGHTS), name)
+        options: dict[str, Any] = {} if method == "ia3" else {"combination_type": WAYS[how]}
         if how != "weighted":
             options |= {"density": density}
         adapted.base_model.add_weighted_adapter(names, list(weights), "composed", **options)
