@@ -15,22 +15,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from components.gate.alpha_spending import FAR
 from components.gate.decision import judge
 from components.gate.evidence import record
-from components.gate.paired_statistics import Changes, within_p_value
 from components.gate.policies import CheckRules
-from components.gate.sources import known_sources
 from components.gate.verdicts import (
     Answers,
     Decision,
     Examination,
     ExamResult,
     NewTask,
-    Outcome,
     PoolResult,
     Rules,
-    Verdict,
 )
 from components.items import Item
 from components.ledger import views
@@ -44,6 +39,7 @@ from components.pipeline.pool_results import pool_result
 from components.pipeline.pool_survey import pool_notes
 from components.pipeline.preparation import Prepared
 from components.pipeline.promotion_proposal import anchors_after, exams_to_join
+from components.pipeline.turned_away import turned_away
 from components.pipeline.version_answers import Given, Labels, ask, ask_among
 from components.workspace.root import Workspace
 
@@ -110,38 +106,11 @@ def examine(ws: Workspace, lease: Lease, prepared: Prepared, bundle: Bundle) -> 
         ),
         **extra_parts(ws, prepared, bundle, models.champion, given),
     )
-    asked = _rules_for(ws, prepared)
-    decision = judge(examination, asked)
-    document = {
-        **record(examination, asked, decision),
-        "batch": prepared.batch,
-        "bundle": bundle.digest,
-        "parent": prepared.parent.bundle if prepared.parent else None,
-        "labels": list(bundle.labels),
-        "snapshot": prepared.snapshot,
-        "wall": prepared.wall,
-        **survey.record(),
-    }
-    evidence = ws.write_document(document)
-    away, spent = _turned_away(examination, decision)
-    examined = CandidateExamined(
-        origin="batch",
-        batch=prepared.batch,
-        parent=prepared.parent.version if prepared.parent else None,
-        bundle=bundle.digest,
-        snapshot=prepared.snapshot,
-        evidence=evidence,
-        settings=ws.write_document(ws.in_force().model_dump(mode="json")),
-        exams=away,
-        spent=sorted(spent),
-        action=decision.action,
-        headline=decision.headline,
-        anchors=anchors_after(prepared, examination, asked),
-        joins=exams_to_join(prepared),
+    examined = _decide(
+        ws, lease, prepared, bundle, examination, _rules_for(ws, prepared), "batch", survey.record()
     )
-    ws.ledger.append(examined, lease)
     notes = tuple(_note(each) for each in given.distrusted)
-    return Examined(bundle, decision, evidence, document, survey.drift, notes)
+    return replace(examined, drift=survey.drift, notes=notes)
 
 
 def examine_change(
@@ -160,25 +129,37 @@ def examine_change(
         **extra_parts(ws, prepared, bundle, models.champion, given),
     )
     asked = replace(rules(ws), undecided="hold")
-    decision = judge(examination, asked)
-    parent = prepared.parent
-    assert parent is not None  # what changes nothing has nothing to be held against
+    return _decide(ws, lease, prepared, bundle, examination, asked, origin, {"drift": None})
+
+
+def _decide(
+    ws: Workspace,
+    lease: Lease,
+    prepared: Prepared,
+    bundle: Bundle,
+    examination: Examination,
+    asked: Rules,
+    origin: Origin,
+    found: Mapping[str, Any],
+) -> Examined:
+    """Judge, and record evidence (with `found`, what else was looked at) and proposal."""
+    decision, batch = judge(examination, asked), prepared.batch or None
     document = {
         **record(examination, asked, decision),
-        "batch": None,
+        "batch": batch,
         "bundle": bundle.digest,
-        "parent": parent.bundle,
+        "parent": prepared.parent.bundle if prepared.parent else None,
         "labels": list(bundle.labels),
         "snapshot": prepared.snapshot,
         "wall": prepared.wall,
-        "drift": None,
+        **found,
     }
     evidence = ws.write_document(document)
-    away, spent = _turned_away(examination, decision)
+    away, spent = turned_away(examination, decision)
     examined = CandidateExamined(
         origin=origin,
-        batch=None,
-        parent=parent.version,
+        batch=batch,
+        parent=prepared.parent.version if prepared.parent else None,
         bundle=bundle.digest,
         snapshot=prepared.snapshot,
         evidence=evidence,
@@ -188,7 +169,7 @@ def examine_change(
         action=decision.action,
         headline=decision.headline,
         anchors=anchors_after(prepared, examination, asked),
-        joins={},
+        joins=exams_to_join(prepared),
     )
     ws.ledger.append(examined, lease)
     return Examined(bundle, decision, evidence, document, None)
@@ -409,40 +390,6 @@ def _by_task(items: Iterable[Item]) -> dict[str, list[Item]]:
     for item in items:
         found.setdefault(item.task, []).append(item)
     return found
-
-
-def _turned_away(
-    examination: Examination, decision: Decision
-) -> tuple[dict[str, bool], frozenset[str]]:
-    """Return whether each exam of a known task turned the candidate away, and which spent for good.
-
-    What an exam rejects costs nothing, and so does what waits for labels: it is the same look until
-    they are all there.
-    """
-    away: dict[str, bool] = {}
-    spent: set[str] = set()
-    for source in known_sources(examination):
-        against = [
-            verdict
-            for verdict in decision.verdicts
-            if verdict.exam == source.exam
-            and verdict.check in ("forgetting", "anchor")
-            and verdict.outcome is not Outcome.PASS
-        ]
-        free = any(each.outcome is Outcome.FAIL or each.open_labels for each in against)
-        if not free and any(map(_is_far, against)):
-            spent.add(source.exam)
-        away[source.exam] = bool(against) and not free and source.exam not in spent
-    return away, frozenset(spent)
-
-
-def _is_far(verdict: Verdict) -> bool:
-    """Tell whether a candidate came so near to the anchor's margin that it counts for good."""
-    worse, better = verdict.right_to_wrong, verdict.wrong_to_right
-    if verdict.check != "anchor" or worse is None or better is None:
-        return False
-    margin = (verdict.margin_points or 0.0) / 100
-    return within_p_value(Changes(worse, better, verdict.n), margin) > FAR
 
 
 def _note(found: Distrusted) -> str:

@@ -101,7 +101,8 @@ class Prepared:
     `exams`: those that its candidate sits, as they stood before the split: every exam of a task
     that the champion knows or the batch brings; `pools`: those of tasks that it knows. `snapshot`:
     the digest of all exams and pools of that moment. `wall`: the digest of all that was held out
-    or trained on by then, the behaviour cases included.
+    or trained on by then, the behaviour cases included. `batch` is "" where a candidate comes from
+    none.
     """
 
     batch: str
