@@ -30,7 +30,7 @@ from components.model.bundle import (
 from components.model.classifier import check_base, load_classifier
 from components.model.determinism import reproducible
 from components.model.encoding import ENCODERS, infer
-from components.model.heads.solved import SolvedHead
+from components.model.heads.solved_modules import SolvedHead
 from components.model.placement import placement_of
 from components.training.memory import remembered
 from components.training.solved_head import batches_of, solved_state, solved_tensors

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from components.model.bundle import State
 from components.model.determinism import derived_seed
 from components.model.heads import HEADS
-from components.model.heads.solved import SolvedHead, drawn
+from components.model.heads.solved_modules import SolvedHead, drawn
 from components.training.guard import Guard
 from components.training.loop import descend
 from components.training.origin import Items, Origin

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from components.model.heads.solved import drawn
+from components.model.heads.solved_modules import drawn
 from components.training.guard import Guard
 from components.training.origin import Items, Origin
 from components.training.solved_head import SolvedHeadGuard
