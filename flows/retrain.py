@@ -89,6 +89,9 @@ def way_of_a_batch(ws: Workspace, lease: Lease, batch: str, step: Step) -> Settl
         return preparation.settled(ws, batch)
     bundle = step("train", partial(training.train, ws, lease, prepared))
     examined = step("examine", partial(examination.examine, ws, lease, prepared, bundle))
+    if training.wants_adapter(bundle, examined):
+        bundle = step("adapt", partial(training.train, ws, lease, prepared, adapt=True))
+        examined = step("examine again", partial(examination.examine, ws, lease, prepared, bundle))
     register = partial(settlement.register, ws, lease, validated, prepared, examined)
     version = step("register", register)
     return step("settle", partial(settlement.settle, ws, lease, version, examined.notes))

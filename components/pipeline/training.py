@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from components.data.behaviour_cases import CaseFile
 from components.errors import Corrupted
+from components.gate.verdicts import Outcome
 from components.items import Item
 from components.ledger import views
 from components.ledger.events import TrainingBegun, TrainingDone
@@ -25,11 +26,15 @@ from components.workspace.root import Workspace
 
 if TYPE_CHECKING:
     from components.model.bundle import Bundle
+    from components.pipeline.examination import Examined
     from components.training.memory import MemoryRef
 
 
-def train(ws: Workspace, lease: Lease, prepared: Prepared) -> Bundle:
-    """Return the candidate's bundle, trained now or by an earlier, interrupted run."""
+def train(ws: Workspace, lease: Lease, prepared: Prepared, adapt: bool = False) -> Bundle:
+    """Return the candidate's bundle, trained now or by an earlier, interrupted run.
+
+    `adapt`: the gate said that a head alone is not enough.
+    """
     from components.model.bundle import open_bundle
     from components.training.candidate import Lesson, learn, lesson_key, replayed_refs
 
@@ -42,6 +47,7 @@ def train(ws: Workspace, lease: Lease, prepared: Prepared) -> Bundle:
         wall=prepared.wall,
         replayed=(),
         renamed=views.renamed_tasks(ws.ledger),
+        adapt=adapt,
     )
     _check_wall(ws, lesson.items)
     settings = choose(ws, lease, lesson)
@@ -66,6 +72,18 @@ def train(ws: Workspace, lease: Lease, prepared: Prepared) -> Bundle:
     done = TrainingDone(key=key, batch=prepared.batch, bundle=bundle.digest, seconds=seconds)
     ws.ledger.append(done, lease)
     return bundle
+
+
+def wants_adapter(bundle: Bundle, examined: Examined) -> bool:
+    """Tell whether a head was solved alone and the gate shows that this is not enough.
+
+    That something is undecided shows nothing: only what failed does.
+    """
+    state = bundle.state
+    if state["strategy"] != "hybrid" or state["adapter"]["method"] == "head":
+        return False
+    failed = {e.consequence for e in examined.decision.verdicts if e.outcome is Outcome.FAIL}
+    return state["trained"]["steps"] == 0 and bool(failed & {"hold", "reject"})
 
 
 def _anchor_bundles(ws: Workspace, parent: views.Version | None) -> dict[str, str]:

@@ -188,7 +188,8 @@ class HybridSettings(SolvedSection):
     """The head is solved at once; the adapter learns only where the head alone is not enough.
 
     It is enough at `enough_percent` of the batch's rows, each answered without itself; or within
-    `slack_points` of what it was after the adapter learned last (before, if that gained less).
+    `slack_points` of what it was after the adapter learned last (before, if that gained less); and
+    not where the gate then finds that something was lost.
     Remembered rows serve to learn the adapter, and to solve the head again on what it then makes
     of texts.
     """

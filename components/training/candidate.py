@@ -70,7 +70,7 @@ class Lesson:
     parent: the champion's bundle, None for the first. anchors: task -> bundle digest.
     wall: the digest of all that may never be trained on. replayed: the items of
     `replayed_refs` that still exist; erased ones are left out. renamed: earlier name of a task
-    -> what it is called now.
+    -> what it is called now. adapt: the gate said that a head alone is not enough.
     """
 
     batch: str
@@ -80,6 +80,7 @@ class Lesson:
     wall: str
     replayed: tuple[Item, ...]
     renamed: Mapping[str, str] = field(default_factory=dict)
+    adapt: bool = False
 
 
 def lesson_key(base: Base, lesson: Lesson, settings: Settings) -> str:
@@ -97,6 +98,7 @@ def lesson_key(base: Base, lesson: Lesson, settings: Settings) -> str:
             "settings": settings.training_digest(),
             "wall": lesson.wall,
             **({"renamed": dict(lesson.renamed)} if lesson.renamed else {}),
+            **({"adapt": True} if lesson.adapt else {}),
         }
     )
 
@@ -285,6 +287,7 @@ def _learner(
         seed=seed,
         parent=lesson.parent,
         method=METHODS[settings.adapter.method],
+        adapt=lesson.adapt,
         frozen=body.whole or Frozen(base, placement, POOLED, cache),
     )
 

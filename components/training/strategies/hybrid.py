@@ -3,7 +3,8 @@
 How good the head would be at the batch is known before anything is learned: ridge regression says
 in closed form which rows it gets right when each is left out. Where the adapter learns, it does so
 as under `replay`, and the head is solved again on what it then makes of all rows at hand. Where
-that gained little, it is not tried again before the head alone has become worse still.
+that gained little, it is not tried again before the head alone has become worse still. Where the
+gate finds that the head alone lost something, the pipeline asks for the adapter as well.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def fit(learner: Learner, guard: Guard, progress: Progress) -> int:
     new = [row for row, old in enumerate(learner.replayed.tolist()) if not old]
     alone = right_when_left_out(guard, new)
     enough = min(own.enough_percent, guard.values.get("level", 100.0) - own.slack_points)
-    if learner.bare or alone >= enough:
+    if learner.bare or (alone >= enough and not learner.adapt):
         guard.add(new, learner.batch)
     else:
         steps = learn_adapter(learner, progress)
