@@ -142,7 +142,7 @@ def make_page(
             f"No stream, and no row's name, contains {' or '.join(only)}.",
             f"Streams are {', '.join(NAMES)}; rows are named as in docs/bench.md.",
         )
-    bench = bench_of(cache, quick, clinc, _precision(cache, quick, told), told)
+    bench = bench_of(cache, quick, clinc, precision_here(cache, quick, told), told)
 
     def write() -> None:
         write_page(read_runs(runs), _latencies(runs), about(bench, quick), page, runs)
@@ -176,7 +176,7 @@ def about(bench: Bench, quick: bool) -> str:
     )
 
 
-def _precision(cache: Path, quick: bool, told: Told) -> str:
+def precision_here(cache: Path, quick: bool, told: Told) -> str:
     """Return the number format that is faster here, as the product finds it on a first batch."""
     from components.settings import Settings
     from components.training.precision_choice import probe

@@ -13,7 +13,7 @@ from tests.page import Page
 PAGE = Page(
     "speed",
     "tests.speed",
-    ("update", "stream", "phases", "overhead", "growth", "prediction", "cache"),
+    ("update", "stream", "phases", "overhead", "growth", "prediction", "cache", "small_batch"),
 )
 
 if __name__ == "__main__":
