@@ -33,7 +33,11 @@ def test_the_file_that_comes_with_ratchet_spells_out_every_default() -> None:
     import yaml
 
     assert load_settings(TEMPLATE) == Settings()
-    assert yaml.safe_load(TEMPLATE.read_text()) == Settings().model_dump()
+    told, wanted = yaml.safe_load(TEMPLATE.read_text()), Settings().model_dump()
+    for section, name in (("adapter", "rate_factor"), ("strategy", "update_share")):
+        assert told[section][name] is None, "each method has its own"
+        wanted[section][name] = None
+    assert told == wanted
 
 
 ILLEGAL = {
@@ -225,3 +229,12 @@ def test_the_name_of_a_task_has_one_unicode_form() -> None:
     floors["checks"]["floors"]["percent"] = {split: 80, composed: 90}
     with pytest.raises(ConfigError, match="names a task twice"):
         parse_settings({"gate": floors}, "here")
+
+
+def test_null_is_the_methods_own_default_whichever_it_is() -> None:
+    for method, rate in (("lora", 1.0), ("prompt", 10.0), ("full", 0.025)):
+        found = parse_settings({"adapter": {"method": method, "rate_factor": None}}, "here").adapter
+        assert found.rate_factor == rate
+    for method, share in (("replay", 0.6), ("sequential", 1.0)):
+        values = {"strategy": {"method": method, "update_share": None}}
+        assert parse_settings(values, "here").strategy.update_share == share

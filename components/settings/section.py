@@ -95,9 +95,20 @@ class Section(BaseModel):
 
 
 class Member(Section):
-    """One of several sections that may stand in one place; `method` says which."""
+    """One of several sections that may stand in one place; `method` says which.
+
+    `null` stands for the method's own default, so a line that names a setting need not be changed
+    with the method.
+    """
 
     method: str
+
+    @model_validator(mode="before")
+    @classmethod
+    def _own_defaults(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        return {key: each for key, each in values.items() if each is not None or key == "method"}
 
     def differing(self, within: str = "") -> dict[str, Any]:
         """Return the same, and always the method: each has defaults of its own."""
