@@ -45,7 +45,7 @@ MD5; a `Row` is an item's digest, its near-duplicate key and its task.
 METHODS_PAGE = """# Adapter methods
 
 Written by `make docs` from `components/settings/adapter.py` and `components/model/adapters`; do not
-edit. [bench.md](bench.md) has what each one reaches, costs and stores.
+edit. [bench-quick.md](bench-quick.md) has what each one reaches, costs and stores.
 
 `adapter.method` names one. Below each are its settings with their defaults; those that a stored
 adapter could not follow can't be changed under a champion. *Answering costs*: beside the base.
@@ -56,8 +56,8 @@ records what it tried and why it chose (`ratchet status`).
 STRATEGIES_PAGE = """# Continual strategies
 
 Written by `make docs` from `components/settings/strategy.py` and
-`components/training/strategies`; do not edit. [bench.md](bench.md) has what each one reaches,
-forgets and costs.
+`components/training/strategies`; do not edit. [bench-quick.md](bench-quick.md) has what each one
+reaches, forgets and costs.
 
 `strategy.method` names one. All work where batches bring new domains and where they bring new
 labels. What a strategy knows of earlier batches lies in the version's bundle, so a rollback takes
