@@ -1,7 +1,7 @@
 """The bench as a whole: which runs are missing, make them side by side, write the page.
 
 Promise: a run that is kept is not made again; one that was cut short leaves nothing; the page is
-written after each run, from all that is kept.
+written at the end, also of a bench that failed, from all that is kept.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def make(
     """Make the runs that are missing, `jobs` at once, each kept as soon as it is there.
 
     Raises:
-        NeedsHuman: a run failed; what is kept by then stays.
+        Retryable: a run failed; what is kept by then stays.
     """
     missing = [cell for cell in wished if kept(folder, bench, cell) is None]
     finished = len(wished) - len(missing)
@@ -142,7 +142,7 @@ def make_page(
             f"No stream, and no row's name, contains {' or '.join(only)}.",
             f"Streams are {', '.join(NAMES)}; rows are named as in docs/bench.md.",
         )
-    bench = bench_of(cache, quick, clinc, precision_here(cache, quick, told), told)
+    bench = bench_of(cache, quick, clinc, precision_here(cache, told), told)
 
     def write() -> None:
         write_page(read_runs(runs), _latencies(runs), about(bench, quick), page, runs)
@@ -176,7 +176,7 @@ def about(bench: Bench, quick: bool) -> str:
     )
 
 
-def precision_here(cache: Path, quick: bool, told: Told) -> str:
+def precision_here(cache: Path, told: Told) -> str:
     """Return the number format that is faster here, as the product finds it on a first batch."""
     from components.settings import Settings
     from components.training.precision_choice import probe

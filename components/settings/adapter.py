@@ -14,6 +14,7 @@ from pydantic import Field
 from components.settings.section import ByMethod, Count, Member, Name, Positive
 
 Fraction = Annotated[float, Field(gt=0.0, lt=1.0)]
+RateFactor = Annotated[float, Field(gt=0.0, le=1000.0)]
 
 
 class AdapterSection(Member):
@@ -23,7 +24,7 @@ class AdapterSection(Member):
     method's own, since a prompt needs steps a hundred times as wide as a whole model.
     """
 
-    rate_factor: Annotated[float, Field(gt=0.0, le=1000.0)] = 1.0
+    rate_factor: RateFactor = 1.0
 
 
 class LayeredSection(AdapterSection):
@@ -75,7 +76,7 @@ class VeraSettings(TargetedSection):
     """VeRA: LoRA on random matrices that all modules share; only two vectors are learned."""
 
     method: Literal["vera"] = "vera"
-    rate_factor: Annotated[float, Field(gt=0.0, le=1000.0)] = 5.0
+    rate_factor: RateFactor = 5.0
     rank: Positive = 256
 
 
@@ -83,7 +84,7 @@ class Ia3Settings(TargetedSection):
     """(IA)3: a factor for each number that a module gives (or takes, where it narrows)."""
 
     method: Literal["ia3"] = "ia3"
-    rate_factor: Annotated[float, Field(gt=0.0, le=1000.0)] = 5.0
+    rate_factor: RateFactor = 5.0
     target_modules: (
         Literal["feed-forward", "all-linear"] | Annotated[list[Name], Field(min_length=1)]
     ) = "all-linear"
@@ -103,7 +104,7 @@ class OsfSettings(TargetedSection):
     """
 
     method: Literal["osf"] = "osf"
-    rate_factor: Annotated[float, Field(gt=0.0, le=1000.0)] = 0.05
+    rate_factor: RateFactor = 0.05
     kept_share: Fraction = 0.5
 
 
@@ -111,7 +112,7 @@ class PromptSettings(AdapterSection):
     """Prompt tuning: learned tokens before the text."""
 
     method: Literal["prompt"] = "prompt"
-    rate_factor: Annotated[float, Field(gt=0.0, le=1000.0)] = 10.0
+    rate_factor: RateFactor = 10.0
     tokens: Positive = 20
 
 
@@ -127,7 +128,7 @@ class PrefixSettings(AdapterSection):
     """Prefix tuning: learned keys and values before the text, in every layer."""
 
     method: Literal["prefix"] = "prefix"
-    rate_factor: Annotated[float, Field(gt=0.0, le=1000.0)] = 5.0
+    rate_factor: RateFactor = 5.0
     tokens: Positive = 20
 
 
@@ -135,7 +136,7 @@ class LlamaAdapterSettings(LayeredSection):
     """LLaMA-Adapter: learned tokens in the attention of the top layers, gated from zero."""
 
     method: Literal["llama_adapter"] = "llama_adapter"
-    rate_factor: Annotated[float, Field(gt=0.0, le=1000.0)] = 5.0
+    rate_factor: RateFactor = 5.0
     tokens: Positive = 10
 
 
@@ -171,7 +172,7 @@ class PafiSettings(LayeredSection):
     """
 
     method: Literal["pafi"] = "pafi"
-    rate_factor: Annotated[float, Field(gt=0.0, le=1000.0)] = 0.25
+    rate_factor: RateFactor = 0.25
     layers: Literal["all", "auto"] | Positive = "all"
     share: Fraction = 0.005
 
@@ -193,7 +194,7 @@ class FullSettings(LayeredSection):
     """Full fine-tuning: every weight of the adapted layers; with `all`, of the whole model."""
 
     method: Literal["full"] = "full"
-    rate_factor: Annotated[float, Field(gt=0.0, le=1000.0)] = 0.025
+    rate_factor: RateFactor = 0.025
     layers: Literal["all", "auto"] | Positive = "all"
 
 

@@ -15,6 +15,7 @@ from components.settings.section import ByMethod, Count, Member, Positive, Share
 
 Weight = Annotated[float, Field(ge=0.0, le=1e9, allow_inf_nan=False)]
 Above = Annotated[float, Field(gt=0.0, le=1e9, allow_inf_nan=False)]
+PositiveShare = Annotated[float, Field(gt=0.0, le=1.0)]
 
 
 class StrategySection(Member):
@@ -24,7 +25,7 @@ class StrategySection(Member):
     is taken; less keeps more of the earlier tasks, 1 takes all.
     """
 
-    update_share: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    update_share: PositiveShare = 1.0
 
 
 class RememberingSection(StrategySection):
@@ -34,7 +35,7 @@ class RememberingSection(StrategySection):
     the memory keeps, balanced over (task, label).
     """
 
-    update_share: Annotated[float, Field(gt=0.0, le=1.0)] = 0.6
+    update_share: PositiveShare = 0.6
     replay_ratio: Annotated[float, Field(ge=0.0, le=20.0)] = 2.0
     memory_items: Count = 2000
 
@@ -143,7 +144,7 @@ class MergeSettings(StrategySection):
     method: Literal["merge"] = "merge"
     start: Literal["champion", "base"] = "champion"
     how: Literal["average", "ties", "dare", "slao"] = "average"
-    density: Annotated[float, Field(gt=0.0, le=1.0)] = 0.5
+    density: PositiveShare = 0.5
 
 
 class TaskVectorsSettings(RememberingSection):
@@ -153,7 +154,7 @@ class TaskVectorsSettings(RememberingSection):
     """
 
     method: Literal["task_vectors"] = "task_vectors"
-    update_share: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    update_share: PositiveShare = 1.0
     scale: Above = 0.5
 
 
@@ -195,7 +196,7 @@ class HybridSettings(SolvedSection):
     """
 
     method: Literal["hybrid"] = "hybrid"
-    update_share: Annotated[float, Field(gt=0.0, le=1.0)] = 0.6
+    update_share: PositiveShare = 0.6
     replay_ratio: Annotated[float, Field(ge=0.0, le=20.0)] = 2.0
     memory_items: Count = 2000
     enough_percent: Annotated[float, Field(ge=0.0, le=100.0)] = 90.0

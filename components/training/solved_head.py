@@ -20,7 +20,7 @@ from components.model.heads import HEADS
 from components.model.heads.solved_modules import SolvedHead, drawn
 from components.training.guard import Guard
 from components.training.loop import descend
-from components.training.origin import Items, Origin
+from components.training.origin import Items, Origin, from_parent
 from components.training.solvers import SOLVERS, chosen_strength, left_out, ridge, sharpness
 from components.training.sums import Sums, no_sums
 
@@ -43,7 +43,7 @@ def origin(base: Base, parent: Bundle | None, items: Items, settings: Settings) 
     What the head's features are is decided by the first version and never changes.
     """
     if parent is not None:
-        return Origin(parent.adapter, parent.head_tensors(), parent.labels)
+        return from_parent(base, parent, items, settings)
     own: Any = settings.strategy
     row, seed = own.features, derived_seed(settings.seed, "head")
     return Origin(head=drawn(row, base.hidden_size, own.size, own.wavelength, seed))
@@ -60,16 +60,15 @@ class SolvedHeadGuard(Guard):
     """Keeps the sums of a head, and solves it.
 
     Args:
-        learner: its head is a `SolvedHead`.
-        solver: a row of `SOLVERS`.
-        strength: of the solver's ridge, or `auto`.
+        learner: its head is a `SolvedHead`; its strategy names a `solver` and a `ridge`.
     """
 
-    def __init__(self, learner: Learner, solver: str, strength: float | str) -> None:
+    def __init__(self, learner: Learner) -> None:
         super().__init__(learner)
         head = learner.classifier.head
         assert isinstance(head, SolvedHead)
-        self.head, self.solver, self.given_strength = head, solver, strength
+        self.head, self.solver = head, learner.strategy.solver
+        self.given_strength: float | str = learner.strategy.ridge
         self.features: dict[int, Tensor] = {}
         self.device, labels = learner.classifier.device, len(learner.classifier.labels)
         self.state = learner.parent.strategy_state() if learner.parent else State()

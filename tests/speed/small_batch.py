@@ -35,7 +35,7 @@ def measure(folder: Path, plots: Path) -> Section:
     """Learn every stream with every side and seed, then the plain script's update."""
     streams = ["sentiment", "newsgroups", *(["clinc150"] if CLINC.exists() else [])]
     budgets = dict.fromkeys(streams, Budget(ROWS, ITEMS))
-    training = {"threads": 1, "precision": precision_here(CACHE, False, print)}
+    training = {"threads": 1, "precision": precision_here(CACHE, print)}
     bench = Bench(base_folder(), CACHE, CLINC if CLINC.exists() else None, budgets, training, 64)
     rows = {row.name: row for row in STRATEGY_ROWS}
     found: dict[tuple[str, str], list[Any]] = {}

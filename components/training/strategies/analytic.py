@@ -27,12 +27,6 @@ def adapts(learner: Learner) -> bool:
     return learner.strategy.adapt == "first" and learner.parent is None
 
 
-def guard(learner: Learner) -> SolvedHeadGuard:
-    """Return the keeper of the sums."""
-    own = learner.strategy
-    return SolvedHeadGuard(learner, own.solver, own.ridge)
-
-
 def fit(learner: Learner, guard: Guard, progress: Progress) -> int:
     """Count the new rows and solve the head."""
     assert isinstance(guard, SolvedHeadGuard)
@@ -59,7 +53,7 @@ def fits(settings: Settings, base: Base) -> str | None:
 STRATEGY = Strategy(
     keeps="Two sums over all rows, and a digest of each row; the rows can't be had from them.",
     origin=origin,
-    guard=guard,
+    guard=SolvedHeadGuard,
     fit=fit,
     head=lambda settings: str(settings.features),
     fits=fits,

@@ -31,12 +31,6 @@ def replay(situation: Situation) -> tuple[MemoryRef, ...]:
     return tuple(situation.known)
 
 
-def guard(learner: Learner) -> SolvedHeadGuard:
-    """Return the keeper of the sums."""
-    own = learner.strategy
-    return SolvedHeadGuard(learner, own.solver, own.ridge)
-
-
 def fit(learner: Learner, guard: Guard, progress: Progress) -> int:
     """Solve the head; before that, let the adapter learn if the head alone is not enough."""
     assert isinstance(guard, SolvedHeadGuard)
@@ -51,7 +45,7 @@ def fit(learner: Learner, guard: Guard, progress: Progress) -> int:
         guard.begin_again()
         guard.values["adapted_on"] = [*guard.values.get("adapted_on", []), learner.batch]
         if len(new) < len(learner.items):
-            guard.add([row for row in range(len(learner.items)) if row not in set(new)], "")
+            guard.add(learner.replayed.nonzero().flatten().tolist(), "")
         after = right_when_left_out(guard, new)
         guard.values["level"] = after if after - alone >= own.slack_points else alone
         guard.add(new, learner.batch)
@@ -66,7 +60,7 @@ STRATEGY = Strategy(
     origin=origin,
     replay=replay,
     remember=remember_evenly,
-    guard=guard,
+    guard=SolvedHeadGuard,
     fit=fit,
     head=lambda settings: str(settings.features),
 )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from components.model.heads.solved_modules import drawn
 from components.training.guard import Guard
-from components.training.origin import Items, Origin
+from components.training.origin import Items, Origin, from_parent
 from components.training.solved_head import SolvedHeadGuard
 from components.training.strategies.strategy import Strategy
 
@@ -24,14 +24,8 @@ if TYPE_CHECKING:
 def origin(base: Base, parent: Bundle | None, items: Items, settings: Settings) -> Origin:
     """Go on from the parent, or from a head of no labels."""
     if parent is not None:
-        return Origin(parent.adapter, parent.head_tensors(), parent.labels)
+        return from_parent(base, parent, items, settings)
     return Origin(head=drawn("plain", base.hidden_size, 0, 1.0, 0))
-
-
-def guard(learner: Learner) -> SolvedHeadGuard:
-    """Return the keeper of the sums."""
-    own = learner.strategy
-    return SolvedHeadGuard(learner, own.solver, own.ridge)
 
 
 def fit(learner: Learner, guard: Guard, progress: Progress) -> int:
@@ -54,7 +48,7 @@ def fits(settings: Settings, base: Base) -> str | None:
 STRATEGY = Strategy(
     keeps="Two sums over all rows, and a digest of each row; the rows can't be had from them.",
     origin=origin,
-    guard=guard,
+    guard=SolvedHeadGuard,
     fit=fit,
     head=lambda settings: "plain",
     fits=fits,
