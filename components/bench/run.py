@@ -28,7 +28,7 @@ from components.model.activation_cache import ActivationCache
 from components.model.answering import predict
 from components.model.base import Base, read_base
 from components.model.base_lookup import base_digest
-from components.model.bundle import FORMAT, Bundle
+from components.model.bundle import Bundle
 from components.model.placement import placement_of
 from components.settings import Settings, TrainingSettings
 from components.training.candidate import Lesson, learn, replayed_refs
@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 
 BENCH = 1
 """Raised when what a run measures changes: then kept runs are made again."""
+
+DECIDING = {"seed", "adapter", "strategy", "training"}
+"""Settings that a run depends on, each with its value: another default makes no other run."""
 
 CACHE_BYTES = 1_500_000_000
 
@@ -80,9 +83,7 @@ class Bench:
                 "base": base_digest(self.base),
                 "bench": BENCH,
                 "budget": [budget.rows, budget.items],
-                "format": FORMAT,
-                "seed": cell.seed,
-                "settings": self.settings(cell).training_digest(),
+                "settings": self.settings(cell).model_dump(mode="json", include=DECIDING),
                 "max_tokens": self.max_tokens,
                 "stream": cell.stream,
             }
