@@ -18,7 +18,7 @@ from ..errors import ConfigError
 from .adapters import METHODS
 from .encoding import ENCODERS, Encoder, infer, infer_singly, pad, pooled, tokenise
 from .frozen import POOLED, Frozen
-from .heads import HEADS
+from .heads import HEADS, means_read
 from .progress import Progress, silent
 from .tensors import read_tensors, require_shapes
 
@@ -42,7 +42,8 @@ class Body:
 
     model: maps ids and mask to hidden states. lower, upper: where both are there, the frozen
     layers' states come from `lower` and the model starts behind them. uncut: why they are
-    not there. whole: where the model is the base itself, its features.
+    not there. whole: where the model is the base itself, its features. entered: the layers before
+    which means are read.
     """
 
     model: nn.Module
@@ -50,14 +51,15 @@ class Body:
     upper: Upper | None
     uncut: str | None
     whole: Frozen | None = None
+    entered: Sequence[nn.Module] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Classifier:
     """An adapted model with its head.
 
-    `head` maps (n, hidden_size) features to (n, n_labels) logits; `labels` names the columns.
-    `encode` makes of contents what `base` is fed.
+    `head` maps (n, means * hidden_size) features to (n, n_labels) logits; `labels` names the
+    columns. `encode` makes of contents what `base` is fed.
     """
 
     base: Base
@@ -78,12 +80,12 @@ class Classifier:
             kept.prepare(rows, progress)
 
     def features(self, rows: Sequence[list[int]], length: int) -> Tensor:
-        """Return the pooled features of token rows padded to `length`, (n_rows, hidden_size)."""
+        """Return what the head reads of token rows padded to `length`, (n_rows, its width)."""
         import torch
 
-        body = self.body
+        body, means = self.body, means_read(self.head)
         if body.whole is not None:
-            return torch.from_numpy(body.whole.features(rows)).to(self.device)
+            return torch.from_numpy(body.whole.features(rows, means)).to(self.device)
         ids, mask = (
             each.to(self.device, non_blocking=True) for each in pad(rows, length, self.base.pad_id)
         )
@@ -91,7 +93,7 @@ class Classifier:
         if body.lower is not None and body.upper is not None:
             start = body.upper.starting_from(body.lower.states(rows, length))
         with start, self.placement.mixed():
-            return pooled(body.model, ids, mask)
+            return pooled(body.model, ids, mask, body.entered if means > 1 else ())
 
     def logits(self, texts: Sequence[str], progress: Progress) -> np.ndarray:
         """Return float32 logits, (n_texts, n_labels), without gradients."""
@@ -116,6 +118,7 @@ def make_body(
     placement: Placement,
     attach: Callable[[nn.Module], nn.Module],
     cache: ActivationCache | None,
+    means: int = 1,
 ) -> Body:
     """Return a fork of the base with an adapter, cut at the boundary where that can be.
 
@@ -124,25 +127,27 @@ def make_body(
         placement: how it computes.
         attach: puts the adapter into a fork, in place, and returns the adapted model.
         cache: where the frozen layers' states are kept.
+        means: how many the head reads.
     """
-    from .layers import Upper, boundaries_of, form_of_layers, split_fault
+    from .layers import Upper, boundaries_of, entered_layers, form_of_layers, split_fault
 
     fork = base.fork(placement)
     model = attach(fork).to(placement.device)
+    entered = entered_layers(fork, means)
     for module in model.modules():  # peft would widen bfloat16 states to float32 and back
         if hasattr(module, _WIDENS):
             setattr(module, _WIDENS, False)
     if placement.alone:
-        return Body(model, None, None, "each text has its own pass")
+        return Body(model, None, None, "each text has its own pass", None, entered)
     if is_bare(model, base.placed(placement)):
         return Body(model, None, None, None, Frozen(base, placement, POOLED, cache))
     fault: str | None = "the adapter changes the input or the lowest layer"
-    for boundary in boundaries_of(model, fork, base.placed(placement)):
+    for boundary in boundaries_of(model, fork, base.placed(placement), means):
         fault = split_fault(base, boundary)
         if fault is None:
             upper = Upper(fork, boundary, form_of_layers(base))
-            return Body(model, Frozen(base, placement, boundary, cache), upper, None)
-    return Body(model, None, None, fault)
+            return Body(model, Frozen(base, placement, boundary, cache), upper, None, None, entered)
+    return Body(model, None, None, fault, None, entered)
 
 
 def is_bare(model: nn.Module, whole: nn.Module) -> bool:
@@ -195,13 +200,13 @@ def assemble(
         adapted = method.load(fork, adapter, False)
         return method.merge(adapted) if merged and placement.alone and method.merge else adapted
 
-    body = make_body(base, placement, attach, cache)
     saved = read_tensors(head_file)
     try:
         head = HEADS[state["head"]](saved, base.hidden_size, len(labels))
     except (LookupError, RuntimeError, TypeError):
         head = HEADS[state["head"]](None, base.hidden_size, len(labels))  # for the right names
     require_shapes(head_file, saved, head.state_dict())
+    body = make_body(base, placement, attach, cache, means_read(head))
     body.model.eval().requires_grad_(False)
     head.to(placement.device).eval().requires_grad_(False)
     return Classifier(base, body, head, labels, placement, ENCODERS[state["modality"]])

@@ -1,7 +1,8 @@
 """From texts to vectors: tokens, padding, mean pooling.
 
 Concept: a vector is the mean of the last hidden states over a text's own tokens, which
-works for encoders and decoders alike. Inference runs in passes of one fixed shape for each
+works for encoders and decoders alike; who reads deeper gets such means of what enters some layers
+as well, before it. Inference runs in passes of one fixed shape for each
 padded length, which the text's own length alone decides, so a text meets the same kernels
 whatever company it arrives in.
 
@@ -13,7 +14,8 @@ float32 and in bfloat16; one that does not can differ by the format's noise.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 from .progress import Progress, silent
 
@@ -69,15 +71,37 @@ def pad(rows: Sequence[list[int]], length: int, pad_id: int) -> tuple[Tensor, Te
     return ids, mask
 
 
-def pooled(model: nn.Module, ids: Tensor, mask: Tensor) -> Tensor:
-    """Return the mean over each text's tokens, float32 of shape (n_rows, hidden_size).
+def pooled(
+    model: nn.Module, ids: Tensor, mask: Tensor, entered: Sequence[nn.Module] = ()
+) -> Tensor:
+    """Return means over each text's tokens, float32 of shape (n_rows, n_means * hidden_size).
 
-    Prompt methods put virtual tokens in front; only the text's own are averaged.
+    The last one is that of the last hidden states; before it stands what enters each of the layers
+    `entered`. Prompt methods put virtual tokens in front; only the text's own are averaged.
     """
-    hidden = model(input_ids=ids, attention_mask=mask).last_hidden_state.float()
+    import torch
+
+    with entering(entered) as states:
+        states.append(model(input_ids=ids, attention_mask=mask).last_hidden_state)
     weights = mask.unsqueeze(-1).float()
-    own = hidden[:, -mask.shape[1] :]
-    return (own * weights).sum(1) / weights.sum(1)  # type: ignore[no-any-return]
+    own = (state[:, -mask.shape[1] :].float() for state in states)
+    return torch.cat([(each * weights).sum(1) / weights.sum(1) for each in own], 1)
+
+
+@contextmanager
+def entering(layers: Sequence[nn.Module]) -> Iterator[list[Tensor]]:
+    """Give a list that fills with the hidden states which enter these layers in this block."""
+    found: list[Tensor] = []
+
+    def keep(layer: nn.Module, args: Any, kwargs: Any) -> None:
+        found.append(args[0] if args else kwargs["hidden_states"])
+
+    watches = [layer.register_forward_pre_hook(keep, with_kwargs=True) for layer in layers]
+    try:
+        yield found
+    finally:
+        for watch in watches:
+            watch.remove()
 
 
 def rows_a_pass(length: int) -> int:

@@ -54,6 +54,8 @@ Compute = Callable[["Tensor", "Tensor"], "Tensor"]
 class Frozen:
     """One view of a frozen base: hidden states where the boundary is, or pooled features.
 
+    The latter are the means of all layers that can be read, whoever reads how many of them.
+
     Args:
         base: the frozen model.
         placement: how it computes.
@@ -64,9 +66,11 @@ class Frozen:
     def __init__(
         self, base: Base, placement: Placement, view: View, cache: ActivationCache | None
     ) -> None:
+        from .layers import means_of
+
         self.base, self.placement, self.view, self.cache = base, placement, view, cache
         self.dtype = _numpy_dtype(placement, view)
-        self._width = base.hidden_size
+        self._width = base.hidden_size * (means_of(base) if view == POOLED else 1)
         self._found: dict[bytes, np.ndarray] = {}
         self._space = json_digest(
             {
@@ -128,14 +132,14 @@ class Frozen:
             tensor = tensor.pin_memory().to("cuda", non_blocking=True)
         return tensor if self.dtype == np.float32 else tensor.view(torch.bfloat16)
 
-    def features(self, rows: Rows) -> np.ndarray:
-        """Return pooled features, float32, (n_rows, hidden_size); the view is `POOLED`."""
+    def features(self, rows: Rows, means: int = 1) -> np.ndarray:
+        """Return pooled features, float32, (n_rows, means * hidden_size); the view is `POOLED`."""
         import numpy as np
 
-        return np.concatenate(self._values(rows))
+        return np.concatenate(self._values(rows))[:, -means * self.base.hidden_size :]
 
     def _values(self, rows: Rows) -> list[np.ndarray]:
-        """Return each row's numbers, (its tokens, hidden_size), or (1, hidden_size) if pooled."""
+        """Return each row's numbers, (its tokens, width), or (1, width) if pooled."""
         keys = [self._key(row) for row in rows]
         absent = {key: row for key, row in zip(keys, rows, strict=True) if key not in self._found}
         computed = self._compute(list(absent.values())) if absent else []
@@ -243,12 +247,13 @@ def embed(
 
 @cache
 def forward_of(base: Base, placement: Placement, view: View) -> Compute:
-    """Return ids and mask -> the view's numbers, (n_rows, length or nothing, hidden_size)."""
+    """Return ids and mask -> the view's numbers, (n_rows, length or nothing, width)."""
     from .encoding import pooled
-    from .layers import Lower
+    from .layers import Lower, entered_layers, means_of
 
     if isinstance(view, str):
-        run: Compute = partial(pooled, base.placed(placement))
+        model = base.placed(placement)
+        run: Compute = partial(pooled, model, entered=entered_layers(model, means_of(base)))
     else:
         run = Lower(base.fork(placement), view).eval()
 

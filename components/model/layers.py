@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from ..errors import ConfigError
 from .determinism import fixed_threads
+from .encoding import pooled
 from .placement import Placement
 
 if TYPE_CHECKING:
@@ -69,13 +70,39 @@ def layer_stack(model: nn.Module) -> tuple[str, nn.ModuleList]:
     )
 
 
-def boundaries_of(adapted: nn.Module, fork: nn.Module, whole: nn.Module) -> list[Boundary]:
+MOST_READ = 4
+"""So many means of a model's layers can be read at most."""
+
+
+def layers_read(model: nn.Module) -> list[int]:
+    """Return where means can be read: above so many layers, the last entry above all of them.
+
+    They lie evenly between the middle and the top, where texts' meanings are.
+    """
+    count = len(layer_stack(model)[1])
+    low = max(1, count // 2)
+    steps = MOST_READ - 1
+    return sorted({low + round((count - low) * step / steps) for step in range(MOST_READ)})
+
+
+def entered_layers(model: nn.Module, means: int) -> list[nn.Module]:
+    """Return the layers that `means` means are read before, the one above all layers left out."""
+    if means == 1:
+        return []
+    _, layers = layer_stack(model)
+    return [layers[place] for place in layers_read(model)[-means:-1]]
+
+
+def boundaries_of(
+    adapted: nn.Module, fork: nn.Module, whole: nn.Module, means: int = 1
+) -> list[Boundary]:
     """Return where nothing below holds a weight that is not the base's, the highest cut first.
 
     Args:
         adapted: `fork` with an adapter attached, in place as `peft` does it.
         fork: the model that was adapted.
         whole: the base that it was forked from, whose weights it shares.
+        means: how many are read; nothing that is read may lie below.
 
     Returns:
         none where something below every layer was added, such as a prompt.
@@ -87,6 +114,9 @@ def boundaries_of(adapted: nn.Module, fork: nn.Module, whole: nn.Module) -> list
     if not any(inside) or added - set().union(*inside):
         return []
     lowest = next(place for place, weights in enumerate(inside) if weights)
+    first_read = layers_read(fork)[-means]
+    if first_read <= lowest:
+        return [Boundary(first_read)]
     attention: Any = getattr(layers[lowest], ATTENTION, None)
     free = attention is not None and inside[lowest].isdisjoint(map(id, attention.parameters()))
     return [Boundary(lowest, True)] * free + [Boundary(lowest)] * (lowest > 0)
@@ -216,6 +246,18 @@ def form_of_layers(base: Base) -> Form:
     finally:
         watch.remove()
     return "tuple" if forms[0] else "plain"
+
+
+@cache
+def means_of(base: Base) -> int:
+    """Return how many means can be read of a base; one where its layers can't be watched."""
+    try:
+        means = len(layers_read(base.model))
+        with torch.inference_mode(), fixed_threads(1):
+            found = pooled(base.model, *_a_few_rows(base), entered_layers(base.model, means))
+    except (ConfigError, LookupError, RuntimeError, TypeError):
+        return 1
+    return means if found.shape[1] == means * base.hidden_size else 1
 
 
 def _a_few_rows(base: Base) -> tuple[Tensor, Tensor]:

@@ -162,13 +162,16 @@ class SolvedSection(StrategySection):
     """What strategies are told whose head is solved for, not learned.
 
     `features`: of the head: the model's own (`plain`), a random projection (`projected`) or random
-    waves (`fourier`) of them, `size` in number, waves as long as `wavelength` has it. `solver`:
+    waves (`fourier`) of them, `size` in number, waves as long as `wavelength` has it. The model's
+    own are the means over a text's tokens in so many `layers`, evenly from the middle one to the
+    last. `solver`:
     `ridge` regression, `lda` with a shared covariance, or `contrastive`: LDA behind a projection
     that pushes the labels apart. `ridge`: added to the diagonal, as a share of its mean; `auto`
     takes what cross-validation asks for, each time.
     """
 
     features: Literal["plain", "projected", "fourier"] = "projected"
+    layers: Annotated[int, Field(ge=1, le=4)] = 4
     solver: Literal["ridge", "lda", "contrastive"] = "ridge"
     size: Annotated[int, Field(ge=1, le=20_000)] = 2000
     ridge: Literal["auto"] | Above = "auto"
@@ -188,9 +191,9 @@ class AnalyticSettings(SolvedSection):
 class HybridSettings(SolvedSection):
     """The head is solved at once; the adapter learns only where the head alone is not enough.
 
-    It is enough at `enough_percent` of the batch's rows, each answered without itself; or within
-    `slack_points` of what it was after the adapter learned last (before, if that gained less); and
-    not where the gate then finds that something was lost.
+    It is enough at `enough_percent` of the batch's rows, each answered without itself, and until
+    there are `growth` times as many rows at hand as when the adapter learned last; and not where
+    the gate then finds that something was lost.
     Remembered rows serve to learn the adapter, and to solve the head again on what it then makes
     of texts.
     """
@@ -200,7 +203,7 @@ class HybridSettings(SolvedSection):
     replay_ratio: Annotated[float, Field(ge=0.0, le=20.0)] = 2.0
     memory_items: Count = 2000
     enough_percent: Annotated[float, Field(ge=0.0, le=100.0)] = 90.0
-    slack_points: Annotated[float, Field(ge=0.0, le=100.0)] = 5.0
+    growth: Annotated[float, Field(ge=1.0, le=1e9, allow_inf_nan=False)] = 8.0
 
 
 class PrototypeSettings(StrategySection):

@@ -34,7 +34,7 @@ from components.model.classifier import Classifier, check_base, make_body
 from components.model.determinism import derived_seed, reproducible, resolve_device
 from components.model.encoding import ENCODERS, pad
 from components.model.frozen import POOLED, Frozen
-from components.model.heads import HEADS
+from components.model.heads import HEADS, means_read
 from components.model.heads.linear import grown_labels
 from components.model.libraries import library_versions
 from components.model.placement import placement_of
@@ -269,9 +269,9 @@ def _learner(
     tokens = encode(base, [item.content for item in items], placement.max_tokens)
     sample = partial(_sample, base, placement, tokens)
     attach = partial(_trainable, origin.adapter, settings.adapter, sample)
-    body = make_body(base, placement, attach, cache)
     grow = HEADS[strategy.head(settings.strategy)]
     head = grow(origin.head, base.hidden_size, len(labels)).to(placement.device)
+    body = make_body(base, placement, attach, cache, means_read(head))
     places = {label: place for place, label in enumerate(labels)}
     classifier = Classifier(base, body, head, labels, placement, encode)
     return Learner(

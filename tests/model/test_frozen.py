@@ -20,10 +20,10 @@ from components.model.base import Base, load_base
 from components.model.classifier import Classifier, make_body
 from components.model.encoding import pad, pooled, tokenise
 from components.model.frozen import POOLED, Frozen
-from components.model.layers import Boundary, split_fault
+from components.model.layers import Boundary, layers_read, means_of, split_fault
 from components.model.placement import Placement
 from components.model.quiet_loading import quiet_transformers
-from components.settings import ModelSettings, Settings
+from components.settings import LoraSettings, ModelSettings, Settings
 
 PLAIN = Placement("cpu", "float32", 64, 1)
 HALF = replace(PLAIN, precision="bfloat16")
@@ -248,3 +248,68 @@ def test_other_architectures_are_cut_as_well(family: str, tiny: Path, tmp_path: 
         found[placement.precision] = states.float()
     torch.testing.assert_close(found["bfloat16"], found["float32"], atol=0.1, rtol=0.1)
     assert float(found["float32"].abs().max()) > 0
+    ids, mask = pad(rows, 32, other.pad_id)
+    with torch.inference_mode():
+        whole = other.model(input_ids=ids, attention_mask=mask, output_hidden_states=True)
+    weights = mask[..., None] / mask.sum(1)[:, None, None]
+    wanted = [(state * weights).sum(1) for state in (*whole.hidden_states[1:3], whole[0])]
+    features = Frozen(other, replace(PLAIN, max_tokens=32), POOLED, None).features(rows, 3)
+    torch.testing.assert_close(torch.from_numpy(features), torch.cat(wanted, 1), atol=1e-5, rtol=0)
+
+
+def test_means_are_read_evenly_between_the_middle_and_the_top() -> None:
+    found = {n: layers_read(stack_of(n)) for n in (1, 2, 3, 6, 12, 24)}
+    assert found == {
+        1: [1],
+        2: [1, 2],
+        3: [1, 2, 3],
+        6: [3, 4, 5, 6],
+        12: [6, 8, 10, 12],
+        24: [12, 16, 20, 24],
+    }
+
+
+def stack_of(count: int) -> torch.nn.Module:
+    model = torch.nn.Module()
+    model.layers = torch.nn.ModuleList(torch.nn.Identity() for _ in range(count))
+    model.config = type("Config", (), {"num_hidden_layers": count})()
+    return model
+
+
+def test_who_reads_fewer_means_reads_the_upper_ones(base: Base, cache: ActivationCache) -> None:
+    frozen, rows = Frozen(base, PLAIN, POOLED, cache), tokenise(base, TEXTS, 64)
+    frozen.prepare(rows)
+    both, last = frozen.features(rows, 2), frozen.features(rows)
+    assert means_of(base) == 2
+    assert (both.shape[1], last.shape[1]) == (2 * base.hidden_size, base.hidden_size)
+    assert (both[:, base.hidden_size :] == last).all()
+
+
+def test_an_adapted_model_gives_the_same_means_whole_and_cut(
+    base: Base, cache: ActivationCache
+) -> None:
+    rows, adapter = tokenise(base, TEXTS, 64), LoraSettings(layers=1)
+
+    def attach(fork: torch.nn.Module) -> torch.nn.Module:
+        torch.manual_seed(0)
+        model = METHODS["lora"].attach(fork, adapter, no_sample).eval()
+        for name, weight in model.named_parameters():
+            if "lora_B" in name:
+                torch.nn.init.normal_(weight)
+        return model
+
+    found = {}
+    for means, alone in ((2, False), (2, True), (1, False)):
+        placement = replace(PLAIN, alone=alone)
+        body = make_body(base, placement, attach, cache, means)
+        head = torch.nn.Identity()
+        head.means = means
+        with torch.inference_mode():
+            own = Classifier(base, body, head, (), placement).features(rows, 64)
+        cut = body.lower.view if body.lower else None
+        found[means, alone] = (cut, own)
+    assert [cut for cut, _ in found.values()] == [CUT, None, INSIDE]
+    both, whole, last = (own for _, own in found.values())
+    torch.testing.assert_close(both, whole, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(both[:, base.hidden_size :], last, atol=1e-5, rtol=1e-5)
+    assert not torch.equal(both[:, : base.hidden_size], last)

@@ -209,10 +209,10 @@ def test_versions_with_different_code_answer_beside_each_other_each_by_its_own(
     bundle = made_bundle(base, tmp_path / "bundles")
     other = copied_code(tmp_path / "other")
     encoding = other / "model" / "encoding.py"
-    mean = "(own * weights).sum(1) / weights.sum(1)"
+    mean = "(each * weights).sum(1) / weights.sum(1)"
     text = encoding.read_text(encoding="utf-8")
     assert mean in text
-    encoding.write_text(text.replace(mean, "(own * weights).sum(1)"), encoding="utf-8")
+    encoding.write_text(text.replace(mean, "(each * weights).sum(1)"), encoding="utf-8")
     models = [
         pyfunc.load_model(str(packed(base, bundle, tmp_path / name, code)))
         for name, code in {"first": None, "second": other, "third": None}.items()

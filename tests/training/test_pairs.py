@@ -19,7 +19,7 @@ from components.training.strategies import STRATEGIES
 SMALL: dict[str, dict[str, Any]] = {
     "ewc": {"fisher_rows": 2},
     "analytic": {"size": 32},
-    "hybrid": {"size": 32, "enough_percent": 100.0, "slack_points": 0.0},
+    "hybrid": {"size": 32, "enough_percent": 100.0, "growth": 1.0},
 }
 PAIRS = list(product(METHODS, STRATEGIES))
 QUICK = {"epochs": 1, "min_steps": 2, "warmup_steps": 1}

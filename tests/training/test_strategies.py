@@ -47,7 +47,7 @@ CASES: dict[str, tuple[dict[str, Any], int, str]] = {
     "analytic": ({"size": 64}, 0, "head"),
     "analytic adapted": ({"size": 64, "features": "fourier", "adapt": "first"}, 0, "lora"),
     "analytic contrastive": ({"size": 64, "solver": "contrastive"}, 0, "head"),
-    "hybrid": ({**FEW, "size": 64, "enough_percent": 100.0, "slack_points": 0.0}, 12, "lora"),
+    "hybrid": ({**FEW, "size": 64, "enough_percent": 100.0, "growth": 1.0}, 12, "lora"),
     "prototype": ({}, 0, "head"),
     "prototype lda": ({"solver": "lda"}, 0, "head"),
 }
@@ -275,3 +275,16 @@ def test_no_row_is_settled_where_new_labels_compete(
     parent = stream.teach("b", every[::2], stream.teach("a", every[1::2]))
     install(monkeypatch, fit=lambda learner, *_: len(settled(learner)))
     assert stream.teach("c", make_rows(["cat"], 8), parent).state["trained"]["steps"] == 0
+
+
+def test_hybrid_learns_its_adapter_again_once_there_is_far_more_to_learn_from(
+    any_stream: Any, make_rows: Rows
+) -> None:
+    stream = any_stream("lora")
+    own = {"method": "hybrid", "size": 64, "enough_percent": 100.0, "growth": 3.0}
+    stream.settings = Settings.model_validate(stream.settings.model_dump() | {"strategy": own})
+    steps, parent = [], None
+    for name, labels, count in (("a", "good bad", 8), ("b", "cat dog", 8), ("c", "good bad", 24)):
+        parent = stream.teach(name, make_rows(labels.split(), count), parent)
+        steps.append(parent.state["trained"]["steps"])
+    assert steps[0] > 0 and steps[1] == 0 and steps[2] > 0

@@ -20,3 +20,8 @@ HEADS: dict[str, Grow] = {
 }
 """(parent's tensors or None, hidden_size, n_labels) -> module; its state dict is saved. Of saved
 tensors that are not a head's it may raise LookupError, RuntimeError or TypeError."""
+
+
+def means_read(head: nn.Module) -> int:
+    """Return how many means of layers a head is fed: of the last layer alone, or more."""
+    return getattr(head, "means", 1)

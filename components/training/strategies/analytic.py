@@ -3,7 +3,8 @@
 The order of batches does not matter, and a batch can be subtracted again as if it had never come
 (`ratchet forget`). On CPUs an update costs little more than one pass over the new rows.
 
-Source: McDonnell et al. 2023, RanPAC, algorithm 1, without its first-session adapter by default.
+Source: McDonnell et al. 2023, RanPAC, algorithm 1, without its first-session adapter by default,
+and on several layers' means instead of the last one's.
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
 """Hybrid: the head is solved at once; the adapter learns only where that is not enough.
 
 How good the head would be at the batch is known before anything is learned: ridge regression says
-in closed form which rows it gets right when each is left out. Where the adapter learns, it does so
-as under `replay`, and the head is solved again on what it then makes of all rows at hand. Where
-that gained little, it is not tried again before the head alone has become worse still. Where the
-gate finds that the head alone lost something, the pipeline asks for the adapter as well.
+in closed form which rows it gets right when each is left out. Where that is too little, the adapter
+learns, with remembered rows beside the new ones, and the head is solved again on what it then makes
+of all rows at hand. What an adapter learned from one batch serves most of the next ones as well, so
+it learns again only once there is far more to learn from, or where the gate finds that the head
+alone lost something: then the pipeline asks for it.
 """
 
 from __future__ import annotations
@@ -34,24 +35,27 @@ def replay(situation: Situation) -> tuple[MemoryRef, ...]:
 def fit(learner: Learner, guard: Guard, progress: Progress) -> int:
     """Solve the head; before that, let the adapter learn if the head alone is not enough."""
     assert isinstance(guard, SolvedHeadGuard)
-    own, steps = learner.strategy, 0
     new = [row for row, old in enumerate(learner.replayed.tolist()) if not old]
-    alone = right_when_left_out(guard, new)
-    enough = min(own.enough_percent, guard.values.get("level", 100.0) - own.slack_points)
-    if learner.bare or (alone >= enough and not learner.adapt):
-        guard.add(new, learner.batch)
-    else:
+    steps = 0
+    if not learner.bare and (learner.adapt or is_due(learner, guard, new)):
         steps = learn_adapter(learner, progress)
         guard.begin_again()
         guard.values["adapted_on"] = [*guard.values.get("adapted_on", []), learner.batch]
+        guard.values["adapted_rows"] = len(learner.items)
         if len(new) < len(learner.items):
             guard.add(learner.replayed.nonzero().flatten().tolist(), "")
-        after = right_when_left_out(guard, new)
-        guard.values["level"] = after if after - alone >= own.slack_points else alone
-        guard.add(new, learner.batch)
+    guard.add(new, learner.batch)
     guard.solve()
     progress(1, 1)
     return steps
+
+
+def is_due(learner: Learner, guard: SolvedHeadGuard, new: list[int]) -> bool:
+    """Tell whether the adapter has more to learn from than it had, and the head needs it."""
+    own, before = learner.strategy, guard.values.get("adapted_rows", 0)
+    if len(learner.items) < own.growth * before:
+        return False
+    return right_when_left_out(guard, new) < float(own.enough_percent)
 
 
 STRATEGY = Strategy(

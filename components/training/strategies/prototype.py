@@ -25,7 +25,7 @@ def origin(base: Base, parent: Bundle | None, items: Items, settings: Settings) 
     """Go on from the parent, or from a head of no labels."""
     if parent is not None:
         return from_parent(base, parent, items, settings)
-    return Origin(head=drawn("plain", base.hidden_size, 0, 1.0, 0))
+    return Origin(head=drawn("plain", base.hidden_size, 1, 0, 1.0, 0))
 
 
 def fit(learner: Learner, guard: Guard, progress: Progress) -> int:
