@@ -63,7 +63,7 @@ def forget(ws: Workspace, lease: Lease, prefix: str, reason: str) -> Forgotten:
     left = without_batch(ws.base, ws.bundles, champion, batch, items, ws.in_force(), ws.activations)
     prepared = _prepared(ws, parent)
     examined = examination.examine_change(ws, lease, prepared, left, "forget")
-    version = settlement.register_change(ws, lease, parent, examined)
+    version = settlement.register_change(ws, lease, prepared, examined)
     why = f"Forgot batch {batch[:12]} ({reason})."
     action = settlement.settle_change(ws, lease, version, why)
     return Forgotten(batch, len(wanted), version.version, action, examined.decision.headline)

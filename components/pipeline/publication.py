@@ -127,7 +127,7 @@ def submission(
             "steps": state["trained"]["steps"],
         },
         tags={"ratchet.evidence": examined.evidence, "ratchet.decision": decision.action},
-        files=_files(ws, validated, prepared, examined, story),
+        files=_files(ws, prepared, examined, story, validated),
         dataset=DataSource(
             name=validated.arrival.source,
             digest=prepared.batch,
@@ -138,7 +138,7 @@ def submission(
 
 
 def submission_of_change(
-    ws: Workspace, key: str, parent: views.Version, examined: Examined
+    ws: Workspace, key: str, prepared: Prepared, examined: Examined
 ) -> Submission:
     """Return what the registry is to show of a candidate that came from no batch."""
     state, story = examined.bundle.state, accuracy_history.story(ws, examined.document)
@@ -147,7 +147,7 @@ def submission_of_change(
         bundle=examined.bundle.folder,
         bundle_digest=examined.bundle.digest,
         batch=None,
-        parent_version=parent.version,
+        parent_version=prepared.parent.version if prepared.parent else None,
         headline=examined.decision.headline,
         description="\n".join(f"- {reason}" for reason in examined.decision.told),
         base_name=state["base"]["name"],
@@ -159,18 +159,19 @@ def submission_of_change(
             "ratchet.evidence": examined.evidence,
             "ratchet.decision": examined.decision.action,
         },
-        files={
-            "evidence.json": ws.document_path(examined.evidence),
-            "snapshot.json": ws.document_path(examined.document["snapshot"]),
-        },
+        files=_files(ws, prepared, examined, story, None),
     )
 
 
 def _files(
-    ws: Workspace, validated: Validated, prepared: Prepared, examined: Examined, story: Story
+    ws: Workspace,
+    prepared: Prepared,
+    examined: Examined,
+    story: Story,
+    validated: Validated | None,
 ) -> dict[str, Path]:
     """Write report, plots and evidence; return them by their name on the run."""
-    report = reporting.write_report(ws, validated, prepared, examined, story)
+    report = reporting.write_report(ws, prepared, examined, story, validated)
     return {
         "report.html": report,
         "evidence.json": ws.document_path(examined.evidence),

@@ -35,39 +35,39 @@ def report_path(ws: Workspace, batch: str | None, bundle: str) -> Path:
 
 
 def write_report(
-    ws: Workspace, validated: Validated, prepared: Prepared, examined: Examined, story: Story
+    ws: Workspace,
+    prepared: Prepared,
+    examined: Examined,
+    story: Story,
+    validated: Validated | None,
 ) -> Path:
-    """Write the batch report and return its path."""
+    """Write the report and return its path.
+
+    `validated`: the batch as it came; None of a candidate that came from none.
+    """
     from components.report.batch_report import ReportData, render
 
     decision, state = examined.decision, examined.bundle.state
-    drift = examined.drift
+    drift, batch = examined.drift, state.get("forgot", prepared.batch)
     data = ReportData(
         action=decision.action,
         headline=decision.headline,
-        batch=prepared.batch,
+        batch=batch,
         generated_at=ws.clock().strftime("%Y-%m-%d %H:%M UTC"),
         reasons=decision.told,
         model_name=ws.settings.model.name,
-        source=validated.arrival.source,
+        source=validated.arrival.source if validated else f"{batch[:12]}, taken out",
         parent_version=prepared.parent.version if prepared.parent else None,
         verdicts=[verdict.to_json() for verdict in decision.verdicts],
         matrix=_matrix(story),
         drift=[asdict(finding) for finding in drift.findings] if drift else [],
         words=_words(drift),
-        counts={
-            "rows in the batch": len(validated.reading.rows) + len(validated.reading.problems),
-            "used": len(validated.validation.accepted),
-            "in quarantine": len(validated.validation.rejected),
-            "near-duplicates of holdout items": len(prepared.split.blocked),
-            "trained on": len(prepared.split.train),
-            "held out": len(prepared.split.holdout),
-        },
-        quarantined=reason_counts(validated.validation),
+        counts=_counts(prepared, validated) if validated else {},
+        quarantined=reason_counts(validated.validation) if validated else {},
         replayed=state["trained"]["replayed"],
         metrics=story.measures,
         provenance={
-            "batch": prepared.batch,
+            "batch": batch,
             "bundle": examined.bundle.digest,
             "parent bundle": state["parent"],
             "evidence": examined.evidence,
@@ -77,9 +77,20 @@ def write_report(
         },
         next_command=f"ratchet --root {ws.root.name} {NEXT[decision.action]}",
     )
-    path = report_path(ws, prepared.batch, examined.bundle.digest)
+    path = report_path(ws, prepared.batch or None, examined.bundle.digest)
     write_bytes(path, render(data).encode("utf-8", "replace"))
     return path
+
+
+def _counts(prepared: Prepared, validated: Validated) -> dict[str, int]:
+    return {
+        "rows in the batch": len(validated.reading.rows) + len(validated.reading.problems),
+        "used": len(validated.validation.accepted),
+        "in quarantine": len(validated.validation.rejected),
+        "near-duplicates of holdout items": len(prepared.split.blocked),
+        "trained on": len(prepared.split.train),
+        "held out": len(prepared.split.holdout),
+    }
 
 
 def _words(drift: Drift | None) -> dict[str, Sequence[str]]:

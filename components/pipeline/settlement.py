@@ -62,7 +62,7 @@ def register(
 
 
 def register_change(
-    ws: Workspace, lease: Lease, parent: views.Version, examined: Examined
+    ws: Workspace, lease: Lease, prepared: Prepared, examined: Examined
 ) -> views.Version:
     """Register a candidate that came from no batch, once, and record its version."""
     for version in views.versions(ws.ledger, bundle=examined.bundle.digest):
@@ -70,7 +70,7 @@ def register_change(
             require_copy(ws, lease, version)
             return version
     key = f"{examined.bundle.digest}:{examined.evidence}"
-    return _submit(ws, lease, submission_of_change(ws, key, parent, examined), examined)
+    return _submit(ws, lease, submission_of_change(ws, key, prepared, examined), examined)
 
 
 def _submit(

@@ -10,6 +10,7 @@ import pytest
 from components.ledger import views
 from components.model.bundle import open_bundle
 from components.operations.explanation import explain
+from components.pipeline.reporting import report_path
 from components.workspace.root import open_workspace
 from tests.command import ratchet
 from tests.stream import PARAMS, add_exam, make_root, rows, settle, write_jsonl
@@ -56,6 +57,8 @@ def test_a_batch_is_taken_out_gated_recorded_and_verified(told: tuple[Path, list
     assert batches[1] not in json.dumps(bundle.strategy_state().values["batches"])
     assert explain(ws, champion.version)["origin"] == "forget"
     assert ratchet(root, "audit", "verify").code == 0
+    page = report_path(ws, None, champion.bundle).read_text(encoding="utf-8")
+    assert f"{batches[1][:12]}, taken out" in page and "Earlier tasks" in page
     shown = ratchet(root, "version", "explain", str(champion.version))
     assert shown.code == 0 and "forget" in shown.out
     history = ratchet(root, "history")
