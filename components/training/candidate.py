@@ -269,9 +269,13 @@ def _learner(
     tokens = encode(base, [item.content for item in items], placement.max_tokens)
     sample = partial(_sample, base, placement, tokens)
     attach = partial(_trainable, origin.adapter, settings.adapter, sample)
-    grow = HEADS[strategy.head(settings.strategy)]
-    head = grow(origin.head, base.hidden_size, len(labels)).to(placement.device)
-    body = make_body(base, placement, attach, cache, means_read(head))
+    grow = partial(
+        HEADS[strategy.head(settings.strategy)], origin.head, base.hidden_size, len(labels)
+    )
+    with torch.random.fork_rng(devices=[]):  # what the adapter draws must not depend on the head
+        means = means_read(grow())
+    body = make_body(base, placement, attach, cache, means)
+    head = grow().to(placement.device)
     places = {label: place for place, label in enumerate(labels)}
     classifier = Classifier(base, body, head, labels, placement, encode)
     return Learner(
