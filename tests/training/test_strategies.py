@@ -13,6 +13,7 @@ from components.items import Item
 from components.model.bundle import Bundle, Part, json_part, tensors_part
 from components.model.classifier import load_classifier
 from components.model.encoding import infer, tokenise
+from components.model.heads import HEADS
 from components.model.placement import placement_of
 from components.settings import Settings
 from components.training.candidate import replayed_refs
@@ -288,3 +289,21 @@ def test_hybrid_learns_its_adapter_again_once_there_is_far_more_to_learn_from(
         parent = stream.teach(name, make_rows(labels.split(), count), parent)
         steps.append(parent.state["trained"]["steps"])
     assert steps[0] > 0 and steps[1] == 0 and steps[2] > 0
+
+
+def test_an_adapter_starts_alike_whatever_its_head_draws(
+    any_stream: Any, make_rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = any_stream("lora")
+    own = {"method": "analytic", "features": "plain"}
+    stream.settings = Settings.model_validate(stream.settings.model_dump() | {"strategy": own})
+    grow = HEADS["plain"]
+
+    def spending(*given: Any) -> Any:
+        torch.rand(7)
+        return grow(*given)
+
+    lesson = make_rows(["good", "bad"], 8)
+    as_it_is = stream.teach("a", lesson)
+    monkeypatch.setitem(HEADS, "plain", spending)
+    assert stream.teach("a", lesson).files == as_it_is.files

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -38,7 +39,8 @@ class SolvedHead(nn.Module):
         super().__init__()
         for name, tensor in tensors.items():
             self.register_buffer(name, tensor)
-        width = tensors["projection"].shape[0] if "projection" in tensors else self.size
+        drawn = [tensors[name] for name in ("projection", "signs") if name in tensors]
+        width = drawn[0].shape[0] if drawn else self.size
         self.means, rest = divmod(width, hidden_size)
         if rest or not self.means:
             raise RuntimeError(f"a head that reads {width} numbers does not fit {hidden_size}")
@@ -62,11 +64,16 @@ class SolvedHead(nn.Module):
 
 
 class ProjectedHead(SolvedHead):
-    """On a leaky ReLU of x P, P random, (means * hidden_size, size).
+    """On a leaky ReLU of x P, P random signs, (means * hidden_size, size).
 
     A plain ReLU hides more of what is linear in x: half the slope on its other side kept more of
-    texts' moods.
+    texts' moods. Signs project as well as normal numbers do, and are stored as bits.
     """
+
+    def __init__(self, tensors: Tensors, hidden_size: int) -> None:
+        super().__init__(tensors, hidden_size)
+        bits = np.unpackbits(tensors["signs"].cpu().numpy(), axis=1, count=self.size)
+        self.register_buffer("projection", torch.from_numpy(bits).float() * 2 - 1, persistent=False)
 
     def spread(self, features: Tensor) -> Tensor:
         """Return the projected features, (n, size)."""
@@ -92,9 +99,10 @@ def drawn(
     draw = torch.Generator().manual_seed(seed)
     if row == "plain":
         return _of_no_labels(means * hidden_size)
-    projection = torch.randn(means * hidden_size, size, generator=draw)
     if row == "projected":
-        return _of_no_labels(size) | {"projection": projection}
+        bits = torch.randint(2, (means * hidden_size, size), generator=draw, dtype=torch.uint8)
+        return _of_no_labels(size) | {"signs": torch.from_numpy(np.packbits(bits.numpy(), axis=1))}
+    projection = torch.randn(means * hidden_size, size, generator=draw)
     phase = 2 * torch.pi * torch.rand(size, generator=draw)
     return _of_no_labels(size) | {"projection": projection / wavelength, "phase": phase}
 
