@@ -33,8 +33,13 @@ from components.model.encoding import ENCODERS, infer
 from components.model.heads.solved_modules import SolvedHead
 from components.model.placement import placement_of
 from components.training.memory import remembered
-from components.training.solved_head import batches_of, solved_state, solved_tensors
-from components.training.solvers import SOLVERS, chosen_strength
+from components.training.solved_head import (
+    batches_of,
+    solved_state,
+    solved_tensors,
+    strength_of,
+)
+from components.training.solvers import SOLVERS
 from components.training.sums import Sums
 
 if TYPE_CHECKING:
@@ -120,15 +125,14 @@ def without_batch(
                 "Nothing was changed.",
             )
         left = Sums(left.gram, left.by_label[kept], left.counts[kept])
-        strength = chosen_strength(left) if isinstance(own.ridge, str) else own.ridge
-        solver = SOLVERS[own.solver](left, strength)
+        head = SOLVERS[own.solver](left, strength_of(own, left))
     batches = {name: held for name, held in batches_of(state).items() if name != batch}
     values = dict(state.values)
     values["sharpness"] = [each for each in values.get("sharpness", []) if each[0] != batch]
     memory = [ref for ref in remembered(version) if ref.batch != batch]
     parts = (
         Part("adapter", "answers", lambda folder: _copy(version.adapter, folder / "adapter")),
-        tensors_part("head", "answers", version.head_tensors() | solved_tensors(solver, values)),
+        tensors_part("head", "answers", version.head_tensors() | solved_tensors(head, values)),
         json_part("labels", "answers", [labels[place] for place in kept]),
         strategy_part(solved_state(left, batches, values)),
         json_part("memory", "learns", [ref.to_json() for ref in memory]),

@@ -71,7 +71,6 @@ class SolvedHeadGuard(Guard):
         head = learner.classifier.head
         assert isinstance(head, SolvedHead)
         self.head, self.solver = head, learner.strategy.solver
-        self.given_strength: float | str = learner.strategy.ridge
         self.features: dict[int, Tensor] = {}
         self.device, labels = learner.classifier.device, len(learner.classifier.labels)
         self.state = learner.parent.strategy_state() if learner.parent else State()
@@ -95,12 +94,8 @@ class SolvedHeadGuard(Guard):
 
     def strength(self, sums: Sums) -> float:
         """Return the ridge's strength on these sums."""
-        if not isinstance(self.given_strength, str):
-            return self.given_strength
-        if self.solver == "mean":
-            return 0.0
         if self._chosen is None or self._chosen[0] is not sums:
-            self._chosen = (sums, chosen_strength(sums))
+            self._chosen = (sums, strength_of(self.learner.strategy, sums))
         return self._chosen[1]
 
     def sums_of(self, rows: Sequence[int]) -> Sums:
@@ -152,6 +147,13 @@ class SolvedHeadGuard(Guard):
     def finish(self, memory: tuple[MemoryRef, ...]) -> State:
         """Return the sums, and whose they are."""
         return solved_state(self.sums.to("cpu"), self.batches, self.values)
+
+
+def strength_of(strategy: Any, sums: Sums) -> float:
+    """Return the ridge's strength on these sums that a strategy's settings ask for."""
+    if strategy.solver == "mean":
+        return 0.0
+    return chosen_strength(sums) if isinstance(strategy.ridge, str) else float(strategy.ridge)
 
 
 def solved_tensors(head: tuple[Tensor, Tensor], values: dict[str, Any]) -> dict[str, Tensor]:
