@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -145,7 +146,8 @@ def make_page(
     bench = bench_of(cache, quick, clinc, precision_here(cache, told), told)
 
     def write() -> None:
-        write_page(read_runs(runs), _latencies(runs), about(bench, quick), page, runs)
+        found = read_runs(runs)
+        write_page(found, _latencies(runs), about(bench, quick, found), page, runs)
 
     try:
         make(bench, wished, runs, jobs, done)
@@ -155,10 +157,13 @@ def make_page(
     return page
 
 
-def about(bench: Bench, quick: bool) -> str:
-    """Say what the figures were measured on."""
+def about(bench: Bench, quick: bool, runs: Sequence[Kept]) -> str:
+    """Say what the figures were measured on, and whether their seconds can be compared."""
     import torch
 
+    processors = Counter(run.get("processor", "one that was not noted") for run in runs)
+    told = ", ".join(f"{name} ({count} runs)" for name, count in processors.most_common())
+    apart = " CPU seconds compare within one of these alone." if len(processors) > 1 else ""
     budgets = ", ".join(
         f"{name} {budget.rows} rows and {budget.items} items"
         for name, budget in bench.budgets.items()
@@ -172,7 +177,7 @@ def about(bench: Bench, quick: bool) -> str:
     return (
         f"{kind}At most so much a task: {budgets}. Texts are cut at {bench.max_tokens} tokens. Base"
         f" {bench.base.name}; {bench.training['precision']} on one thread, PyTorch"
-        f" {torch.__version__.partition('+')[0]} ({torch.backends.cpu.get_cpu_capability()})."
+        f" {torch.__version__.partition('+')[0]}. Processors: {told}.{apart}"
     )
 
 

@@ -98,6 +98,8 @@ def base_of(folder: Path) -> Base:
 
 def run(bench: Bench, cell: Cell) -> Kept:
     """Learn a stream and return what is kept of it; of a row that cannot be, why."""
+    import torch
+
     settings = bench.settings(cell)
     stream = deal(
         cell.stream, cell.seed, bench.budgets[cell.stream], bench.cache, bench.clinc, print
@@ -109,6 +111,7 @@ def run(bench: Bench, cell: Cell) -> Kept:
         "stream": cell.stream,
         "seed": cell.seed,
         "key": bench.key(cell),
+        "processor": torch.backends.cpu.get_cpu_capability(),
     }
     with tempfile.TemporaryDirectory(prefix="ratchet-bench-") as folder:
         try:

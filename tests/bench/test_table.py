@@ -112,3 +112,11 @@ def test_the_page_is_written_from_what_is_kept(tmp_path: Any) -> None:
     text = (tmp_path / "bench.md").read_text()
     assert "| sequential | 62.5 |" in text and "**osf**: it needs osf" in text
     assert (tmp_path / "bench" / "sentiment-over-time.png").stat().st_size > 1000
+
+
+def test_rows_are_compared_on_the_seeds_that_both_have(tmp_path: Any) -> None:
+    runs = [kept("replay", 0), kept("hybrid", 1), kept("joint", 1)]
+    write_page(runs, {}, "About.", tmp_path / "bench.md", tmp_path / "bench")
+    text = (tmp_path / "bench.md").read_text(encoding="utf-8")
+    assert "| sentiment | hybrid | joint |" in text
+    assert "| sentiment | replay | joint |" not in text
