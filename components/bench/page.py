@@ -174,9 +174,9 @@ def _claims(runs: Sequence[Kept], streams: Iterable[str]) -> Iterator[str]:
         + _differences(runs, streams, pairs)
     )
     yield (
-        "**Forgetting.** Sequential LoRA and others against joint training with the usual epochs and"
-        " with four times as many: final accuracy and forgetting minus joint's, 95 % intervals, and"
-        " learning's CPU seconds as a share of joint's:\n\n"
+        "**Forgetting.** Sequential LoRA and others against joint training with the usual epochs"
+        " and with four times as many: final accuracy and forgetting minus joint's, 95 % intervals,"
+        " and learning's CPU seconds as a share of joint's:\n\n"
         + _against_joint(runs, streams)
     )
     yield (
