@@ -176,8 +176,7 @@ def _claims(runs: Sequence[Kept], streams: Iterable[str]) -> Iterator[str]:
     yield (
         "**Forgetting.** Sequential LoRA and others against joint training with the usual epochs"
         " and with four times as many: final accuracy and forgetting minus joint's, 95 % intervals,"
-        " and learning's CPU seconds as a share of joint's:\n\n"
-        + _against_joint(runs, streams)
+        " and learning's CPU seconds as a share of joint's:\n\n" + _against_joint(runs, streams)
     )
     yield (
         "**Accuracy for a CPU second.** Of `hybrid` and `analytic` against `replay` with LoRA:"
