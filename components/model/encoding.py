@@ -2,9 +2,8 @@
 
 Concept: a vector is the mean of the last hidden states over a text's own tokens, which
 works for encoders and decoders alike; who reads deeper gets such means of what enters some layers
-as well, before it. Inference runs in passes of one fixed shape for each
-padded length, which the text's own length alone decides, so a text meets the same kernels
-whatever company it arrives in.
+as well, before it. Inference runs in passes of one fixed shape for each padded length, which the
+text's own length alone decides, so a text meets the same kernels whatever company it arrives in.
 
 Promise: permuting or thinning out the texts leaves each text's vector as it was. It is
 bit-equal wherever a kernel treats all rows of one shape alike, as those we measured do, in

@@ -164,10 +164,9 @@ class SolvedSection(StrategySection):
     `features`: of the head: the model's own (`plain`), a random projection (`projected`) or random
     waves (`fourier`) of them, `size` in number, waves as long as `wavelength` has it. The model's
     own are the means over a text's tokens in so many `layers`, evenly from the middle one to the
-    last. `solver`:
-    `ridge` regression, `lda` with a shared covariance, or `contrastive`: LDA behind a projection
-    that pushes the labels apart. `ridge`: added to the diagonal, as a share of its mean; `auto`
-    takes what cross-validation asks for, each time.
+    last. `solver`: `ridge` regression, `lda` with a shared covariance, or `contrastive`: LDA behind
+    a projection that pushes the labels apart. `ridge`: added to the diagonal, as a share of its
+    mean; `auto` takes what cross-validation asks for, each time.
     """
 
     features: Literal["plain", "projected", "fourier"] = "projected"

@@ -80,7 +80,7 @@ class SolvedHeadGuard(Guard):
             self.sums = no_sums(head.size, labels).to(self.device)
         self.values = dict(self.state.values)
         self._chosen: tuple[Sums, float] | None = None
-        self._with: tuple[Any, Sums] | None = None
+        self._with: tuple[Sums, tuple[int, ...], Sums] | None = None
         self.batches = batches_of(self.state)
 
     def spread(self, rows: Sequence[int]) -> Tensor:
@@ -105,9 +105,10 @@ class SolvedHeadGuard(Guard):
 
     def with_rows(self, rows: Sequence[int]) -> Sums:
         """Return the sums as they are once these rows are counted."""
-        if self._with is None or self._with[0] != (id(self.sums), tuple(rows)):
-            self._with = ((id(self.sums), tuple(rows)), self.sums.plus(self.sums_of(rows)))
-        return self._with[1]
+        before, own = self.sums, tuple(rows)
+        if self._with is None or self._with[0] is not before or self._with[1] != own:
+            self._with = (before, own, before.plus(self.sums_of(rows)))
+        return self._with[2]
 
     def add(self, rows: Sequence[int], batch: str) -> None:
         """Count rows, as members of a batch, and learn from them how sure the head may be."""

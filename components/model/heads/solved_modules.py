@@ -35,12 +35,14 @@ class SolvedHead(nn.Module):
         hidden_size: of one mean.
     """
 
+    random: str | None = None
+    """The tensor that was drawn; its rows are what the head reads."""
+
     def __init__(self, tensors: Tensors, hidden_size: int) -> None:
         super().__init__()
         for name, tensor in tensors.items():
             self.register_buffer(name, tensor)
-        drawn = [tensors[name] for name in ("projection", "signs") if name in tensors]
-        width = drawn[0].shape[0] if drawn else self.size
+        width = tensors[self.random].shape[0] if self.random else self.size
         self.means, rest = divmod(width, hidden_size)
         if rest or not self.means:
             raise RuntimeError(f"a head that reads {width} numbers does not fit {hidden_size}")
@@ -70,6 +72,8 @@ class ProjectedHead(SolvedHead):
     texts' moods. Signs project as well as normal numbers do, and are stored as bits.
     """
 
+    random = "signs"
+
     def __init__(self, tensors: Tensors, hidden_size: int) -> None:
         super().__init__(tensors, hidden_size)
         bits = np.unpackbits(tensors["signs"].cpu().numpy(), axis=1, count=self.size)
@@ -83,6 +87,8 @@ class ProjectedHead(SolvedHead):
 
 class FourierHead(SolvedHead):
     """On sqrt(2 / size) cos(x P + phase): inner products are a Gaussian kernel, nearly."""
+
+    random = "projection"
 
     def spread(self, features: Tensor) -> Tensor:
         """Return the waves' heights, (n, size)."""
