@@ -16,7 +16,7 @@ demo: $(READY) ## run four real domains through the whole pipeline
 	@$(BIN)/ratchet demo $(ARGS)
 
 test: $(READY) ## run all tests except the slow ones and those that kill processes
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 check: $(READY) ## check lint, format, types, imports and generated docs
 	@$(BIN)/ruff check .

@@ -62,6 +62,10 @@ reaches, forgets and costs.
 `strategy.method` names one. All work where batches bring new domains and where they bring new
 labels. What a strategy knows of earlier batches lies in the version's bundle, so a rollback takes
 it back as well. *Keeps*: what it keeps of the data.
+
+After another strategy than the champion's, a lesson goes on from the champion's adapter. A head of
+another kind is learned from the rows that the champion remembers, beside the batch's own. Where it
+remembers none, or answers in another way (`experts`, `pool`), the change is refused.
 """
 
 

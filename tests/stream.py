@@ -24,7 +24,7 @@ training:
   {epochs: 6, threads: 1, precision: float32, learning_rate: 0.003, head_learning_rate: 0.03,
   warmup_steps: 2, min_steps: 0, pool_below: 0}
 holdout: {first_fraction: 0.0}
-strategy: {update_share: 1.0, replay_ratio: 1.0, distillation: 0.0}
+strategy: {method: replay, update_share: 1.0, replay_ratio: 1.0, distillation: 0.0}
 data: {min_rows: 10, settle_seconds: 0}
 adapter: {layers: 1, target_modules: all-linear}
 drift: {permutations: 20}

@@ -47,6 +47,7 @@ from components.training.loop import diverged
 from components.training.memory import MemoryRef, references, remembered
 from components.training.strategies import STRATEGIES
 from components.training.strategies.strategy import Situation, Strategy
+from components.training.turn import check_turn, is_turn, turned
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -105,7 +106,10 @@ def lesson_key(base: Base, lesson: Lesson, settings: Settings) -> str:
 
 def replayed_refs(lesson: Lesson, settings: Settings) -> tuple[MemoryRef, ...]:
     """Return which remembered rows to train on as well; who can read them fills in `replayed`."""
-    return STRATEGIES[settings.strategy.method].replay(_situation(lesson, settings))
+    situation = _situation(lesson, settings)
+    if is_turn(lesson.parent, settings):
+        return tuple(situation.known)
+    return STRATEGIES[settings.strategy.method].replay(situation)
 
 
 def learn(
@@ -138,9 +142,7 @@ def learn(
     situation = _situation(lesson, settings)
     seed = derived_seed(settings.seed, lesson.batch)
     with reproducible(seed, settings.training.threads):
-        learner = _learner(
-            base, lesson, settings, strategy, seed, strategy.beside(situation), cache
-        )
+        learner = _learner(base, lesson, settings, strategy, seed, situation, cache)
         opened = strategy.start(learner)
         learner = replace(learner, opened={part.name: part for part in opened})
         learner.prepare(preparing)
@@ -188,6 +190,7 @@ def _check(base: Base, lesson: Lesson, settings: Settings) -> None:
     if lesson.parent is not None:
         check_base(base, lesson.parent)
         _check_shape(lesson.parent, settings.adapter)
+        check_turn(lesson.parent, settings)
 
 
 def _check_fit(base: Base, settings: Settings) -> None:
@@ -254,7 +257,7 @@ def _learner(
     settings: Settings,
     strategy: Strategy,
     seed: int,
-    beside: int,
+    situation: Situation,
     cache: ActivationCache | None,
 ) -> Learner:
     import torch
@@ -263,7 +266,11 @@ def _learner(
     new = {item.digest: item for item in lesson.items}
     rows = {item.digest: item for item in lesson.replayed} | new
     items = tuple(rows[digest] for digest in sorted(rows))
-    origin = strategy.origin(base, lesson.parent, items, settings)
+    parent, beside = lesson.parent, strategy.beside(situation)
+    if parent is not None and is_turn(parent, settings):
+        origin, parent, beside = turned(base, parent, items, settings), None, len(lesson.replayed)
+    else:
+        origin = strategy.origin(base, parent, items, settings)
     labels = grown_labels(origin.labels, {item.label for item in items})
     encode = ENCODERS[items[0].modality]
     tokens = encode(base, [item.content for item in items], placement.max_tokens)
@@ -289,7 +296,7 @@ def _learner(
         looked_at=slice_of(len(items), settings.training.patience, seed),
         settings=settings,
         seed=seed,
-        parent=lesson.parent,
+        parent=parent,
         method=METHODS[settings.adapter.method],
         adapt=lesson.adapt,
         frozen=body.whole or Frozen(base, placement, POOLED, cache),

@@ -119,6 +119,13 @@ class SolvedHeadGuard(Guard):
         own = [self.learner.items[row].digest for row in rows]
         self.batches[batch] = sorted([*self.batches.get(batch, []), *own])
 
+    def add_all(self) -> None:
+        """Count all rows of the lesson: of remembered ones those that the sums do not hold."""
+        replayed = self.learner.replayed
+        if not self.batches and bool(replayed.any()):
+            self.add(replayed.nonzero().flatten().tolist(), "")
+        self.add((~replayed).nonzero().flatten().tolist(), self.learner.batch)
+
     def begin_again(self) -> None:
         """Forget all rows: the features are others now."""
         self.sums = no_sums(*reversed(self.sums.by_label.shape)).to(self.device)

@@ -2,7 +2,8 @@
 
 One warmed process forks a child a case: no server, a tiny base. The child is killed at one
 point of one scenario; a second child reconciles, runs the same command again and says what
-it finds. Two lines of children run side by side, each on a root of its own.
+it finds. Two lines of children run side by side, each on a root of its own. Every third call is
+tried, or each one where slow tests are asked for.
 """
 
 from __future__ import annotations
@@ -290,7 +291,7 @@ def _champions(ws: Workspace) -> list[int | None]:
     return [champion.version if champion else None, ws.registry.alias("champion")]
 
 
-def one_line(folder: Path, scenario: str, line: int, promoted: int) -> None:
+def one_line(folder: Path, scenario: str, line: int, promoted: int, every: int) -> None:
     """Kill at every point of this line's share; write what was found wrong."""
     root, template = folder / f"root{line}", folder / f"template{line}"
     own = {"pool": prepare_pool, "removal": prepare_removal, "probation": prepare_probation}
@@ -319,7 +320,7 @@ def one_line(folder: Path, scenario: str, line: int, promoted: int) -> None:
     begun = names.index("append_all split.made") if scenario == "pool" else 0
     points = range(2 * begun, 2 * len(names))
     wrong = []
-    for point in points[line::LINES]:
+    for point in points[line :: LINES * every]:
         fresh()
         killed = in_child(partial(perform, point, None))
         got = folder / f"got{line}"
@@ -362,9 +363,10 @@ def warm(tmp_path_factory: pytest.TempPathFactory) -> None:
     run_second(open_workspace(root))
 
 
+@pytest.mark.parametrize("every", [3, pytest.param(1, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_killed_at_any_point_the_same_command_ends_as_if_nothing_had_happened(
-    scenario: str, tmp_path: Path
+    scenario: str, every: int, tmp_path: Path
 ) -> None:
     promoted = 2 if scenario == "rollback" else 1
     pids = []
@@ -372,7 +374,7 @@ def test_killed_at_any_point_the_same_command_ends_as_if_nothing_had_happened(
         pid = os.fork()
         if pid == 0:
             try:
-                one_line(tmp_path, scenario, line, promoted)
+                one_line(tmp_path, scenario, line, promoted, every)
             except BaseException:
                 traceback.print_exc()
                 os._exit(1)

@@ -38,6 +38,7 @@ PARAMS = f"""
 seed: 0
 model: {{name: sentiment, base: BASE, max_tokens: 64}}
 training: {{epochs: 5}}
+strategy: {{method: replay}}
 data: {{{LABELS}, {FEWEST}, min_rows: 30}}
 holdout: {{fraction: 0.1}}
 """

@@ -166,6 +166,7 @@ def test_a_renewal_that_fails_stops_neither_the_work_nor_later_renewals(
         ("anything", False),
         (f"{os.uname().nodename}:x:y", False),
     ],
+    ids=range(8),
 )
 def test_only_a_process_of_this_machine_that_no_longer_runs_is_dead(
     holder: str, dead: bool

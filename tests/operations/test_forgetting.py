@@ -16,7 +16,7 @@ from tests.command import ratchet
 from tests.stream import PARAMS, add_exam, make_root, rows, settle, write_jsonl
 
 ANALYTIC = PARAMS.replace(
-    "strategy: {update_share: 1.0, replay_ratio: 1.0, distillation: 0.0}",
+    "strategy: {method: replay, update_share: 1.0, replay_ratio: 1.0, distillation: 0.0}",
     "strategy: {method: analytic, size: 64}",
 ).replace("adapter: {layers: 1, target_modules: all-linear}", "adapter: {method: head}")
 

@@ -16,7 +16,7 @@ from components.workspace.root import open_workspace
 from tests.stream import PARAMS, add_exam, make_root, rows, settle, write_jsonl
 
 HYBRID = PARAMS.replace(
-    "strategy: {update_share: 1.0, replay_ratio: 1.0, distillation: 0.0}",
+    "strategy: {method: replay, update_share: 1.0, replay_ratio: 1.0, distillation: 0.0}",
     "strategy: {method: hybrid, size: 64, enough_percent: 0.0}",
 )
 

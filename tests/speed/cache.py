@@ -65,6 +65,7 @@ def measure(folder: Path, plots: Path) -> Section:
         settings = parse_settings(
             {
                 "model": {"base": str(base_folder()), "max_tokens": 64},
+                "strategy": {"method": "replay"},
                 "training": {"epochs": EPOCHS, "threads": 1, "precision": precision},
             },
             "the benchmark",

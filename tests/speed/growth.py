@@ -32,7 +32,7 @@ training:
   warmup_steps: 2}
 data: {min_rows: 10}
 holdout: {max_items: 200}
-strategy: {memory_items: 200}
+strategy: {method: replay, memory_items: 200}
 drift: {permutations: 20}
 """
 PLACES = {

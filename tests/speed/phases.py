@@ -69,6 +69,7 @@ def measure(folder: Path, plots: Path) -> Section:
     settings = parse_settings(
         {
             "model": {"base": str(base_folder()), "max_tokens": 64},
+            "strategy": {"method": "sequential"},
             "training": {"threads": 1, "epochs": 1, "device": "cpu"},
         },
         "the benchmark",
@@ -93,9 +94,10 @@ def measure(folder: Path, plots: Path) -> Section:
 def _phases(settings: Settings, base: Any, folder: Path) -> list[Phase]:
     given = problem("sentiment", 0)
     items = tuple(as_items(given.train[:TEXTS], "films"))
-    lesson, strategy = Lesson("0" * 64, items, None, {}, "", ()), STRATEGIES["none"]
+    lesson, strategy = Lesson("0" * 64, items, None, {}, "", ()), STRATEGIES["sequential"]
     cache = ActivationCache(folder / "activations", 2_000_000_000)
-    learner = candidate._learner(base, lesson, settings, strategy, 0, cache)
+    situation = candidate._situation(lesson, settings)
+    learner = candidate._learner(base, lesson, settings, strategy, 0, situation, cache)
     rows = learner.tokens
     placement = placement_of(settings)
     boundary = learner.classifier.body.lower

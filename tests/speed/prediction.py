@@ -145,6 +145,7 @@ def _write_champion(folder: Path, target: Path, rows: Sequence[tuple[str, str]])
     settings = parse_settings(
         {
             "model": {"base": str(base_folder())},
+            "strategy": {"method": "replay"},
             "training": {"epochs": 1, "min_steps": 0, "threads": 1, "device": "cpu"},
         },
         "the benchmark",

@@ -205,11 +205,12 @@ def retrained(story: dict[str, Any], base: str, folder: Path, tuned: bool) -> di
 
 
 def settings_of(story: dict[str, Any]) -> Settings:
-    """Return the product's default settings, with the story's seed."""
+    """Return the default settings, with `replay` and the story's seed."""
     return parse_settings(
         {
             "seed": story["seed"],
             "model": {"base": str(base_folder()), "max_tokens": MAX_TOKENS},
+            "strategy": {"method": "replay"},
             "training": {"epochs": EPOCHS, "threads": 1, "device": "cpu"},
         },
         "the benchmark",

@@ -471,6 +471,7 @@ def main() -> None:
             "seed": args.seed,
             "model": {"base": args.base, "max_tokens": args.max_tokens},
             "adapter": {"layers": args.layers},
+            "strategy": {"method": "replay"},
             "training": {
                 "epochs": EPOCHS,
                 "batch_size": BATCH_SIZE,

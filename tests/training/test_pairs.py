@@ -21,6 +21,16 @@ SMALL: dict[str, dict[str, Any]] = {
     "analytic": {"size": 32},
     "hybrid": {"size": 32, "enough_percent": 100.0, "growth": 1.0},
 }
+REFUSED = {
+    "sequential": "hybrid analytic experts",
+    "replay": "experts",
+    "merge": "hybrid analytic experts",
+    "hybrid": "experts",
+    "analytic": "sequential replay merge experts",
+    "experts": "sequential replay merge hybrid analytic",
+}
+"""The strategy of a version -> which others can't go on from it."""
+
 PAIRS = list(product(METHODS, STRATEGIES))
 QUICK = {"epochs": 1, "min_steps": 2, "warmup_steps": 1}
 
@@ -60,6 +70,32 @@ def test_a_pair_gives_the_same_bytes_and_answers_again_or_refuses_in_words(
     assert np.array_equal(answers(stream, away, texts), seen)
     assert np.array_equal(answers(stream, away, texts[::-1])[::-1], seen)
     assert seen.shape == (len(texts), 3) and np.isfinite(seen).all()
+
+
+@pytest.mark.parametrize("before", REFUSED)
+def test_another_strategy_goes_on_from_a_version_or_refuses_in_words(
+    any_stream: Any, make_rows: Any, before: str
+) -> None:
+    first, second = make_rows(["good", "bad"], 20), make_rows(["cat", "good"], 20, "pets")
+    stream = stream_of(any_stream, "lora", before)
+    parent = stream.teach("a", first)
+    texts, right = [item.text for item in first], [item.label == "good" for item in first]
+    refused = []
+    for after in REFUSED:
+        stream.settings = stream_of(any_stream, "lora", after).settings
+        try:
+            version = stream.teach("b", second, parent)
+        except ConfigError as error:
+            assert f"was learned by `strategy.method` {before}; `params.yaml`" in error.message
+            refused.append(after)
+            continue
+        seen = answers(stream, version.folder, texts)
+        if version.state["head"] != "linear":
+            assert version.labels[:2] == ("bad", "good")
+            assert (seen[:, :2].argmax(1) == right).mean() > 0.8, after
+        third = stream.teach("c", first[:6], version)
+        assert answers(stream, third.folder, texts).shape == (len(texts), 3)
+    assert refused == REFUSED[before].split()
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)

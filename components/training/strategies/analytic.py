@@ -35,7 +35,7 @@ def fit(learner: Learner, guard: Guard, progress: Progress) -> int:
     if adapts(learner) and not learner.bare:
         steps = learn_adapter(learner, progress)
         guard.values["adapted_on"] = [learner.batch]
-    guard.add(range(len(learner.items)), learner.batch)
+    guard.add_all()
     guard.solve()
     progress(1, 1)
     return steps

@@ -31,7 +31,7 @@ def origin(base: Base, parent: Bundle | None, items: Items, settings: Settings) 
 def fit(learner: Learner, guard: Guard, progress: Progress) -> int:
     """Count the new rows and solve the head."""
     assert isinstance(guard, SolvedHeadGuard)
-    guard.add(range(len(learner.items)), learner.batch)
+    guard.add_all()
     guard.solve()
     progress(1, 1)
     return 0

@@ -1,0 +1,54 @@
+"""A turn: a batch is learned by a strategy whose head is another one than the parent's.
+
+Concept: a head can't become one of another kind, but the rows that the parent remembers can teach a
+new one. So the lesson goes on from the parent's adapter, with a head that starts anew, on all of
+these rows beside the batch's own. The lessons after it are as usual.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from components.errors import ConfigError
+from components.training.memory import remembered
+from components.training.origin import Items, Origin
+from components.training.strategies import STRATEGIES
+
+if TYPE_CHECKING:
+    from components.model.base import Base
+    from components.model.bundle import Bundle
+    from components.settings import Settings
+
+
+def is_turn(parent: Bundle | None, settings: Settings) -> bool:
+    """Tell whether the parent's head is no start for the one that the strategy needs."""
+    head = STRATEGIES[settings.strategy.method].head(settings.strategy)
+    return parent is not None and parent.state["head"] != head
+
+
+def check_turn(parent: Bundle, settings: Settings) -> None:
+    """Refuse a strategy that can't go on from the parent.
+
+    Raises:
+        ConfigError: the parent answers in another way, or nothing teaches another head.
+    """
+    method, before = settings.strategy.method, parent.state.get("strategy", "another")
+    if parent.state["kind"] != STRATEGIES[method].kind:
+        reason = "whose versions answer in another way"
+    elif is_turn(parent, settings) and not remembered(parent):
+        reason = "which needs another head, and the parent remembers no rows to learn it from"
+    else:
+        return
+    raise ConfigError(
+        f"The parent version was learned by `strategy.method` {before}; `params.yaml` now says"
+        f" {method}, {reason}.",
+        f"Set it back to {before}; {method} needs a separate root.",
+    )
+
+
+def turned(base: Base, parent: Bundle, items: Items, settings: Settings) -> Origin:
+    """Return what the lesson's model starts from: the head as for a first version."""
+    origin = STRATEGIES[settings.strategy.method].origin
+    adapter = origin(base, parent, items, settings).adapter
+    return replace(origin(base, None, items, settings), adapter=adapter, labels=parent.labels)
