@@ -222,7 +222,9 @@ AGAINST_JOINT = (
     "sequential",
     "replay",
     "hybrid",
+    "hybrid, LDA",
     "analytic",
+    "analytic, LDA",
     "analytic, adapted first",
     "analytic, 5,000 wide",
 )
@@ -253,7 +255,7 @@ def _per_second(runs: Sequence[Kept], streams: Iterable[str]) -> str:
     ]
     for stream in streams:
         replay = _of(runs, "replay", stream)
-        for row in ("hybrid", "analytic", "analytic, adapted first"):
+        for row in ("hybrid", "hybrid, LDA", "analytic", "analytic, LDA"):
             own, other = _alike(_of(runs, row, stream), replay)
             if own:
                 found = difference(own, other)["final"]

@@ -97,9 +97,11 @@ STRATEGY_ROWS = (
     strategy("analytic", HEAD, "analytic"),
     strategy("analytic", HEAD, "analytic, 5,000 wide", size=5000),
     strategy("analytic", HEAD, "analytic, KLDA", features="fourier", solver="lda", wavelength=2.0),
+    strategy("analytic", HEAD, "analytic, LDA", solver="lda"),
     strategy("analytic", HEAD, "analytic, contrastive", solver="contrastive"),
     strategy("analytic", called="analytic, adapted first", adapt="first"),
     strategy("hybrid"),
+    strategy("hybrid", called="hybrid, LDA", solver="lda"),
     strategy("prototype", HEAD, "prototype, mean"),
     strategy("prototype", HEAD, "prototype, LDA", solver="lda"),
 )

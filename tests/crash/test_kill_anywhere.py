@@ -2,7 +2,7 @@
 
 One warmed process forks a child a case: no server, a tiny base. The child is killed at one
 point of one scenario; a second child reconciles, runs the same command again and says what
-it finds. Two lines of children run side by side, each on a root of its own. Every third call is
+it finds. Two lines of children run side by side, each on a root of its own. Every ninth call is
 tried, or each one where slow tests are asked for.
 """
 
@@ -363,7 +363,7 @@ def warm(tmp_path_factory: pytest.TempPathFactory) -> None:
     run_second(open_workspace(root))
 
 
-@pytest.mark.parametrize("every", [3, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("every", [9, pytest.param(1, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_killed_at_any_point_the_same_command_ends_as_if_nothing_had_happened(
     scenario: str, every: int, tmp_path: Path

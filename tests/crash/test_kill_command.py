@@ -18,7 +18,14 @@ from tests.stream import batch
 pytestmark = pytest.mark.crash
 
 
-@pytest.mark.parametrize("event", ["training.begun", "registration.begun", "version.promoted"])
+@pytest.mark.parametrize(
+    "event",
+    [
+        "registration.begun",
+        pytest.param("training.begun", marks=pytest.mark.slow),
+        pytest.param("version.promoted", marks=pytest.mark.slow),
+    ],
+)
 def test_the_command_killed_at_an_event_ends_well_when_it_is_run_again(
     event: str, grown: Path, prefect_server: Server
 ) -> None:

@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import pytest
+
 from components.digest import bytes_digest
 from components.ledger import views
 from components.ledger.events import (
@@ -141,6 +143,7 @@ def _settle(ws: Workspace, seed: int) -> None:
     assert run_batch(ws, arrived.batch).version is not None
 
 
+@pytest.mark.slow
 def test_a_batch_costs_the_same_however_many_came_before_it(grown: Path, tmp_path: Path) -> None:
     params = grown / "params.yaml"
     params.write_text(

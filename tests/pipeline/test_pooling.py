@@ -130,6 +130,7 @@ def test_a_held_batch_is_trained_together_with_the_next_one(undecided: Path) -> 
     assert verify(ws, deep=True).findings == []
 
 
+@pytest.mark.slow
 def test_a_pooled_batch_that_is_still_small_is_pooled_again_and_a_large_one_is_not(
     undecided: Path,
 ) -> None:
@@ -176,7 +177,7 @@ def test_a_batch_that_waits_for_labels_alone_is_not_pooled(waiting: Path) -> Non
 
 def test_a_rejected_pool_is_released_whole_or_member_by_member(undecided: Path) -> None:
     params = undecided / "params.yaml"  # without replay, the turned labels are learned at once
-    params.write_text(params.read_text().replace("{update_share", "{method: none, update_share"))
+    params.write_text(params.read_text().replace("{method: replay", "{method: none"))
     good = settle(undecided, batch(undecided / "good.jsonl", 50, 60))
     pool = settle(undecided, batch(undecided / "bad.jsonl", 51, 180, flip=True))
     assert (good.action, pool.action, len(pool.pooled)) == ("held", "rejected", 2)
