@@ -85,8 +85,8 @@ def test_only_what_is_asked_for_is_wanted(tmp_path: Path) -> None:
         "newsgroups",
         "reuters",
     }
-    one = wanted(False, None, ("newsgroups", "hybrid"), 2)
-    assert {(cell.stream, cell.row.name) for cell in one} == {("newsgroups", "hybrid")}
+    one = wanted(False, None, ("newsgroups", "task_vectors"), 2)
+    assert {(cell.stream, cell.row.name) for cell in one} == {("newsgroups", "task_vectors")}
     assert {cell.seed for cell in one} == {0, 1}
     assert not wanted(True, None, ("nothing like it",), None)
     with pytest.raises(ConfigError, match="No stream, and no row's name"):
