@@ -248,6 +248,9 @@ def _against_joint(runs: Sequence[Kept], streams: Iterable[str]) -> str:
     return "\n".join(text)
 
 
+AGAINST_REPLAY = ("hybrid", "hybrid, LDA", "analytic", "analytic, LDA", "analytic, adapted first")
+
+
 def _per_second(runs: Sequence[Kept], streams: Iterable[str]) -> str:
     text = [
         "| stream | strategy | accuracy - replay's | median batch, CPU s | replay's |",
@@ -255,7 +258,7 @@ def _per_second(runs: Sequence[Kept], streams: Iterable[str]) -> str:
     ]
     for stream in streams:
         replay = _of(runs, "replay", stream)
-        for row in ("hybrid", "hybrid, LDA", "analytic", "analytic, LDA"):
+        for row in AGAINST_REPLAY:
             own, other = _alike(_of(runs, row, stream), replay)
             if own:
                 found = difference(own, other)["final"]

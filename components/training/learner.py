@@ -51,9 +51,9 @@ class Learner:
     `looked_at`: the rows that may be judged and are not trained on. `seed` belongs to this lesson
     alone. `method`: the adapter's. `frozen`: the base's own features, kept; where the method adds
     nothing to the base, these are the model's as well. `parent`: None also where nothing but its
-    adapter is gone on from (a turn). `adapt`: the gate said that a head alone is
-    not enough. `opened`: the parts that the strategy opened, by name; the loop trains those of
-    their tensors that require gradients.
+    adapter is gone on from (a turn). `adapt`: the gate said that a head alone is not enough.
+    `opened`: the parts that the strategy opened, by name; the loop trains those of their tensors
+    that require gradients.
     """
 
     batch: str

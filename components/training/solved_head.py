@@ -72,6 +72,7 @@ class SolvedHeadGuard(Guard):
         assert isinstance(head, SolvedHead)
         self.head, self.solver = head, learner.strategy.solver
         self.features: dict[int, Tensor] = {}
+        self.new: list[int] = (~learner.replayed).nonzero().flatten().tolist()
         self.device, labels = learner.classifier.device, len(learner.classifier.labels)
         self.state = learner.parent.strategy_state() if learner.parent else State()
         if "gram" in self.state.tensors:
@@ -124,7 +125,7 @@ class SolvedHeadGuard(Guard):
         replayed = self.learner.replayed
         if not self.batches and bool(replayed.any()):
             self.add(replayed.nonzero().flatten().tolist(), "")
-        self.add((~replayed).nonzero().flatten().tolist(), self.learner.batch)
+        self.add(self.new, self.learner.batch)
 
     def begin_again(self) -> None:
         """Forget all rows: the features are others now."""

@@ -103,8 +103,8 @@ def test_the_champion_is_looked_at_on_its_own_schedule_and_never_without_one(
     told = Told()
     serve(grown, Pace(0.01, idle_exit=0.2), threading.Event(), told)
     assert told == []
-    serve(grown, Pace(0.01, watch_every=0.1, idle_exit=1.0), threading.Event(), told)
-    assert 2 <= len(told) <= 11 and set(told.kinds()) == {"watched"}
+    serve(grown, Pace(0.01, watch_every=0.3, idle_exit=1.05), threading.Event(), told)
+    assert told.kinds() in (["watched"] * 2, ["watched"] * 3)
 
 
 def test_a_session_opens_a_root_once_and_again_when_its_settings_were_changed(grown: Path) -> None:

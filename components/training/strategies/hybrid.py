@@ -35,10 +35,9 @@ def replay(situation: Situation) -> tuple[MemoryRef, ...]:
 def fit(learner: Learner, guard: Guard, progress: Progress) -> int:
     """Solve the head; before that, let the adapter learn if the head alone is not enough."""
     assert isinstance(guard, SolvedHeadGuard)
-    new = [row for row, old in enumerate(learner.replayed.tolist()) if not old]
     steps = 0
-    wanted = learner.adapt or is_due(learner, guard, new)
-    if wanted and not learner.bare and shows_all_labels(learner, guard):
+    able = not learner.bare and shows_all_labels(learner, guard)
+    if able and (learner.adapt or is_due(learner, guard)):
         steps = learn_adapter(learner, progress)
         guard.begin_again()
         guard.values["adapted_on"] = [*guard.values.get("adapted_on", []), learner.batch]
@@ -49,12 +48,12 @@ def fit(learner: Learner, guard: Guard, progress: Progress) -> int:
     return steps
 
 
-def is_due(learner: Learner, guard: SolvedHeadGuard, new: list[int]) -> bool:
+def is_due(learner: Learner, guard: SolvedHeadGuard) -> bool:
     """Tell whether the adapter has more to learn from than it had, and the head needs it."""
     own, before = learner.strategy, guard.values.get("adapted_rows", 0)
     if len(learner.items) < own.growth * before:
         return False
-    return right_when_left_out(guard, new) < float(own.enough_percent)
+    return right_when_left_out(guard, guard.new) < float(own.enough_percent)
 
 
 def shows_all_labels(learner: Learner, guard: SolvedHeadGuard) -> bool:

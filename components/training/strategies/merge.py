@@ -37,8 +37,8 @@ class Count(Guard):
 
     def __init__(self, learner: Learner) -> None:
         super().__init__(learner)
-        values = learner.parent.strategy_state().values if learner.parent else {"batches": 0}
-        self.batches = 1 + values.get("batches", 1)
+        parent = learner.parent
+        self.batches = 1 + (parent.strategy_state().values.get("batches", 1) if parent else 0)
 
     def finish(self, memory: tuple[MemoryRef, ...]) -> State:
         """Return how many batches are merged in the version."""
