@@ -53,8 +53,8 @@ def run_demo(
     told = list[dict[str, Any]]()
     with session.showing(progress):
         for number, scene in enumerate(stream.scenes, start=1):
-            if scene.replay is not None:
-                _set_replay(root, scene.replay)
+            if scene.balance is not None:
+                _set_balance(root, scene.balance)
                 ws = open_workspace(root, progress=progress)
             told += _play(ws, stream, scene, f"[{number}/{len(stream.scenes)}]", say)
     champion = views.champion(ws.ledger)
@@ -87,11 +87,11 @@ def _write_settings(root: Path, base: Path, seed: int) -> None:
     (root / "params.yaml").write_text(text, encoding="utf-8")
 
 
-def _set_replay(root: Path, ratio: float) -> None:
-    """Write `strategy.replay_ratio`, as a person would."""
+def _set_balance(root: Path, balance: float) -> None:
+    """Write `strategy.balance`, as a person would."""
     path = root / "params.yaml"
     text = path.read_text(encoding="utf-8")
-    changed = re.sub(r"replay_ratio: [0-9.]+", f"replay_ratio: {ratio}", text)
+    changed = re.sub(r"balance: [0-9.]+", f"balance: {balance}", text)
     path.write_text(changed, encoding="utf-8")
 
 

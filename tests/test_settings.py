@@ -102,7 +102,7 @@ ILLEGAL = {
     "trainign:": ["unknown setting `trainign`"],
     "strategy: {replay_ratio: .nan}": ["`strategy.replay_ratio` is nan"],
     # sections that `method` chooses
-    "strategy: 3": ["`strategy` is 3", "allowed here: method, update_share, replay_ratio"],
+    "strategy: 3": ["`strategy` is 3", "allowed here: method, update_share, features"],
     "strategy: {method: rehearsal}": ["`strategy.method` is 'rehearsal'", "'replay'", "'ewc'"],
     "strategy: {method: null}": ["`strategy.method` is None", "'sequential'"],
     "strategy: {method: [none]}": ["`strategy.method` is ['none']", "'sequential'"],

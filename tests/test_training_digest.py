@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from components.model.bundle import FORMAT
-from components.settings import LoraSettings, ReplaySettings, Settings, parse_settings
+from components.settings import HybridSettings, LoraSettings, Settings, parse_settings
 from components.settings.model import ModelSettings
 from components.settings.section import Section, sections_of
 from components.settings.training import TrainingSettings
@@ -64,7 +64,7 @@ def test_whatever_can_change_a_byte_changes_the_digest() -> None:
         changed("holdout", "", enough_items=300),
     ]
     for (section, method), values in OTHER.items():
-        if method not in ("", "lora", "replay"):  # those are the default ones
+        if method not in ("", "lora", "hybrid"):  # those are the default ones
             digests.append(changed(section, method))
         digests += [changed(section, method, **{name: value}) for name, value in values.items()]
     assert len(set(digests)) == len(digests) > 100
@@ -93,7 +93,7 @@ def test_what_changes_no_byte_changes_no_digest(values: dict[str, Any]) -> None:
     [
         ("model", ModelSettings),
         ("adapter", LoraSettings),
-        ("strategy", ReplaySettings),
+        ("strategy", HybridSettings),
         ("training", TrainingSettings),
     ],
 )
@@ -110,7 +110,7 @@ def test_a_setting_that_a_later_version_adds_changes_the_digest_by_its_value_alo
     assert digest(added=4) != digest()
 
 
-DEFAULTS_OF_FORMAT_6 = {
+DEFAULTS_OF_FORMAT_7 = {
     "seed": 0,
     "model.base": "sentence-transformers/all-MiniLM-L6-v2",
     "model.base_digest": None,
@@ -123,12 +123,19 @@ DEFAULTS_OF_FORMAT_6 = {
     "adapter.dropout": 0.0,
     "adapter.rate_factor": 1.0,
     "adapter.variant": "plain",
-    "strategy.method": "replay",
+    "strategy.method": "hybrid",
     "strategy.update_share": 0.6,
+    "strategy.features": "projected",
+    "strategy.layers": 4,
+    "strategy.solver": "ridge",
+    "strategy.size": 2000,
+    "strategy.ridge": "auto",
+    "strategy.balance": 0.5,
+    "strategy.wavelength": 1.0,
     "strategy.replay_ratio": 2.0,
     "strategy.memory_items": 2000,
-    "strategy.distillation": 1.0,
-    "strategy.logits_weight": 0.0,
+    "strategy.enough_percent": 90.0,
+    "strategy.growth": 8.0,
     "training.epochs": 3,
     "training.min_steps": 120,
     "training.batch_size": 32,
@@ -150,9 +157,9 @@ DEFAULTS_OF_FORMAT_6 = {
 def test_a_default_that_decides_bytes_changes_with_the_format_alone() -> None:
     """Two settings of one digest must mean the same: what is not digested stands in the format."""
     now: dict[str, Any] = {}
-    for name in DEFAULTS_OF_FORMAT_6:
+    for name in DEFAULTS_OF_FORMAT_7:
         value: Any = Settings()
         for part in name.split("."):
             value = getattr(value, part)
         now[name] = value
-    assert now == DEFAULTS_OF_FORMAT_6 or FORMAT > 6
+    assert now == DEFAULTS_OF_FORMAT_7 or FORMAT > 7

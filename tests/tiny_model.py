@@ -55,6 +55,7 @@ def settings(tiny: Path) -> Settings:
     return Settings.model_validate(
         {
             "model": {"base": str(tiny)},
+            "strategy": {"method": "replay"},
             "training": {
                 "device": "cpu",
                 "threads": 1,

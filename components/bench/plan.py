@@ -1,8 +1,8 @@
 """The rows of the table: which method under which strategy, on which streams.
 
-Concept: every adapter method is measured under the default strategy on the sentiment stream, and
-every strategy with LoRA (or with what it needs) on all streams. A row that cannot be is listed with
-the refusal that the product itself gives.
+Concept: every adapter method is measured under `replay` on the sentiment stream, and every strategy
+with LoRA (or with what it needs) on all streams. A row that cannot be is listed with the refusal
+that the product itself gives.
 """
 
 from __future__ import annotations

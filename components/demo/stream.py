@@ -39,7 +39,7 @@ class Scene:
     """One scene. `why` is shown to the reader before it runs.
 
     `rows`: what the file of the scene has; of a scene of kind "label" what people answer.
-    `replay`: what `strategy.replay_ratio` is set to before it; None: it stays as it is.
+    `balance`: what `strategy.balance` is set to before it; None: it stays as it is.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Scene:
     title: str
     why: str
     rows: tuple[Row, ...] = ()
-    replay: float | None = None
+    balance: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,10 +212,10 @@ def _trouble(dealer: Dealer, exams: dict[str, list[Row]], fresh: list[Row]) -> l
             "films-1",
             "films",
             dealer.clear("films", BACKLOG_ROWS, 0.5, balanced=False),
-            "A large backlog without a neutral sentence; and to save time, somebody has turned "
-            "replay off\n(strategy.replay_ratio: 0). All labels are right, and no exam has a "
-            "neutral sentence:\nnothing shows.",
-            replay=0.0,
+            "A large backlog without a neutral sentence; and somebody lets labels count as often "
+            "as they\ncome (strategy.balance: 0). All labels are right, and no exam has a neutral "
+            "sentence:\nnothing shows.",
+            balance=0.0,
         ),
         Scene(
             "tweets-fresh",
@@ -236,8 +236,8 @@ def _trouble(dealer: Dealer, exams: dict[str, list[Row]], fresh: list[Row]) -> l
             "products-2",
             "products",
             dealer.batch("products", 300),
-            "Replay is on again: back to normal.",
-            replay=2.0,
+            "Labels are balanced again: back to normal.",
+            balance=0.5,
         ),
     ]
 
@@ -249,9 +249,9 @@ def _exam(task: str, exams: dict[str, list[Row]], why: str = "") -> Scene:
     return Scene(name, "holdout", task, title, why or "Never trained on.", rows)
 
 
-def _batch(name: str, task: str, rows: list[Row], why: str, replay: float | None = None) -> Scene:
+def _batch(name: str, task: str, rows: list[Row], why: str, balance: float | None = None) -> Scene:
     title = f"ratchet run {name}.jsonl --task {task} ({len(rows)} rows)"
-    return Scene(name, "batch", task, title, why, tuple(rows), replay)
+    return Scene(name, "batch", task, title, why, tuple(rows), balance)
 
 
 def _broken(sound: list[Row]) -> list[Row]:

@@ -36,10 +36,10 @@ from .tensors import read_tensors, write_tensors
 if TYPE_CHECKING:
     from torch import Tensor
 
-FORMAT = 6
+FORMAT = 7
 """Raised whenever the same lesson would give other bytes: part of every lesson's key."""
 
-READABLE = (1, 2, 3, 4, 5, 6)
+READABLE = (1, 2, 3, 4, 5, 6, 7)
 
 MANIFEST, STATE = "manifest.json", "state.json"
 _REMEDY = "Run `ratchet reconcile`: it restores the folder from the copy in MLflow."

@@ -1,7 +1,7 @@
 """Settings as earlier versions wrote them: former names, and what a record held besides.
 
 Promise: whatever a version of Ratchet recorded is read by every later one, and an upgrade alone
-changes no value but those of `FORMER_DEFAULTS`.
+changes no value but those of `FORMER_DEFAULTS` and `FORMER_SECTIONS`.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from components.errors import ConfigError
-from components.settings.section import RECORDED, member, sections_of
+from components.settings.section import RECORDED, Section, member, sections_of
 from components.settings.settings import Settings
+from components.settings.strategy import ReplaySettings
 
 FORMER_NAMES = {("strategy", "parent_mix"): "update_share", ("strategy", "name"): "method"}
 """(section, former name) -> the name it has now."""
@@ -26,6 +27,9 @@ FORMER_DEFAULTS: Mapping[str, Any] = {
     "strategy.replay_ratio": 1.0,
 }
 """Full name -> the default before the one of now, which a record of then holds."""
+
+FORMER_SECTIONS: Mapping[str, Section] = {"strategy": ReplaySettings()}
+"""Section -> what stood there by default before the method of now."""
 
 
 def renamed(values: Mapping[Any, Any], place: str) -> tuple[dict[Any, Any], tuple[str, ...]]:
@@ -93,4 +97,8 @@ def recorded(document: Any) -> Settings:
     if not isinstance(document, dict):
         raise ValueError(f"should be a record of settings, not {document!r}")
     values, _ = renamed(document, "a recorded document")
+    for section, former in FORMER_SECTIONS.items():
+        own = values.get(section, {})
+        if isinstance(own, dict):
+            values[section] = {"method": former.default_of("method"), **own}
     return Settings.model_validate(without_idle(values)[0], context=RECORDED)

@@ -16,7 +16,7 @@ from components.settings.model import ModelSettings
 from components.settings.registry import RegistrySettings
 from components.settings.section import Count, Section
 from components.settings.service import ServiceSettings
-from components.settings.strategy import ReplaySettings, StrategySettings
+from components.settings.strategy import HybridSettings, StrategySettings
 from components.settings.training import TrainingSettings
 
 DECIDE_BYTES = frozenset(
@@ -36,7 +36,7 @@ class Settings(Section):
     seed: Count = 0
     model: ModelSettings = ModelSettings()
     adapter: AdapterSettings = LoraSettings()
-    strategy: StrategySettings = ReplaySettings()
+    strategy: StrategySettings = HybridSettings()
     training: TrainingSettings = TrainingSettings()
     cache: CacheSettings = CacheSettings()
     data: DataSettings = DataSettings()

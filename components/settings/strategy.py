@@ -166,7 +166,10 @@ class SolvedSection(StrategySection):
     own are the means over a text's tokens in so many `layers`, evenly from the middle one to the
     last. `solver`: `ridge` regression, `lda` with a shared covariance, or `contrastive`: LDA behind
     a projection that pushes the labels apart. `ridge`: added to the diagonal, as a share of its
-    mean; `auto` takes what cross-validation asks for, each time.
+    mean; `auto` takes what cross-validation asks for, each time. `balance`: a label's rows weigh as
+    much as the power 1 - `balance` of their number: 0 as they came, 1 all labels alike, which
+    `contrastive` always has them. In between, a label that later batches lack is forgotten less,
+    and little is lost where they have it.
     """
 
     features: Literal["plain", "projected", "fourier"] = "projected"
@@ -174,6 +177,7 @@ class SolvedSection(StrategySection):
     solver: Literal["ridge", "lda", "contrastive"] = "ridge"
     size: Annotated[int, Field(ge=1, le=20_000)] = 2000
     ridge: Literal["auto"] | Above = "auto"
+    balance: Share = 0.5
     wavelength: Above = 1.0
 
 
@@ -206,15 +210,17 @@ class HybridSettings(SolvedSection):
 
 
 class PrototypeSettings(StrategySection):
-    """The nearest label mean: `mean` by angle, `lda` under one covariance."""
+    """The nearest label mean: `mean` by angle, `lda` under one covariance (`balance`d priors)."""
 
     method: Literal["prototype"] = "prototype"
     solver: Literal["mean", "lda"] = "mean"
     ridge: Literal["auto"] | Above = "auto"
+    balance: Share = 1.0
 
 
 StrategySettings = Annotated[
-    ReplaySettings
+    HybridSettings
+    | ReplaySettings
     | SequentialSettings
     | JointSettings
     | EwcSettings
@@ -226,7 +232,6 @@ StrategySettings = Annotated[
     | MergeSettings
     | TaskVectorsSettings
     | AnalyticSettings
-    | HybridSettings
     | PrototypeSettings,
     ByMethod(),
 ]

@@ -35,11 +35,11 @@ from components.model.placement import placement_of
 from components.training.memory import remembered
 from components.training.solved_head import (
     batches_of,
+    solved,
     solved_state,
     solved_tensors,
     strength_of,
 )
-from components.training.solvers import SOLVERS
 from components.training.sums import Sums
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def without_batch(
                 "Nothing was changed.",
             )
         left = Sums(left.gram, left.by_label[kept], left.counts[kept])
-        head = SOLVERS[own.solver](left, strength_of(own, left))
+        head = solved(own, left, strength_of(own, left))
     batches = {name: held for name, held in batches_of(state).items() if name != batch}
     values = dict(state.values)
     values["sharpness"] = [each for each in values.get("sharpness", []) if each[0] != batch]

@@ -87,5 +87,5 @@ def as_router(state: Tensors) -> Tensors:
     if CENTROIDS in state:
         rows = state[CENTROIDS]
         return {"weight": rows, "bias": -0.5 * (rows**2).sum(1), "owner": state["owner"]}
-    weight, bias = lda(Sums.from_tensors(state), STRENGTH)
+    weight, bias = lda(Sums.from_tensors(state), STRENGTH, 1.0)
     return {"weight": weight.float(), "bias": bias.float(), "owner": state["owner"]}

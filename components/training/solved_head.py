@@ -63,14 +63,15 @@ class SolvedHeadGuard(Guard):
     """Keeps the sums of a head, and solves it.
 
     Args:
-        learner: its head is a `SolvedHead`; its strategy names a `solver` and a `ridge`.
+        learner: its head is a `SolvedHead`; its strategy says how it is solved (`solver`, `ridge`,
+            `balance`).
     """
 
     def __init__(self, learner: Learner) -> None:
         super().__init__(learner)
         head = learner.classifier.head
         assert isinstance(head, SolvedHead)
-        self.head, self.solver = head, learner.strategy.solver
+        self.head = head
         self.features: dict[int, Tensor] = {}
         self.new: list[int] = (~learner.replayed).nonzero().flatten().tolist()
         self.device, labels = learner.classifier.device, len(learner.classifier.labels)
@@ -134,7 +135,7 @@ class SolvedHeadGuard(Guard):
 
     def solve(self) -> None:
         """Put the head in that the sums ask for."""
-        head = SOLVERS[self.solver](self.sums, self.strength(self.sums))
+        head = solved(self.learner.strategy, self.sums, self.strength(self.sums))
         for name, tensor in solved_tensors(head, self.values).items():
             setattr(self.head, name, tensor.to(self.device))
 
@@ -149,7 +150,7 @@ class SolvedHeadGuard(Guard):
         able = without.counts[targets] > 0.5
         if int(able.sum()) < MIN_HELD or int((without.counts > 0.5).sum()) < 2:
             return None
-        weight, bias = SOLVERS[self.solver](without, self.strength(self.sums))
+        weight, bias = solved(self.learner.strategy, without, self.strength(self.sums))
         logits = self.spread(held).double() @ weight.T + bias
         return sharpness(logits[able], targets[able])
 
@@ -163,6 +164,11 @@ def strength_of(strategy: Any, sums: Sums) -> float:
     if strategy.solver == "mean":
         return 0.0
     return chosen_strength(sums) if isinstance(strategy.ridge, str) else float(strategy.ridge)
+
+
+def solved(strategy: Any, sums: Sums, strength: float) -> tuple[Tensor, Tensor]:
+    """Return weight and bias on these sums as a strategy's settings ask for them."""
+    return SOLVERS[strategy.solver](sums, strength, strategy.balance)
 
 
 def solved_tensors(head: tuple[Tensor, Tensor], values: dict[str, Any]) -> dict[str, Tensor]:

@@ -4,10 +4,15 @@ Concept: each takes the sums over all rows and returns weight (labels, size) and
 sharp their softmax should be no sums can tell; `sharpness` finds it on rows that were left out. A
 label without rows is never answered.
 
+Labels' shares follow from what batches happen to bring, and are others where the model is asked. So
+`balance` says how far they are evened out: 0 takes them as they came, 1 takes all labels alike.
+
 Source: ridge as in McDonnell et al. 2023, RanPAC, equation 6; LDA as in Hayes and Kanan 2020, Deep
 SLDA, equations 2 to 5, which on random waves is KLDA (Momeni et al. 2024, arXiv 2412.15571);
 contrastive after the idea of Momeni et al. 2025, AnaCP (arXiv 2511.13880). Ours needs no
-pseudo-samples there: both steps are linear, so means and covariance behind the first follow.
+pseudo-samples there: both steps are linear, so means and covariance behind the first follow. Shares
+between those of the rows and equal ones: Kang et al. 2020, Decoupling Representation and Classifier
+for Long-Tailed Recognition, section 4.1.
 """
 
 from __future__ import annotations
@@ -37,16 +42,21 @@ MOST_USED = 0.98
 """Share of the rows' freedom that a head may use up; beyond, cross-validation tells nothing."""
 
 
-def ridge(sums: Sums, strength: float) -> Head:
-    """Return ridge regression on the labels' indicators."""
+def ridge(sums: Sums, strength: float, balance: float) -> Head:
+    """Return ridge regression on the labels' indicators, each label as heavy as its share.
+
+    The rows of every label are taken to lie about its mean as all rows do about theirs, so that the
+    sums suffice. Law: without balance, ridge regression on the rows as they are.
+    """
     import torch
 
-    mean = sums.by_label.sum(0) / sums.rows
-    gram = sums.gram - sums.rows * torch.outer(mean, mean)
-    cross = sums.by_label - torch.outer(sums.counts, mean)
-    factor = torch.linalg.cholesky(_loaded(gram, strength))
-    weight = torch.cholesky_solve(cross.T, factor).T
-    return _seen(sums, weight, sums.counts / sums.rows - weight @ mean)
+    means, within = _within(sums)
+    shares = _shares(sums, balance)
+    mean = shares @ means
+    about = means - mean
+    factor = torch.linalg.cholesky(_loaded(within + about.T @ (shares[:, None] * about), strength))
+    weight = torch.cholesky_solve((shares[:, None] * about).T, factor).T
+    return _seen(sums, weight, shares - weight @ mean)
 
 
 def chosen_strength(sums: Sums) -> float:
@@ -93,13 +103,13 @@ def _lowest(sums: Sums, size: int, place: int, ways: tuple[int, ...]) -> int:
     return place
 
 
-def lda(sums: Sums, strength: float) -> Head:
-    """Return linear discriminants: each label's mean under one covariance, with equal priors."""
+def lda(sums: Sums, strength: float, balance: float) -> Head:
+    """Return linear discriminants: each label's mean under one covariance, its share the prior."""
     means, within = _within(sums)
-    return _discriminants(sums, means, _loaded(within, strength))
+    return _discriminants(sums, means, _loaded(within, strength), balance)
 
 
-def contrastive(sums: Sums, strength: float) -> Head:
+def contrastive(sums: Sums, strength: float, balance: float) -> Head:
     """Return LDA behind a ridge regression onto targets that lie apart.
 
     The targets are the labels' means about their own, each direction in which they differ made
@@ -117,11 +127,11 @@ def contrastive(sums: Sums, strength: float) -> Head:
     loaded = _loaded(sums.gram, strength)
     project = torch.cholesky_solve(sums.by_label.T @ targets, torch.linalg.cholesky(loaded))
     inner = project.T @ within @ project
-    weight, bias = _discriminants(sums, means @ project, _loaded(inner, strength))
+    weight, bias = _discriminants(sums, means @ project, _loaded(inner, strength), 1.0)
     return weight @ project.T, bias
 
 
-def nearest_mean(sums: Sums, strength: float) -> Head:
+def nearest_mean(sums: Sums, strength: float, balance: float) -> Head:
     """Return the labels' unit means: the nearest one by angle has the largest logit."""
     import torch
 
@@ -129,7 +139,8 @@ def nearest_mean(sums: Sums, strength: float) -> Head:
     return _seen(sums, unit, torch.zeros_like(sums.counts))
 
 
-Solver = Callable[[Sums, float], "Head"]
+Solver = Callable[[Sums, float, float], "Head"]
+"""Takes the sums, how strong a ridge is, as a share of the mean diagonal, and the balance."""
 
 SOLVERS: dict[str, Solver] = {
     "ridge": ridge,
@@ -185,18 +196,25 @@ def left_out(sums: Sums, strength: float, spread: Tensor, targets: Tensor) -> Te
 
 def _within(sums: Sums) -> tuple[Tensor, Tensor]:
     """Return the labels' means, (labels, size), and the covariance within labels."""
-    counts = sums.counts.clamp(min=1.0)[:, None]
-    means = sums.by_label / counts
-    labels = int((sums.counts > 0).sum())
-    between = means.T @ sums.by_label
-    return means, (sums.gram - between) / max(1.0, sums.rows - labels)
+    means = sums.by_label / sums.counts.clamp(min=1.0)[:, None]
+    return means, (sums.gram - means.T @ sums.by_label) / sums.rows
 
 
-def _discriminants(sums: Sums, means: Tensor, covariance: Tensor) -> Head:
+def _shares(sums: Sums, balance: float) -> Tensor:
+    """Return the labels' shares, (labels,); those of labels that no row has are 0."""
+    import torch
+
+    heavy = sums.counts.clamp(min=1.0) ** (1 - balance)
+    heavy = torch.where(sums.counts > 0, heavy, 0.0)
+    return heavy / heavy.sum()
+
+
+def _discriminants(sums: Sums, means: Tensor, covariance: Tensor, balance: float) -> Head:
     import torch
 
     weight = torch.cholesky_solve(means.T, torch.linalg.cholesky(covariance)).T
-    return _seen(sums, weight, -0.5 * (weight * means).sum(1))
+    bias = _shares(sums, balance).log() - 0.5 * (weight * means).sum(1)
+    return _seen(sums, weight, bias)
 
 
 def _loaded(matrix: Tensor, strength: float) -> Tensor:

@@ -14,7 +14,7 @@ from components.digest import json_digest
 from components.ledger import views
 from components.ledger.events import SettingsSeen
 from components.ledger.ledger import Lease
-from components.settings import FORMER_DEFAULTS, Settings, recorded
+from components.settings import FORMER_DEFAULTS, FORMER_SECTIONS, Settings, recorded
 from components.workspace.root import Workspace
 
 Changes = dict[str, tuple[Any, Any]]
@@ -74,11 +74,16 @@ def by_upgrade(changed: Changes) -> Changes:
     Nobody edited those: the settings were recorded by a Ratchet that had the former default.
     """
     now = _flat(Settings().model_dump(mode="json"))
-    return {
-        name: changed[name]
-        for name, former in FORMER_DEFAULTS.items()
-        if changed.get(name) == (former, now[name])
-    }
+    pairs = {name: (former, now.get(name)) for name, former in FORMER_DEFAULTS.items()}
+    for section, former in FORMER_SECTIONS.items():
+        then = _flat(former.model_dump(mode="json"), section)
+        own = {name for name in now if name.startswith(f"{section}.")}
+        if changed.get(f"{section}.method") == (
+            then[f"{section}.method"],
+            now[f"{section}.method"],
+        ):
+            pairs = {name: (then.get(name), now.get(name)) for name in then.keys() | own} | pairs
+    return {name: pair for name, pair in changed.items() if pairs.get(name) == pair}
 
 
 def _flat(value: Any, name: str = "") -> dict[str, Any]:

@@ -25,7 +25,22 @@ from tests.stream import batch, rows
 ARCHIVE = Path(__file__).with_name("root-2026-11.tar.xz")
 
 NEW_DEFAULT = "gate.checks.classes.policy"
-NEW_DEFAULTS = {NEW_DEFAULT: ["note", "reject"], "strategy.replay_ratio": [1.0, 2.0]}
+NEW_DEFAULTS = {
+    NEW_DEFAULT: ["note", "reject"],
+    "strategy.balance": [None, 0.5],
+    "strategy.distillation": [1.0, None],
+    "strategy.enough_percent": [None, 90.0],
+    "strategy.features": [None, "projected"],
+    "strategy.growth": [None, 8.0],
+    "strategy.layers": [None, 4],
+    "strategy.logits_weight": [0.0, None],
+    "strategy.method": ["replay", "hybrid"],
+    "strategy.replay_ratio": [1.0, 2.0],
+    "strategy.ridge": [None, "auto"],
+    "strategy.size": [None, 2000],
+    "strategy.solver": [None, "ridge"],
+    "strategy.wavelength": [None, 1.0],
+}
 """The settings whose defaults are others now than when this root was written: then and now."""
 
 

@@ -43,7 +43,13 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     folder = write_tiny_base(tmp_path_factory.mktemp("base") / "tiny", ["it", "was", "good", "bad"])
     rates = {"learning_rate": 5e-3, "head_learning_rate": 5e-2, "warmup_steps": 1}
     training = {"device": "cpu", "threads": 1, "epochs": 10, "min_steps": 0, **rates}
-    return Settings.model_validate({"model": {"base": str(folder)}, "training": training})
+    return Settings.model_validate(
+        {
+            "model": {"base": str(folder)},
+            "strategy": {"method": "replay"},
+            "training": training,
+        }
+    )
 
 
 @pytest.fixture(scope="module")

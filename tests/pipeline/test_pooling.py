@@ -28,6 +28,7 @@ OLD, NEW = ("down", "up"), ("left", "right")
 DEFAULTS = """
 model: {name: tiny, base: base, max_tokens: 16}
 data: {settle_seconds: 0}
+strategy: {method: replay}
 training: {threads: 1, precision: float32, device: cpu}
 """
 

@@ -60,6 +60,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Base, Bundle]:
     settings = parse_settings(
         {
             "model": {"base": "tiny", "max_tokens": 24},
+            "strategy": {"method": "replay"},
             "training": {
                 "threads": 1,
                 "device": "cpu",

@@ -35,7 +35,7 @@ def loaded(gram: np.ndarray, strength: float) -> np.ndarray:
 
 def test_ridge_is_ridge_regression_on_indicators_with_an_intercept() -> None:
     x, y = rows()
-    weight, bias = SOLVERS["ridge"](Sums.of(x, y, LABELS), 0.1)
+    weight, bias = SOLVERS["ridge"](Sums.of(x, y, LABELS), 0.1, 0.0)
     about, wanted = (x - x.mean(0)).numpy(), np.eye(LABELS)[y.numpy()]
     reference = np.linalg.solve(loaded(about.T @ about, 0.1), about.T @ wanted).T
     np.testing.assert_allclose(weight.numpy(), reference, atol=1e-9)
@@ -45,7 +45,7 @@ def test_ridge_is_ridge_regression_on_indicators_with_an_intercept() -> None:
 
 def test_lda_is_the_nearest_mean_by_mahalanobis_distance() -> None:
     x, y = rows()
-    weight, bias = SOLVERS["lda"](Sums.of(x, y, LABELS), 0.05)
+    weight, bias = SOLVERS["lda"](Sums.of(x, y, LABELS), 0.05, 1.0)
     means = np.stack([x[y == label].mean(0).numpy() for label in range(LABELS)])
     apart = x.numpy() - means[y.numpy()]
     precision = np.linalg.inv(loaded(apart.T @ apart / (len(x) - LABELS), 0.05))
@@ -55,10 +55,45 @@ def test_lda_is_the_nearest_mean_by_mahalanobis_distance() -> None:
     assert (found == distances.argmin(1)).all()
 
 
+def test_balanced_ridge_weighs_each_label_by_the_power_of_its_count() -> None:
+    x, y = rows(count=90)
+    keep = (y != 2) | (torch.arange(90) < 30)
+    x, y = x[keep], y[keep]
+    # About their means all labels' rows lie alike, so that the sums say what weighted rows would.
+    parts = []
+    for label in range(LABELS):
+        own = x[y == label]
+        spread = own - own.mean(0)
+        alike = torch.linalg.inv(torch.linalg.cholesky(spread.T @ spread / len(own)))
+        parts.append(spread @ alike.T + own.mean(0))
+    x, y = torch.cat(parts), torch.cat([y[y == label] for label in range(LABELS)])
+    counts = torch.bincount(y).double()
+    heavy = counts[y] ** -0.5 / (counts**0.5).sum()
+    mean = (heavy[:, None] * x).sum(0)
+    about, wanted = (x - mean).numpy(), np.eye(LABELS)[y.numpy()]
+    gram = about.T @ (heavy[:, None].numpy() * about)
+    reference = np.linalg.solve(loaded(gram, 0.1), about.T @ (heavy[:, None].numpy() * wanted)).T
+    weight, bias = SOLVERS["ridge"](Sums.of(x, y, LABELS), 0.1, 0.5)
+    np.testing.assert_allclose(weight.numpy(), reference, atol=1e-9)
+    shares = (counts**0.5 / (counts**0.5).sum()).numpy()
+    np.testing.assert_allclose(bias.numpy(), shares - reference @ mean.numpy(), atol=1e-9)
+
+
+def test_a_label_that_later_rows_lack_keeps_more_of_its_answers_where_labels_are_balanced() -> None:
+    x, y = rows(seed=3, count=90)
+    more, others = rows(seed=3, count=900)
+    later = Sums.of(x, y, LABELS).plus(Sums.of(more[others != 2], others[others != 2], LABELS))
+    answered = []
+    for balance in (0.0, 0.5, 1.0):
+        weight, bias = SOLVERS["ridge"](later, 0.1, balance)
+        answered.append(int(((x @ weight.T + bias).argmax(1) == 2).sum()))
+    assert answered[0] < answered[1] < answered[2]
+
+
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_every_solver_tells_labels_apart_and_never_answers_one_without_rows(solver: str) -> None:
     x, y = rows(count=90)
-    weight, bias = SOLVERS[solver](Sums.of(x, y, LABELS).grown(LABELS + 1), 0.1)
+    weight, bias = SOLVERS[solver](Sums.of(x, y, LABELS).grown(LABELS + 1), 0.1, 0.5)
     logits = x @ weight.T + bias
     assert float((logits.argmax(1) == y).double().mean()) > 0.7
     assert bool((logits[:, LABELS] == NEVER).all())
