@@ -348,6 +348,7 @@ def _state(
         "device": resolve_device(settings.training.device),
         "frozen": frozen,
         "head": strategy.head(settings.strategy),
+        "head_shape": strategy.head_shape(settings.strategy),
         "kind": strategy.kind,
         "key": lesson_key(base, lesson, settings),
         "libraries": library_versions(),

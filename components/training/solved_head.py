@@ -38,10 +38,7 @@ if TYPE_CHECKING:
 
 
 def origin(base: Base, parent: Bundle | None, items: Items, settings: Settings) -> Origin:
-    """Go on from the parent, or from a head of no labels with its random matrix drawn.
-
-    What the head's features are is decided by the first version and never changes.
-    """
+    """Go on from the parent, or from a head of no labels with its random matrix drawn."""
     if parent is not None:
         return from_parent(base, parent, items, settings)
     from components.model.layers import means_of
@@ -50,6 +47,13 @@ def origin(base: Base, parent: Bundle | None, items: Items, settings: Settings) 
     row, seed = own.features, derived_seed(settings.seed, "head")
     means = min(own.layers, means_of(base))
     return Origin(head=drawn(row, base.hidden_size, means, own.size, own.wavelength, seed))
+
+
+def head_shape(own: Any) -> dict[str, Any]:
+    """Return the settings that decide what a solved head reads, and how much of it."""
+    names = {"plain": ["layers"], "projected": ["layers", "size"]}
+    chosen = names.get(own.features, ["layers", "size", "wavelength"])
+    return {"features": own.features} | {name: getattr(own, name) for name in chosen}
 
 
 FOLDS, MIN_HELD = 5, 10

@@ -1,4 +1,4 @@
-"""A turn: a batch is learned by a strategy whose head is another one than the parent's.
+"""A turn: a batch is learned with another head than the parent's, of another kind or size.
 
 Concept: a head can't become one of another kind, but the rows that the parent remembers can teach a
 new one. So the lesson goes on from the parent's adapter, with a head that starts anew, on all of
@@ -22,9 +22,22 @@ if TYPE_CHECKING:
 
 
 def is_turn(parent: Bundle | None, settings: Settings) -> bool:
-    """Tell whether the parent's head is no start for the one that the strategy needs."""
+    """Tell whether the parent's head is no start for the one that the settings ask for."""
+    if parent is None:
+        return False
     head = STRATEGIES[settings.strategy.method].head(settings.strategy)
-    return parent is not None and parent.state["head"] != head
+    return parent.state["head"] != head or bool(_reshaped(parent, settings))
+
+
+def _reshaped(parent: Bundle, settings: Settings) -> list[str]:
+    """Return what is asked of the head now and was not, in words; old versions tell of the kind."""
+    now = STRATEGIES[settings.strategy.method].head_shape(settings.strategy)
+    before = parent.state.get("head_shape", {"features": parent.state["head"]})
+    return [
+        f"`strategy.{name}` {before[name]} -> {value}"
+        for name, value in now.items()
+        if before.get(name, value) != value
+    ]
 
 
 def check_turn(parent: Bundle, settings: Settings) -> None:
@@ -40,6 +53,12 @@ def check_turn(parent: Bundle, settings: Settings) -> None:
         reason = "which needs another head, and the parent remembers no rows to learn it from"
     else:
         return
+    if method == before:
+        raise ConfigError(
+            f"The parent version has another head ({'; '.join(_reshaped(parent, settings))}), and"
+            " remembers no rows to learn this one from.",
+            "Set it back; another head needs a separate root.",
+        )
     raise ConfigError(
         f"The parent version was learned by `strategy.method` {before}; `params.yaml` now says"
         f" {method}, {reason}.",

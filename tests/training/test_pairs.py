@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from itertools import product
 from pathlib import Path
@@ -96,6 +97,36 @@ def test_another_strategy_goes_on_from_a_version_or_refuses_in_words(
         third = stream.teach("c", first[:6], version)
         assert answers(stream, third.folder, texts).shape == (len(texts), 3)
     assert refused == REFUSED[before].split()
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"size": 48}, "`strategy.size` 32 -> 48"),
+        ({"layers": 1}, "`strategy.layers` 4 -> 1"),
+        ({"features": "plain"}, "`strategy.features` projected -> plain"),
+    ],
+    ids=lambda each: next(iter(each)) if isinstance(each, dict) else "",
+)
+def test_a_head_of_another_size_is_learned_from_remembered_rows_or_refused(
+    any_stream: Any, make_rows: Any, change: dict[str, Any], told: str
+) -> None:
+    first, second = make_rows(["good", "bad"], 20), make_rows(["good", "bad"], 10, "pets")
+    for method in ("hybrid", "analytic"):
+        stream = stream_of(any_stream, "lora", method)
+        own = stream.settings.strategy.model_copy(update={"size": 32})
+        stream.settings = stream.settings.model_copy(update={"strategy": own})
+        parent = stream.teach("a", first)
+        wanted = own.model_copy(update=change)
+        stream.settings = stream.settings.model_copy(update={"strategy": wanted})
+        if method == "analytic":
+            with pytest.raises(ConfigError, match=re.escape(f"another head ({told})")):
+                stream.teach("b", second, parent)
+            continue
+        version = stream.teach("b", second, parent)
+        assert version.state["head_shape"].items() <= wanted.model_dump().items()
+        texts, right = [item.text for item in first], [item.label == "good" for item in first]
+        assert (answers(stream, version.folder, texts).argmax(1) == right).mean() > 0.8
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)

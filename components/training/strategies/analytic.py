@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from components.training.guard import Guard
-from components.training.solved_head import SolvedHeadGuard, learn_adapter, origin
+from components.training.solved_head import SolvedHeadGuard, head_shape, learn_adapter, origin
 from components.training.strategies.strategy import Strategy
 
 if TYPE_CHECKING:
@@ -57,5 +57,6 @@ STRATEGY = Strategy(
     guard=SolvedHeadGuard,
     fit=fit,
     head=lambda settings: str(settings.features),
+    head_shape=head_shape,
     fits=fits,
 )

@@ -16,6 +16,7 @@ from components.training.guard import Guard
 from components.training.memory import MemoryRef
 from components.training.solved_head import (
     SolvedHeadGuard,
+    head_shape,
     learn_adapter,
     origin,
     right_when_left_out,
@@ -74,4 +75,5 @@ STRATEGY = Strategy(
     guard=SolvedHeadGuard,
     fit=fit,
     head=lambda settings: str(settings.features),
+    head_shape=head_shape,
 )

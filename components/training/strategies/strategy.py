@@ -105,6 +105,7 @@ class Strategy:
     guard: makes the run's `Guard`.
     fit: (learner, guard, progress) trains `learner` in place, and returns the optimiser's steps.
     head: (strategy's settings) -> a row of the head table.
+    head_shape: (strategy's settings) -> those of them that decide the head's size and inputs.
     kind: a row of the table of kinds: how the version answers.
     fits: (settings, base) -> why it can't be used with them, as the end of a sentence
         ("it needs ..."); None where it can.
@@ -119,5 +120,6 @@ class Strategy:
     guard: Callable[[Learner], Guard] = Guard
     fit: Callable[[Learner, Guard, Progress], int] = descend
     head: Callable[[Any], str] = lambda settings: "linear"
+    head_shape: Callable[[Any], dict[str, Any]] = lambda settings: {}
     kind: str = "classifier"
     fits: Callable[[Settings, Base], str | None] = fits_all
