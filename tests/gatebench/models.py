@@ -1,6 +1,6 @@
 """Answers of real models: every version of the demo's stream, on every exam.
 
-The stream is learned batch by batch with the product's default settings, three seeds; each
+The stream is learned batch by batch with `replay`, three seeds; each
 version answers the four exams of 800 items. Kept is whether it was right, item by item: an
 item that some versions get right and others wrong is hard, and the histories draw hardness
 from here.

@@ -1,7 +1,7 @@
 """What catches what: batches that are wrong in ways that happen.
 
 A root learns the demo's first three domains (tweets, products, editorials) with their exams of
-800 items, default settings. Then each batch below comes to a copy of that root, on the same
+800 items, with `replay`. Then each batch below comes to a copy of that root, on the same
 champion: 300 fresh tweets, a third of them neutral, damaged as described. *Validation*: rows that
 the contract refuses, and rows that are kept out of training because an exam has them. *Drift*:
 findings on what is left, with the default policy, which notes them. *Gate*: checks of the candidate

@@ -299,7 +299,7 @@ def measure(folder: Path, plots: Path) -> Section:
                 kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
                 if strategy == STRATEGIES[0] and not kept.keys() >= {*PARTS}:
                     kept = one(name, seed, strategy, folder / path.stem, PARTS, None)
-                if kept.keys() >= {*PARTS}:
+                if kept.keys() >= {"gated", "spoilt"}:
                     own = name if strategy == STRATEGIES[0] else f"{name}, {strategy}"
                     found.setdefault(own, []).append(kept)
     return section(found)
@@ -310,7 +310,9 @@ def section(found: Mapping[str, Sequence[Found]]) -> Section:
     runs = [run for own in found.values() for run in own]
     batches = [each for run in runs for each in run["gated"]["batches"]]
     spoilt = [each for run in runs for what, each in run["spoilt"].items() if what != SOUND]
-    less = max(_accuracy(run["ungated"]) - _accuracy(run["gated"]) for run in runs)
+    less = max(
+        _accuracy(run["ungated"]) - _accuracy(run["gated"]) for run in runs if "ungated" in run
+    )
     promoted = 100 * mean(each["action"] == "promoted" for each in batches)
     let_in = sum(each["action"] == "promoted" for each in spoilt)
     checks = [
@@ -342,11 +344,13 @@ def _streams(found: Mapping[str, Sequence[Found]]) -> str:
         )
         asked = sorted(count for each in batches for count in each["asked"].values())
         high = asked[ceil(0.9 * len(asked)) - 1]
-        gated, free = (mean(_accuracy(run[how]) for run in runs) for how in ("gated", "ungated"))
+        gated = mean(_accuracy(run["gated"]) for run in runs)
+        free = [_accuracy(run["ungated"]) for run in runs if "ungated" in run]
+        shown = f"{mean(free):.1f} %" if free else "–"
         seconds = mean(each["seconds"] for each in batches)
         lines.append(
             f"| {name} | {len(runs)} | {len(batches)} | {shares} | {mean(asked):.0f}, "
-            f"{median(asked):.0f}, {high} | {gated:.1f} % | {free:.1f} % | {seconds:.0f} |"
+            f"{median(asked):.0f}, {high} | {gated:.1f} % | {shown} | {seconds:.0f} |"
         )
     return "\n".join(lines)
 

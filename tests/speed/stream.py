@@ -1,7 +1,7 @@
 """The demo's stream, learned batch by batch, against retraining on all data at every batch.
 
 Both sides get the demo's honest batches in their order (the broken and the poisoned one never
-train), 5 epochs, the product's default settings. Only training is timed.
+train), 5 epochs, with `replay`. Only training is timed.
 
 - ours: each batch with its replayed rows, from the version before, activations cached on disk;
 - plain, tuned: the scripts of part 1, from the plain base on all rows so far, at every batch;
