@@ -40,7 +40,7 @@ from components.training.solved_head import (
     solved_tensors,
     strength_of,
 )
-from components.training.sums import Sums
+from components.training.sums import AT_ONCE, Sums, no_sums
 
 if TYPE_CHECKING:
     from components.items import Item
@@ -157,10 +157,13 @@ def _sums_of(
     tokens = ENCODERS[version.state["modality"]](base, contents, placement.max_tokens)
     loaded.prepare(tokens)
     features = torch.from_numpy(infer(loaded.features, tokens, placement.max_tokens))
-    spread = head.spread(features.to(placement.device)).cpu()
     places = {label: place for place, label in enumerate(labels)}
     targets = [places[item.label] for item in items]
-    return Sums.of(spread, targets, len(labels)), labels
+    sums = no_sums(head.size, len(labels))
+    for start in range(0, len(items), AT_ONCE):
+        spread = head.spread(features[start : start + AT_ONCE].to(placement.device)).cpu()
+        sums = sums.plus(Sums.of(spread, targets[start : start + AT_ONCE], len(labels)))
+    return sums, labels
 
 
 def _state(version: Bundle, batch: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from components.model.bundle import State
@@ -22,7 +23,7 @@ from components.training.guard import Guard
 from components.training.loop import descend
 from components.training.origin import Items, Origin, from_parent
 from components.training.solvers import SOLVERS, chosen_strength, left_out, sharpness
-from components.training.sums import Sums, no_sums
+from components.training.sums import AT_ONCE, Sums, no_sums
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,6 +62,9 @@ FOLDS, MIN_HELD = 5, 10
 
 SHARPNESSES = 8
 """So many batches have a say in that, each half as much as the one after it."""
+
+LEFT_OUT = 2000
+"""So many rows at most are answered without themselves."""
 
 
 class SolvedHeadGuard(Guard):
@@ -106,8 +110,11 @@ class SolvedHeadGuard(Guard):
 
     def sums_of(self, rows: Sequence[int]) -> Sums:
         """Return the sums over some rows of the lesson."""
-        targets = self.learner.targets[list(rows)]
-        return Sums.of(self.spread(rows), targets, len(self.learner.classifier.labels))
+        labels = len(self.learner.classifier.labels)
+        parts = (
+            Sums.of(self.spread(part), self.learner.targets[part], labels) for part in _parts(rows)
+        )
+        return reduce(Sums.plus, parts)
 
     def with_rows(self, rows: Sequence[int]) -> Sums:
         """Return the sums as they are once these rows are counted."""
@@ -148,6 +155,8 @@ class SolvedHeadGuard(Guard):
 
         None where they are too few, or have the only rows of their labels.
         """
+        import torch
+
         held = list(rows)[::FOLDS]
         without = self.sums.minus(self.sums_of(held))
         targets = self.learner.targets[held].to(self.device)
@@ -155,12 +164,16 @@ class SolvedHeadGuard(Guard):
         if int(able.sum()) < MIN_HELD or int((without.counts > 0.5).sum()) < 2:
             return None
         weight, bias = solved(self.learner.strategy, without, self.strength(self.sums))
-        logits = self.spread(held).double() @ weight.T + bias
+        logits = torch.cat([self.spread(p).double() @ weight.T + bias for p in _parts(held)])
         return sharpness(logits[able], targets[able])
 
     def finish(self, memory: tuple[MemoryRef, ...]) -> State:
         """Return the sums, and whose they are."""
         return solved_state(self.sums.to("cpu"), self.batches, self.values)
+
+
+def _parts(rows: Sequence[int]) -> list[list[int]]:
+    return [list(rows[start : start + AT_ONCE]) for start in range(0, len(rows), AT_ONCE)]
 
 
 def strength_of(strategy: Any, sums: Sums) -> float:
@@ -199,10 +212,14 @@ def learn_adapter(learner: Learner, progress: Progress) -> int:
 
 
 def right_when_left_out(guard: SolvedHeadGuard, rows: Sequence[int]) -> float:
-    """Return the share of rows, in percent, that are right when each is left out of the sums."""
+    """Return the share of rows, in percent, that are right when each is left out of the sums.
+
+    Of many rows evenly spread ones are asked.
+    """
     together = guard.with_rows(rows)
-    targets = guard.learner.targets[list(rows)].to(guard.device)
-    found = left_out(together, guard.strength(together), guard.spread(rows), targets)
+    asked = list(rows)[:: math.ceil(len(rows) / LEFT_OUT)]
+    targets = guard.learner.targets[asked].to(guard.device)
+    found = left_out(together, guard.strength(together), guard.spread(asked), targets)
     return 100 * float(found.double().mean())
 
 

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+AT_ONCE = 2048
+"""So many rows are spread out in memory together: 16 kB each where there are 2,000 features."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sums:
     """What was seen so far, float64.

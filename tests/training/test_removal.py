@@ -9,6 +9,7 @@ import torch
 
 from components.errors import ConfigError, DataRejected
 from components.settings import Settings
+from components.training import removal, solved_head
 from components.training.removal import without_batch
 from components.training.sums import Sums
 from tests.tiny_model import Stream
@@ -50,6 +51,24 @@ def test_a_batch_that_was_removed_was_never_there(
         torch.testing.assert_close(head, wanted, rtol=1e-6, atol=1e-6)
     assert left.state["parent"] == whole.digest
     assert not any(ref["batch"] == "b" * 64 for ref in left.read_json("memory.json"))
+
+
+def test_many_rows_are_counted_part_by_part(
+    any_stream: Any, make_rows: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = under(any_stream, WAYS["hybrid"] | {"enough_percent": 90.0})
+    every = make_rows(["good", "bad"], 36)
+    first, second = every[::3], every[1::3]
+    at_once = stream.teach("b", second, stream.teach("a", first))
+    for place in (solved_head, removal):
+        monkeypatch.setattr(place, "AT_ONCE", 5)
+    monkeypatch.setattr(solved_head, "LEFT_OUT", 10)
+    alone = stream.teach("a", first)
+    left = without_batch(
+        stream.base, stream.bundles, at_once, "b" * 64, second, stream.settings
+    ).strategy_state()
+    for name, wanted in alone.strategy_state().tensors.items():
+        torch.testing.assert_close(left.tensors[name], wanted, rtol=0, atol=1e-8)
 
 
 def test_labels_that_nobody_else_taught_go_with_their_batch(
