@@ -13,6 +13,7 @@ from components.evaluation.metrics import average_accuracy
 
 SHOWN = (
     REFERENCE,
+    "joint",
     "replay",
     "sequential",
     "hybrid",
@@ -43,7 +44,7 @@ def over_time(runs: Sequence[Kept], stream: str, path: Path) -> None:
             100 * mean(average_accuracy(matrix_of(run), step) or 0.0 for run in own)
             for step in steps
         ]
-        style = "--" if row == REFERENCE else "-"
+        style = "--" if row.startswith("joint") else "-"
         axes.plot([1 + step for step in steps], curve, style, label=row, color=f"C{number}")
     axes.set_xlabel("tasks learned")
     axes.set_ylabel("average accuracy, %")
@@ -59,6 +60,8 @@ def against(lines: Sequence[Line], column: str, title: str, path: Path) -> None:
         for line in lines
         if line.refused is None and column in line.found and line.found[column][0] > 0
     ]
+    from matplotlib.ticker import LogFormatter
+
     figure, axes = _figure()
     edge, best = [], float("-inf")
     for across, up, _ in sorted(points):
@@ -70,6 +73,8 @@ def against(lines: Sequence[Line], column: str, title: str, path: Path) -> None:
         axes.scatter(across, up, color=f"C{number % 10}", zorder=2, s=18)
         axes.annotate(row, (across, up), fontsize=6, xytext=(3, 3), textcoords="offset points")
     axes.set_xscale("log")
+    axes.xaxis.set_major_formatter("{x:,g}")
+    axes.xaxis.set_minor_formatter(LogFormatter(minor_thresholds=(2, 0.4)))
     axes.set_xlabel(column)
     axes.set_ylabel("final average accuracy, %")
     axes.set_title(title)

@@ -25,8 +25,8 @@ NEEDED: dict[str, type] = {
 """What it must say, defaults included, for a version to answer."""
 
 HISTORY = frozenset(
-    "anchors batch device forgot format frozen key learning libraries parent precision seed"
-    " settings strategy trained uncut wall".split()
+    "anchors batch device forgot format frozen head_shape key learning libraries parent precision"
+    " seed settings strategy trained uncut wall".split()
 )
 """What it says of how the version came to be; everything else in it decides answers."""
 

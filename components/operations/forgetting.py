@@ -56,7 +56,7 @@ def forget(ws: Workspace, lease: Lease, prefix: str, reason: str) -> Forgotten:
         raise ConfigError("There is no champion yet, so nothing to forget.", "Run a batch first.")
     batch = _batch(ws, prefix)
     champion = open_bundle(ws.bundles, parent.bundle)
-    wanted = rows_to_forget(champion, batch)
+    wanted = rows_to_forget(champion, batch, ws.settings)
     said = ForgetAsked(version=parent.version, batch=batch, rows=len(wanted), reason=reason)
     ws.ledger.append(said, lease)
     items = Library(ws).batch(batch, wanted)

@@ -47,7 +47,7 @@ from components.training.loop import diverged
 from components.training.memory import MemoryRef, references, remembered
 from components.training.strategies import STRATEGIES
 from components.training.strategies.strategy import Situation, Strategy
-from components.training.turn import check_turn, is_turn, turned
+from components.training.turn import check_turn, is_turn, shape_of, turned
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -348,7 +348,9 @@ def _state(
         "device": resolve_device(settings.training.device),
         "frozen": frozen,
         "head": strategy.head(settings.strategy),
-        "head_shape": strategy.head_shape(settings.strategy),
+        "head_shape": shape_of(learner.parent)
+        if learner.parent
+        else strategy.head_shape(settings.strategy),
         "kind": strategy.kind,
         "key": lesson_key(base, lesson, settings),
         "libraries": library_versions(),

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from components.model.placement import placement_of
 from components.model.progress import Progress, silent
+from components.settings import SequentialSettings
 from components.training.candidate import Lesson, learn
 
 if TYPE_CHECKING:
@@ -108,8 +109,10 @@ def _depths(base: Base) -> list[int]:
 
 
 def _at(settings: Settings, layers: int) -> Settings:
+    """Return the root's settings at a depth, and a plain strategy, which always adapts."""
     adapter = settings.adapter.model_copy(update={"layers": layers})
-    return settings.model_copy(update={"adapter": adapter})
+    plain = SequentialSettings()
+    return settings.model_copy(update={"adapter": adapter, "strategy": plain})
 
 
 def _try(

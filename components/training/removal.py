@@ -49,11 +49,12 @@ if TYPE_CHECKING:
     from components.settings import Settings
 
 
-def rows_to_forget(version: Bundle, batch: str) -> list[str]:
+def rows_to_forget(version: Bundle, batch: str, settings: Settings) -> list[str]:
     """Return the digests of a batch's items that a version's head was solved on.
 
     Raises:
-        ConfigError: it keeps no sums, never saw the batch, or its adapter learned from it.
+        ConfigError: it keeps no sums, never saw the batch, its adapter learned from it, or another
+            strategy is set than the one that says how its head is solved.
     """
     state = version.strategy_state()
     if "gram" not in state.tensors:
@@ -61,6 +62,12 @@ def rows_to_forget(version: Bundle, batch: str) -> list[str]:
             f"A version of `strategy.method` {version.state['strategy']} can't forget a batch: what"
             " descent learned can't be subtracted.",
             "Roll back to a version before it, or use analytic, hybrid or prototype.",
+        )
+    before, now = version.state["strategy"], settings.strategy.method
+    if before != now:
+        raise ConfigError(
+            f"The champion was learned by `strategy.method` {before}; now it is {now}.",
+            f"Set it to {before} while you forget a batch.",
         )
     if batch in state.values.get("adapted_on", []):
         raise ConfigError(
@@ -103,7 +110,7 @@ def without_batch(
         DataRejected: rows that must be subtracted are not there any more.
     """
     check_base(base, version)
-    wanted = rows_to_forget(version, batch)
+    wanted = rows_to_forget(version, batch, settings)
     rows = {item.digest: item for item in items}
     gone = [digest for digest in wanted if digest not in rows]
     if gone:

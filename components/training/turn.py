@@ -8,7 +8,7 @@ these rows beside the batch's own. The lessons after it are as usual.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from components.errors import ConfigError
 from components.training.memory import remembered
@@ -29,10 +29,20 @@ def is_turn(parent: Bundle | None, settings: Settings) -> bool:
     return parent.state["head"] != head or bool(_reshaped(parent, settings))
 
 
+def shape_of(parent: Bundle) -> dict[str, Any]:
+    """Return the settings that the parent's head was drawn by; of old versions what it shows."""
+    if "head_shape" in parent.state:
+        return dict(parent.state["head_shape"])
+    head = parent.state["head"]
+    if head not in ("projected", "fourier"):
+        return {}
+    return {"features": head, "size": parent.head_tensors()["weight"].shape[1]}
+
+
 def _reshaped(parent: Bundle, settings: Settings) -> list[str]:
-    """Return what is asked of the head now and was not, in words; old versions tell of the kind."""
+    """Return what is asked of the head now and was not, in words."""
     now = STRATEGIES[settings.strategy.method].head_shape(settings.strategy)
-    before = parent.state.get("head_shape", {"features": parent.state["head"]})
+    before = shape_of(parent)
     return [
         f"`strategy.{name}` {before[name]} -> {value}"
         for name, value in now.items()
@@ -60,14 +70,26 @@ def check_turn(parent: Bundle, settings: Settings) -> None:
             "Set it back; another head needs a separate root.",
         )
     raise ConfigError(
-        f"The parent version was learned by `strategy.method` {before}; `params.yaml` now says"
-        f" {method}, {reason}.",
+        f"The parent version was learned by `strategy.method` {before}; now it is {method},"
+        f" {reason}.",
         f"Set it back to {before}; {method} needs a separate root.",
     )
 
 
 def turned(base: Base, parent: Bundle, items: Items, settings: Settings) -> Origin:
-    """Return what the lesson's model starts from: the head as for a first version."""
+    """Return what the lesson's model starts from: the head as for a first version.
+
+    Raises:
+        ConfigError: of a label that the parent knows no row is there.
+    """
+    lost = sorted(set(parent.labels) - {item.label for item in items})
+    if lost:
+        named = ", ".join(lost[:3]) + (" and others" if len(lost) > 3 else "")
+        raise ConfigError(
+            f"{settings.strategy.method} needs another head than the parent version has, and no"
+            f" remembered row teaches it: {named}.",
+            "Set `strategy` back to what it was; another head needs a separate root.",
+        )
     origin = STRATEGIES[settings.strategy.method].origin
     adapter = origin(base, parent, items, settings).adapter
     return replace(origin(base, None, items, settings), adapter=adapter, labels=parent.labels)

@@ -14,6 +14,7 @@ import pytest
 from components.errors import ConfigError
 from components.model.adapters import METHODS
 from components.model.answering import open_version
+from components.model.layers import layers_read
 from components.settings import Settings
 from components.training.strategies import STRATEGIES
 
@@ -87,7 +88,7 @@ def test_another_strategy_goes_on_from_a_version_or_refuses_in_words(
         try:
             version = stream.teach("b", second, parent)
         except ConfigError as error:
-            assert f"was learned by `strategy.method` {before}; `params.yaml`" in error.message
+            assert f"was learned by `strategy.method` {before}; now it is" in error.message
             refused.append(after)
             continue
         seen = answers(stream, version.folder, texts)
@@ -97,6 +98,18 @@ def test_another_strategy_goes_on_from_a_version_or_refuses_in_words(
         third = stream.teach("c", first[:6], version)
         assert answers(stream, third.folder, texts).shape == (len(texts), 3)
     assert refused == REFUSED[before].split()
+
+
+def test_another_head_is_refused_where_no_row_of_a_label_is_remembered(
+    any_stream: Any, make_rows: Any
+) -> None:
+    stream = stream_of(any_stream, "lora", "replay")
+    few = stream.settings.strategy.model_copy(update={"memory_items": 1})
+    stream.settings = stream.settings.model_copy(update={"strategy": few})
+    parent = stream.teach("a", make_rows(["good", "bad"], 10))
+    stream.settings = stream_of(any_stream, "lora", "hybrid").settings
+    with pytest.raises(ConfigError, match=r"hybrid needs another head .* teaches it: (good|bad)\."):
+        stream.teach("b", make_rows(["cat", "dog"], 10), parent)
 
 
 @pytest.mark.parametrize(
@@ -125,6 +138,11 @@ def test_a_head_of_another_size_is_learned_from_remembered_rows_or_refused(
             continue
         version = stream.teach("b", second, parent)
         assert version.state["head_shape"].items() <= wanted.model_dump().items()
+        head = version.head_tensors()
+        means = 1 if wanted.layers == 1 else len(layers_read(stream.base.model))
+        reads = head.get("signs", head["weight"].T).shape[0]
+        assert reads == means * stream.base.hidden_size
+        assert head["weight"].shape[1] == (reads if wanted.features == "plain" else wanted.size)
         texts, right = [item.text for item in first], [item.label == "good" for item in first]
         assert (answers(stream, version.folder, texts).argmax(1) == right).mean() > 0.8
 

@@ -91,6 +91,11 @@ def test_what_cannot_be_subtracted_is_refused_in_words(any_stream: Any, make_row
         without_batch(stream.base, stream.bundles, replayed, "a" * 64, items, stream.settings)
     stream = under(any_stream, WAYS["ridge"])
     version = stream.teach("b", items[::2], stream.teach("a", items[1::2]))
+    other = under(any_stream, {"method": "replay"}).settings
+    with pytest.raises(
+        ConfigError, match=r"learned by `strategy\.method` analytic; now it is replay"
+    ):
+        without_batch(stream.base, stream.bundles, version, "b" * 64, items, other)
     with pytest.raises(ConfigError, match="not solved on batch cccccc"):
         without_batch(stream.base, stream.bundles, version, "c" * 64, items, stream.settings)
     with pytest.raises(DataRejected, match="1 of 12 rows"):

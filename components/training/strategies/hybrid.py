@@ -50,7 +50,11 @@ def fit(learner: Learner, guard: Guard, progress: Progress) -> int:
 
 
 def is_due(learner: Learner, guard: SolvedHeadGuard) -> bool:
-    """Tell whether the adapter has more to learn from than it had, and the head needs it."""
+    """Tell whether the adapter has more to learn from than it had, and the head needs it.
+
+    Asked is plain ridge regression, the only head that says in closed form how it would answer a
+    row that it had not seen.
+    """
     own, before = learner.strategy, guard.values.get("adapted_rows", 0)
     if len(learner.items) < own.growth * before:
         return False

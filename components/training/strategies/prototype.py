@@ -51,5 +51,6 @@ STRATEGY = Strategy(
     guard=SolvedHeadGuard,
     fit=fit,
     head=lambda settings: "plain",
+    head_shape=lambda settings: {"features": "plain", "layers": 1},
     fits=fits,
 )
