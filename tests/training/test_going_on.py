@@ -15,7 +15,13 @@ from components.items import Item
 from components.model.adapters import METHODS
 from components.model.base import load_base
 from components.model.bundle import open_bundle
-from components.settings import LoraSettings, SequentialSettings, Settings, load_settings
+from components.settings import (
+    LoraSettings,
+    ReplaySettings,
+    SequentialSettings,
+    Settings,
+    load_settings,
+)
 from components.settings.section import sections_of
 from components.training.candidate import learn
 from components.training.strategies import STRATEGIES
@@ -43,6 +49,7 @@ def test_a_bundle_of_an_earlier_version_goes_on_when_a_setting_is_added(
         archive.extractall(tmp_path)  # ours; `filter` came with 3.11.4
     root = tmp_path / "support"
     settings = load_settings(root / "params.yaml")
+    settings = settings.model_copy(update={"strategy": ReplaySettings()})  # the default of then
     parent = open_bundle(root / "mlruns" / "bundles", CHAMPION)
     base = load_base(settings.model, root)
     lesson = replace(stream.lesson("a", make_rows(["good"], 8), parent), replayed=())
