@@ -64,9 +64,9 @@ labels. What a strategy knows of earlier batches lies in the version's bundle, s
 it back as well. *Keeps*: what it keeps of the data.
 
 After another strategy than the champion's, a lesson goes on from the champion's adapter. A head of
-another kind, or of another size (`features`, `size`, `layers`), is learned from the rows that the
-champion remembers, beside the batch's own. Where it remembers none, or answers in another way
-(`experts`, `pool`), the change is refused.
+another kind, or drawn in another way (`features`, `size`, `layers`, `wavelength`), is learned from
+the rows that the champion remembers, beside the batch's own. Where it remembers none, or answers in
+another way (`experts`, `pool`), the change is refused.
 """
 
 

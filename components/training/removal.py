@@ -40,9 +40,11 @@ from components.training.solved_head import (
     solved_tensors,
     strength_of,
 )
-from components.training.sums import AT_ONCE, Sums, no_sums
+from components.training.sums import Sums
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from components.items import Item
     from components.model.activation_cache import ActivationCache
     from components.model.base import Base
@@ -165,12 +167,12 @@ def _sums_of(
     loaded.prepare(tokens)
     features = torch.from_numpy(infer(loaded.features, tokens, placement.max_tokens))
     places = {label: place for place, label in enumerate(labels)}
-    targets = [places[item.label] for item in items]
-    sums = no_sums(head.size, len(labels))
-    for start in range(0, len(items), AT_ONCE):
-        spread = head.spread(features[start : start + AT_ONCE].to(placement.device)).cpu()
-        sums = sums.plus(Sums.of(spread, targets[start : start + AT_ONCE], len(labels)))
-    return sums, labels
+    targets = torch.tensor([places[item.label] for item in items])
+
+    def spread(rows: list[int]) -> Tensor:
+        return head.spread(features[rows].to(placement.device)).cpu()
+
+    return Sums.over(range(len(items)), spread, targets, len(labels)), labels
 
 
 def _state(version: Bundle, batch: str) -> dict[str, Any]:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from components.model.bundle import State
@@ -23,7 +22,7 @@ from components.training.guard import Guard
 from components.training.loop import descend
 from components.training.origin import Items, Origin, from_parent
 from components.training.solvers import SOLVERS, chosen_strength, left_out, sharpness
-from components.training.sums import AT_ONCE, Sums, no_sums
+from components.training.sums import Sums, no_sums, parts_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -111,10 +110,7 @@ class SolvedHeadGuard(Guard):
     def sums_of(self, rows: Sequence[int]) -> Sums:
         """Return the sums over some rows of the lesson."""
         labels = len(self.learner.classifier.labels)
-        parts = (
-            Sums.of(self.spread(part), self.learner.targets[part], labels) for part in _parts(rows)
-        )
-        return reduce(Sums.plus, parts)
+        return Sums.over(rows, self.spread, self.learner.targets, labels)
 
     def with_rows(self, rows: Sequence[int]) -> Sums:
         """Return the sums as they are once these rows are counted."""
@@ -164,16 +160,12 @@ class SolvedHeadGuard(Guard):
         if int(able.sum()) < MIN_HELD or int((without.counts > 0.5).sum()) < 2:
             return None
         weight, bias = solved(self.learner.strategy, without, self.strength(self.sums))
-        logits = torch.cat([self.spread(p).double() @ weight.T + bias for p in _parts(held)])
+        logits = torch.cat([self.spread(p).double() @ weight.T + bias for p in parts_of(held)])
         return sharpness(logits[able], targets[able])
 
     def finish(self, memory: tuple[MemoryRef, ...]) -> State:
         """Return the sums, and whose they are."""
         return solved_state(self.sums.to("cpu"), self.batches, self.values)
-
-
-def _parts(rows: Sequence[int]) -> list[list[int]]:
-    return [list(rows[start : start + AT_ONCE]) for start in range(0, len(rows), AT_ONCE)]
 
 
 def strength_of(strategy: Any, sums: Sums) -> float:

@@ -12,8 +12,9 @@ et al. 2023, RanPAC, section 3.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -45,6 +46,17 @@ class Sums:
         one_hot = torch.zeros(len(rows), labels, dtype=torch.float64, device=rows.device)
         one_hot[torch.arange(len(rows)), torch.as_tensor(targets, device=rows.device)] = 1.0
         return cls(rows.T @ rows, one_hot.T @ rows, one_hot.sum(0))
+
+    @classmethod
+    def over(
+        cls,
+        rows: Sequence[int],
+        spread: Callable[[list[int]], Tensor],
+        targets: Tensor,
+        labels: int,
+    ) -> Sums:
+        """Return the sums of many rows, part by part: `spread` gives (n, size) of n of them."""
+        return reduce(Sums.plus, (cls.of(spread(p), targets[p], labels) for p in parts_of(rows)))
 
     @property
     def rows(self) -> float:
@@ -91,6 +103,11 @@ class Sums:
     def to(self, device: str) -> Sums:
         """Return the same on another device."""
         return Sums(self.gram.to(device), self.by_label.to(device), self.counts.to(device))
+
+
+def parts_of(rows: Sequence[int]) -> list[list[int]]:
+    """Return rows in parts that fit into memory."""
+    return [list(rows[start : start + AT_ONCE]) for start in range(0, len(rows), AT_ONCE)]
 
 
 def no_sums(size: int, labels: int) -> Sums:

@@ -73,16 +73,13 @@ def by_upgrade(changed: Changes) -> Changes:
 
     Nobody edited those: the settings were recorded by a Ratchet that had the former default.
     """
-    now = _flat(Settings().model_dump(mode="json"))
-    pairs = {name: (former, now.get(name)) for name, former in FORMER_DEFAULTS.items()}
+    now = Settings()
+    values = _flat(now.model_dump(mode="json"))
+    pairs = {name: (former, values[name]) for name, former in FORMER_DEFAULTS.items()}
     for section, former in FORMER_SECTIONS.items():
-        then = _flat(former.model_dump(mode="json"), section)
-        own = {name for name in now if name.startswith(f"{section}.")}
-        if changed.get(f"{section}.method") == (
-            then[f"{section}.method"],
-            now[f"{section}.method"],
-        ):
-            pairs = {name: (then.get(name), now.get(name)) for name in then.keys() | own} | pairs
+        turned = changed_fields(now.model_copy(update={section: former}), now)
+        if changed.get(f"{section}.method") == turned[f"{section}.method"]:
+            pairs = turned | pairs
     return {name: pair for name, pair in changed.items() if pairs.get(name) == pair}
 
 

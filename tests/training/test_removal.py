@@ -9,7 +9,7 @@ import torch
 
 from components.errors import ConfigError, DataRejected
 from components.settings import Settings
-from components.training import removal, solved_head
+from components.training import solved_head, sums
 from components.training.removal import without_batch
 from components.training.sums import Sums
 from tests.tiny_model import Stream
@@ -60,8 +60,7 @@ def test_many_rows_are_counted_part_by_part(
     every = make_rows(["good", "bad"], 36)
     first, second = every[::3], every[1::3]
     at_once = stream.teach("b", second, stream.teach("a", first))
-    for place in (solved_head, removal):
-        monkeypatch.setattr(place, "AT_ONCE", 5)
+    monkeypatch.setattr(sums, "AT_ONCE", 5)
     monkeypatch.setattr(solved_head, "LEFT_OUT", 10)
     alone = stream.teach("a", first)
     left = without_batch(
