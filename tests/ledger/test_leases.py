@@ -119,8 +119,9 @@ def test_a_lease_of_another_machine_is_free_only_when_its_time_ran_out(
 
 
 def test_a_lease_is_renewed_while_the_work_lasts(
-    ledger: Ledger, path: Path, monkeypatch: pytest.MonkeyPatch
+    path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    ledger = Ledger(path, system_clock)
     monkeypatch.setattr(leases, "LEASE_SECONDS", 0.2)
 
     def expires() -> str:
