@@ -132,8 +132,8 @@ class Stream:
     def teach(
         self, batch: str, items: Sequence[Item], parent: Bundle | None = None, **options: Any
     ) -> Bundle:
-        settings = options.pop("settings", self.settings)
-        lesson = self.lesson(batch, items, parent)
+        settings, adapt = options.pop("settings", self.settings), options.pop("adapt", False)
+        lesson = replace(self.lesson(batch, items, parent), adapt=adapt)
         refs = replayed_refs(lesson, settings)
         replayed = tuple(self.seen[ref.item] for ref in refs if ref.item in self.seen)
         lesson = replace(lesson, replayed=replayed)

@@ -76,10 +76,15 @@ class Dealer:
             self._free[task] = own
 
     def deal(self, task: str, count: int, fits: Callable[[float], bool]) -> list[Row]:
-        """Return `count` sentences of a task whose rating fits, labelled by it."""
-        taken = [pair for pair in self._free[task] if fits(pair[1])][:count]
-        if len(taken) < count:
-            raise ValueError(f"{task}: {len(taken)} of {count} sentences fit")
+        """Return `count` sentences of a task whose rating fits, labelled by it.
+
+        Any of those that are left, or else batches dealt soon after a clear-cut exam would lack
+        the clear-cut sentences that later batches have.
+        """
+        fitting = [pair for pair in self._free[task] if fits(pair[1])]
+        if len(fitting) < count:
+            raise ValueError(f"{task}: {len(fitting)} of {count} sentences fit")
+        taken = self._random.sample(fitting, count)
         gone = {text for text, _ in taken}
         self._free[task] = [pair for pair in self._free[task] if pair[0] not in gone]
         return [{"text": text, "label": label(rating)} for text, rating in taken]

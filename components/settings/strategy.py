@@ -15,6 +15,8 @@ from components.settings.section import ByMethod, Count, Member, Positive, Share
 
 Weight = Annotated[float, Field(ge=0.0, le=1e9, allow_inf_nan=False)]
 Above = Annotated[float, Field(gt=0.0, le=1e9, allow_inf_nan=False)]
+Ridge = Literal["auto"] | Annotated[float, Field(ge=1e-6, le=1e9, allow_inf_nan=False)]
+"""Below a millionth of the diagonal the sums can't be solved reliably."""
 PositiveShare = Annotated[float, Field(gt=0.0, le=1.0)]
 
 
@@ -176,9 +178,9 @@ class SolvedSection(StrategySection):
     layers: Annotated[int, Field(ge=1, le=4)] = 4
     solver: Literal["ridge", "lda", "contrastive"] = "ridge"
     size: Annotated[int, Field(ge=1, le=20_000)] = 2000
-    ridge: Literal["auto"] | Above = "auto"
+    ridge: Ridge = "auto"
     balance: Share = 0.5
-    wavelength: Above = 1.0
+    wavelength: Annotated[float, Field(ge=1e-3, le=1e9, allow_inf_nan=False)] = 1.0
 
 
 class AnalyticSettings(SolvedSection):
@@ -196,7 +198,8 @@ class HybridSettings(SolvedSection):
 
     It is enough at `enough_percent` of the batch's rows, each answered without itself, and until
     there are `growth` times as many rows at hand as when the adapter learned last; and not where
-    the gate then finds that something was lost.
+    the gate then finds that something was lost. Nor does it learn after versions of `analytic`,
+    which remember no row: then the head goes on from their sums alone.
     Remembered rows serve to learn the adapter, and to solve the head again on what it then makes
     of texts.
     """
@@ -214,7 +217,7 @@ class PrototypeSettings(StrategySection):
 
     method: Literal["prototype"] = "prototype"
     solver: Literal["mean", "lda"] = "mean"
-    ridge: Literal["auto"] | Above = "auto"
+    ridge: Ridge = "auto"
     balance: Share = 1.0
 
 

@@ -122,6 +122,9 @@ class SolvedHeadGuard(Guard):
     def add(self, rows: Sequence[int], batch: str) -> None:
         """Count rows, as members of a batch, and learn from them how sure the head may be."""
         self.sums = self.with_rows(rows)
+        solver = self.learner.strategy.solver
+        if self.values.setdefault("solver", solver) != solver:  # its logits are of another size
+            self.values |= {"solver": solver, "sharpness": []}
         if (sharp := self._sharpness(rows)) is not None:
             told = [[old, found, 0.5 * w] for old, found, w in self.values.get("sharpness", [])]
             self.values["sharpness"] = [*told, [batch, sharp, float(len(rows))]][-SHARPNESSES:]

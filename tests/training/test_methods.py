@@ -129,3 +129,14 @@ def test_a_head_alone_reads_kept_features_and_computes_no_layer_again(
     found = predict(base, second, texts, placement_of(stream.settings)).labels
     right = sum(label == item.label for label, item in zip(found, items, strict=True))
     assert right > 0.8 * len(items)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_learns_where_the_base_computes_in_bfloat16(
+    any_stream: Any, make_rows: Any, method: str
+) -> None:
+    stream = any_stream(method)
+    half = stream.settings.training.model_copy(update={"precision": "bfloat16"})
+    settings = stream.settings.model_copy(update={"training": half})
+    bundle = stream.teach("a", make_rows(["good", "bad"], 8), settings=settings)
+    assert bundle.state["trained"]["steps"] > 0

@@ -307,3 +307,49 @@ def test_an_adapter_starts_alike_whatever_its_head_draws(
     as_it_is = stream.teach("a", lesson)
     monkeypatch.setitem(HEADS, "plain", spending)
     assert stream.teach("a", lesson).files == as_it_is.files
+
+
+def under(stream: Any, **own: Any) -> Settings:
+    """Return the stream's settings with another strategy."""
+    return Settings.model_validate(stream.settings.model_dump() | {"strategy": own})
+
+
+def test_hybrid_keeps_what_a_strategy_without_memory_learned_before_it(
+    any_stream: Any, make_rows: Rows
+) -> None:
+    stream = any_stream("lora")
+    analytic = under(stream, method="analytic", size=64)
+    hybrid = under(stream, method="hybrid", size=64)
+    rows = make_rows(["good", "bad"], 32)
+    first, later = rows[::2], rows[1::2]
+    version = stream.teach("a", first, settings=analytic)
+    for number, part in enumerate((later[::2], later[1::2])):
+        version = stream.teach(f"b{number}", part, version, settings=hybrid, adapt=True)
+        assert version.state["trained"]["steps"] == 0
+    counts = version.strategy_state().tensors["counts"]
+    assert counts.tolist() == [32.0, 32.0]
+    own = stream.teach("a", first, settings=hybrid)
+    after = stream.teach("b", later, own, settings=hybrid, adapt=True)
+    assert after.state["trained"]["steps"] > 0
+
+
+def test_another_solver_begins_anew_to_learn_how_sure_the_head_may_be(
+    any_stream: Any, make_rows: Rows
+) -> None:
+    stream, told = any_stream("head"), list[list[str]]()
+    version = None
+    for batch, solver in (("a", "ridge"), ("b", "ridge"), ("c", "lda"), ("d", "ridge")):
+        settings = under(stream, method="analytic", size=64, solver=solver)
+        rows = make_rows(["good", "bad"], 64, batch)
+        version = stream.teach(batch, rows, version, settings=settings)
+        told.append([each[0][0] for each in version.strategy_state().values["sharpness"]])
+    assert told == [["a"], ["a", "b"], ["c"], ["d"]]
+
+
+def test_a_pool_has_all_its_keys_however_few_rows_the_first_batch_has(
+    any_stream: Any, make_rows: Rows
+) -> None:
+    stream = any_stream("lora", rank=32)
+    settings = under(stream, method="pool", modules=32, top=2)
+    version = stream.teach("a", make_rows(["good", "bad"], 2), settings=settings)
+    assert len(version.tensors("pool")["keys"]) == 32

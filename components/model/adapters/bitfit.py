@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..adapters.in_place import Names, in_place_method
+from ..adapters.in_place import Names, in_place_method, put, train_as_they_are, value_of
 from ..adapters.targets import in_layers
 
 if TYPE_CHECKING:
@@ -28,4 +28,13 @@ def refusal(fork: nn.Module, settings: Any) -> str | None:
     return None if names(fork, settings) else "the base's layers have no biases"
 
 
-METHOD = in_place_method(names, shape=("layers",), refusal=refusal)
+def train(fork: nn.Module, biases: Names, settings: Any) -> nn.Module:
+    """Let the biases be trained; a norm computes in one format, so its weight gets the bias's."""
+    own = dict(fork.named_parameters())
+    beside = (name.removesuffix("bias") + "weight" for name in biases)
+    norms = [name for name in beside if name in own and own[name].dim() == 1]
+    put(fork, {name: value_of(fork, name).float() for name in norms})
+    return train_as_they_are(fork, biases, settings)
+
+
+METHOD = in_place_method(names, shape=("layers",), train=train, refusal=refusal)

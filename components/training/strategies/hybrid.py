@@ -37,7 +37,8 @@ def fit(learner: Learner, guard: Guard, progress: Progress) -> int:
     """Solve the head; before that, let the adapter learn if the head alone is not enough."""
     assert isinstance(guard, SolvedHeadGuard)
     steps = 0
-    able = not learner.bare and shows_all_labels(learner, guard)
+    guard.values["remembered"] = remembers_all_batches(learner, guard)
+    able = not learner.bare and shows_all_that_was_seen(learner, guard)
     if able and (learner.adapt or is_due(learner, guard)):
         steps = learn_adapter(learner, progress)
         guard.begin_again()
@@ -61,13 +62,27 @@ def is_due(learner: Learner, guard: SolvedHeadGuard) -> bool:
     return right_when_left_out(guard, guard.new) < float(own.enough_percent)
 
 
-def shows_all_labels(learner: Learner, guard: SolvedHeadGuard) -> bool:
-    """Tell whether each label that the sums know has a row at hand, so that none gets lost.
+def remembers_all_batches(learner: Learner, guard: SolvedHeadGuard) -> bool:
+    """Tell whether rows of each batch that the sums hold were remembered, if not all for ever.
 
-    A version of `analytic` remembers no rows, and one whose rows were erased not all.
+    `analytic` remembers none: what it learned is in the sums alone, and stays there.
     """
+    if learner.parent is None or not guard.sums.rows:
+        return True
+    own = learner.parent.state["strategy"] == "hybrid"
+    return own and bool(guard.values.get("remembered", True))
+
+
+def shows_all_that_was_seen(learner: Learner, guard: SolvedHeadGuard) -> bool:
+    """Tell whether the rows at hand can stand for all rows in the sums, which begin again on them.
+
+    Not where batches were never remembered, nor where rows of a label were erased since.
+    """
+    if not guard.sums.rows:
+        return True
     known = guard.sums.counts.nonzero().flatten().tolist()
-    return set(known) <= set(learner.targets.tolist())
+    shown = set(known) <= set(learner.targets.tolist())
+    return bool(guard.values["remembered"] and learner.replayed.any() and shown)
 
 
 STRATEGY = Strategy(

@@ -35,7 +35,7 @@ def start(learner: Learner) -> tuple[Part, ...]:
         features = learner.frozen_features(range(len(learner.items)))
         seed = learner.settings.seed
         keys = add_centroids({}, features, 0, own.modules, seed)[CENTROIDS]
-        keys = torch.cat([keys, keys[: own.modules - len(keys)]])  # of a very small batch
+        keys = keys[torch.arange(own.modules) % len(keys)]  # a very small batch has fewer
     keys.requires_grad_()
     return (tensors_part(POOL, "answers", {"keys": keys, "top": torch.tensor([own.top])}),)
 
