@@ -52,6 +52,16 @@ adapter could not follow can't be changed under a champion. *Answering costs*: b
 *Averages*: strategies that merge (`merge`, `task_vectors`) can use it. `adapter.method: auto` finds
 method and size on the first batch, by successive halving within the limits that are set, and
 records what it tried and why it chose (`ratchet status`).
+
+Several versions answer beside each other in one process over the same weights of the base
+(`components.model.answering.answerer`). Several stored adapters of `lora` or `ia3` become one, by
+weighted sums, TIES or DARE:
+
+```python
+from components.model.adapters.composing import compose
+
+both = compose(base.fork(placement), "lora", [one.adapter, other.adapter], [0.5, 0.5], how="ties")
+```
 """
 STRATEGIES_PAGE = """# Continual strategies
 
