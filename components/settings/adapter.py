@@ -68,6 +68,7 @@ class AdaloraSettings(TargetedSection):
     """AdaLoRA: LoRA whose ranks are dealt out where they matter; `rank` is the mean one."""
 
     method: Literal["adalora"] = "adalora"
+    rate_factor: RateFactor = 5.0
     rank: Positive = 8
     alpha: Positive = 16
 
