@@ -208,9 +208,15 @@ class HeadSettings(AdapterSection):
 class AutoSettings(AdapterSection):
     """Method and size are found on the first batch, by successive halving, and recorded.
 
-    Of what stays within the limits the most accurate is taken: `max_kilobytes` that a version's
-    adapter and head take; `max_latency_ratio`, the time of an answer as a share of the base's;
-    `max_seconds` of CPU time for the search.
+    Each candidate is tried under `sequential`, whatever `strategy.method` is: there every adapter
+    learns, and at once, while a strategy with a solved head may leave it as it is. What the base,
+    `model.max_tokens` or the root's own strategy does not allow is left out. Of what stays within
+    the limits the most accurate is taken: `max_kilobytes` that the first version takes to answer
+    under the root's own strategy, with its head (a solved one is often larger than the adapter) and
+    all labels of the first batch; `max_latency_ratio`, the time of the adapted model as a share of
+    the base's; `max_seconds` of CPU time for the search, but one candidate is always judged. From a
+    first batch of fewer than 60 rows the first candidate within the limits is taken, and none is
+    tried. Where none can be used, or all are beyond a limit, the batch is refused.
     """
 
     method: Literal["auto"] = "auto"

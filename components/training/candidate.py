@@ -26,6 +26,7 @@ from components.model.bundle import (
     NotFinite,
     Part,
     json_part,
+    listing,
     strategy_part,
     tensors_part,
     write_bundle,
@@ -150,20 +151,59 @@ def learn(
         steps = strategy.fit(learner, guard, progress)
         memory = strategy.remember(situation, partial(_features, learner, situation.new))
         parts = (
-            _adapter_part(learner),
-            tensors_part("head", "answers", learner.classifier.head.state_dict()),
+            *_model_parts(learner, opened),
             strategy_part(guard.finish(memory)),
             json_part("memory", "learns", [ref.to_json() for ref in memory]),
-            *opened,
         )
-        if not any(part.name == "labels" for part in opened):
-            parts += (json_part("labels", "answers", list(learner.classifier.labels)),)
         assert len({part.name for part in parts}) == len(parts)
         try:
             state = _state(base, lesson, settings, strategy, learner, steps)
             return write_bundle(bundles, state, parts)
         except NotFinite as found:
             raise diverged(settings.training, found.fault) from found
+
+
+def draft(
+    base: Base,
+    folder: Path,
+    lesson: Lesson,
+    settings: Settings,
+    cache: ActivationCache | None = None,
+) -> int:
+    """Write what a version of this lesson would answer with, untrained, and return its bytes.
+
+    Numbers take as many bytes before they are trained as after it, so what a version will weigh
+    under any strategy is known without training.
+
+    Args:
+        base: the frozen model; is not changed.
+        folder: an empty one, for the files of all parts that decide answers.
+        lesson: rows, of which the labels matter most.
+        settings: of the root, nothing left on `auto` but the device.
+        cache: where the frozen layers' states are kept.
+
+    Raises:
+        ConfigError: as `learn`.
+    """
+    _check(base, lesson, settings)
+    strategy = STRATEGIES[settings.strategy.method]
+    situation = _situation(lesson, settings)
+    seed = derived_seed(settings.seed, lesson.batch)
+    with reproducible(seed, settings.training.threads):
+        learner = _learner(base, lesson, settings, strategy, seed, situation, cache)
+        for part in _model_parts(learner, strategy.start(learner)):
+            if part.role == "answers":
+                part.write(folder)
+    return sum((folder / name).stat().st_size for name in listing(folder))
+
+
+def _model_parts(learner: Learner, opened: tuple[Part, ...]) -> tuple[Part, ...]:
+    """Return adapter, head and labels as they are now, and what the strategy opened."""
+    head = learner.classifier.head.state_dict()
+    parts = (_adapter_part(learner), tensors_part("head", "answers", head), *opened)
+    if not any(part.name == "labels" for part in opened):
+        parts += (json_part("labels", "answers", list(learner.classifier.labels)),)
+    return parts
 
 
 def _features(learner: Learner, refs: Iterable[MemoryRef]) -> Tensor:
@@ -193,6 +233,33 @@ def _check(base: Base, lesson: Lesson, settings: Settings) -> None:
         check_turn(lesson.parent, settings)
 
 
+def misfit(base: Base, settings: Settings) -> str | None:
+    """Return why the adapter can't be learned here, as the end of a sentence; None where it can.
+
+    Looked at are the base, the room for its tokens, and the strategy: all that `learn` refuses.
+    """
+    own, named = settings.adapter, settings.strategy.method
+    if reason := METHODS[own.method].refusal(base.model, own):
+        return reason
+    if crowded := _crowded(base, settings):
+        return f"it {crowded}"
+    if reason := STRATEGIES[named].fits(settings, base):
+        return f"`strategy.method` {named} can't use it: {reason}"
+    return None
+
+
+def _crowded(base: Base, settings: Settings) -> str | None:
+    """Say that the adapter's tokens and the longest text have no room together, if so."""
+    own = settings.adapter
+    taken, longest = METHODS[own.method].positions(own), settings.model.max_tokens
+    if longest + taken <= base.max_tokens:
+        return None
+    return (
+        f"puts {taken} tokens before a text of up to `model.max_tokens` {longest}, and"
+        f" {base.name} takes at most {base.max_tokens} together"
+    )
+
+
 def _check_fit(base: Base, settings: Settings) -> None:
     own = settings.adapter
     if reason := METHODS[own.method].refusal(base.model, own):
@@ -201,13 +268,11 @@ def _check_fit(base: Base, settings: Settings) -> None:
             f"`adapter.method` is {own.method}, which can't be used with {base.name}: {reason}.",
             f"Change that, or set `adapter.method` to one of: {', '.join(fitting)}.",
         )
-    taken, room = METHODS[own.method].positions(own), base.max_tokens
-    if settings.model.max_tokens + taken > room:
+    if crowded := _crowded(base, settings):
+        room = base.max_tokens - METHODS[own.method].positions(own)
         raise ConfigError(
-            f"`adapter.method` {own.method} puts {taken} tokens before a text of up to"
-            f" `model.max_tokens` {settings.model.max_tokens}, and {base.name} takes at most {room}"
-            " together.",
-            f"Set `model.max_tokens` to {room - taken} or less.",
+            f"`adapter.method` {own.method} {crowded}.",
+            f"Set `model.max_tokens` to {room} or less.",
         )
     named = settings.strategy.method
     refusal = STRATEGIES[named].fits(settings, base)
