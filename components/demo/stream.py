@@ -130,7 +130,7 @@ def make_stream(ratings: dict[str, Sequence[Rated]], seed: int) -> Stream:
         "editorials": dealer.clear("editorials", EXAM_ITEMS, 1.0, balanced=True),
         "films": dealer.clear("films", EXAM_ITEMS, 1.5, balanced=True),
     }
-    pool = dealer.clear("tweets", POOL_INPUTS, 1.0, balanced=False)
+    pool = dealer.clear("tweets", POOL_INPUTS, 0.75, balanced=False)
     scenes = [*_few_labels(dealer, exams, pool), *_more_tasks(dealer, exams)]
     return Stream((*scenes, *_trouble(dealer, exams, fresh)))
 
@@ -150,7 +150,7 @@ def _few_labels(dealer: Dealer, exams: dict[str, list[Row]], pool: list[Row]) ->
         _batch(
             "tweets-1",
             "tweets",
-            dealer.batch("tweets", 900),
+            dealer.batch("tweets", 800),
             "The first batch. There is no version yet that it could be worse than.",
         ),
         _batch(
