@@ -10,20 +10,22 @@ import json
 import multiprocessing
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
-from components.bench.page import read_runs, write_page
-from components.bench.plan import METHOD_ROWS, Cell, cells
+from components.bench.page import Beside, read_runs, write_page
+from components.bench.plan import METHOD_ROWS, STRATEGY_ROWS, Cell, cells
+from components.bench.refusals import refusals
 from components.bench.run import Bench, Kept, base_of, run
-from components.bench.small_base import small_base
+from components.bench.small_base import LAYERS, small_base
 from components.bench.streams import NAMES, Budget
 from components.demo import fetch
 from components.errors import ConfigError, Retryable
 from components.files import write_bytes
+from components.settings.adapter import LoraSettings
 
 Told = Callable[[str], None]
 
@@ -34,7 +36,8 @@ FULL = {
     "clinc150": Budget(1000, 300),
 }
 QUICK = {name: Budget(200, 120) for name in NAMES}
-FULL_TRAINING: dict[str, Any] = {"threads": 1, "device": "auto"}
+FULL_TRAINING: dict[str, Any] = {"threads": 1, "device": "auto", "precision": "float32"}
+"""One number format everywhere: accuracies should not depend on what a machine is faster in."""
 QUICK_TRAINING: dict[str, Any] = {
     **FULL_TRAINING,
     "epochs": 2,
@@ -44,13 +47,19 @@ QUICK_TRAINING: dict[str, Any] = {
 FULL_TOKENS, QUICK_TOKENS = 64, 32
 
 
-def bench_of(cache: Path, quick: bool, clinc: Path | None, precision: str, told: Told) -> Bench:
+def bench_of(cache: Path, quick: bool, clinc: Path | None, told: Told) -> Bench:
     """Return what all runs share; fetches the base where it is missing."""
     base = fetch.fetch(cache / "demo", told).base
     if quick:
-        training = {**QUICK_TRAINING, "precision": precision}
-        return Bench(small_base(base, cache), cache, clinc, QUICK, training, QUICK_TOKENS)
-    return Bench(base, cache, clinc, FULL, {**FULL_TRAINING, "precision": precision}, FULL_TOKENS)
+        small = small_base(base, cache)
+        return Bench(small, cache, clinc, QUICK, QUICK_TRAINING, QUICK_TOKENS)
+    return Bench(base, cache, clinc, FULL, FULL_TRAINING, FULL_TOKENS)
+
+
+def whole(quick: bool, seeds: int | None) -> list[Cell]:
+    """Return all runs of the table, CLINC150's too unless it is the quick one."""
+    streams = tuple(name for name in NAMES if name != "clinc150" or not quick)
+    return list(cells(streams, tuple(range(seeds or (1 if quick else 3)))))
 
 
 def wanted(quick: bool, clinc: Path | None, only: Sequence[str], seeds: int | None) -> list[Cell]:
@@ -62,15 +71,25 @@ def wanted(quick: bool, clinc: Path | None, only: Sequence[str], seeds: int | No
         only: streams, or parts of rows' names; empty for all.
         seeds: how many; None for one if quick, else three.
     """
-    streams = tuple(n for n in NAMES if n != "clinc150" or (clinc is not None and not quick))
-    chosen = tuple(name for name in only if name in streams) or streams
+    there = [cell for cell in whole(quick, seeds) if cell.stream != "clinc150" or clinc]
+    chosen = {cell.stream for cell in there}
+    chosen = chosen.intersection(only) or chosen
     parts = [each for each in only if each not in NAMES]
-    count = seeds or (1 if quick else 3)
     return [
         cell
-        for cell in cells(chosen, tuple(range(count)))
-        if not parts or any(part in cell.row.name for part in parts)
+        for cell in there
+        if cell.stream in chosen and (not parts or any(part in cell.row.name for part in parts))
     ]
+
+
+def listed() -> str:
+    """Return the names of all streams and rows, as `only` takes them."""
+    named: dict[str, tuple[str, ...]] = {"Streams": NAMES}
+    named |= {
+        f"Rows of the table of {table}": tuple(row.name for row in rows)
+        for table, rows in (("strategies", STRATEGY_ROWS), ("adapter methods", METHOD_ROWS))
+    }
+    return "\n\n".join("\n  ".join([f"{title}:", *names]) for title, names in named.items())
 
 
 def place(folder: Path, cell: Cell) -> Path:
@@ -141,20 +160,47 @@ def make_page(
     if not wished:
         raise ConfigError(
             f"No stream, and no row's name, contains {' or '.join(only)}.",
-            f"Streams are {', '.join(NAMES)}; rows are named as in docs/bench.md.",
+            "`ratchet bench --list` names all streams and rows.",
         )
-    bench = bench_of(cache, quick, clinc, precision_here(cache, told), told)
-
-    def write() -> None:
-        found = read_runs(runs)
-        write_page(found, _latencies(runs), about(bench, quick, found), page, runs)
-
+    bench = bench_of(cache, quick, clinc, told)
     try:
         make(bench, wished, runs, jobs, done)
-        _measure_latencies(bench, runs, told)
+        asked = {cell.row.name for cell in wished if cell.table == "methods"}
+        _measure_latencies(bench, runs, asked, told)
     finally:
-        write()
+        write_kept(bench, quick, seeds, runs, page)
     return page
+
+
+def write_kept(bench: Bench, quick: bool, seeds: int | None, runs: Path, page: Path) -> None:
+    """Write the page from what is kept in `runs`; measures nothing."""
+    found = read_runs(runs, bench)
+    beside = Beside(
+        counted(whole(quick, seeds), found),
+        about(bench, quick, found),
+        _latencies(runs),
+        refusals(base_of(bench.base)),
+    )
+    write_page(found, beside, page, runs)
+
+
+def counted(wished: Sequence[Cell], runs: Sequence[Kept]) -> str:
+    """Say how many of the wanted runs are there, on each stream, and how many are outdated."""
+    now = {_name(run) for run in runs if not run.get("earlier")}
+    there = [cell for cell in wished if (cell.table, cell.row.name, cell.stream, cell.seed) in now]
+    own, all_of = (Counter(cell.stream for cell in each) for each in (there, wished))
+    streams = ", ".join(f"{name} {own[name]} of {count}" for name, count in all_of.items())
+    earlier = sum(bool(run.get("earlier")) for run in runs)
+    outdated = (
+        f" {earlier} more were measured with earlier settings; their rows say so."
+        if earlier
+        else ""
+    )
+    return f"**{len(there)} of {len(wished)} runs are there**: {streams}.{outdated}"
+
+
+def _name(run: Kept) -> tuple[str, str, str, int]:
+    return run["table"], run["row"], run["stream"], run["seed"]
 
 
 def about(bench: Bench, quick: bool, runs: Sequence[Kept]) -> str:
@@ -170,7 +216,8 @@ def about(bench: Bench, quick: bool, runs: Sequence[Kept]) -> str:
         if not quick or name != "clinc150"
     )
     kind = (
-        "The quick table: the demo's base cut to its lowest three layers, little data. "
+        f"The quick table: the demo's base cut to its lowest {LAYERS} layers, little data."
+        f" Adapters take the top {LoraSettings.default_of('layers')} layers by default. "
         if quick
         else ""
     )
@@ -181,34 +228,18 @@ def about(bench: Bench, quick: bool, runs: Sequence[Kept]) -> str:
     )
 
 
-def precision_here(cache: Path, told: Told) -> str:
-    """Return the number format that is faster here, as the product finds it on a first batch."""
-    from components.settings import Settings
-    from components.training.precision_choice import probe
-
-    kept_choice = cache / "bench-precision.json"
-    if kept_choice.exists():
-        return str(json.loads(kept_choice.read_text(encoding="utf-8")))
-    folder = fetch.fetch(cache / "demo", told).base
-    base = base_of(folder)
-    chosen, why = probe(base, Settings.model_validate({"training": {"threads": 1}}))
-    told(f"Computing in {chosen}: {why}.")
-    write_bytes(kept_choice, json.dumps(chosen).encode())
-    return chosen
-
-
 def _latencies(runs: Path) -> dict[str, Any]:
     path = runs / "latency.json"
     found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     return {row.name: found[row.name] for row in METHOD_ROWS if row.name in found}
 
 
-def _measure_latencies(bench: Bench, runs: Path, told: Told) -> None:
-    """Measure what answering costs, for every method that is not there yet."""
+def _measure_latencies(bench: Bench, runs: Path, asked: Container[str], told: Told) -> None:
+    """Measure what answering costs, for every method that was asked for and is not there yet."""
     from components.bench.latency import latency
 
     found = _latencies(runs)
-    missing = [row for row in METHOD_ROWS if row.name not in found]
+    missing = [row for row in METHOD_ROWS if row.name in asked and row.name not in found]
     if not missing:
         return
     told("Measuring what answering costs ...")

@@ -8,7 +8,7 @@ from statistics import mean
 from typing import Any
 
 from components.bench.run import Kept
-from components.bench.table import REFERENCE, Line, matrix_of
+from components.bench.table import REFERENCE, Line, labelled, matrix_of
 from components.evaluation.metrics import average_accuracy
 
 SHOWN = (
@@ -45,7 +45,9 @@ def over_time(runs: Sequence[Kept], stream: str, path: Path) -> None:
             for step in steps
         ]
         style = "--" if row.startswith("joint") else "-"
-        axes.plot([1 + step for step in steps], curve, style, label=row, color=f"C{number}")
+        axes.plot(
+            [1 + step for step in steps], curve, style, label=labelled(row, own), color=f"C{number}"
+        )
     axes.set_xlabel("tasks learned")
     axes.set_ylabel("average accuracy, %")
     axes.set_title(stream)
@@ -56,7 +58,7 @@ def over_time(runs: Sequence[Kept], stream: str, path: Path) -> None:
 def against(lines: Sequence[Line], column: str, title: str, path: Path) -> None:
     """Draw the final accuracy against another column (logarithmic), and the best ones' edge."""
     points = [
-        (line.found[column][0], line.found["final accuracy"][0], line.row)
+        (line.found[column][0], line.found["final accuracy"][0], line.label)
         for line in lines
         if line.refused is None and column in line.found and line.found[column][0] > 0
     ]

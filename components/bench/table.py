@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from statistics import mean, pstdev
+from statistics import mean, stdev
 from typing import Any
 
 from components.bench.run import Kept
@@ -85,12 +85,18 @@ def figures(run: Kept, joint: Kept | None) -> dict[str, Cell]:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A row of the table. `found`: column -> (mean, spread) over seeds. `refused`: why not."""
+    """A row of the table.
+
+    label: the row's name as it is shown. found: column -> (mean, spread) over seeds. processors:
+    the kinds on which it was made. refused: why it cannot be.
+    """
 
     row: str
     seeds: int
     found: dict[str, tuple[float, float]]
     refused: str | None = None
+    label: str = ""
+    processors: str = ""
 
 
 def lines(runs: Iterable[Kept], table: str, stream: str) -> list[Line]:
@@ -116,21 +122,32 @@ def _line(row: str, runs: Sequence[Kept], joint: dict[int, Kept]) -> Line:
         values = [each[column] for each in told]
         numbers = [value for value in values if value is not None]
         if len(numbers) == len(values):
-            found[column] = (mean(numbers), pstdev(numbers))
-    return Line(row, len(runs), found)
+            found[column] = (mean(numbers), stdev(numbers) if len(numbers) > 1 else 0.0)
+    kinds = sorted({run.get("processor", "not noted") for run in runs})
+    return Line(row, len(runs), found, None, labelled(row, runs), ", ".join(kinds))
+
+
+def labelled(row: str, runs: Iterable[Kept]) -> str:
+    """Return a row's name as it is shown: with a word where settings have changed since."""
+    earlier = any(run.get("earlier") for run in runs)
+    return f"{row} (measured with earlier settings)" if earlier else row
 
 
 def markdown(rows: Sequence[Line], columns: Sequence[str]) -> str:
-    """Return the rows as a Markdown table; the spread is one standard deviation over seeds."""
+    """Return the rows as a Markdown table; the spread is the sample deviation over seeds."""
     text = [f"| | {' | '.join(columns)} |", f"|---|{'---:|' * len(columns)}"]
     for line in rows:
         if line.refused is None:
-            cells = [_shown(column, line.found.get(column)) for column in columns]
-            text.append(f"| {line.row} | {' | '.join(cells)} |")
+            cells = [
+                line.processors if column == "processor" else shown(column, line.found.get(column))
+                for column in columns
+            ]
+            text.append(f"| {line.label} | {' | '.join(cells)} |")
     return "\n".join(text)
 
 
-def _shown(column: str, found: tuple[float, float] | None) -> str:
+def shown(column: str, found: tuple[float, float] | None) -> str:
+    """Return a figure as it stands in the table, with its spread where there is one."""
     if found is None:
         return "-"
     value, spread = found

@@ -20,7 +20,13 @@ def register(group: click.Group) -> None:
     "--quick", is_flag=True, help="A small table: a tiny base, 200 rows a task, one seed."
 )
 @click.option("--seeds", type=click.IntRange(1, 100), help="How many.  [default: 3, quick: 1]")
-@click.option("--jobs", type=click.IntRange(1, 64), default=2, show_default=True)
+@click.option(
+    "--jobs",
+    type=click.IntRange(1, 64),
+    default=2,
+    show_default=True,
+    help="Runs at once, each on one thread.",
+)
 @click.option(
     "--clinc",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -40,6 +46,7 @@ def register(group: click.Group) -> None:
     show_default=True,
     help="Keeps downloads.",
 )
+@click.option("--list", "listing", is_flag=True, help="Name all streams and rows, and end.")
 def bench(
     only: tuple[str, ...],
     quick: bool,
@@ -48,15 +55,26 @@ def bench(
     clinc: Path | None,
     folder: Path,
     cache: Path,
+    listing: bool,
 ) -> None:
     """Compare adapter methods and strategies on real streams.
 
-    Makes a table with pictures of accuracy, forgetting, bytes and seconds. ONLY names streams, or
-    parts of rows' names, for example `ratchet bench sentiment lora`. What was measured is kept and
-    never measured twice, so the command can be stopped and run again.
-    """
-    from components.bench.bench import make_page
+    Makes a table with pictures of accuracy, forgetting, bytes and seconds. The whole takes
+    several evenings on two cores, --quick less than 45 minutes. What was measured is kept and never
+    measured twice: stop the command at any time, and run it again to go on.
 
+    ONLY names streams (sentiment, newsgroups, reuters, clinc150), or parts of rows' names, for
+    example `ratchet bench sentiment lora`; --list names them all. Answering costs are measured for
+    the adapter methods among them.
+
+    All runs compute in float32, whatever this machine is faster in. CPU seconds can be compared
+    between runs on one kind of processor alone, and the page does no other.
+    """
+    from components.bench.bench import listed, make_page
+
+    if listing:
+        echo(*listed().splitlines())
+        return
     with progress_bar() as progress:
 
         def done(count: int, total: int) -> None:

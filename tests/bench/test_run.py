@@ -7,15 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from components.bench import bench as whole
 from components.bench import run as running
 from components.bench.bench import kept, make, place, wanted
 from components.bench.latency import latency
-from components.bench.plan import METHOD_ROWS, Cell, strategy
+from components.bench.page import read_runs
+from components.bench.plan import METHOD_ROWS, STRATEGY_ROWS, Cell, Row, strategy
+from components.bench.refusals import refusals
 from components.bench.run import Bench, run
 from components.bench.small_base import small_base
-from components.bench.streams import Budget, Stream, Task, deal
+from components.bench.streams import NAMES, Budget, Stream, Task, deal
+from components.cli.bench import bench as command
 from components.errors import ConfigError, DataRejected
 from tests.tiny_model import WORDS, base, biased, settings, tiny
 
@@ -77,6 +81,50 @@ def test_a_kept_run_is_not_made_again_until_something_changes(
     assert kept(tmp_path / "runs", bench, cells[0]) is None
     make(bench, cells, tmp_path / "runs", 1, lambda *counts: None)
     assert made == ["ewc", "lwf", "ewc"]
+
+
+def test_a_run_of_other_settings_is_marked_and_not_counted(bench: Bench, tmp_path: Path) -> None:
+    cells = [Cell("strategies", strategy(name), "newsgroups", 0) for name in ("ewc", "lwf")]
+    for cell, key in zip(cells, (bench.key(cells[0]), "old"), strict=True):
+        told = {"table": cell.table, "row": cell.row.name, "stream": cell.stream, "seed": 0}
+        place(tmp_path, cell).write_text(json.dumps({**told, "key": key}))
+    found = read_runs(tmp_path, bench)
+    assert [(run["row"], run["earlier"]) for run in found] == [("ewc", False), ("lwf", True)]
+    said = whole.counted([*cells, Cell("strategies", strategy("osf"), "reuters", 0)], found)
+    assert said.startswith("**1 of 3 runs are there**: newsgroups 1 of 2, reuters 0 of 1. 1 more")
+
+
+def test_answering_is_measured_for_the_rows_that_are_asked_for(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured: list[str] = []
+
+    def noted(_: Any, row: Row) -> dict[str, Any]:
+        measured.append(row.name)
+        return {"refused": "not here"}
+
+    monkeypatch.setattr("components.bench.latency.latency", noted)
+    for asked in ({"vera", "ia3"}, {"vera"}, set[str]()):
+        whole._measure_latencies(bench, tmp_path, asked, lambda text: None)
+    assert measured == ["vera", "ia3"]
+
+
+def test_every_bench_computes_in_float32() -> None:
+    assert whole.FULL_TRAINING["precision"] == whole.QUICK_TRAINING["precision"] == "float32"
+
+
+def test_the_help_names_the_streams_and_the_list_all_rows() -> None:
+    shown = CliRunner().invoke(command, ["--help"]).output
+    listed = CliRunner().invoke(command, ["--list"]).output
+    assert all(name in shown and f"  {name}\n" in listed for name in NAMES)
+    assert all(f"  {row.name}\n" in listed for row in (*METHOD_ROWS, *STRATEGY_ROWS))
+
+
+def test_refused_pairs_are_told_in_the_products_words(base: Any) -> None:
+    found = {(each.strategy, each.methods): each.reason for each in refusals(base)}
+    assert found["osf", "all but osf"] == "it needs `adapter.method: osf`, not METHOD"
+    assert found["ewc", "osf"].startswith("METHOD trains other weights")
+    assert not any("llama" in methods for _, methods in found)
 
 
 def test_only_what_is_asked_for_is_wanted(tmp_path: Path) -> None:

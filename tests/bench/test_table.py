@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from components.bench.page import write_page
+from components.bench.page import Beside, write_page
 from components.bench.plan import METHOD_ROWS, STRATEGY_ROWS, cells
+from components.bench.refusals import Refusal
+from components.bench.remarks import how_often_learned, same_answers
 from components.bench.table import difference, figures, flips_of, lines, markdown, matrix_of
 from components.evaluation import metrics
 from components.settings import Settings
@@ -76,9 +79,9 @@ def test_a_row_has_mean_and_spread_over_seeds_and_a_refused_one_none() -> None:
     other["steps"][1]["right"] = ["1110", "1111"]
     runs = [kept(), other, {**kept("osf"), "refused": "it needs osf"}]
     first, refused = lines(runs, "strategies", "sentiment")
-    assert first.found["final accuracy"] == pytest.approx((75.0, 12.5))
+    assert first.found["final accuracy"] == pytest.approx((75.0, 17.678), abs=0.001)
     assert (first.seeds, refused.refused) == (2, "it needs osf")
-    assert "75.0 ± 12.5" in markdown([first, refused], ["final accuracy"])
+    assert "75.0 ± 17.7" in markdown([first, refused], ["final accuracy"])
 
 
 def test_a_difference_has_an_interval_that_holds_it() -> None:
@@ -105,18 +108,86 @@ def test_every_row_of_the_plan_is_legal_and_has_a_name_of_its_own() -> None:
     assert len(list(cells())) == 3 * (4 * len(STRATEGY_ROWS) + len(METHOD_ROWS))
 
 
-def test_the_page_is_written_from_what_is_kept(tmp_path: Any) -> None:
+def written(runs: list[Any], folder: Path, **beside: Any) -> str:
+    """Return the page of these runs."""
+    told = {"count": "Some.", "about": "About.", "latencies": {}, "refusals": [], **beside}
+    write_page(runs, Beside(**told), folder / "bench.md", folder / "bench")
+    return (folder / "bench.md").read_text(encoding="utf-8")
+
+
+def test_the_page_is_written_from_what_is_kept(tmp_path: Path) -> None:
     runs = [kept(row, seed) for row in ("sequential", "joint", "replay") for seed in (0, 1)]
     runs += [{**kept("osf"), "refused": "it needs osf"}]
-    write_page(runs, {}, "About.", tmp_path / "bench.md", tmp_path / "bench")
-    text = (tmp_path / "bench.md").read_text()
+    text = written(runs, tmp_path, refusals=[Refusal("merge", "osf", "no mean")])
     assert "| sequential | 62.5 |" in text and "**osf**: it needs osf" in text
+    assert text.startswith("# The bench\n\nSome.\n\n") and "| merge | osf | no mean |" in text
     assert (tmp_path / "bench" / "sentiment-over-time.png").stat().st_size > 1000
 
 
-def test_rows_are_compared_on_the_seeds_that_both_have(tmp_path: Any) -> None:
-    runs = [kept("replay", 0), kept("hybrid", 1), kept("joint", 1)]
-    write_page(runs, {}, "About.", tmp_path / "bench.md", tmp_path / "bench")
-    text = (tmp_path / "bench.md").read_text(encoding="utf-8")
+def test_rows_are_compared_on_the_seeds_that_both_have(tmp_path: Path) -> None:
+    text = written([kept("replay", 0), kept("hybrid", 1), kept("joint", 1)], tmp_path)
     assert "| sentiment | hybrid | joint |" in text
     assert "| sentiment | replay | joint |" not in text
+
+
+def test_seconds_are_compared_on_one_kind_of_processor_alone(tmp_path: Path) -> None:
+    def timed(row: str, seed: int, seconds: float, **values: Any) -> Any:
+        run = kept(row, seed, **values)
+        for step in run["steps"]:
+            step["seconds"] = seconds
+        return run
+
+    old, new = {"processor": "AVX2"}, {"processor": "AVX512"}
+    runs = [timed("joint", 0, 4.0, **old), timed("joint", 1, 9.0, **old), timed("joint", 2, 7.0)]
+    both = [timed("hybrid", 0, 1.0, **old), timed("hybrid", 1, 5.0, **new)]
+    none = [timed("analytic", 0, 1.0, **new), timed("analytic", 2, 1.0, **new)]
+    unnoted = [timed("sequential", 2, 3.5)]
+    text = written([*runs, *both, *none, *unnoted], tmp_path)
+    shares = {
+        line.split(" | ")[1]: line.split(" | ")[-1]
+        for line in text.splitlines()
+        if line.startswith("| sentiment |")
+    }
+    assert shares == {"hybrid": "0.25 |", "analytic": "- |", "sequential": "0.50 |"}
+    assert text.count("no seed were both runs made on the same kind of processor") == 1
+    assert "| 12.0 ± 11.3 | AVX2, AVX512 |" not in text and "| AVX2, AVX512 |" in text
+
+
+def test_what_has_no_rows_is_said_to_be_not_measured(tmp_path: Path) -> None:
+    text = written([kept()], tmp_path)
+    assert text.count("Not measured yet.") == 5  # methods, answering, and the three claims
+    assert "CLINC150 is not measured on this page" in text
+    assert "|---|---|---:|---|---|\n\n" not in text
+
+
+def test_what_is_measured_stands_beside_the_published_figures(tmp_path: Path) -> None:
+    text = written([kept("analytic", classes=True, stream="clinc150")], tmp_path)
+    assert "| analytic, on this page (one seed) | 62.5 | - |" in text
+    assert "Banking77 is not among the streams" in text and "not measured on this" not in text
+
+
+def test_a_row_of_earlier_settings_says_so(tmp_path: Path) -> None:
+    text = written([kept("joint"), kept("hybrid", earlier=True)], tmp_path)
+    assert "| hybrid (measured with earlier settings) | 62.5 |" in text
+    assert "| sentiment | hybrid (measured with earlier settings) | joint |" in text
+    assert "joint (measured" not in text
+
+
+def test_rows_that_answer_alike_are_named() -> None:
+    other = kept("other")
+    other["steps"][1]["right"] = ["1111", "1111"]
+    runs = [kept("one"), other, kept("two"), kept("late", 1), {**kept("no"), "refused": "no"}]
+    del runs[-1]["steps"]
+    (told,) = same_answers(runs, "strategies", ["sentiment", "reuters"])
+    assert told.endswith(": `one` = `two` (sentiment).")
+    two_seeds = [kept("one"), kept("one", 1), kept("two"), {**other, "row": "two", "seed": 1}]
+    assert not list(same_answers(two_seeds, "strategies", ["sentiment"]))
+
+
+def test_how_often_an_adapter_learned_is_counted() -> None:
+    idle = kept("hybrid", stream="reuters")
+    for step in idle["steps"]:
+        step["steps"] = 0
+    (told,) = how_often_learned([kept("hybrid"), idle], "hybrid", ["sentiment", "reuters"])
+    assert told.endswith(": 2 of 2 on sentiment, none of 2 on reuters.")
+    assert not list(how_often_learned([kept("replay")], "hybrid", ["sentiment"]))

@@ -16,7 +16,6 @@ from pathlib import Path
 from statistics import mean, median
 from typing import Any
 
-from components.bench.bench import precision_here
 from components.bench.plan import STRATEGY_ROWS, Cell
 from components.bench.run import Bench, run
 from components.bench.streams import Budget
@@ -35,7 +34,7 @@ def measure(folder: Path, plots: Path) -> Section:
     """Learn every stream with every side and seed, then the plain script's update."""
     streams = ["sentiment", "newsgroups", *(["clinc150"] if CLINC.exists() else [])]
     budgets = dict.fromkeys(streams, Budget(ROWS, ITEMS))
-    training = {"threads": 1, "precision": precision_here(CACHE, print)}
+    training = {"threads": 1, "precision": "float32"}
     bench = Bench(base_folder(), CACHE, CLINC if CLINC.exists() else None, budgets, training, 64)
     rows = {row.name: row for row in STRATEGY_ROWS}
     found: dict[tuple[str, str], list[Any]] = {}
