@@ -67,8 +67,8 @@ def bench(
     example `ratchet bench sentiment lora`; --list names them all. Answering costs are measured for
     the adapter methods among them.
 
-    All runs compute in float32, whatever this machine is faster in. CPU seconds can be compared
-    between runs on one kind of processor alone, and the page does no other.
+    All runs compute in float32, whatever this machine is faster in. CPU seconds compare
+    between runs on one kind of processor alone; the page names it for each row.
     """
     from components.bench.bench import listed, make_page
 
