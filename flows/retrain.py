@@ -78,6 +78,8 @@ def _run_steps(ws: Workspace, lease: Lease, batch: str, step: Step) -> Settled:
 def way_of_a_batch(ws: Workspace, lease: Lease, batch: str, step: Step) -> Settled:
     """Read top to bottom: this is the order of things, and nothing else is in here."""
     arrival = preparation.begin(ws, lease, batch)
+    if (removal := views.kept_out(ws.ledger, batch)) is not None:
+        return preparation.leave_out(ws, lease, arrival, removal)
     validated = step("validate", partial(preparation.validate, ws, lease, arrival))
     if validated.refused:
         return preparation.refuse(ws, lease, validated)

@@ -7,6 +7,7 @@ from typing import Any
 
 from components.cli.output import Styled, counted, echo, status
 from components.pipeline.new_tasks import sentences
+from components.pipeline.taken_out import is_back
 
 
 def show_settled(outcome: dict[str, Any]) -> None:
@@ -112,6 +113,8 @@ def show_rollback(undone: dict[str, Any]) -> None:
     cost = undone["cost"]
     lost = [_listed(what, cost[f"{what}s"]) for what in ("version", "task", "label")]
     echo(f"  cost: {'; '.join(filter(None, lost)) or 'nothing'}")
+    for batch, version in cost.get("returned", {}).items():
+        echo(f"  {is_back(batch, version)}")
     if undone["offending_batch"]:
         echo(f"  batch {undone['offending_batch'][:12]} is in quarantine")
 

@@ -16,7 +16,7 @@ from typing import Any
 from components.data.split import Split
 from components.errors import ConfigError
 from components.ledger import views
-from components.ledger.events import ForgetAsked
+from components.ledger.events import ChampionRolledBack, ForgetAsked
 from components.ledger.ledger import Lease
 from components.pipeline import examination, settlement
 from components.pipeline.exams import open_exams, snapshot_of
@@ -44,7 +44,8 @@ def forget(ws: Workspace, lease: Lease, prefix: str, reason: str) -> Forgotten:
     """Make a candidate without the batch whose digest begins with `prefix`, and settle it.
 
     Raises:
-        ConfigError: there is no champion, no such batch, or it can't be subtracted; says why.
+        ConfigError: there is no champion, no such batch, it can't be subtracted, or the version
+            without it is barred; says why.
         DataRejected: its rows can't be read any more.
         Corrupted: a bundle or an exam does not verify.
     """
@@ -57,10 +58,12 @@ def forget(ws: Workspace, lease: Lease, prefix: str, reason: str) -> Forgotten:
     batch = _batch(ws, prefix)
     champion = open_bundle(ws.bundles, parent.bundle)
     wanted = rows_to_forget(champion, batch, ws.settings)
+    request = _request(ws, parent, batch)
     said = ForgetAsked(version=parent.version, batch=batch, rows=len(wanted), reason=reason)
     ws.ledger.append(said, lease)
     items = Library(ws).batch(batch, wanted)
-    left = without_batch(ws.base, ws.bundles, champion, batch, items, ws.in_force(), ws.activations)
+    settings, cache = ws.in_force(), ws.activations
+    left = without_batch(ws.base, ws.bundles, champion, batch, items, settings, cache, request)
     prepared = _prepared(ws, parent)
     examined = examination.examine_change(ws, lease, prepared, left, "forget")
     version = settlement.register_change(ws, lease, prepared, examined)
@@ -78,6 +81,33 @@ def _batch(ws: Workspace, prefix: str) -> str:
     raise ConfigError(
         f"{what} with {prefix!r}.", "`ratchet history` shows all batches with their digests."
     )
+
+
+def _request(ws: Workspace, parent: views.Version, batch: str) -> int:
+    """Return how many times a champion will have been asked to forget a batch, for another version.
+
+    A rollback by hand past a removal brings the batch back, and may have had any reason; so a
+    person may ask again, which is another request and gives another version. Law 2: what was shown
+    to be worse stays barred.
+
+    Raises:
+        ConfigError: the version without the batch was shown to be worse.
+    """
+    gone = [
+        each.version.version
+        for each in views.removals(ws.ledger)
+        if (each.batch, each.version.parent) == (batch, parent.version)
+        and each.version.status == "barred"
+    ]
+    for event in views.told(ws.ledger, ChampionRolledBack):
+        if event.payload.regressions and (worse := set(gone) & set(event.payload.barred)):
+            raise ConfigError(
+                f"Version {max(worse)}, which is version {parent.version} without batch "
+                f"{batch[:12]}, was rolled back for a regression and is barred for good.",
+                "Run another batch and forget this one from the version that follows, or roll back"
+                " to a version before the batch.",
+            )
+    return len(gone) + 1
 
 
 def _prepared(ws: Workspace, parent: views.Version) -> Prepared:

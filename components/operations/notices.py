@@ -28,6 +28,7 @@ from components.ledger.events import (
 )
 from components.operations.required_actions import required_actions
 from components.pipeline.held import ways_to_settle
+from components.pipeline.taken_out import is_back
 from components.workspace.root import Workspace
 
 LOG = "notices.log"
@@ -126,9 +127,9 @@ def _notice(ws: Workspace, event: Recorded[Payload]) -> Notice:
             f"version {said.version}: {said.reason} `ratchet version explain {said.version}`",
         )
     if isinstance(said, ChampionRolledBack):
-        return Notice(
-            "rolled back", f"version {said.from_} to {said.to}: {said.reason} `ratchet history`"
-        )
+        back = [is_back(*each) for each in said.cost.get("returned", {}).items()]
+        told = "; ".join([f"{said.reason} `ratchet history`", *back])
+        return Notice("rolled back", f"version {said.from_} to {said.to}: {told}")
     assert isinstance(said, BatchArrived | BatchRefused)
     reason = said.reason if isinstance(said, BatchRefused) else f"{said.source}: {said.refused}"
     return Notice("refused", f"{reason} `ratchet quarantine show {said.batch[:12]}`")

@@ -10,6 +10,7 @@ from components.gate.alpha_spending import OVERUSED_AFTER, count
 from components.ledger import views
 from components.ledger.events import BatchArrived, BatchRefused, VersionHeld, VersionRejected
 from components.pipeline.held import beyond_a_person, decision_on, waits_for_labels, ways_to_settle
+from components.pipeline.taken_out import is_back
 from components.pipeline.words import counting
 from components.registry.server_rules import APPROVER, LABELLER
 from components.workspace.root import Workspace
@@ -66,9 +67,10 @@ def required_actions(ws: Workspace, newest: int | None = None) -> list[Required]
 
 
 def upkeep(ws: Workspace) -> list[str]:
-    """Return what whoever keeps this root should look at: worn exams, and what lies in quarantine.
+    """Return what whoever keeps this root should look at.
 
-    Of the quarantine, what came within `QUARANTINE_DAYS`: nothing waits for it.
+    These are worn exams, batches that were taken out and came back by a rollback, and what lies in
+    quarantine. Of the quarantine, what came within `QUARANTINE_DAYS`: nothing waits for it.
     """
     use = views.use_by_exam(ws.ledger)
     worn = [
@@ -81,6 +83,8 @@ def upkeep(ws: Workspace) -> list[str]:
         f"(`ratchet holdout add FILE --task {task_of(exam)}`)."
         for exam in worn
     ]
+    back = views.brought_back(ws.ledger, views.lineage(ws.ledger))
+    lines += [f"{is_back(each.batch, each.version.version)}." for each in back]
     since = {
         batch: each.time
         for kind in (BatchArrived, BatchRefused, VersionRejected)

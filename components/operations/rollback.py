@@ -4,7 +4,8 @@ Concept: the target is chosen, verified and tested with one answer before the ch
 One ledger event changes the champion, bars the versions after it, quarantines the first of their
 batches and queues the rest again; MLflow follows.
 
-Promise: what a rollback costs (versions, tasks, labels, batches) is listed in its event.
+Promise: what a rollback costs (versions, tasks, labels, batches) is listed in its event, and what
+it brings back: batches that one of the versions after the target had taken out.
 """
 
 from __future__ import annotations
@@ -33,12 +34,17 @@ WATCH_DEPTH = 10
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a rollback takes away until the requeued batches are learned again."""
+    """What a rollback takes away until the requeued batches are learned again.
+
+    `returned`: batches that were taken out and are in the champion again -> the version that had
+    taken each of them out. Nothing takes them out again by itself.
+    """
 
     versions: list[int]
     batches: list[str]
     tasks: list[str]
     labels: list[str]
+    returned: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,12 +157,13 @@ def roll_back(
     goal = _goal(lineage, target)
     passed = lineage[: lineage.index(goal)]
     labels = require_ready(ws, lease, goal)
-    cost = _cost(ws, goal, passed, labels)
+    back = views.brought_back(ws.ledger, lineage[len(passed) :], _numbers(passed))
+    cost = _cost(ws, goal, passed, labels, back)
     offending, requeued = passed[-1].batch, _batches(reversed(passed[:-1]))
     rolled_back = ChampionRolledBack(
         from_=passed[0].version,
         to=goal.version,
-        barred=[version.version for version in passed],
+        barred=_numbers(passed),
         offending_batch=offending,
         offending_rows=len(views.split_side(ws.ledger, offending, "train")) if offending else 0,
         requeued=requeued,
@@ -196,15 +203,24 @@ def _goal(lineage: list[views.Version], target: int | None) -> views.Version:
 
 
 def _cost(
-    ws: Workspace, goal: views.Version, passed: list[views.Version], labels: tuple[str, ...]
+    ws: Workspace,
+    goal: views.Version,
+    passed: list[views.Version],
+    labels: tuple[str, ...],
+    back: list[views.Removal],
 ) -> Cost:
     known = ws.read_document(passed[0].evidence)["labels"]  # its bundle may be why one goes back
     return Cost(
-        versions=[version.version for version in passed],
+        versions=_numbers(passed),
         batches=_batches(passed),
         tasks=sorted(set(passed[0].anchors) - set(goal.anchors)),
         labels=[label for label in known if label not in labels],
+        returned={each.batch: each.version.version for each in back},
     )
+
+
+def _numbers(versions: Iterable[views.Version]) -> list[int]:
+    return [version.version for version in versions]
 
 
 def _batches(versions: Iterable[views.Version]) -> list[str]:

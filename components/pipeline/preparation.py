@@ -47,6 +47,7 @@ from components.pipeline.new_tasks import (
     with_tasks_now,
 )
 from components.pipeline.stored_batch import read_kept, store_raw
+from components.pipeline.taken_out import stays_out
 from components.workspace.batch_files import append_entry, items_path, raw_path, set_batch_aside
 from components.workspace.root import Workspace
 from components.workspace.stored_files import store_files
@@ -169,6 +170,14 @@ def refuse(ws: Workspace, lease: Lease, validated: Validated) -> Settled:
     """Store a batch that is refused whole, enter it in quarantine and record it."""
     rows = len(validated.reading.rows) + len(validated.reading.problems)
     return _refuse(ws, lease, validated.arrival, str(validated.refused), rows)
+
+
+def leave_out(
+    ws: Workspace, lease: Lease, arrival: views.Arrival, removal: views.Removal
+) -> Settled:
+    """Refuse a batch that people had taken out, and that a rollback queued again."""
+    rows = len(views.split_side(ws.ledger, arrival.batch, "train"))
+    return _refuse(ws, lease, arrival, stays_out(removal), rows)
 
 
 DEFECT = "Ratchet failed on it"

@@ -95,6 +95,7 @@ def without_batch(
     items: Sequence[Item],
     settings: Settings,
     cache: ActivationCache | None = None,
+    request: int = 1,
 ) -> Bundle:
     """Write the bundle of a version that never saw a batch, and return it.
 
@@ -106,6 +107,8 @@ def without_batch(
         items: the batch's rows.
         settings: of the root.
         cache: where the frozen layers' states are kept.
+        request: how many times this version was asked to forget the batch; each gives a bundle of
+            its own, as an earlier one may be barred.
 
     Raises:
         ConfigError: as `rows_to_forget`; or nothing would be left.
@@ -146,7 +149,7 @@ def without_batch(
         strategy_part(solved_state(left, batches, values)),
         json_part("memory", "learns", [ref.to_json() for ref in memory]),
     )
-    return write_bundle(bundles, _state(version, batch), parts)
+    return write_bundle(bundles, _state(version, batch, request), parts)
 
 
 def _sums_of(
@@ -175,14 +178,16 @@ def _sums_of(
     return Sums.over(range(len(items)), spread, targets, len(labels)), labels
 
 
-def _state(version: Bundle, batch: str) -> dict[str, Any]:
+def _state(version: Bundle, batch: str, request: int) -> dict[str, Any]:
     """Return the state of a version that forgot: its parent's, and what it forgot."""
-    own = ("format", "learning")
+    own = ("format", "learning", "request")
     state = {name: each for name, each in version.state.items() if name not in own}
+    again = {"request": request} if request > 1 else {}
     return {
         **state,
+        **again,
         "forgot": batch,
-        "key": json_digest(["forget", version.digest, batch]),
+        "key": json_digest(["forget", version.digest, batch, *again.values()]),
         "parent": version.digest,
         "trained": {"new": {}, "replayed": {}, "steps": 0},
     }

@@ -41,6 +41,11 @@ def test_one_is_singular() -> None:
         ({"versions": [4], "tasks": ["other"], "labels": []}, "cost: version 4; task other"),
         ({"versions": [4, 5], "tasks": [], "labels": ["a"]}, "cost: versions 4, 5; label a"),
         ({"versions": [], "tasks": [], "labels": []}, "cost: nothing"),
+        (
+            {"versions": [4], "tasks": [], "labels": [], "returned": {"b" * 64: 4}},
+            "batch bbbbbbbbbbbb, taken out by version 4, is in the champion again: "
+            "`ratchet forget bbbbbbbbbbbb --reason TEXT`",
+        ),
     ],
 )
 def test_what_a_rollback_costs(

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from components.ledger import views
+from components.ledger.events import ChampionRolledBack, ForgetAsked
 from components.model.bundle import open_bundle
 from components.operations.explanation import explain
+from components.operations.forgetting import Forgotten
+from components.operations.forgetting import forget as take_out
+from components.operations.notices import news
+from components.operations.rollback import roll_back
 from components.pipeline.reporting import report_path
 from components.workspace.root import open_workspace
+from flows.retrain import run_batch
 from tests.command import ratchet
 from tests.stream import PARAMS, add_exam, make_root, rows, settle, write_jsonl
 
@@ -35,9 +42,106 @@ def grown(root: Path, params: str = ANALYTIC) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
-    root = tmp_path_factory.mktemp("forget") / "root"
+def solved_once(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+    root = tmp_path_factory.mktemp("solved") / "root"
     return root, grown(root)
+
+
+@pytest.fixture(scope="module")
+def told(
+    solved_once: tuple[Path, list[str]], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, list[str]]:
+    root = tmp_path_factory.mktemp("forget") / "root"
+    return Path(shutil.copytree(solved_once[0], root)), solved_once[1]
+
+
+@pytest.fixture(scope="module")
+def without_once(
+    solved_once: tuple[Path, list[str]], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, list[str]]:
+    """A root whose version 4 lacks the batch of version 2."""
+    root = Path(shutil.copytree(solved_once[0], tmp_path_factory.mktemp("without") / "root"))
+    forget(root, solved_once[1][1])
+    return root, solved_once[1]
+
+
+@pytest.fixture
+def without(without_once: tuple[Path, list[str]], tmp_path: Path) -> tuple[Path, list[str]]:
+    return Path(shutil.copytree(without_once[0], tmp_path / "root")), without_once[1]
+
+
+def forget(root: Path, batch: str) -> Forgotten:
+    ws = open_workspace(root)
+    with ws.ledger.lease("tiny", 60) as lease:
+        return take_out(ws, lease, batch, "wrong labels")
+
+
+def in_champion(root: Path, batch: str) -> bool:
+    """Tell whether the champion's head was solved on a batch."""
+    ws = open_workspace(root)
+    champion = views.champion(ws.ledger)
+    assert champion is not None
+    state = open_bundle(ws.bundles, champion.bundle).strategy_state()
+    return batch in [name for name, _, _ in state.values["batches"]]
+
+
+def test_a_rollback_past_a_removal_says_so_until_the_batch_is_taken_out_again(
+    without: tuple[Path, list[str]],
+) -> None:
+    root, batches = without
+    batch, first = batches[1], open_workspace(root)
+    news(first)
+    assert settle(root, write_jsonl(root / "sent" / "4.jsonl", rows(4, 200)), "mood").version == 5
+    undone = ratchet(root, "rollback", "--to", "3", "--reason", "try")
+    assert undone.code == 0 and in_champion(root, batch)
+    back = f"batch {batch[:12]}, taken out by version 4, is in the champion again"
+    assert f"  {back}: `ratchet forget {batch[:12]} --reason TEXT`\n" in undone.out
+    assert f"To look at: {back}" in ratchet(root, "status").out
+    [event] = views.told(first.ledger, ChampionRolledBack)
+    assert event.payload.cost["returned"] == {batch: 4}
+    [notice] = [each.text for each in news(first) if each.kind == "rolled back"]
+    assert back in notice
+    again = forget(root, batch)
+    assert (again.version, again.action) == (6, "promoted") and not in_champion(root, batch)
+    fourth, sixth = (views.version(first.ledger, number) for number in (4, 6))
+    assert fourth is not None and sixth is not None
+    assert (fourth.status, sixth.status) == ("barred", "champion")
+    bundles = [open_bundle(first.bundles, each.bundle) for each in (fourth, sixth)]
+    assert bundles[1].state["request"] == 2 and bundles[0].digest != bundles[1].digest
+    assert back not in ratchet(root, "status").out
+    assert ratchet(root, "audit", "verify").code == 0
+
+
+def test_a_removal_that_was_shown_to_be_worse_stays_barred(
+    without: tuple[Path, list[str]],
+) -> None:
+    root, batches = without
+    ws = open_workspace(root)
+    with ws.ledger.lease("tiny", 60) as lease:
+        undone = roll_back(ws, lease, 3, "worse on mood", [{"exam": "mood", "target": "3"}])
+    assert undone.cost.returned == {batches[1]: 4}
+    refused = ratchet(root, "forget", batches[1][:12], "--reason", "again")
+    assert refused.code == 2 and "rolled back for a regression and is barred" in refused.err
+    assert "Run another batch and forget this one" in refused.err
+    assert len(views.told(ws.ledger, ForgetAsked)) == 1
+    assert settle(root, write_jsonl(root / "sent" / "4.jsonl", rows(4, 200)), "mood").version == 5
+    assert forget(root, batches[1]).action == "promoted" and not in_champion(root, batches[1])
+
+
+def test_a_rollback_does_not_teach_what_was_taken_out(without: tuple[Path, list[str]]) -> None:
+    root, batches = without
+    assert forget(root, batches[2]).action == "promoted"
+    ws = open_workspace(root)
+    with ws.ledger.lease("tiny", 60) as lease:
+        undone = roll_back(ws, lease, 1, "far back")
+    assert (undone.offending_batch, undone.requeued) == (batches[1], [batches[2]])
+    assert undone.cost.returned == {}
+    left = run_batch(ws, batches[2])
+    assert left.action == "refused" and "Version 5 took it out (wrong labels)" in left.headline
+    assert ratchet(root, "audit", "verify").code == 0
+    assert ratchet(root, "quarantine", "release", batches[2][:12]).code == 0
+    assert run_batch(ws, batches[2]).action == "promoted" and in_champion(root, batches[2])
+    assert views.brought_back(ws.ledger, views.lineage(ws.ledger)) == []
 
 
 def test_a_batch_is_taken_out_gated_recorded_and_verified(told: tuple[Path, list[str]]) -> None:

@@ -183,7 +183,7 @@ class BatchPooled(Payload):
     members: Sequence[str]
 
 
-@event("quarantine.released", read_by=("inbox", "quarantine"))
+@event("quarantine.released", read_by=("inbox", "quarantine", "ledger.views.about_removals"))
 class QuarantineReleased(Payload):
     """A person released a batch (`kind`: batch) or its refused rows (rows), `as` that batch.
 

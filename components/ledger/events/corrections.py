@@ -46,7 +46,7 @@ class TaskRetired(Payload):
     reason: str
 
 
-@event("forget.asked")
+@event("forget.asked", read_by=("ledger.views.about_removals",))
 class ForgetAsked(Payload):
     """A candidate is about to be made of the champion without a batch that it learned.
 

@@ -306,6 +306,7 @@ class ChampionWatched(Payload):
         "holdout",
         "quarantine",
         "operations.explanation",
+        "operations.forgetting",
         "operations.notices",
         "operations.quarantine_restoration",
     ),
@@ -315,7 +316,9 @@ class ChampionRolledBack(Payload):
     """An ancestor became champion again.
 
     `barred`: the versions that were rolled back; `offending_batch`: the one that is quarantined;
-    `requeued`: batches that are queued again; `cost`: the tasks, labels, batches and versions lost.
+    `requeued`: batches that are queued again; `cost`: the tasks, labels, batches and versions lost,
+    and as `returned` the batches that are in the champion again, each with the version that had
+    taken it out.
     """
 
     from_: int

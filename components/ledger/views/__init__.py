@@ -76,6 +76,12 @@ from components.ledger.views.about_labels import (
     removed_sources,
 )
 from components.ledger.views.about_people import Word, open_calls, people, words
+from components.ledger.views.about_removals import (
+    Removal,
+    brought_back,
+    kept_out,
+    removals,
+)
 from components.ledger.views.about_schedules import kept_until
 from components.ledger.views.about_training import (
     Choice,
@@ -110,6 +116,7 @@ __all__ = [
     "Look",
     "PoolFile",
     "Probation",
+    "Removal",
     "TaskRecord",
     "Version",
     "Word",
@@ -119,6 +126,7 @@ __all__ = [
     "arrivals",
     "arrived",
     "batch_tasks",
+    "brought_back",
     "champion",
     "choices",
     "corrected_anchors",
@@ -137,6 +145,7 @@ __all__ = [
     "held_batches",
     "held_from_batches",
     "held_items",
+    "kept_out",
     "kept_until",
     "known_tasks",
     "leaks",
@@ -165,6 +174,7 @@ __all__ = [
     "probations",
     "quarantined",
     "relabelled_as",
+    "removals",
     "removed_sources",
     "renamed_tasks",
     "sender",
