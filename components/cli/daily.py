@@ -72,8 +72,8 @@ def run(context: Context, batch: Path, task: str | None, as_json: bool) -> None:
     """Run BATCH through the pipeline and decide on promotion.
 
     The batch is validated, trained on, examined and registered; the result is promoted, held
-    or rejected. Batches already in the inbox run first. Exits with 0 if promoted, 1 if refused
-    or rejected, 3 if held.
+    or rejected. Batches already in the inbox run first. Exits with 0 if promoted, 1 if refused,
+    rejected or taken out since (`ratchet forget`), 3 if held.
     """
     from components.ledger import views
     from components.pipeline import arrival, precedence, preparation
@@ -93,6 +93,7 @@ def run(context: Context, batch: Path, task: str | None, as_json: bool) -> None:
     own = [each["notes"] for each in outcomes if each["batch"] == decided]
     result["notes"] = own[-1] if own else []
     result["report"] = _report(ws, result["version"])
+    result["taken_out"] = arrived.taken_out if seen else None
     result["other_task"] = asdict(arrived.other_task) if arrived.other_task else None
 
     def show() -> None:
@@ -105,7 +106,8 @@ def run(context: Context, batch: Path, task: str | None, as_json: bool) -> None:
             show_settled(result)
 
     facts(as_json, result, show)
-    sys.exit(1 if arrived.other_task else EXIT_CODES.get(result["action"], 1))
+    unlearned = arrived.other_task or result["taken_out"]
+    sys.exit(1 if unlearned else EXIT_CODES.get(result["action"], 1))
 
 
 @click.command()

@@ -14,11 +14,13 @@ def show_settled(outcome: dict[str, Any]) -> None:
     """Print a settled batch: what, why, and what to type next."""
     version = f", version {outcome['version']}" if outcome["version"] else ""
     source = f", {outcome['source']}" if outcome["source"] else ""
-    again = " (seen before, nothing was trained)" if outcome.get("seen_before") else ""
+    out = outcome.get("taken_out")
+    known = "seen before, taken out since" if out else "seen before"
+    again = f" ({known}, nothing was trained)" if outcome.get("seen_before") else ""
     echo((status(outcome["action"]), f" batch {outcome['batch'][:12]}{source}{version}{again}"))
     if outcome.get("pooled"):
         echo(f"  trained together: {', '.join(outcome['pooled'])}")
-    echo(f"  {outcome['headline']}")
+    echo(f"  {out or outcome['headline']}")
     for note in outcome.get("notes", ()):
         echo(f"  note: {note}")
     for loud, sentence in sentences(outcome["new_tasks"]):
@@ -52,6 +54,8 @@ def show_arrived(arrived: dict[str, Any]) -> None:
         echo(f"seen before: {arrived['source']} is batch {batch}, {arrived['known_as']}")
         if arrived["note"]:
             echo(f"  note: {arrived['note']}")
+        if arrived["taken_out"]:
+            echo(f"  {arrived['taken_out']}")
         if arrived["other_task"]:
             echo(f"  {arrived['other_task']['sentence']}")
             echo(f"  next: {arrived['other_task']['next']}")

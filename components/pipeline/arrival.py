@@ -25,6 +25,7 @@ from components.ledger import views
 from components.ledger.events import BatchArrived, StoreDone, from_said
 from components.pipeline.other_task import OtherTask, other_task
 from components.pipeline.staging import Staged, known_suffix, stage
+from components.pipeline.taken_out import is_out
 from components.workspace import unknown_files
 from components.workspace.batch_files import (
     append_entry,
@@ -50,6 +51,7 @@ class Arrived:
     says why a file can't be used at all. `alike`: the batch that has the same texts and labels,
     but other tasks or columns. `note`: how the file was used if the batch's own bytes were lost.
     `other_task`: how a batch that was seen before for another task is given the right one.
+    `taken_out`: that the champion lacks a batch that was let in before, why, and what to do.
     """
 
     batch: str
@@ -60,6 +62,7 @@ class Arrived:
     alike: str | None = None
     note: str | None = None
     other_task: OtherTask | None = None
+    taken_out: str | None = None
 
 
 def arrive(ws: Workspace, path: Path, task: str | None, name: str | None = None) -> Arrived:
@@ -108,6 +111,7 @@ def take(ws: Workspace, staged: Staged, name: str, named_task: str | None) -> Ar
             known_as=known.source,
             note=note,
             other_task=other,
+            taken_out=_taken_out(ws, batch),
         )
     place = raw_path(ws, batch, suffix)
     raw = {"path": str(place.relative_to(ws.root)), **staged.mark.to_json()}
@@ -221,6 +225,11 @@ def _keep_or_drop(ws: Workspace, known: views.Arrival, staged: Staged) -> str | 
         return "its stored bytes were lost or damaged, and were replaced by this file"
     kept = keep_aside(ws, staged.path, known.batch).relative_to(ws.root)
     return f"its stored bytes are lost or damaged and were different; this file is kept as {kept}"
+
+
+def _taken_out(ws: Workspace, batch: str) -> str | None:
+    removal = views.taken_out(ws.ledger, views.pooled_into(ws.ledger, batch))
+    return is_out(removal) if removal else None
 
 
 def _payload(

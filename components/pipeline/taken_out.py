@@ -13,6 +13,15 @@ def is_back(batch: str, version: int) -> str:
     )
 
 
+def is_out(removal: views.Removal) -> str:
+    """Say that the champion lacks a batch that came again, and how its rows are learned again."""
+    return (
+        f"it is not in the champion: version {removal.version.version} took it out "
+        f"({removal.reason}). A batch is learned once; to learn its rows again, send them as "
+        "another file: corrected, or with one more column"
+    )
+
+
 def stays_out(removal: views.Removal) -> str:
     """Say why a batch that a rollback queued again is not learned."""
     return (

@@ -128,6 +128,22 @@ def test_a_removal_that_was_shown_to_be_worse_stays_barred(
     assert forget(root, batches[1]).action == "promoted" and not in_champion(root, batches[1])
 
 
+def test_a_batch_that_was_taken_out_and_comes_again_is_told_and_can_be_learned_anew(
+    without: tuple[Path, list[str]],
+) -> None:
+    root, batches = without
+    same = ratchet(root, "run", str(root / "sent" / "1.jsonl"), "--task", "mood")
+    assert same.code == 1 and "(seen before, taken out since, nothing was trained)" in same.out
+    assert "not in the champion: version 4 took it out (wrong labels)" in same.out
+    assert "as another file: corrected, or with one more column" in same.out
+    noted = [each | {"note": "again"} for each in rows(1, 200)]
+    anew = settle(root, write_jsonl(root / "sent" / "again.jsonl", noted), "mood")
+    assert anew.action == "promoted" and in_champion(root, anew.batch)
+    assert not in_champion(root, batches[1])
+    other = ratchet(root, "run", str(root / "sent" / "2.jsonl"), "--task", "mood")
+    assert other.code == 0 and "(seen before, nothing was trained)" in other.out
+
+
 def test_a_rollback_does_not_teach_what_was_taken_out(without: tuple[Path, list[str]]) -> None:
     root, batches = without
     assert forget(root, batches[2]).action == "promoted"

@@ -81,6 +81,7 @@ from components.ledger.views.about_removals import (
     brought_back,
     kept_out,
     removals,
+    taken_out,
 )
 from components.ledger.views.about_schedules import kept_until
 from components.ledger.views.about_training import (
@@ -179,6 +180,7 @@ __all__ = [
     "renamed_tasks",
     "sender",
     "split_side",
+    "taken_out",
     "task_records",
     "task_sizes",
     "told",

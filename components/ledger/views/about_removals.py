@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from components.ledger.events import ForgetAsked, QuarantineReleased
 from components.ledger.ledger import Ledger
 from components.ledger.views.about_events import examined, told
-from components.ledger.views.about_versions import Version, versions
+from components.ledger.views.about_versions import Version, lineage, versions
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,12 @@ def removals(ledger: Ledger) -> list[Removal]:
             said = asked.payload
             found.append(Removal(version, said.batch, said.reason, asked.seq))
     return found
+
+
+def taken_out(ledger: Ledger, batch: str) -> Removal | None:
+    """Return the removal by which the champion lacks a batch that was let in, if it does."""
+    line = lineage(ledger)
+    return _last_word(line, removals(ledger), batch)[1]
 
 
 def kept_out(ledger: Ledger, batch: str) -> Removal | None:
