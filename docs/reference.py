@@ -77,6 +77,11 @@ After another strategy than the champion's, a lesson goes on from the champion's
 another kind, or drawn in another way (`features`, `size`, `layers`, `wavelength`), is learned from
 the rows that the champion remembers, beside the batch's own. Where it remembers none, or answers in
 another way (`experts`, `pool`), the change is refused.
+
+`ratchet forget BATCH` takes a batch out of a head that is solved (`hybrid`, `analytic`,
+`prototype`; [corrections.md](corrections.md)). Its weights are those of a stream without the batch,
+up to rounding; how sure it is of its answers was measured on later batches while the batch was in,
+so probabilities may differ a little.
 """
 
 
