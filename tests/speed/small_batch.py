@@ -16,8 +16,9 @@ from pathlib import Path
 from statistics import mean, median
 from typing import Any
 
+from components.bench.bench import kept, make
 from components.bench.plan import STRATEGY_ROWS, Cell
-from components.bench.run import Bench, run
+from components.bench.run import Bench
 from components.bench.streams import Budget
 from components.bench.table import difference
 from tests.gatebench.dealt import CLINC
@@ -28,6 +29,8 @@ from tests.speed.update import run_side
 SEEDS, ROWS, ITEMS = (0, 1, 2), 200, 400
 WANTED_SECONDS, WANTED_POINTS = 2.0, -0.5
 SIDES = ("hybrid", "analytic", "replay")
+KEPT = CACHE / "small-batch"
+"""Where the runs are kept, so that the measurement goes on where it stopped."""
 
 
 def measure(folder: Path, plots: Path) -> Section:
@@ -37,11 +40,14 @@ def measure(folder: Path, plots: Path) -> Section:
     training = {"threads": 1, "precision": "float32"}
     bench = Bench(base_folder(), CACHE, CLINC if CLINC.exists() else None, budgets, training, 64)
     rows = {row.name: row for row in STRATEGY_ROWS}
-    found: dict[tuple[str, str], list[Any]] = {}
-    for stream in streams:
-        for side in SIDES:
-            cells = [Cell("strategies", rows[side], stream, seed) for seed in SEEDS]
-            found[stream, side] = [run(bench, cell) for cell in cells]
+    cells = {
+        (stream, side): [Cell("strategies", rows[side], stream, seed) for seed in SEEDS]
+        for stream in streams
+        for side in SIDES
+    }
+    every = [cell for own in cells.values() for cell in own]
+    make(bench, every, KEPT, 1, lambda done, of: print(f"{done} of {of} runs", flush=True))
+    found = {side: [kept(KEPT, bench, cell) for cell in own] for side, own in cells.items()}
     checks, table = (
         [],
         [
