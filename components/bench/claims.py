@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from statistics import mean, median
 
 from components.bench.run import Kept
-from components.bench.table import REFERENCE, difference, labelled
+from components.bench.table import REFERENCE, difference, labelled, strategy_runs
 
 NOT_YET = "Not measured yet."
 OTHER_PROCESSORS = (
@@ -43,15 +43,6 @@ def claims(runs: Sequence[Kept], streams: Iterable[str]) -> Iterator[str]:
         " seeds whose two runs were made on the same kind of processor:\n\n"
         + _per_second(runs, streams)
     )
-
-
-def _of(runs: Sequence[Kept], row: str, stream: str) -> list[Kept]:
-    return [
-        run
-        for run in runs
-        if (run["table"], run["row"], run["stream"]) == ("strategies", row, stream)
-        and "steps" in run
-    ]
 
 
 def _alike(
@@ -87,7 +78,9 @@ def _differences(
     rows = []
     for stream in streams:
         for one, other in pairs:
-            own, against = _alike(_of(runs, one, stream), _of(runs, other, stream))
+            own, against = _alike(
+                strategy_runs(runs, one, stream), strategy_runs(runs, other, stream)
+            )
             if own:
                 found = difference(own, against)["final"]
                 winner = one if found["low"] > 0 else other if found["high"] < 0 else "undecided"
@@ -120,7 +113,9 @@ def _against_joint(runs: Sequence[Kept], streams: Iterable[str]) -> str:
     for stream in streams:
         for row in AGAINST_JOINT:
             for reference in ("joint", REFERENCE):
-                own, joint = _alike(_of(runs, row, stream), _of(runs, reference, stream))
+                own, joint = _alike(
+                    strategy_runs(runs, row, stream), strategy_runs(runs, reference, stream)
+                )
                 if own:
                     found = difference(own, joint)
                     rows.append(
@@ -141,9 +136,9 @@ def _per_second(runs: Sequence[Kept], streams: Iterable[str]) -> str:
     ]
     rows = []
     for stream in streams:
-        replay = _of(runs, "replay", stream)
+        replay = strategy_runs(runs, "replay", stream)
         for row in AGAINST_REPLAY:
-            own, other = _alike(_of(runs, row, stream), replay)
+            own, other = _alike(strategy_runs(runs, row, stream), replay)
             if own:
                 found = difference(own, other)["final"]
                 seconds = " | ".join(_median(side) for side in _on_one_processor(own, other))

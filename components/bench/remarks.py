@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from components.bench.run import Kept
+from components.bench.table import strategy_runs
 
 Answers = dict[int, list[list[str]]]
 """Seed -> for each step which items were right, one bit each."""
@@ -34,9 +35,8 @@ def how_often_learned(runs: Sequence[Kept], row: str, streams: Sequence[str]) ->
     for stream in streams:
         steps = [
             step["steps"]
-            for run in runs
-            if (run["table"], run["row"], run["stream"]) == ("strategies", row, stream)
-            for step in run.get("steps", ())
+            for run in strategy_runs(runs, row, stream)
+            for step in run["steps"]
             if "steps" in step
         ]
         if steps:

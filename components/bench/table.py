@@ -127,6 +127,16 @@ def _line(row: str, runs: Sequence[Kept], joint: dict[int, Kept]) -> Line:
     return Line(row, len(runs), found, None, labelled(row, runs), ", ".join(kinds))
 
 
+def strategy_runs(runs: Iterable[Kept], row: str, stream: str) -> list[Kept]:
+    """Return a strategy's runs on a stream, without refused ones."""
+    wanted = ("strategies", row, stream)
+    return [
+        run
+        for run in runs
+        if (run["table"], run["row"], run["stream"]) == wanted and "steps" in run
+    ]
+
+
 def labelled(row: str, runs: Iterable[Kept]) -> str:
     """Return a row's name as it is shown: with a word where settings have changed since."""
     earlier = any(run.get("earlier") for run in runs)
