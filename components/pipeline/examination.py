@@ -39,6 +39,7 @@ from components.pipeline.pool_results import pool_result
 from components.pipeline.pool_survey import pool_notes
 from components.pipeline.preparation import Prepared
 from components.pipeline.promotion_proposal import anchors_after, exams_to_join
+from components.pipeline.sittings import asked_marks
 from components.pipeline.turned_away import turned_away
 from components.pipeline.version_answers import Given, Labels, ask, ask_among
 from components.workspace.root import Workspace
@@ -152,6 +153,7 @@ def _decide(
         "labels": list(bundle.labels),
         "snapshot": prepared.snapshot,
         "wall": prepared.wall,
+        "asked": asked_marks(examination.exams, prepared.exams),
         **found,
     }
     evidence = ws.write_document(document)

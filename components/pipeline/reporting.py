@@ -119,7 +119,7 @@ def _matrix(story: Story) -> Matrix | None:
     """Return the newest rows: a page of a thousand versions would grow with each of them."""
     from components.report.batch_report import Matrix
 
-    table, left_out = story.table, max(0, len(story.steps) - NEWEST_ROWS)
-    if not table.tasks:
+    shared, left_out = story.shared, max(0, len(story.steps) - NEWEST_ROWS)
+    if not shared.exams:
         return None
-    return Matrix(story.steps[left_out:], table.tasks, table.rows[left_out:], left_out)
+    return Matrix(story.steps[left_out:], shared.exams, shared.rows[left_out:], left_out)

@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from components.pipeline import accuracy_history
 from components.pipeline.accuracy_history import Story
+from components.pipeline.sittings import accuracy
 
 
 def metrics_of(evidence: Mapping[str, Any], story: Story, bundle: Path) -> dict[str, float | None]:
     """Return metric -> value: the stream's measures, a few an exam, and the bundle's bytes."""
     found = dict(story.measures)
     for exam in evidence["exams"]:
-        found[f"accuracy/{exam['exam']}"] = accuracy_history.accuracy(exam["candidate"])
+        found[f"accuracy/{exam['exam']}"] = accuracy(exam["candidate"])
     for verdict in evidence["decision"]["verdicts"]:
         if verdict["check"] == "forgetting":
             found[f"loss_points/{verdict['exam']}"] = verdict["effect_points"]
