@@ -21,13 +21,10 @@ from components.cli.outcomes import (
     show_settled,
     show_warnings,
 )
-from components.cli.output import counted, echo, facts, plain, progress_bar, table
+from components.cli.output import echo, facts, plain, progress_bar
 
 if TYPE_CHECKING:
-    from components.ledger.views import Arrival
-
-NEWEST = 25
-"""How many batches `ratchet status` shows by default."""
+    pass
 
 EXIT_CODES = {"promoted": 0, "held": 3, "queued": 3, "running": 3}
 """Exit code by outcome of a batch; every other outcome exits with 1."""
@@ -35,7 +32,7 @@ EXIT_CODES = {"promoted": 0, "held": 3, "queued": 3, "running": 3}
 
 def register(group: click.Group) -> None:
     """Add this module's commands."""
-    for command in (init, run, intake, show_status, predict):
+    for command in (init, run, intake, predict):
         group.add_command(command)
 
 
@@ -161,92 +158,6 @@ def intake(context: Context, as_json: bool) -> None:
     facts(as_json, result, show)
 
 
-@click.command("status")
-@click.option("--all", "show_all", is_flag=True, help="Show every batch, not only recent ones.")
-@json_option
-@pass_root
-def show_status(context: Context, show_all: bool, as_json: bool) -> None:
-    """Show the champion, the inbox and what needs a person.
-
-    Shows the most recent batches and the most recent waiting ones; --json lists all.
-    """
-    from components.ledger import views
-    from components.operations.required_actions import required_actions, upkeep
-    from components.pipeline.incoming import look
-    from components.pipeline.precedence import awaited_first
-    from components.workspace.stored_files import remote_warning
-
-    ws = context.open()
-    champion, inbox = views.champion(ws.ledger), views.arrivals(ws.ledger)
-    required = required_actions(ws, NEWEST)
-    busy = ws.ledger.is_held(ws.settings.model.name)  # what is begun then, is being done
-    exams = {exam: count for exam, (_, count) in views.exam_sizes(ws.ledger).items()}
-    value: dict[str, Any] = {
-        "root": str(ws.root),
-        "model": ws.settings.model.name,
-        "champion": asdict(champion) if champion else None,
-        "inbox": [asdict(arrival) for arrival in inbox],
-        "exams": exams,
-        "chosen": {name: asdict(each) for name, each in views.choices(ws.ledger).items()},
-        "interrupted": 0 if busy else len(views.open_keys(ws.ledger)),
-        "older": ws.ledger.difference(),
-        "left": [asdict(each) for each in look(ws).left + look(ws, ws.pool_files).left],
-        "labels": _labels_asked(ws),
-        "settle": [asdict(each) for each in required],
-        "upkeep": upkeep(ws),
-        "awaited": str(first) if (first := awaited_first(ws)) is not None else None,
-        "probation": _probation(ws),
-        "warnings": [warning] if (warning := remote_warning(ws)) else [],
-    }
-
-    def show() -> None:
-        if champion is None:
-            echo(f"{ws.settings.model.name}: no champion yet.")
-        else:
-            echo(f"{ws.settings.model.name}: version {champion.version} is champion.")
-        exam_list = ", ".join(f"{exam} ({counted(n, 'item')})" for exam, n in exams.items())
-        echo(f"Exams: {exam_list or 'none yet'}")
-        for name, each in value["chosen"].items():
-            echo(f"{name}: auto, chosen as {each['value']}: {each['why']}.")
-        shown = inbox if show_all else _worth_showing(inbox)
-        names = views.renamed_tasks(ws.ledger)
-        rows = [
-            (
-                a.batch[:12],
-                a.source,
-                names.get(a.task, a.task),
-                a.status,
-                a.version,
-                _shorten(a.reason),
-            )
-            for a in shown
-        ]
-        if rows:
-            table(["batch", "file", "task", "status", "version", "why"], rows)
-            if len(shown) < len(inbox):
-                echo(f"{len(inbox) - len(shown)} earlier batches: `ratchet status --all`.")
-        else:
-            echo("The inbox is empty: `ratchet run batch.jsonl --task NAME`.")
-        if value["probation"]:
-            _show_probation(value["probation"])
-        if value["labels"]:
-            echo(f"Labels asked for: up to {value['labels']}.", "next: ratchet label")
-        for required_action in required:
-            echo(f"To settle {required_action}")
-        for line in value["upkeep"]:
-            echo(f"To look at: {line}")
-        if value["awaited"]:
-            echo(value["awaited"])
-        if value["older"]:
-            echo(f"{value['older']} `ratchet reconcile` says what to do.")
-        if value["interrupted"]:
-            echo("An operation was interrupted: run `ratchet reconcile`.")
-        show_left(value["left"])
-        show_warnings(value["warnings"])
-
-    facts(as_json, value, show)
-
-
 @click.command()
 @click.argument("texts", nargs=-1)
 @click.option("--proba", is_flag=True, help="Show the probability of each label.")
@@ -292,58 +203,9 @@ def predict(context: Context, texts: tuple[str, ...], proba: bool, as_json: bool
     facts(as_json, {"version": champion.version, "answers": rows}, show)
 
 
-def _worth_showing(inbox: list[Arrival]) -> list[Arrival]:
-    """Return waiting and recent batches, oldest first; at most `NEWEST` of each."""
-    waiting = [arrival for arrival in inbox if arrival.status in ("queued", "running", "held")]
-    shown = {arrival.batch for arrival in inbox[-NEWEST:] + waiting[-NEWEST:]}
-    return [arrival for arrival in inbox if arrival.batch in shown]
-
-
-def _labels_asked(ws: Any) -> int:
-    """Return how many inputs wait for a label, at most; cheap where no version waits for any."""
-    from components.ledger import views
-
-    if not views.versions(ws.ledger, status="held") and views.probation(ws.ledger) is None:
-        return 0
-    from components.operations.label_files import open_questions
-
-    return len({(each.task, each.item) for each in open_questions(ws).values()})
-
-
-def _probation(ws: Any) -> dict[str, Any] | None:
-    """Return how many versions came into force on probation, and the one that is; None: none."""
-    from components.ledger import views
-
-    if not views.probations(ws.ledger):
-        return None
-    from components.operations.probation import counts, progress
-
-    on = progress(ws)
-    return {**asdict(counts(ws)), "on": asdict(on) if on else None}
-
-
-def _show_probation(found: dict[str, Any]) -> None:
-    from components.operations.probation import day
-
-    if on := found["on"]:
-        echo(
-            f"Version {on['version']} is on probation until {day(on['ends'])}, or "
-            f"{on['labels_wanted']} labels that did not admit it ({on['labels']} so far)."
-        )
-    barred = f", {found['barred']} barred" if found["barred"] else ""
-    echo(
-        f"In force on probation so far: {counted(found['began'], 'version')}, of these "
-        f"{found['confirmed']} confirmed, {found['rolled_back']} rolled back{barred}."
-    )
-
-
 def _report(ws: Any, version: int | None) -> str | None:
     from components.ledger import views
     from components.pipeline.reporting import report_path
 
     found = views.version(ws.ledger, version) if version else None
     return str(report_path(ws, found.batch, found.bundle)) if found else None
-
-
-def _shorten(text: str, length: int = 60) -> str:
-    return text if len(text) <= length else text[: length - 1] + "…"

@@ -25,6 +25,7 @@ from components.cli import (
     label,
     person,
     pool,
+    status,
     stop_signals,
     tasks,
     up,
@@ -32,7 +33,7 @@ from components.cli import (
     worker,
 )
 from components.cli.options import Context, own_prefect_home
-from components.cli.output import Styled, echo, plain
+from components.cli.output import Styled, echo, echo_json, plain
 from components.errors import RatchetError
 
 EXIT_DEFECT = 1
@@ -69,6 +70,7 @@ def cli(context: click.Context, root: Path, debug: bool) -> None:
 
 COMMANDS = (
     daily,
+    status,
     approval,
     up,
     worker,
@@ -142,11 +144,17 @@ def _explain(error: Exception) -> int:
 def _say(code: str, message: str, remedy: str) -> None:
     if len(message) > MESSAGE_CHARS:
         message = f"{message[:MESSAGE_CHARS]} ... (cut)."
-    echo((Styled(f"error ({code}):", "red"), f" {message}"), remedy, err=True)
+    if "--json" in sys.argv:
+        echo_json({"error": {"code": code, "message": message, "remedy": remedy}}, indent=2)
+    else:
+        echo((Styled(f"error ({code}):", "red"), f" {message}"), remedy, err=True)
 
 
 def _show_usage(error: click.ClickException) -> None:
     """Print click's usage error; its message may quote a file name."""
+    if "--json" in sys.argv:
+        _say("usage", error.format_message(), "--help says what the command takes.")
+        return
     error.message = plain(error.message or "")  # type: ignore[misc]
     said = io.StringIO()
     error.show(file=said)

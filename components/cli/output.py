@@ -86,6 +86,11 @@ def redraw(text: str, hint: str, done: bool = False) -> None:
     click.echo(f"\r\x1b[K{shown}{click.style(beside, dim=True)}{back}", nl=done)
 
 
+def clear() -> None:
+    """Clear the terminal; does nothing where there is none."""
+    click.clear()
+
+
 def paragraphs(text: str, mark: str) -> None:
     """Print a text of data, wrapped; each line begins with `mark`, so none passes for ours."""
     width = max(min(shutil.get_terminal_size().columns, PIPE_COLUMNS) - len(mark), 20)
@@ -109,16 +114,20 @@ def echo_json(value: Any, indent: int | None = None) -> None:
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | None = None) -> None:
-    """Print a table; words that are statuses get their colour."""
+    """Print a table; words that are statuses get their colour, a tuple's texts a line each."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     drawn = Table(*columns, title=title, title_justify="left", header_style="bold")
     for row in rows:
-        cells = ["" if cell is None else plain(cell) for cell in row]
+        cells = [_lines(cell) if isinstance(cell, tuple) else _lines((cell,)) for cell in row]
         drawn.add_row(*(Text(cell, style=COLOURS.get(cell, "")) for cell in cells))
     Console(width=None if sys.stdout.isatty() else PIPE_COLUMNS).print(drawn)
+
+
+def _lines(cell: tuple[Any, ...]) -> str:
+    return "\n".join(plain(line) for line in cell if line not in (None, ""))
 
 
 def counted(count: int, noun: str) -> str:

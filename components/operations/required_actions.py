@@ -37,14 +37,18 @@ class Required:
     settle: tuple[str, ...]
 
     def __str__(self) -> str:
+        return f"{self.heading}: {'; '.join(self.settle)}."
+
+    @property
+    def heading(self) -> str:
+        """Which batch waits, how long already, and for whom."""
         waits = f"waits {self.days} days" if self.days != 1 else "waits a day"
         parts = [
             f"{' or '.join(self.approvers)} to approve{self.approved}" if self.approvers else "",
             f"{' or '.join(self.labellers)} to label" if self.labellers else "",
         ]
         of_whom = f" for {', '.join(filter(None, parts))}" if any(parts) else ""
-        ways = "; ".join(self.settle)
-        return f"batch {self.batch[:12]} (version {self.version}, {waits}{of_whom}): {ways}."
+        return f"batch {self.batch[:12]} (version {self.version}, {waits}{of_whom})"
 
 
 def required_actions(ws: Workspace, newest: int | None = None) -> list[Required]:

@@ -88,11 +88,12 @@ def test_json_has_these_shapes(grown: Path) -> None:
     status = ratchet(grown, "status", "--json").facts
     assert keys(status) == {
         "root", "model", "champion", "inbox", "exams", "chosen", "interrupted", "older", "left",
-        "labels", "warnings", "settle", "awaited", "probation", "upkeep",
+        "labels", "warnings", "settle", "awaited", "probation", "upkeep", "accuracy",
     }  # fmt: skip
     assert status["champion"]["version"] == 2 and set(status["exams"]) == {"mood", "mood#batches"}
     assert keys(status["inbox"][0]) == {
         "batch", "position", "source", "task", "suffix", "status", "reason", "version",
+        "arrived", "next",
     }  # fmt: skip
     history = ratchet(grown, "history", "--json").facts
     assert history["champion"] == 2

@@ -1,0 +1,67 @@
+"""How a root stands: what its champion can do, what became of each batch, and what to do next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from components.ledger import views
+from components.ledger.events import BatchArrived
+from components.workspace.root import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """The champion. `source`: the file it learned last, where it came from one.
+
+    `how`, `since`: the move that brought it into force (promoted or rolled back), in ISO 8601.
+    """
+
+    version: int
+    source: str
+    how: str
+    since: str
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A batch of the inbox. `next`: a command, or nothing to do.
+
+    `task`: by the name that it has now; `arrived`: when, in ISO 8601.
+    """
+
+    arrival: views.Arrival
+    task: str
+    arrived: str
+    next: str
+
+
+def in_force(ws: Workspace) -> InForce | None:
+    """Return the champion and since when it is in force; None before the first promotion."""
+    champion = views.champion(ws.ledger)
+    if champion is None:
+        return None
+    move = views.pointer_history(ws.ledger)[-1]
+    found = views.arrival(ws.ledger, champion.batch) if champion.batch else None
+    return InForce(champion.version, found.source if found else "", move.how, move.time)
+
+
+def batches(ws: Workspace) -> list[Known]:
+    """Return every batch, first in first out, with what to do about it."""
+    times = {each.payload.batch: each.time for each in views.told(ws.ledger, BatchArrived)}
+    names, busy = views.renamed_tasks(ws.ledger), ws.ledger.is_held(ws.settings.model.name)
+    return [
+        Known(each, names.get(each.task, each.task), times.get(each.batch, ""), _next(each, busy))
+        for each in views.arrivals(ws.ledger)
+    ]
+
+
+def _next(arrival: views.Arrival, busy: bool) -> str:
+    explain = f"ratchet version explain {arrival.version}"
+    return {
+        "queued": "" if busy else "ratchet intake",
+        "running": "" if busy else "ratchet reconcile",
+        "refused": f"ratchet quarantine show {arrival.batch[:12]}",
+        "held": explain,
+        "rejected": explain,
+        "quarantined": explain,
+    }.get(arrival.status, "")
