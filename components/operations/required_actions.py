@@ -42,7 +42,7 @@ class Required:
     @property
     def heading(self) -> str:
         """Which batch waits, how long already, and for whom."""
-        waits = f"waits {self.days} days" if self.days != 1 else "waits a day"
+        waits = {0: "waits since today", 1: "waits a day"}.get(self.days, f"waits {self.days} days")
         parts = [
             f"{' or '.join(self.approvers)} to approve{self.approved}" if self.approvers else "",
             f"{' or '.join(self.labellers)} to label" if self.labellers else "",
@@ -97,12 +97,12 @@ def upkeep(ws: Workspace) -> list[str]:
     }
     kept = {row.batch for row in views.quarantined(ws.ledger) if row.status == "kept"}
     ages = {batch: _days(ws, since[batch]) for batch in kept & since.keys()}
-    fresh = sorted(age for age in ages.values() if age <= QUARANTINE_DAYS)
+    fresh = [age for age in ages.values() if age <= QUARANTINE_DAYS]
     if fresh:
         batches = "a batch" if len(fresh) == 1 else f"{len(fresh)} batches"
         lines.append(
-            f"{batches} came to quarantine within {QUARANTINE_DAYS} days, the first {fresh[-1]} "
-            "days ago: `ratchet quarantine list` says why."
+            f"{batches} came to quarantine within {QUARANTINE_DAYS} days: "
+            "`ratchet quarantine list` says why."
         )
     return lines
 

@@ -22,7 +22,7 @@ def test_what_came_to_quarantine_lately_is_named_and_forgotten_in_time(grown: Pa
         file.write_text(f'{{"{name}": 1}}\n' * 40)
         assert settle(grown, file).action == "refused"
     [line] = upkeep(open_workspace(grown))
-    assert line.startswith("2 batches came to quarantine within 7 days, the first 0 days ago")
+    assert line.startswith("2 batches came to quarantine within 7 days: `ratchet quarantine list`")
     assert "To look at: 2 batches" in " ".join(ratchet(grown, "status").out.split())
     later = open_workspace(grown, clock=lambda: system_clock() + timedelta(days=8))
     assert upkeep(later) == []
