@@ -1,28 +1,13 @@
-"""Prefect's API: reached, or started for this process, and never left behind for long.
-
-Concept: Prefect ends its server when the command ends, but not when the command is killed. So
-each server carries in its environment who started it, from its first instant on, and the next
-start ends the servers whose starter is gone. A process counts as the named one only with the
-named birth.
-"""
+"""Prefect's API: reached where `PREFECT_API_URL` names one, or started for this process."""
 
 from __future__ import annotations
 
-import json
-import os
-import signal
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
-from pathlib import Path
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
-import psutil
-
 from components.errors import Retryable
-from components.ledger.leases import is_dead, myself
 from flows.prefect_home import prune
-
-STARTED_BY = "RATCHET_STARTED_BY"
 
 
 def reach_api() -> None:
@@ -36,8 +21,9 @@ def reach_api() -> None:
 
     home, url = PREFECT_HOME.value(), PREFECT_API_URL.value()
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with FileLock(home / "ratchet-start.lock"), _deaf_children(), _signed(home):
-        end_abandoned(home)
+    with FileLock(home / "ratchet-start.lock"):
+        if not url:
+            _own_server()
         try:
             with get_client(sync_client=True) as client:
                 error = client.api_healthcheck()
@@ -50,52 +36,36 @@ def reach_api() -> None:
         prune()
     else:
         raise Retryable(
-            f"Prefect at {url or 'its temporary server'} does not answer: {error}.",
-            "Start it (`prefect server start`), or unset PREFECT_API_URL to run without it.",
+            f"Prefect at {url or 'its temporary server'} does not answer: {error}.", _remedy()
         )
 
 
 def revive() -> None:
     """Start this process's temporary server again where it died."""
-    from prefect.server.api.server import SubprocessASGIServer
+    from prefect.settings import PREFECT_API_URL
 
-    server = SubprocessASGIServer()
+    if PREFECT_API_URL.value():
+        return
+    server = _own_server()
     if server.server_process is not None and server.server_process.poll() is not None:
         server.stop()
         reach_api()
 
 
-def end_abandoned(home: Path) -> None:
-    """End the servers on this home whose starter was killed."""
-    for process in psutil.process_iter():
-        with suppress(psutil.Error, OSError, ValueError):
-            told = json.loads(process.environ().get(STARTED_BY, "null"))
-            ours = isinstance(told, dict) and told.get("home") == str(home)
-            if ours and is_dead(told["starter"]):
-                process.terminate()
+def _own_server() -> Any:
+    """Return this process's temporary server, not started before Prefect needs it."""
+    from flows.server_process import ServerProcess
+
+    return ServerProcess()
 
 
-@contextmanager
-def _signed(home: Path) -> Iterator[None]:
-    """Let processes that are started here carry the name of this one."""
-    os.environ[STARTED_BY] = json.dumps({"starter": myself(), "home": str(home)})
-    try:
-        yield
-    finally:
-        del os.environ[STARTED_BY]
+def _remedy() -> str:
+    """Say what to do where Prefect's API does not answer."""
+    from prefect.settings import PREFECT_API_URL
 
-
-@contextmanager
-def _deaf_children() -> Iterator[None]:
-    """Let processes that are started here not hear Ctrl-C, which a terminal sends to all.
-
-    The server is ended by this process, once the current batch no longer needs it.
-    """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    if PREFECT_API_URL.value():
+        return "Start it (`prefect server start`), or unset PREFECT_API_URL to run without it."
+    return "Ratchet starts it again: run the same command again."
 
 
 def without_heartbeat() -> Any:
@@ -125,5 +95,5 @@ def passing() -> Iterator[None]:
     except (TransportError, PrefectHTTPStatusError) as error:
         raise Retryable(
             f"Prefect's API failed: {' '.join(str(error).split()) or type(error).__name__}.",
-            "Start it (`prefect server start`), or unset PREFECT_API_URL to run without it.",
+            _remedy(),
         ) from error

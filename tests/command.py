@@ -11,6 +11,7 @@ import resource
 import signal
 import subprocess
 import sys
+import time
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from typing import Any
 from unittest import mock
 
 from components.cli.main import main
+from components.ledger import views
+from components.workspace.root import open_workspace
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -60,8 +63,17 @@ def ratchet(root: Path, *arguments: str | Path, stdin: str = "") -> Ran:
     return Ran(code, _text(out), _text(err))
 
 
-def start(root: Path, *arguments: str | Path, **environment: str) -> subprocess.Popen[str]:
-    """Start the command as a process of its own."""
+def start(
+    root: Path,
+    *arguments: str | Path,
+    start_new_session: bool = False,
+    stdin: int | None = None,
+    **environment: str,
+) -> subprocess.Popen[str]:
+    """Start the command as a process of its own, or as the first of a group of its own.
+
+    `stdin`: a file descriptor; None for that of this process.
+    """
     return subprocess.Popen(
         [sys.executable, "-m", "components.cli.main", "--root", str(root), *map(str, arguments)],
         cwd=REPOSITORY,
@@ -69,6 +81,8 @@ def start(root: Path, *arguments: str | Path, **environment: str) -> subprocess.
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        start_new_session=start_new_session,
+        stdin=stdin,
     )
 
 
@@ -76,6 +90,15 @@ def finish(process: subprocess.Popen[str], seconds: float = 300) -> Ran:
     """Wait until the process ends, and return what came of it."""
     out, err = process.communicate(timeout=seconds)
     return Ran(process.returncode, out, err)
+
+
+def wait_for_event(root: Path, process: subprocess.Popen[str], kind: str) -> None:
+    """Wait until one more event of a kind was written."""
+    ledger = open_workspace(root).ledger
+    before = len(views.events(ledger, kind=kind))
+    while len(views.events(ledger, kind=kind)) == before:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
 
 
 def assert_one_paragraph(ran: Ran) -> None:

@@ -17,7 +17,7 @@ from components.errors import Corrupted
 from components.ledger import views
 from components.ledger.verify import verify
 from components.workspace.root import open_workspace
-from tests.command import Ran, finish, ratchet, start
+from tests.command import Ran, finish, ratchet, start, wait_for_event
 from tests.server import Server
 from tests.stream import batch
 
@@ -115,6 +115,37 @@ def test_sigterm_at_any_instant_of_a_run_leaves_nothing_half_done(
     verify(ws.ledger)
     assert [v.status for v in views.versions(ws.ledger)] == ["former", "former", "champion"]
     assert not views.open_keys(ws.ledger) and not list(grown.rglob("*.part"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("command", ["run", "intake", "watch", "worker"])
+def test_a_signal_to_all_processes_of_a_command_ends_it_in_order(
+    grown: Path, command: str, number: int
+) -> None:
+    """As `timeout`, systemd and a terminal send it; the command has a server of its own."""
+    file = batch(grown / "data" / "incoming" / "mood" / "b3.jsonl", 3)
+    awaited = "training.begun"
+    arguments: list[str | Path] = ["--every", "0.1"] if command == "worker" else []
+    if command == "run":
+        arguments = [file.rename(grown / file.name), "--task", "mood"]
+    elif command == "watch":
+        awaited = "champion.watched"
+    process = start(grown, command, *arguments, start_new_session=True)
+    wait_for_event(grown, process, awaited)
+    os.killpg(process.pid, number)
+    begun = time.monotonic()
+    ran = finish(process)
+    assert time.monotonic() - begun < 60, "it waited for a server that was gone"
+    if command == "worker":
+        assert (ran.code, ran.err.count("\n")) == (0, 1) and "version 3" in ran.out, ran
+    elif ran.code:
+        assert (ran.code, ran.out, ran.err.lstrip("\n")) == (128 + number, "", STOPPED)
+    else:
+        assert ran.err == "" and command == "watch"  # it had looked already
+    with pytest.raises(ProcessLookupError):
+        os.killpg(process.pid, 0)
+    verify(open_workspace(grown).ledger)
 
 
 def assert_ended(ran: Ran) -> None:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-import socket
 import sqlite3
 import stat
 import subprocess
 import sys
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import psutil
@@ -19,7 +17,6 @@ import pytest
 
 from components.cli.options import NO_EVENTS
 from flows.prefect_home import is_own
-from flows.temporary_server import STARTED_BY, end_abandoned
 from tests.command import REPOSITORY, finish, start
 
 REACH = "from flows.temporary_server import reach_api; reach_api()"
@@ -33,40 +30,59 @@ def program(text: str, home: Path, **environment: str) -> subprocess.Popen[str]:
         [sys.executable, "-c", text],
         cwd=REPOSITORY,
         env={**os.environ, "PREFECT_HOME": str(home), **FRESH, **environment},
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
+        start_new_session=True,
     )
 
 
 def test_a_start_killed_before_the_server_answers_leaves_none_behind(tmp_path: Path) -> None:
-    home = tmp_path / "home"
-    starter = program(REACH, home)
-    while not (servers := [each for each in children(starter) if "uvicorn" in each.cmdline()]):
-        assert starter.poll() is None
-        time.sleep(0.005)
-    [server] = servers
-    end_abandoned(home)
-    assert server.is_running()  # its starter lives
+    starter = program(REACH, tmp_path / "home")
+    server = await_server(starter)
     starter.send_signal(signal.SIGKILL)
     starter.wait()
-    assert server.is_running()
-    end_abandoned(tmp_path / "another")
-    assert server.is_running()
-    end_abandoned(home)
-    psutil.wait_procs([server], timeout=30)
+    psutil.wait_procs([server], timeout=60)
     assert not server.is_running()
 
 
-def children(starter: subprocess.Popen[str]) -> list[psutil.Process]:
-    """Return the processes that were started by this one and are still there."""
-    found = psutil.Process(starter.pid).children()
-    return [each for each in found if each.is_running() and each.status() != "zombie"]
-
-
-def await_sign(server: psutil.Process) -> None:
-    """Wait out the instant between fork and exec, in which the process has no sign yet."""
-    while STARTED_BY not in server.environ():
+def await_server(starter: subprocess.Popen[str]) -> psutil.Process:
+    """Return the server that a process starts, from its first instant on."""
+    while True:
+        for each in psutil.Process(starter.pid).children():
+            with suppress(psutil.Error):
+                if "flows.server_process" in each.cmdline():
+                    return each
+        assert starter.poll() is None
         time.sleep(0.005)
+
+
+OUTLIVES = f"""
+import signal, sys
+for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    signal.signal(each, signal.SIG_IGN)
+{REACH}
+print("up", flush=True)
+sys.stdin.readline()
+from prefect.client.orchestration import get_client
+with get_client(sync_client=True) as client:
+    print(client.api_healthcheck(), flush=True)
+"""
+
+
+def test_signals_to_all_processes_end_the_server_only_with_its_starter(tmp_path: Path) -> None:
+    starter = program(OUTLIVES, tmp_path / "home")
+    assert starter.stdin is not None and starter.stdout is not None
+    assert starter.stdout.readline() == "up\n"
+    server = await_server(starter)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        os.killpg(starter.pid, number)  # a terminal, `timeout`
+        server.send_signal(number)  # systemd reaches every process of a service
+    time.sleep(1)
+    said, _ = starter.communicate("\n", timeout=60)
+    assert (said, starter.returncode) == ("None\n", 0)
+    psutil.wait_procs([server], timeout=10)
+    assert not server.is_running()
 
 
 def test_a_server_that_is_not_up_in_time_is_asked_for_again(tmp_path: Path) -> None:
@@ -78,29 +94,6 @@ def test_a_server_that_is_not_up_in_time_is_asked_for_again(tmp_path: Path) -> N
     )
     said, _ = late.communicate(timeout=120)
     assert "temporary server did not start" in said and "run the same command again" in said
-
-
-def test_another_process_with_the_number_of_the_starter_does_not_pass_for_it(
-    tmp_path: Path,
-) -> None:
-    starter = f"{socket.gethostname()}:{os.getpid()}:12"
-    sign = json.dumps({"starter": starter, "home": str(tmp_path)})
-    server = program("import time; time.sleep(60)", tmp_path, **{STARTED_BY: sign})
-    await_sign(psutil.Process(server.pid))
-    end_abandoned(tmp_path)
-    assert server.wait(30) == -signal.SIGTERM
-
-
-@pytest.mark.parametrize("odd", ["", "{", "[]", "{}", '{"home": "x"}', "[]x"])
-def test_an_odd_sign_is_nobodys(tmp_path: Path, odd: str) -> None:
-    server = program("import time; time.sleep(60)", tmp_path, **{STARTED_BY: odd})
-    try:
-        await_sign(psutil.Process(server.pid))
-        end_abandoned(tmp_path)
-        assert server.poll() is None
-    finally:
-        server.kill()
-        server.wait()
 
 
 def test_only_a_home_in_a_root_is_pruned() -> None:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +17,7 @@ from components.pipeline import arrival
 from components.workspace.root import open_workspace
 from flows import steps, worker
 from flows.worker import Pace, serve
-from tests.command import start
+from tests.command import start, wait_for_event
 from tests.server import Server
 from tests.stream import batch
 
@@ -138,15 +136,6 @@ def test_asked_to_stop_it_ends_after_the_batch_in_hand(
     [line] = out.splitlines()
     assert json.loads(line)["kind"] == "settled" and "after the current batch" in err
     assert [a.status for a in views.arrivals(ws.ledger)] == ["promoted"] * 3 + ["queued"]
-
-
-def wait_for_event(root: Path, process: subprocess.Popen[str], kind: str) -> None:
-    """Wait until one more event of a kind was written."""
-    ledger = open_workspace(root).ledger
-    before = len(views.events(ledger, kind=kind))
-    while len(views.events(ledger, kind=kind)) == before:
-        assert process.poll() is None, process.communicate()[1]
-        time.sleep(0.01)
 
 
 def stopped_by(told: Told, kind: str) -> threading.Event:
