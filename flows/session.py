@@ -7,8 +7,13 @@ opened once in a session.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
+from importlib import import_module
+
+from prefect.settings import PREFECT_API_URL
 
 from components.workspace.root import Progress
 from flows import steps
@@ -21,9 +26,17 @@ __all__ = ["Pace", "drain", "serve", "showing", "watch"]
 
 
 @contextmanager
-def showing(progress: Progress) -> Iterator[None]:
-    """Let the flows of this block report their progress, with an API up and answering."""
-    reach_api()
+def showing(progress: Progress, batches: bool = False) -> Iterator[None]:
+    """Let the flows of this block report their progress, with an API up and answering.
+
+    `batches`: some wait to be trained on, so what that takes is loaded while the API starts.
+    """
+    import_module("prefect.client.orchestration")
+    if not PREFECT_API_URL.value():
+        import_module("prefect.server.api.server")  # here: two threads must not import at once
+    with _beside(reach_api):
+        if batches:
+            _load()
     shown, kept = steps.progress.set(progress), steps.kept.set({})
     try:
         with without_heartbeat():
@@ -31,3 +44,23 @@ def showing(progress: Progress) -> Iterator[None]:
     finally:
         steps.progress.reset(shown)
         steps.kept.reset(kept)
+
+
+@contextmanager
+def _beside(work: Callable[[], None]) -> Iterator[None]:
+    """Do `work`, which waits for another process, in a thread; the block ends with it."""
+    with ThreadPoolExecutor(1, "prefect-start") as pool:
+        done = pool.submit(copy_context().run, work)
+        yield
+        done.result()
+
+
+def _load() -> None:
+    """Import what every batch takes: seconds of work, while Prefect's server starts."""
+    from components.data import expectations
+    from components.registry import database
+
+    import_module("components.training.candidate")
+    import_module("peft")
+    database.quiet()
+    expectations.load()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from components.cli.arguments import Words
-from components.cli.options import Context, changing, json_option, pass_root, with_prefect
+from components.cli.options import Context, changing, drain, json_option, pass_root
 from components.cli.outcomes import (
     show_arrived,
     show_heard,
@@ -81,7 +81,7 @@ def run(context: Context, batch: Path, task: str | None, as_json: bool) -> None:
         earlier = preparation.settled(ws, views.pooled_into(ws.ledger, arrived.batch))
         outcomes = []
         if earlier.action in ("queued", "running") and not arrived.other_task:
-            outcomes = with_prefect(progress, lambda flows: flows.drain(ws, arrived.batch))
+            outcomes = drain(ws, progress, arrived.batch)
     seen = earlier.action not in ("queued", "running") and not arrived.is_new
     decided = views.pooled_into(ws.ledger, arrived.batch)
     result = asdict(preparation.settled(ws, decided)) | {"seen_before": seen}
@@ -118,7 +118,6 @@ def intake(context: Context, as_json: bool) -> None:
     arrived is examined again. Exits with 0: a refused or held batch does not stop the batches
     after it (see `ratchet status`).
     """
-    from components.ledger import views
     from components.operations.between_batches import Between
     from components.pipeline.polling import take_all
     from components.workspace.stored_files import remote_warning
@@ -126,11 +125,9 @@ def intake(context: Context, as_json: bool) -> None:
     with progress_bar() as progress:
         ws = context.open(progress)
         warning = remote_warning(ws)
-        outcomes: list[dict[str, Any]] = []
         done = Between().do(ws, changing, once=True)
         taken = take_all(ws)
-        if views.waiting(ws.ledger):
-            outcomes = with_prefect(progress, lambda flows: flows.drain(ws))
+        outcomes = drain(ws, progress)
     result = {
         "arrived": [asdict(each) for each in taken.arrived],
         **asdict(done),

@@ -6,13 +6,13 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from components.cli.arguments import VERSION, Words
 from components.cli.keys import END, Keys, reading_keys
-from components.cli.options import Context, changing, json_option, pass_root, with_prefect
+from components.cli.options import Context, changing, drain, json_option, pass_root
 from components.cli.outcomes import show_probation, show_released, show_settled
 from components.cli.output import (
     Styled,
@@ -179,17 +179,14 @@ def _ask(context: Context, task: str | None, no_run: bool) -> None:
 
 def _run_ready(ws: Workspace) -> None:
     """End a probation, queue again what can be decided, and run the inbox."""
-    from components.ledger import views
     from components.operations import labelling, probation
 
-    outcomes: list[dict[str, Any]] = []
     with progress_bar() as progress:
         ws.progress = progress
         ended = probation.check_if_due(ws, changing)
         with changing(ws) as lease:
             released = labelling.release_ready(ws, lease)
-        if views.waiting(ws.ledger):
-            outcomes = with_prefect(progress, lambda flows: flows.drain(ws))
+        outcomes = drain(ws, progress)
     if ended is not None:
         show_probation(asdict(ended))
     show_released(released)

@@ -7,7 +7,7 @@ import os
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -91,12 +91,45 @@ def own_prefect_home(root: Path) -> None:
     _OURS.update(values)
 
 
-def with_prefect(progress: Progress, act: Callable[[Any], T]) -> T:
-    """Import the flows (and Prefect) only when needed, and show their progress here."""
+def with_prefect(progress: Progress, act: Callable[[Any], T], batches: bool = False) -> T:
+    """Import the flows (and Prefect) only when needed, and show their progress here.
+
+    `batches`: there are some to train on, so what that takes is loaded as well.
+    """
     from flows import session
 
-    with session.showing(progress):
+    with session.showing(progress, batches):
         return act(session)
+
+
+def drain(ws: Workspace, progress: Progress, until: str | None = None) -> list[dict[str, Any]]:
+    """Run waiting batches, oldest first, to the end or until `until` is settled.
+
+    What breaks the contract is refused at once, unless a server is named that shows every run:
+    Prefect takes longer to start than that.
+    """
+    from components.pipeline import precedence, preparation
+
+    refused = []
+    while not _has_server() and (batch := precedence.next_batch(ws)) is not None:
+        with changing(ws) as lease:
+            settled = preparation.refuse_at_once(ws, lease, batch)
+        if settled is None:
+            break
+        refused.append(asdict(settled))
+        if batch == until:
+            return refused
+    if precedence.next_batch(ws) is None:
+        return refused
+    run: list[dict[str, Any]] = with_prefect(progress, lambda flows: flows.drain(ws, until), True)
+    return refused + run
+
+
+def _has_server() -> bool:
+    """Tell whether the user named a Prefect server, or may have in a profile."""
+    return not {"PREFECT_API_URL", "PREFECT_PROFILE", "PREFECT_PROFILES_PATH"}.isdisjoint(
+        os.environ
+    )
 
 
 def _say_whom(holder: str) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -59,6 +60,10 @@ class Outcome:
         }
 
 
+Run = Callable[["Mapping[str, Sequence[Any]]", "Sequence[Expectation]"], list[Outcome]]
+"""Holds a table to checks, as `run_checks` does."""
+
+
 def each(reason: str, what: str, column: str, **arguments: Any) -> Expectation:
     """Return a check of every value of a column; `what` is GX's name for it, shortened."""
     return Expectation(reason, f"expect_column_{what}", {"column": column, **arguments})
@@ -79,20 +84,25 @@ def checkable(value: Any) -> str | None:
     return _SURROGATE.sub("\0", nfc(value)) if kind_of(value) == "string" else None
 
 
+def load() -> None:
+    """Import Great Expectations, which takes two seconds, before it is needed."""
+    import great_expectations  # noqa: F401
+
+
 def run_row_checks(
-    tables: Iterable[Mapping[str, Sequence[Any]]], checks: Sequence[Expectation]
+    tables: Iterable[Mapping[str, Sequence[Any]]], checks: Sequence[Expectation], run: Run
 ) -> list[Outcome]:
     """Hold a table that comes in portions to checks of single rows, one portion after the other.
 
     GX copies every text several times, so what it takes is bounded by the size of a portion.
 
-    Law: for checks that look at no more than one row, the outcomes are those of `run_checks` on
-    the whole table.
+    Law: for checks that look at no more than one row, the outcomes are those of `run` on the whole
+    table.
     """
     rows: list[list[int]] = [[] for _ in checks]
     start = 0
     for columns in tables:
-        for flagged, outcome in zip(rows, run_checks(columns, checks), strict=True):
+        for flagged, outcome in zip(rows, run(columns, checks), strict=True):
             flagged += [start + row for row in outcome.rows]
         start += max(map(len, columns.values()), default=0)
     return [

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from components.data import contract as words
 from components.data.expectations import (
     Outcome,
+    Run,
     checkable,
     kind_of,
     run_checks,
@@ -73,13 +74,16 @@ class Validation:
     refused: str | None
 
 
-def validate(reading: Reading, contract: DataSettings, known_labels: frozenset[str]) -> Validation:
+def validate(
+    reading: Reading, contract: DataSettings, known_labels: frozenset[str], run: Run = run_checks
+) -> Validation:
     """Hold a batch to the contract.
 
     Args:
         reading: the batch as read.
         contract: the limits and the legal labels.
         known_labels: what the champion knows; other labels are noted, not rejected.
+        run: computes the checks; `plain_checks.hold_plainly` does it without Great Expectations.
 
     Law: shuffling the rows leaves `accepted`, `refused` and `checks` unchanged. Of rows with
     the same normalised text and the same label, the one with the smallest digest stays (of
@@ -88,14 +92,14 @@ def validate(reading: Reading, contract: DataSettings, known_labels: frozenset[s
     """
     rows, reasons = reading.rows, Reasons()
     modality = MODALITIES[reading.identity.modality]
-    outcomes = _check_rows(rows, contract, modality, reasons)
+    outcomes = _check_rows(rows, contract, modality, reasons, run)
     items = {
         i: _item(row, contract, reading.identity) for i, row in enumerate(rows) if i not in reasons
     }
-    outcomes += _check_pairs(rows, items, reasons)
+    outcomes += _check_pairs(rows, items, reasons, run)
     accepted = [item for i, item in items.items() if i not in reasons]
     rejected = _rejected(reading, reasons)
-    final = _check_batch(accepted, rejected, contract, known_labels)
+    final = _check_batch(accepted, rejected, contract, known_labels, run)
     return Validation(
         tuple(sorted(accepted, key=lambda item: item.digest)),
         rejected,
@@ -105,11 +109,11 @@ def validate(reading: Reading, contract: DataSettings, known_labels: frozenset[s
 
 
 def _check_rows(
-    rows: Sequence[Row], contract: DataSettings, modality: Modality, reasons: Reasons
+    rows: Sequence[Row], contract: DataSettings, modality: Modality, reasons: Reasons, run: Run
 ) -> list[Outcome]:
     """Hold each row to the contract by itself; add what fails to `reasons`."""
     tables = (_row_columns(portion, contract, modality) for portion in _portions(rows))
-    outcomes = run_row_checks(tables, words.row_checks(contract, modality))
+    outcomes = run_row_checks(tables, words.row_checks(contract, modality), run)
     for outcome in outcomes:
         for i in outcome.rows:
             reasons.setdefault(i, []).append(_named(outcome.check.reason, rows[i]))
@@ -147,7 +151,9 @@ def _named(reason: str, row: Row) -> str:
     return f"{reason} {shown([names[reason]])}" if reason in names else reason
 
 
-def _check_pairs(rows: Sequence[Row], items: dict[int, Item], reasons: Reasons) -> list[Outcome]:
+def _check_pairs(
+    rows: Sequence[Row], items: dict[int, Item], reasons: Reasons, run: Run
+) -> list[Outcome]:
     """Hold sound rows against each other: copies, and one text with two labels."""
     order = sorted(items, key=lambda i: (*_identity(items[i]), rows[i].place))
     kept: dict[tuple[str, str], int] = {}
@@ -159,7 +165,7 @@ def _check_pairs(rows: Sequence[Row], items: dict[int, Item], reasons: Reasons) 
         "label": [items[i].label for i in order],
         "labels_of_text": [labels[items[i].near] for i in order],
     }
-    outcomes = run_checks(columns, words.PAIR_CHECKS)
+    outcomes = run(columns, words.PAIR_CHECKS)
     conflicting, repeated = ([order[at] for at in outcome.rows] for outcome in outcomes)
     reasons.update({i: [words.ANOTHER_LABEL] for i in conflicting})
     for i in repeated:
@@ -174,6 +180,7 @@ def _check_batch(
     rejected: Sequence[Rejected],
     contract: DataSettings,
     known_labels: frozenset[str],
+    run: Run,
 ) -> list[Outcome]:
     """Hold the batch as a whole to the contract."""
     columns: dict[str, list[Any]] = {
@@ -181,7 +188,7 @@ def _check_batch(
         "usable": [1 for _ in accepted] + [0 for _ in rejected],
         "broken": [0 for _ in accepted] + [int(_is_broken(row)) for row in rejected],
     }
-    return run_checks(columns, words.batch_checks(contract, known_labels))
+    return run(columns, words.batch_checks(contract, known_labels))
 
 
 def _refusal(

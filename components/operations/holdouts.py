@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from components.data.contract import COPY
+from components.data.plain_checks import hold_plainly
 from components.data.readers import Reading, read_batch
 from components.data.validation import validate
 from components.errors import ConfigError, Corrupted, DataRejected
@@ -115,7 +116,7 @@ def _take(
                 f"{path}, line {row.place}: the row has task {row.task!r}, not {task!r}.",
                 "Add each task's rows from a separate file, or remove the column.",
             )
-    checked = validate(reading, contract, frozenset())
+    checked = validate(reading, contract, frozenset(), hold_plainly)
     if checked.refused is not None:
         raise DataRejected(f"{path}: {checked.refused}", "Correct the rows and add the file again.")
     near = [item.near for item in checked.accepted]

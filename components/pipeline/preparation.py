@@ -13,13 +13,15 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from components.data.behaviour_cases import CaseFile, read_cases
+from components.data.expectations import Run, run_checks
+from components.data.plain_checks import hold_plainly
 from components.data.quarantine import prepare_rows
 from components.data.readers import Reading
 from components.data.split import Split, split_items
 from components.data.validation import Validation
 from components.data.validation import validate as hold_to_contract
 from components.digest import json_digest
-from components.errors import RatchetError
+from components.errors import DataRejected, RatchetError
 from components.items import Item, write_items
 from components.ledger import views
 from components.ledger.events import (
@@ -51,6 +53,9 @@ from components.pipeline.taken_out import stays_out
 from components.workspace.batch_files import append_entry, items_path, raw_path, set_batch_aside
 from components.workspace.root import Workspace
 from components.workspace.stored_files import store_files
+
+AT_ONCE_BYTES = 5_000_000
+"""A larger file takes longer to read twice than what a run loads takes to load."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +144,32 @@ def begin(ws: Workspace, lease: Lease, batch: str) -> views.Arrival:
     return arrival
 
 
-def validate(ws: Workspace, lease: Lease, arrival: views.Arrival) -> Validated:
-    """Read the stored bytes again and hold them to the contract.
+def refuse_at_once(ws: Workspace, lease: Lease, batch: str) -> Settled | None:
+    """Refuse a queued batch that breaks the contract; None, and nothing done, where it does not.
+
+    This loads nothing that is slow to load, so that a bad file is refused in a second. A file that
+    is large, damaged or not to be learned again is left to its run.
+    """
+    arrival = views.arrival(ws.ledger, batch)
+    assert arrival is not None  # the inbox is where `batch` came from
+    raw = views.arrived(ws.ledger, arrival).raw
+    left_out = views.kept_out(ws.ledger, batch) is not None
+    if arrival.status != "queued" or left_out or not raw or raw["size"] > AT_ONCE_BYTES:
+        return None
+    try:
+        reading, _ = with_tasks_now(ws, read_kept(ws, lease, arrival))
+    except DataRejected:
+        return None
+    known = _known_labels(ws, views.champion(ws.ledger))
+    if hold_to_contract(reading, ws.settings.data, known, hold_plainly).refused is None:
+        return None
+    return refuse(ws, lease, validate(ws, lease, begin(ws, lease, batch), hold_plainly))
+
+
+def validate(
+    ws: Workspace, lease: Lease, arrival: views.Arrival, run: Run = run_checks
+) -> Validated:
+    """Read the stored bytes again and hold them to the contract; `run` computes the checks.
 
     Raises:
         DataRejected: they are not what arrived any more, and no good copy is left; or they
@@ -148,7 +177,7 @@ def validate(ws: Workspace, lease: Lease, arrival: views.Arrival) -> Validated:
     """
     reading, renamed = with_tasks_now(ws, read_kept(ws, lease, arrival))
     parent = views.champion(ws.ledger)
-    validation = hold_to_contract(reading, ws.settings.data, _known_labels(ws, parent))
+    validation = hold_to_contract(reading, ws.settings.data, _known_labels(ws, parent), run)
     prepare_rows(ws.quarantine, arrival.batch, arrival.source, validation.rejected)
     event = BatchValidated(
         batch=arrival.batch,

@@ -239,9 +239,6 @@ def _unsynced(part: Path) -> Iterator[None]:
 @contextmanager
 def translated(place: str) -> Iterator[None]:
     """Turn MLflow's faults at `place` into Ratchet's; what is unknown stays as it is."""
-    from mlflow.exceptions import MlflowException
-    from sqlalchemy.exc import SQLAlchemyError
-
     try:
         yield
     except ModuleNotFoundError as error:
@@ -254,7 +251,12 @@ def translated(place: str) -> Iterator[None]:
     except OSError as error:
         remedy = "Check the disk and the permissions there, then run this again."
         raise Retryable(f"{place}: {error}.", remedy) from error
-    except (MlflowException, SQLAlchemyError, sqlite3.Error) as error:
+    except Exception as error:
+        from mlflow.exceptions import MlflowException  # not before: reading SQLite needs no MLflow
+        from sqlalchemy.exc import SQLAlchemyError
+
+        if not isinstance(error, (MlflowException, SQLAlchemyError, sqlite3.Error)):
+            raise
         text = str(error)
         for signs, kind, remedy in _FAULTS:
             if re.search(signs, text.casefold()):

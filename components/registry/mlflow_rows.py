@@ -186,6 +186,22 @@ def hiding(path: Path, model: str) -> list[int]:
         return sorted(int(number) for (number,) in connection.execute(asked, (model, HIDING)))
 
 
+def stands(path: Path, experiment: str, artifacts: str, model: str) -> bool:
+    """Tell whether experiment and model are there for MLflow, and the files at their place."""
+    with _looking(path) as connection:
+        found = connection.execute(
+            f"SELECT artifact_location, lifecycle_stage FROM experiments WHERE {HERE} AND name = ?",
+            (experiment,),
+        ).fetchone()
+        shown = connection.execute(
+            f"SELECT 1 FROM registered_models AS m WHERE {HERE} AND name = ? AND NOT EXISTS"
+            f" (SELECT 1 FROM registered_model_tags WHERE {HERE} AND name = m.name AND key = ?)",
+            (model, HIDING),
+        ).fetchone()
+    in_place = found is not None and tuple(found) == (artifacts, "active")
+    return in_place and shown is not None and not hiding(path, model)
+
+
 def newest(path: Path, model: str) -> int | None:
     """Return the highest number that MLflow ever gave and still knows, or None."""
     with _looking(path) as connection:

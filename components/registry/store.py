@@ -78,6 +78,8 @@ class Registry:
             NeedsHuman: the experiment was deleted in MLflow.
         """
         with self._at.locked():
+            if self._stands():
+                return
             if anew and self._at.file is not None and not self._at.has_database():
                 database.create(self._at.file, self._at.artifacts)
             with self._at.client() as client:
@@ -86,6 +88,15 @@ class Registry:
                     ensure_model(client, self._model_name)
                 elif not has_model(client, self._model_name):
                     raise self._at.gone(f"the registered model {self._model_name}")
+
+    def _stands(self) -> bool:
+        """Tell whether nothing is to be made, without MLflow, which takes seconds to load."""
+        file, artifacts = self._at.file, self._at.artifacts.as_uri()
+        return (
+            file is not None
+            and self._at.has_database()
+            and mlflow_rows.stands(file, self._experiment, artifacts, self._model_name)
+        )
 
     def register(self, submission: Submission, keep: Keep = _unkept) -> Registered:
         """Register a candidate, or return the version that its key already has.
