@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+START = "DO_NOT_TRACK=true PREFECT_SERVER_ANALYTICS_ENABLED=false prefect server start"
+"""How people start a server that shows the runs of a home, without telemetry (law 10)."""
+
 KEPT_RUNS = 200
 MOST_AT_ONCE = 200
 

@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 
 from prefect import flow
-from prefect.artifacts import create_markdown_artifact
 
 from components.errors import DataRejected, NeedsHuman, RatchetError
 from components.ledger import views
@@ -16,23 +15,18 @@ from components.operations import probation, reconciliation
 from components.pipeline import examination, pooling, preparation, settlement, training
 from components.pipeline.preparation import Settled
 from components.workspace.root import Workspace
+from flows import run_page
 from flows.steps import Step, as_task, directly, leased, workspace
 
 
-@flow(name="retrain", flow_run_name="retrain-{batch}", validate_parameters=False)
+@flow(name="retrain", flow_run_name="retrain-{batch:.12}", validate_parameters=False)
 def retrain(root: str, batch: str) -> dict[str, Any]:
     """Run one batch of the inbox under the model's lease; return what became of it."""
-    settled = run_batch(workspace(root), batch, as_task)
-    create_markdown_artifact(_story(settled), f"batch-{batch[:12]}", settled.headline[:500])
-    return asdict(settled)
-
-
-def _story(settled: Settled) -> str:
-    """Return what became of a batch, as Prefect shows it beside the run."""
-    version = f", version {settled.version}" if settled.version else ""
-    more = [*settled.notes, *(f"to settle it: {way}" for way in settled.settle)]
-    lines = [f"# {settled.action}: {settled.source}{version}", settled.headline]
-    return "\n\n".join([*lines, "\n".join(f"- {line}" for line in more)]).strip()
+    ws = workspace(root)
+    run_page.begin(ws, batch)
+    settled = run_batch(ws, batch, as_task)
+    ended: dict[str, Any] = run_page.end(ws, settled, asdict(settled))  # unpacked by Prefect
+    return ended
 
 
 def run_batch(ws: Workspace, batch: str, step: Step = directly) -> Settled:

@@ -20,7 +20,8 @@ from prefect.cache_policies import NO_CACHE
 from components.errors import Retryable
 from components.ledger.ledger import Lease
 from components.operations import reconciliation
-from components.workspace.root import Progress, Workspace, no_progress, open_workspace
+from components.workspace.root import STEP, Progress, Workspace, no_progress, open_workspace
+from flows.run_page import say
 
 T = TypeVar("T")
 
@@ -50,6 +51,8 @@ def directly(name: str, work: Callable[[], T]) -> T:
 
 def as_task(name: str, work: Callable[[], T]) -> T:
     """Run the step as a Prefect task; a `Retryable` fault is tried again."""
+    progress.get()(name, 0, STEP)
+    say(name)
     step = task(
         name=name,
         retries=RETRIES,

@@ -7,7 +7,7 @@ from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from components.errors import Retryable
-from flows.prefect_home import prune
+from flows.prefect_home import START, prune
 
 
 def reach_api() -> None:
@@ -64,7 +64,7 @@ def _remedy() -> str:
     from prefect.settings import PREFECT_API_URL
 
     if PREFECT_API_URL.value():
-        return "Start it (`prefect server start`), or unset PREFECT_API_URL to run without it."
+        return f"Start it (`{START}`), or unset PREFECT_API_URL to run without it."
     return "Ratchet starts it again: run the same command again."
 
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from components.data.finished_files import QuietFiles
 from components.errors import Retryable
+from components.ledger import views
 from components.operations import notices
 from components.operations.between_batches import Between
 from components.pipeline.incoming import Left, take_incoming
@@ -34,8 +35,9 @@ PRUNE_RUNS = 20
 """After how many batches Prefect's oldest flow runs are dropped."""
 
 Tell = Callable[[str, dict[str, Any]], None]
-"""Called with what happened (`settled`, `watched`, `arrived`, `refused`, `pooled`, `released`,
-`heard`, `labelled`, `not shown`, `put back`, `probation`, `left` or `fault`) and its facts."""
+"""Called with what happened (`arrived`, `refused`, `started`, `settled`, `watched`, `pooled`,
+`released`, `heard`, `labelled`, `not shown`, `put back`, `probation`, `left` or `fault`) and its
+facts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,14 +137,13 @@ def _run_next(root: Path, tell: Tell, looks: Looks, gather: bool) -> bool:
         tell("released", {"batch": batch})
     taken, polled = take_incoming(ws, looks.quiet), looks.poll.take(ws)
     for arrived in taken.arrived + polled.arrived:
-        if arrived.refused:
-            tell("refused", asdict(arrived))
-        elif arrived.alike or not arrived.is_new:
-            tell("arrived", asdict(arrived))
+        tell("refused" if arrived.refused else "arrived", asdict(arrived))
     looks.note(done.left + taken.left + polled.left, tell)
     notify(ws, notices.news(ws))
     following = None if gather else next_batch(ws)
     if following is not None:
+        arrival = views.arrival(ws.ledger, following)
+        tell("started", {"batch": following, "source": arrival.source if arrival else ""})
         tell("settled", retrain(str(root), following))
     return following is not None
 

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from components.cli.arguments import VERSION
-from components.cli.options import Context, json_option, pass_root
+from components.cli.options import Context, json_option, pass_root, quiet_option
 from components.cli.output import echo, facts, progress_bar, status, table
 from components.report.verdicts import named, worth_showing
 
@@ -93,6 +93,7 @@ def audit() -> None:
 
 @audit.command()
 @click.option("--deep", is_flag=True, help="Read every byte and recompute every stored answer.")
+@quiet_option
 @json_option
 @pass_root
 def verify(context: Context, deep: bool, as_json: bool) -> None:

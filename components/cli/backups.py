@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from components.cli.options import Context, changing, json_option, pass_root
+from components.cli.options import Context, changing, json_option, pass_root, quiet_option
 from components.cli.output import echo, facts, progress_bar
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ def register(group: click.Group) -> None:
 
 @click.command()
 @click.argument("target", type=click.Path(path_type=Path))
+@quiet_option
 @json_option
 @pass_root
 def backup(context: Context, target: Path, as_json: bool) -> None:
@@ -53,6 +54,7 @@ def backup(context: Context, target: Path, as_json: bool) -> None:
 @click.command()
 @click.argument("backup", type=click.Path(path_type=Path))
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@quiet_option
 @json_option
 @pass_root
 def restore(context: Context, backup: Path, folder: Path, as_json: bool) -> None:

@@ -75,7 +75,7 @@ def bench(
     if listing:
         echo(*listed().splitlines())
         return
-    with progress_bar() as progress:
+    with progress_bar(phases=False) as progress:
 
         def done(count: int, total: int) -> None:
             progress("runs", count, total)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from components.cli.arguments import Words
-from components.cli.options import Context, changing, drain, json_option, pass_root
+from components.cli.options import Context, changing, drain, json_option, pass_root, quiet_option
 from components.cli.outcomes import (
     show_arrived,
     show_heard,
@@ -63,6 +63,7 @@ def init(context: Context, folder: Path | None, shared: bool) -> None:
     type=Words(),
     help="Task of rows without a task.  [default: the folder in data/incoming, or `default`]",
 )
+@quiet_option
 @json_option
 @pass_root
 def run(context: Context, batch: Path, task: str | None, as_json: bool) -> None:
@@ -108,6 +109,7 @@ def run(context: Context, batch: Path, task: str | None, as_json: bool) -> None:
 
 
 @click.command()
+@quiet_option
 @json_option
 @pass_root
 def intake(context: Context, as_json: bool) -> None:

@@ -48,7 +48,7 @@ def demo(folder: Path, base: Path | None, seed: int, as_json: bool) -> None:
 
     from flows.demo import run_demo
 
-    with progress_bar() as progress:
+    with progress_bar(phases=False) as progress:
 
         def say(text: str) -> None:
             echo(*text.split("\n"), err=as_json)
@@ -79,8 +79,8 @@ def _show(result: dict[str, Any]) -> None:
         f"  {command} history",
         f"  {command} audit verify",
         f'  {command} predict "what a lovely day"',
-        f"  mlflow ui --backend-store-uri sqlite:///{shown / 'mlruns' / 'mlflow.db'}"
+        f"  DO_NOT_TRACK=true mlflow ui --backend-store-uri sqlite:///{shown / 'mlruns' / 'mlflow.db'}"
         "    # versions, runs, reports",
-        f"  PREFECT_HOME={shown / 'mlruns' / 'prefect'} prefect server start"
+        f"  PREFECT_HOME={shown / 'mlruns' / 'prefect'} {START}"
         "    # the flow runs of this demo, at http://127.0.0.1:4200",
     )

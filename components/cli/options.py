@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from components.cli.output import echo
+from components.cli.output import QUIET, echo
 
 if TYPE_CHECKING:
     from components.ledger.ledger import Lease
@@ -55,6 +55,14 @@ def _person() -> str:
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+quiet_option = click.option(
+    "-q",
+    "--quiet",
+    is_flag=True,
+    expose_value=False,
+    callback=lambda context, _, quiet: context.meta.__setitem__(QUIET, quiet),
+    help="Without a terminal, say no phases on stderr.",
+)
 pass_root = click.pass_obj
 
 

@@ -23,7 +23,10 @@ from typing import Any
 
 import click
 
-from components.workspace.root import Progress, no_progress
+from components.workspace.root import STEP, Progress, no_progress
+
+QUIET = "ratchet.quiet"
+"""Where the command's context holds that `--quiet` was given."""
 
 PIPE_COLUMNS = 118
 """How wide tables are where no terminal says."""
@@ -141,10 +144,14 @@ def status(word: str) -> Styled:
 
 
 @contextmanager
-def progress_bar() -> Iterator[Progress]:
-    """Yield a callback that draws one bar per kind of long work; silent without a terminal."""
+def progress_bar(phases: bool = True) -> Iterator[Progress]:
+    """Yield a callback that draws one bar per kind of long work.
+
+    Without a terminal it says each phase in a line on stderr, unless `--json` or `--quiet` was
+    given, or the command has words of its own (`phases`).
+    """
     if not sys.stderr.isatty():
-        yield no_progress
+        yield _say_phases() if phases and not _is_quiet() else no_progress
         return
     from rich.console import Console
     from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
@@ -161,6 +168,8 @@ def progress_bar() -> Iterator[Progress]:
         shown: dict[str, Any] = {}
 
         def update(what: str, done: int, total: int) -> None:
+            if total == STEP:
+                return  # the bars of the work in it say more
             if what not in shown:
                 shown[what] = bars.add_task(plain(what), total=total)
             bars.update(shown[what], completed=done, total=total)
@@ -168,6 +177,30 @@ def progress_bar() -> Iterator[Progress]:
                 bars.remove_task(shown.pop(what))
 
         yield update
+
+
+def _is_quiet() -> bool:
+    context = click.get_current_context(silent=True)
+    asked = context.params if context else {}
+    return bool(asked.get("as_json") or (context and context.meta.get(QUIET)))
+
+
+def _say_phases() -> Progress:
+    """Return a callback that says each phase once, when it begins.
+
+    Counted work inside a step of a batch is left out: the step was said.
+    """
+    last, stepped = "", False
+
+    def say(what: str, done: int, total: int) -> None:
+        nonlocal last, stepped
+        inside = stepped and total != STEP and what != "waiting"
+        stepped = stepped or total == STEP
+        if what != last and not inside and (done < total or total == STEP):
+            last = what
+            echo(f"{what} ...", err=True)
+
+    return say
 
 
 def _drawn(piece: str | Styled) -> str:

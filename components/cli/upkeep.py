@@ -7,7 +7,15 @@ import sys
 import click
 
 from components.cli.arguments import VERSION, BatchPrefix, Words
-from components.cli.options import Context, changing, json_option, leased, pass_root, with_prefect
+from components.cli.options import (
+    Context,
+    changing,
+    json_option,
+    leased,
+    pass_root,
+    quiet_option,
+    with_prefect,
+)
 from components.cli.outcomes import show_probation, show_rollback, show_settled
 from components.cli.output import counted, echo, facts, progress_bar
 
@@ -19,6 +27,7 @@ def register(group: click.Group) -> None:
 
 
 @click.command()
+@quiet_option
 @json_option
 @pass_root
 def watch(context: Context, as_json: bool) -> None:
@@ -82,6 +91,7 @@ def rollback(context: Context, target: int | None, reason: str, as_json: bool) -
 @click.option(
     "--reason", type=Words(), required=True, help="The reason; it is recorded in the ledger."
 )
+@quiet_option
 @json_option
 @pass_root
 def forget(context: Context, batch: str, reason: str, as_json: bool) -> None:

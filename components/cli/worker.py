@@ -13,17 +13,8 @@ import click
 from components.cli import stop_signals
 from components.cli.arguments import seconds
 from components.cli.options import Context, json_option, pass_root, with_prefect
-from components.cli.outcomes import (
-    show_arrived,
-    show_heard,
-    show_left,
-    show_pooled,
-    show_probation,
-    show_released,
-    show_rollback,
-    show_settled,
-)
-from components.cli.output import counted, echo, echo_json, progress_bar
+from components.cli.output import echo, echo_json, progress_bar
+from components.cli.worker_log import log, log_event, now
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 LOOK_SECONDS = 0.5
@@ -81,17 +72,19 @@ def worker(
 
     Ctrl-C or SIGTERM stops it after the current batch, with exit code 0; a second one stops it
     at once. Transient errors (a locked database, a server that is down) are reported and
-    retried; any other error ends the worker with its usual exit code. With --json each outcome
-    is one line.
+    retried; any other error ends the worker with its usual exit code. Each event is one line with
+    its time (UTC): what arrived, what runs, what became of it; with --json as JSON.
     """
-    with progress_bar() as progress:
+    with progress_bar(phases=False) as progress:
         root = context.open().root
 
         def act(flows: Any) -> None:
             pace = flows.Pace(every, watch_every, idle_exit, gather, rest)
             if not as_json:
-                echo(f"Checking {root / 'data' / 'incoming'} every {every:g} s.")
-            _until_stopped(lambda stop: flows.serve(root, pace, stop, _json if as_json else _show))
+                log(f"checking {root / 'data' / 'incoming'} every {every:g} s")
+            _until_stopped(
+                lambda stop: flows.serve(root, pace, stop, _json if as_json else log_event)
+            )
 
         with_prefect(progress, act)
 
@@ -134,34 +127,4 @@ def _until_stopped(work: Callable[[Event], None]) -> None:
 
 
 def _json(kind: str, value: dict[str, Any]) -> None:
-    echo_json({"kind": kind, **value})
-
-
-def _show(kind: str, value: dict[str, Any]) -> None:
-    if kind == "settled":
-        show_settled(value)
-    elif kind in ("refused", "arrived"):
-        show_arrived(value)
-    elif kind == "pooled":
-        show_pooled([value])
-    elif kind == "probation":
-        show_probation(value)
-    elif kind == "released":
-        show_released([value["batch"]])
-    elif kind == "put back":
-        echo("An alias had been moved in MLflow past the pipeline: it is back.", err=True)
-    elif kind == "not shown":
-        echo(f"People can't be asked in MLflow: {value['reason']}", err=True)
-    elif kind == "labelled":
-        echo(f"{counted(value['labels'], 'label')} given in MLflow.")
-    elif kind == "heard":
-        show_heard(value)
-    elif kind == "left":
-        show_left([value])
-    elif kind == "fault":
-        echo(f"error ({value['code']}): {value['message']}", value["remedy"], err=True)
-    else:
-        if value["probation"]:
-            show_probation(value["probation"])
-        if value["rollback"]:
-            show_rollback(value["rollback"])
+    echo_json({"at": now(), "kind": kind, **value})

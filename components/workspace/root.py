@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 Progress = Callable[[str, int, int], None]
 """Called with (what, done, total) while long work goes on."""
 
+STEP = 0
+"""The total of what is not counted: a step of a batch that begins."""
+
 PIPELINE = "pipeline"
 """The actor of what no person asked for: flows, schedules, workers."""
 

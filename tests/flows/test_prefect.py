@@ -20,6 +20,7 @@ from flows.reconcile import reconcile
 from flows.retrain import retrain
 from flows.steps import as_task
 from flows.watch import watch
+from tests.command import finish, start
 from tests.server import Server
 from tests.stream import batch
 
@@ -36,21 +37,65 @@ def post(server: Server, what: str, query: dict[str, Any]) -> list[dict[str, Any
     return found
 
 
+def run_of(server: Server, name: str) -> dict[str, Any]:
+    """Return the one flow run of a name."""
+    [run] = post(server, "flow_runs", {"flow_runs": {"name": {"any_": [name]}}})
+    return run
+
+
+def told_of(server: Server, batch: str) -> str:
+    """Return the artifact that tells of a batch."""
+    key = {"key": {"any_": [f"batch-{batch[:12]}"]}}
+    [told] = post(server, "artifacts", {"artifacts": key})
+    return str(told["data"])
+
+
 def test_a_batch_is_one_flow_run_of_a_few_named_tasks(grown: Path, prefect_here: Server) -> None:
     ws = open_workspace(grown)
-    arrived = arrival.arrive(ws, batch(grown / "b3.jsonl", 4071), "mood")  # in no other test
+    arrived = arrival.arrive(ws, batch(grown / "rainy-august.jsonl", 4071), "mood")
     outcome = retrain(str(grown), arrived.batch)
     assert (outcome["action"], outcome["version"]) == ("promoted", 3)
-    name = {"name": {"any_": [f"retrain-{arrived.batch}"]}}
-    [run] = post(prefect_here, "flow_runs", {"flow_runs": name})
+    run = run_of(prefect_here, "rainy-august · promoted")
     assert run["state"]["type"] == "COMPLETED"
-    key = {"key": {"any_": [f"batch-{arrived.batch[:12]}"]}}
-    [told] = post(prefect_here, "artifacts", {"artifacts": key})
-    assert told["data"].startswith("# promoted: b3.jsonl, version 3\n\nPromote")
-    tasks = post(prefect_here, "task_runs", {"flow_runs": name})
+    assert set(run["tags"]) == {"root:root", "model:tiny"}
+    story = told_of(prefect_here, arrived.batch)
+    assert story.startswith("# promoted: rainy-august.jsonl, version 3\n\nPromote")
+    assert "| forgetting | mood | PASS |" in story and "Report: `" in story
+    query = {"flow_runs": {"id": {"any_": [run["id"]]}}}
+    tasks = post(prefect_here, "task_runs", query)
     assert {task["name"].rpartition("-")[0] for task in tasks} == {
         "reconcile", "validate", "store", "split", "pool", "train", "examine", "register", "settle",
     }  # fmt: skip
+
+
+def test_a_batch_that_is_not_let_in_ends_in_a_state_of_that_name(
+    grown: Path, prefect_here: Server
+) -> None:
+    ws = open_workspace(grown)
+    poisoned = arrival.arrive(ws, batch(grown / "flipped.jsonl", 4072, 240, flip=True), "mood")
+    small = arrival.arrive(ws, batch(grown / "three-rows.jsonl", 4073, 3), "mood")
+    outcomes = drain(ws)
+    assert [each["action"] for each in outcomes] == ["rejected", "refused"]
+    rejected = run_of(prefect_here, "flipped · rejected")
+    refused = run_of(prefect_here, "three-rows · refused")
+    assert [run["state"]["name"] for run in (rejected, refused)] == ["Rejected", "Refused"]
+    assert {run["state"]["type"] for run in (rejected, refused)} == {"COMPLETED"}
+    assert "| FAIL |" in told_of(prefect_here, poisoned.batch)
+    assert f"ratchet quarantine show {small.batch[:12]}" in told_of(prefect_here, small.batch)
+
+
+def test_the_log_of_a_run_says_its_steps_and_its_outcome(
+    grown: Path, prefect_server: Server
+) -> None:
+    reach = {name: prefect_server.environment[name] for name in ("PREFECT_HOME", "PREFECT_API_URL")}
+    file = batch(grown / "logged.jsonl", 4074)
+    ran = finish(start(grown, "run", file, "--task", "mood", "--quiet", **reach))
+    assert (ran.code, ran.err) == (0, "")
+    run = run_of(prefect_server, "logged · promoted")
+    found = post(prefect_server, "logs", {"logs": {"flow_run_id": {"any_": [run["id"]]}}})
+    said = [line["message"] for line in found]
+    assert {"validate", "train", "examine"} <= set(said)
+    assert any(line.startswith("promoted: Promote") for line in said)
 
 
 def test_intake_takes_what_arrived_and_runs_it_in_order(grown: Path, prefect_here: Server) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from components.pipeline import arrival
 from components.workspace.root import open_workspace
 from flows import steps, worker
 from flows.worker import Pace, serve
-from tests.command import start, wait_for_event
+from tests.command import finish, start, wait_for_event
 from tests.server import Server
 from tests.stream import batch
 
@@ -49,7 +50,12 @@ def test_it_takes_what_arrived_and_what_waited_and_ends_when_idle(
     drop(grown, 40)
     told = Told()
     serve(grown, IDLE, threading.Event(), told)
-    assert [(kind, value["action"]) for kind, value in told] == [("settled", "promoted")] * 2
+    assert told.kinds() == ["arrived", "started", "settled", "started", "settled"]
+    assert [value["action"] for kind, value in told if kind == "settled"] == ["promoted"] * 2
+    assert [value["source"] for kind, value in told if kind == "started"] == [
+        "b3.jsonl",
+        "b40.jsonl",
+    ]
     assert not list((grown / "data" / "incoming").rglob("*.jsonl"))
     assert [a.status for a in views.arrivals(open_workspace(grown).ledger)] == ["promoted"] * 4
 
@@ -69,8 +75,8 @@ def test_a_passing_fault_is_told_and_waited_out(
     monkeypatch.setattr(worker, "retrain", retrain)
     told = Told()
     serve(grown, Pace(0.01, idle_exit=300.0), stopped_by(told, "settled"), told)
-    assert told.kinds() == ["fault", "fault", "settled"]
-    assert told[0][1] == {"code": "retryable", "message": "Still.", "remedy": "Wait."}
+    assert told.kinds() == ["started", "fault", "started", "fault", "started", "settled"]
+    assert told[1][1] == {"code": "retryable", "message": "Still.", "remedy": "Wait."}
 
 
 def test_a_fault_that_stays_is_raised_when_there_is_no_time_left(
@@ -133,8 +139,10 @@ def test_asked_to_stop_it_ends_after_the_batch_in_hand(
     process.send_signal(number)
     out, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
-    [line] = out.splitlines()
-    assert json.loads(line)["kind"] == "settled" and "after the current batch" in err
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert [line["kind"] for line in lines] == ["arrived"] * 2 + ["started", "settled"]
+    assert all(datetime.fromisoformat(line["at"]).tzinfo is UTC for line in lines)
+    assert "after the current batch" in err
     assert [a.status for a in views.arrivals(ws.ledger)] == ["promoted"] * 3 + ["queued"]
 
 
@@ -171,4 +179,24 @@ def test_a_fresh_file_is_waited_for_before_the_worker_ends(
     stop, told = threading.Event(), Told()
     batch(grown / "data" / "incoming" / "b3.jsonl", 3)
     serve(grown, Pace(0.1, idle_exit=0.0), stop, told)
-    assert told.kinds() == ["settled"]
+    assert told.kinds() == ["arrived", "started", "settled"]
+
+
+def test_the_log_has_a_line_an_event_with_its_time(grown: Path, prefect_server: Server) -> None:
+    reach = {name: prefect_server.environment[name] for name in ("PREFECT_HOME", "PREFECT_API_URL")}
+    drop(grown, 3)
+    junk = grown / "data" / "incoming" / "junk.jsonl"
+    junk.write_text("")
+    ran = finish(start(grown, "worker", "--every", "0.1", "--idle-exit", "0", **reach))
+    assert (ran.code, ran.err) == (0, "")
+    lines = [line.split(" ", 1) for line in ran.out.splitlines()]
+    assert all(datetime.fromisoformat(at).tzinfo is UTC for at, _ in lines), ran.out
+    said = [words for _, words in lines]
+    assert said[0].startswith("checking ") and len(said) == 5, ran.out
+    assert {"took in b3.jsonl: batch", "refused junk.jsonl: junk.jsonl is empty"} & {
+        " ".join(words.split()[:5]) for words in said
+    }, ran.out
+    assert said[3].startswith("running b3.jsonl: batch ")
+    assert (
+        said[4].startswith("promoted b3.jsonl (") and "next: ratchet version explain 3" in said[4]
+    )
