@@ -33,7 +33,7 @@ def showing(progress: Progress, batches: bool = False) -> Iterator[None]:
     """
     import_module("prefect.client.orchestration")
     if not PREFECT_API_URL.value():
-        import_module("prefect.server.api.server")  # here: two threads must not import at once
+        import_module("flows.server_process")  # here: two threads must not import at once
     with _beside(reach_api):
         if batches:
             _load()

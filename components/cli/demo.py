@@ -58,6 +58,8 @@ def demo(folder: Path, base: Path | None, seed: int, as_json: bool) -> None:
 
 
 def _show(result: dict[str, Any]) -> None:
+    from flows.prefect_home import START
+
     echo("")
     table(
         ["batch", "task", "what happened", "why"],
@@ -79,7 +81,8 @@ def _show(result: dict[str, Any]) -> None:
         f"  {command} history",
         f"  {command} audit verify",
         f'  {command} predict "what a lovely day"',
-        f"  DO_NOT_TRACK=true mlflow ui --backend-store-uri sqlite:///{shown / 'mlruns' / 'mlflow.db'}"
+        "  DO_NOT_TRACK=true mlflow ui --backend-store-uri "
+        f"sqlite:///{shown / 'mlruns' / 'mlflow.db'}"
         "    # versions, runs, reports",
         f"  PREFECT_HOME={shown / 'mlruns' / 'prefect'} {START}"
         "    # the flow runs of this demo, at http://127.0.0.1:4200",
