@@ -42,7 +42,12 @@ def begin(ws: Workspace, batch: str) -> None:
 
 
 def end(ws: Workspace, settled: Settled, value: dict[str, Any]) -> Any:
-    """Show what became of the batch; return the state that the run ends in, with its value."""
+    """Show what became of the batch; return the state that the run ends in, with its value.
+
+    Outside of a run, where the flow is called as a plain function, that is the value alone.
+    """
+    if FlowRunContext.get() is None:
+        return value
     _name(ws, settled.source, settled.action)
     for line in (f"{settled.action}: {settled.headline}", *settled.notes):
         say(line)

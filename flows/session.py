@@ -8,10 +8,10 @@ opened once in a session.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import copy_context
 from importlib import import_module
+from threading import Thread
 
 from prefect.settings import PREFECT_API_URL
 
@@ -48,11 +48,24 @@ def showing(progress: Progress, batches: bool = False) -> Iterator[None]:
 
 @contextmanager
 def _beside(work: Callable[[], None]) -> Iterator[None]:
-    """Do `work`, which waits for another process, in a thread; the block ends with it."""
-    with ThreadPoolExecutor(1, "prefect-start") as pool:
-        done = pool.submit(copy_context().run, work)
-        yield
-        done.result()
+    """Do `work`, which waits for another process, in a thread; the block ends with it.
+
+    Where the block is broken off (Ctrl-C), nobody waits for it.
+    """
+    faults, around = list[BaseException](), copy_context()
+
+    def body() -> None:
+        try:
+            around.run(work)
+        except BaseException as error:
+            faults.append(error)
+
+    thread = Thread(target=body, daemon=True)
+    thread.start()
+    yield
+    thread.join()
+    if faults:
+        raise faults[0]
 
 
 def _load() -> None:

@@ -113,13 +113,16 @@ def with_prefect(progress: Progress, act: Callable[[Any], T], batches: bool = Fa
 def drain(ws: Workspace, progress: Progress, until: str | None = None) -> list[dict[str, Any]]:
     """Run waiting batches, oldest first, to the end or until `until` is settled.
 
-    What breaks the contract is refused at once, unless a server is named that shows every run:
-    Prefect takes longer to start than that.
+    What breaks the contract is refused at once: Prefect takes longer to start than that. Not where
+    a server is named that shows every run, nor while another process holds the model's lease: a
+    run waits for that much longer.
     """
     from components.pipeline import precedence, preparation
 
     refused = []
     while not _has_server() and (batch := precedence.next_batch(ws)) is not None:
+        if ws.ledger.is_held(ws.settings.model.name):
+            break
         with changing(ws) as lease:
             settled = preparation.refuse_at_once(ws, lease, batch)
         if settled is None:
