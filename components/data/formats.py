@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -34,6 +35,9 @@ from components.errors import DataRejected
 
 BOM = b"\xef\xbb\xbf"
 
+MARKS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+"""What may separate the cells of a .csv file."""
+
 
 def jsonl_records(source: Source) -> Records:
     """Yield the objects of a JSON Lines file; `place` is the line, blank lines are skipped."""
@@ -49,7 +53,7 @@ def jsonl_records(source: Source) -> Records:
 
 
 def csv_records(source: Source) -> Records:
-    """Yield the rows of a comma-separated file with a header; an empty cell is None.
+    """Yield the rows of a table of `csv_mark` with a header; an empty cell is None.
 
     `place` is the line that the row begins on, so quoted newlines keep the count right.
 
@@ -57,8 +61,8 @@ def csv_records(source: Source) -> Records:
         DataRejected: the header is unreadable, too wide or names a column twice, or one row
             is longer than `line_bytes` (a quote was never closed).
     """
-    csv.field_size_limit(max(csv.field_size_limit(), source.line_bytes))
-    rows = _csv_rows(source)
+    mark = csv_mark(source)
+    rows = _csv_rows(source, mark)
     header = next((row for row in rows if row[1]), None)
     if header is None:
         return
@@ -74,7 +78,29 @@ def csv_records(source: Source) -> Records:
             yield place, row, None
         elif row:
             values = {name: cell or None for name, cell in zip(names, row, strict=True)}
-            yield place, values, CsvFields(line, names)
+            yield place, values, CsvFields(line, names, mark)
+
+
+def csv_mark(source: Source) -> str:
+    """Return what separates the cells: a key of `MARKS`.
+
+    The first one by which the header has the columns that a batch must have; without one, the
+    one that tells most columns apart. So a file that commas read is read by commas.
+
+    Raises:
+        DataRejected: the header is not UTF-8, or longer than `line_bytes`.
+    """
+    csv.field_size_limit(max(csv.field_size_limit(), source.line_bytes))
+    widest, best = 0, ","
+    for mark in MARKS:
+        names = next((row for _, row, _ in _csv_rows(source, mark) if row), [])
+        if isinstance(names, Unreadable):
+            continue
+        if source.columns and set(source.columns) <= set(names):
+            return mark
+        if len(names) > widest:
+            widest, best = len(names), mark
+    return best
 
 
 FORMATS: dict[str, Format] = {
@@ -167,8 +193,11 @@ def _deeper(value: Any, levels: int) -> bool:
     return levels == 0 or any(_deeper(part, levels - 1) for part in inner)
 
 
-def _csv_rows(source: Source) -> Iterator[tuple[int, list[str] | Unreadable, bytes]]:
-    """Yield (first line, cells, bytes); cells are [] for a blank line, Unreadable for a bad row."""
+def _csv_rows(source: Source, mark: str) -> Iterator[tuple[int, list[str] | Unreadable, bytes]]:
+    """Yield (first line, cells, bytes); cells are [] for a blank line, Unreadable for a bad row.
+
+    A first line `sep=;`, which is for Excel alone, counts as blank.
+    """
     lines: list[bytes] = []
 
     def tee() -> Iterator[str]:
@@ -178,9 +207,10 @@ def _csv_rows(source: Source) -> Iterator[tuple[int, list[str] | Unreadable, byt
             if size > source.line_bytes + 2:
                 raise too_long(source, f"line {place - len(lines)}")
             lines.append(line)
-            yield _decoded(source, place, line)
+            text = _decoded(source, place, line)
+            yield "\n" if place == 1 and _FOR_EXCEL.fullmatch(text) else text
 
-    reader = csv.reader(tee(), strict=True)
+    reader = csv.reader(tee(), strict=True, delimiter=mark)
     width = 0
     while True:
         place, row = reader.line_num + 1, None
@@ -198,6 +228,9 @@ def _csv_rows(source: Source) -> Iterator[tuple[int, list[str] | Unreadable, byt
             yield place, _bad_row(f"{cells} where the header has {width}", lines), b""
         else:
             yield place, row, lines[0] if len(lines) == 1 else b"".join(lines)
+
+
+_FOR_EXCEL = re.compile(r"sep=.[\r\n]*", re.IGNORECASE)
 
 
 def _bad_row(reason: str, lines: list[bytes]) -> Unreadable:

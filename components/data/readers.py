@@ -133,6 +133,7 @@ def read_batch(
         contract.max_line_bytes,
         contract.max_file_megabytes * 1_000_000,
         contract.max_rows,
+        (MODALITIES[identity.modality].column(contract), contract.label_column),
     )
     try:
         _refuse_what_is_no_file(source)
@@ -198,8 +199,7 @@ def _read(source: Source, contract: DataSettings, default_task: str, identity: I
     if not rows and not problems:
         raise DataRejected(f"{source.name} has no rows.", "Send a file with at least one row.")
     if rows:
-        expected = [MODALITIES[identity.modality].column(contract), contract.label_column]
-        _refuse_wrong_columns(source, tuple(columns), expected)
+        _refuse_wrong_columns(source, tuple(columns))
     digest = identity.batch(each.digest for each in chain[Row | Problem](rows, problems))
     return Reading(digest, tuple(rows), tuple(problems), tuple(columns), identity)
 
@@ -287,13 +287,11 @@ def _refuse_other_formats(source: Source) -> None:
         )
 
 
-def _refuse_wrong_columns(source: Source, columns: tuple[str, ...], expected: list[str]) -> None:
-    missing = [name for name in dict.fromkeys(expected) if name not in columns]
+def _refuse_wrong_columns(source: Source, columns: tuple[str, ...]) -> None:
+    missing = [name for name in dict.fromkeys(source.columns) if name not in columns]
     if missing:
         there = shown(list(columns)) or "none"
         remedy = "Rename the columns, or set data.text_column and data.label_column in params.yaml."
-        if len(columns) == 1 and any(mark in columns[0] for mark in ";\t"):
-            remedy = "Separate the columns by commas, not by semicolons or tabs."
         raise DataRejected(f"{source.name} has no column {shown(missing)}; it has {there}.", remedy)
 
 

@@ -29,7 +29,8 @@ class Source:
     """A file to read, with its limits.
 
     `name` is what people know it by; `line_bytes` bounds one row and one cell, `file_bytes` the
-    whole file, as stored and as decoded, `rows` how many it may hold.
+    whole file, as stored and as decoded, `rows` how many it may hold; `columns`: those that a
+    batch must have.
     """
 
     path: Path
@@ -37,6 +38,7 @@ class Source:
     line_bytes: int
     file_bytes: int
     rows: int
+    columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,13 +116,17 @@ class ArrayFields(NamedFields):
 
 
 class CsvFields(NamedFields):
-    """A row of comma-separated cells; an empty cell is None."""
+    """A row of cells with `mark` between them; an empty cell is None."""
 
-    __slots__ = ()
+    __slots__ = ("_mark",)
+
+    def __init__(self, line: bytes, names: list[str], mark: str) -> None:
+        super().__init__(line, names)
+        self._mark = mark
 
     def parsed(self) -> dict[str, Any]:
         """Return the columns as a new dictionary."""
-        [cells] = csv.reader([self._line.decode()], strict=True)
+        [cells] = csv.reader([self._line.decode()], strict=True, delimiter=self._mark)
         return {name: cell or None for name, cell in zip(self._names, cells, strict=True)}
 
 
@@ -193,7 +199,10 @@ def too_many_rows(source: Source, how: str) -> DataRejected:
 
 def not_utf8(source: Source, place: str, byte: int, position: int) -> DataRejected:
     """Return the refusal of text in another encoding; `position` counts from 1."""
+    letter = bytes([byte]).decode("cp1252", "replace")
+    windows = f" ({letter!r} in Windows-1252)" if letter.isalpha() else ""
     return DataRejected(
-        f"{source.name}, {place} is not UTF-8: byte 0x{byte:02x} at position {position}.",
-        "Save the file as UTF-8 and send it again.",
+        f"{source.name}, {place} is not UTF-8: byte 0x{byte:02x} at position {position}{windows}.",
+        "Save it as UTF-8 (in Excel: CSV UTF-8), or convert it: "
+        "`iconv -f WINDOWS-1252 -t UTF-8 FILE > NEW`.",
     )

@@ -233,7 +233,7 @@ def test_parquet_text_that_is_not_utf8_is_refused_with_its_row(read: Any) -> Non
             b'{"words":"a","tag":"b"}\n',
             "no column 'text', 'label'; it has 'words', 'tag'",
         ),
-        ("b.csv", b"text;label\na;b\n", "it has 'text;label'"),
+        ("b.csv", b"text:label\na:b\n", "it has 'text:label'"),
         ("b.parquet", parquet({"text": ["a"]}), "no column 'label'; it has 'text'"),
         ("b.csv", b"text,label,text\na,b,c\n", "has these columns twice: 'text'"),
         ("b.csv", b'"text"x,label\na,b\n', "line 1: the header is unreadable"),
@@ -251,11 +251,49 @@ def test_an_unusable_file_is_refused_by_name(
     assert caught.value.remedy.endswith(".")
 
 
-@pytest.mark.parametrize("mark", [";", "\t"])
-def test_other_separators_are_named_as_the_cause(read: Any, mark: str) -> None:
+@pytest.mark.parametrize("mark", [";", "\t", "|"])
+def test_any_usual_separator_is_read_and_gives_the_same_batch(read: Any, mark: str) -> None:
+    lines = [["id", "text", "label"], ["1", 'said "a, b; c"\nand left', "pos"], ["2", "ü|x", ""]]
+    tables = []
+    for each in (",", mark):
+        buffer = io.StringIO()
+        csv.writer(buffer, delimiter=each).writerows(lines)
+        tables.append(read(buffer.getvalue(), "b.csv"))
+    plain, other = tables
+    assert (other.digest, other.columns) == (plain.digest, plain.columns)
+    assert [(row.place, row.content, row.label) for row in other.rows] == [
+        (2, 'said "a, b; c"\nand left', "pos"),
+        (4, "ü|x", None),
+    ]
+    assert [row.raw for row in other.rows] == [row.raw for row in plain.rows]
+    assert content_digest(other, CONTRACT, "t") == content_digest(plain, CONTRACT, "t")
+
+
+def test_a_file_is_read_by_commas_wherever_that_finds_the_columns(read: Any) -> None:
+    """A stored batch keeps its digest, whatever its other columns are called."""
+    reading = read("text,label,a;b;c;d\ngood; day,pos,1\n", "b.csv")
+    assert reading.columns == ("text", "label", "a;b;c;d")
+    assert reading.rows[0].content == "good; day"
+
+
+def test_the_separator_excel_writes_in_the_first_line_is_no_header(read: Any) -> None:
+    reading = read("sep=;\r\ntext;label\r\ngood, day;pos\r\n", "b.csv")
+    assert (reading.columns, reading.rows[0].place) == (("text", "label"), 3)
+    assert reading.digest == read('{"text": "good, day", "label": "pos"}\n').digest
+
+
+def test_missing_columns_are_named_by_the_separator_that_tells_most_apart(read: Any) -> None:
     with pytest.raises(DataRejected) as caught:
-        read(f"text{mark}label\ngood{mark}pos\n", "b.csv")
-    assert caught.value.remedy.startswith("Separate the columns by commas")
+        read("body;category;when\na;b;c\n", "b.csv")
+    assert "it has 'body', 'category', 'when'" in caught.value.message
+
+
+def test_text_of_windows_is_told_with_the_letter_that_stands_there(read: Any) -> None:
+    with pytest.raises(DataRejected) as caught:
+        read("text;label\ngrüße;pos\n".encode("cp1252"), "b.csv")
+    assert "line 2 is not UTF-8: byte 0xfc at position 3" in caught.value.message
+    assert "'ü' in Windows-1252" in caught.value.message
+    assert "iconv" in caught.value.remedy and "CSV UTF-8" in caught.value.remedy
 
 
 def test_a_column_that_only_some_rows_lack_is_left_to_validation(read: Any) -> None:
