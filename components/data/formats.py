@@ -96,7 +96,7 @@ def csv_mark(source: Source) -> str:
         names = next((row for _, row, _ in _csv_rows(source, mark) if row), [])
         if isinstance(names, Unreadable):
             continue
-        if source.columns and set(source.columns) <= set(names):
+        if source.columns and all(not each.isdisjoint(names) for each in source.columns):
             return mark
         if len(names) > widest:
             widest, best = len(names), mark

@@ -19,6 +19,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard
 
+from components.data.columns import as_read, names_of, refuse_missing
 from components.data.formats import FORMATS
 from components.data.modality import MODALITIES
 from components.data.source_file import (
@@ -133,7 +134,7 @@ def read_batch(
         contract.max_line_bytes,
         contract.max_file_megabytes * 1_000_000,
         contract.max_rows,
-        (MODALITIES[identity.modality].column(contract), contract.label_column),
+        tuple(names_of(each, contract) for each in _needed(contract, identity)),
     )
     try:
         _refuse_what_is_no_file(source)
@@ -186,6 +187,7 @@ def _read(source: Source, contract: DataSettings, default_task: str, identity: I
                 digest = identity.value({"unreadable": values.raw})
                 problems.append(Problem(place, digest, values.reason, values.raw))
                 continue
+            values = as_read(values, contract)
             if not columns.keys() >= values.keys():
                 columns.update(dict.fromkeys(values))
                 if len(columns) > MAX_COLUMNS:
@@ -199,9 +201,15 @@ def _read(source: Source, contract: DataSettings, default_task: str, identity: I
     if not rows and not problems:
         raise DataRejected(f"{source.name} has no rows.", "Send a file with at least one row.")
     if rows:
-        _refuse_wrong_columns(source, tuple(columns))
+        raw = (row.raw for row in rows)
+        refuse_missing(source, columns, _needed(contract, identity), raw)
     digest = identity.batch(each.digest for each in chain[Row | Problem](rows, problems))
     return Reading(digest, tuple(rows), tuple(problems), tuple(columns), identity)
+
+
+def _needed(contract: DataSettings, identity: Identity) -> tuple[str, str]:
+    """Return the columns that a batch must have: of its contents and of its labels."""
+    return MODALITIES[identity.modality].column(contract), contract.label_column
 
 
 def _row(
@@ -221,10 +229,10 @@ def _row(
 
 def _row_digest(row: Row, contract: DataSettings, default_task: str, identity: Identity) -> str:
     """Return the digest of all that a row says; its content and label are in its own."""
-    own = {MODALITIES[identity.modality].column(contract), contract.label_column}
+    own = _needed(contract, identity)
     said = {
         name: value
-        for name, value in parsed(row.raw).items()
+        for name, value in as_read(parsed(row.raw), contract).items()
         if name not in own and value is not None
     }
     task = said.get(contract.task_column)
@@ -285,14 +293,6 @@ def _refuse_other_formats(source: Source) -> None:
             f"{source.name} is {kind}, line 1, although its name ends in {suffix}.",
             f"Export the rows as one of {', '.join(FORMATS)}; pickles are never opened.",
         )
-
-
-def _refuse_wrong_columns(source: Source, columns: tuple[str, ...]) -> None:
-    missing = [name for name in dict.fromkeys(source.columns) if name not in columns]
-    if missing:
-        there = shown(list(columns)) or "none"
-        remedy = "Rename the columns, or set data.text_column and data.label_column in params.yaml."
-        raise DataRejected(f"{source.name} has no column {shown(missing)}; it has {there}.", remedy)
 
 
 def _cannot_open(source: Source, error: OSError) -> DataRejected:

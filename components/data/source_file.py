@@ -30,7 +30,7 @@ class Source:
 
     `name` is what people know it by; `line_bytes` bounds one row and one cell, `file_bytes` the
     whole file, as stored and as decoded, `rows` how many it may hold; `columns`: those that a
-    batch must have.
+    batch must have, each by any of several names.
     """
 
     path: Path
@@ -38,7 +38,7 @@ class Source:
     line_bytes: int
     file_bytes: int
     rows: int
-    columns: tuple[str, ...] = ()
+    columns: tuple[frozenset[str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

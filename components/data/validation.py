@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from components.data import contract as words
+from components.data.columns import as_read
 from components.data.expectations import (
     Outcome,
     Run,
@@ -140,7 +141,9 @@ def _row_columns(
         "label": [checkable(row.label) for row in rows],
         "task": [checkable(row.task) for row in rows],
         "label_kind": [kind_of(row.label) for row in rows],
-        "task_kind": [kind_of(row.raw.get(contract.task_column)) for row in rows],
+        "task_kind": [
+            kind_of(as_read(parsed(row.raw), contract).get(contract.task_column)) for row in rows
+        ],
         "task_usable": [_usable(row.task) for row in rows],
     }
 
@@ -246,7 +249,7 @@ def _identity(item: Item) -> tuple[str, str, tuple[tuple[str, str], ...]]:
 
 def _item(row: Row, contract: DataSettings, identity: Identity) -> Item:
     """Return the item in canonical form, so that one digest means one item."""
-    values = parsed(row.raw) if contract.slice_columns else {}
+    values = as_read(parsed(row.raw), contract) if contract.slice_columns else {}
     slices = {name: _slice(values.get(name)) for name in contract.slice_columns}
     present = {name: value for name, value in slices.items() if value}
     content = identity.canonical(row.content)

@@ -84,7 +84,7 @@ def _release_for(ws: Workspace, lease: Lease, held: views.Arrival, task: str) ->
             "back to the version before it, then release it for that task.",
         )
     stored = raw_path(ws, held.batch, held.suffix)
-    reading = read_batch(stored, ws.settings.data, held.task, None, ws.identity)
+    reading = read_batch(stored, ws.settings.data, held.task, held.source, ws.identity)
     batch = _as_batch(ws, _all_rows(reading), task, f"{held.source} for {task}")
     if batch == held.batch:
         raise ConfigError(
@@ -227,7 +227,7 @@ def _requeue(ws: Workspace, entry: Entry, task: str | None) -> str:
     if not views.arrived(ws.ledger, arrival).refused:
         if task is None:
             return entry.batch
-        reading = read_batch(stored, ws.settings.data, arrival.task, None, ws.identity)
+        reading = read_batch(stored, ws.settings.data, arrival.task, arrival.source, ws.identity)
         return _as_batch(ws, _all_rows(reading), task, f"{arrival.source} for {task}")
     again = arrive(ws, stored, task or arrival.task, arrival.source)
     if again.batch == entry.batch:

@@ -35,7 +35,7 @@ def read_kept(ws: Workspace, lease: Lease, arrival: views.Arrival) -> Reading:
     mark = views.arrived(ws.ledger, arrival).raw
     if not _is_sound(path, mark):
         _restore(ws, lease, arrival, path, mark)
-    reading = read_batch(path, ws.settings.data, arrival.task, None, ws.identity)
+    reading = read_batch(path, ws.settings.data, arrival.task, arrival.source, ws.identity)
     if reading.digest == arrival.batch:
         return reading
     if arrival.batch in identities(
@@ -45,8 +45,10 @@ def read_kept(ws: Workspace, lease: Lease, arrival: views.Arrival) -> Reading:
     if mark is None:  # an older ledger knows the rows only, not the bytes
         raise _damaged(path)
     raise DataRejected(
-        f"{path} now reads as a different batch than when it arrived.",
-        "Set data.text_column and data.label_column back and release it, or send the file again.",
+        f"{arrival.source} (batch {arrival.batch[:12]}) now reads as a different batch than when it "
+        "arrived.",
+        "Set data.text_column, data.label_column and data.columns back and release it, or send the "
+        "file again. To read other names as well, add them to data.columns.",
     )
 
 

@@ -26,7 +26,8 @@ class DataSettings(Section):
     `labels`: the closed set of legal labels, or `open` (any non-empty label, new ones grow
     the head). `max_bad_share`: a batch with a larger share of broken rows is refused whole.
     `slice_columns`: further columns whose values are kept with each item, for the gate's slices;
-    they are no part of an item's identity. `tasks`: the closed set of legal tasks, or `open`.
+    they are no part of an item's identity. `columns`: other columns of a file -> the column that
+    each is read as, unless the file has that one as well. `tasks`: the closed set of legal tasks, or `open`.
     `settle_seconds`: a file in data/incoming is taken once nobody has written to it for so long.
     `max_line_bytes` bounds one line, and of a table one cell and one row; `max_file_megabytes`
     the file's bytes as they arrive and as decoded. `remote`: where second copies go,
@@ -37,6 +38,7 @@ class DataSettings(Section):
     label_column: Name = "label"
     task_column: Name = "task"
     slice_columns: list[Name] = Field(default_factory=list)
+    columns: dict[Name, Name] = Field(default_factory=dict)
     labels: Literal["open"] | Annotated[list[Name], Field(min_length=2)] = "open"
     tasks: Literal["open"] | Annotated[list[TaskName], Field(min_length=1)] = "open"
     min_rows: Positive = 20
@@ -69,6 +71,12 @@ class DataSettings(Section):
             raise ValueError(
                 f"slice_columns must not repeat a column or contain text, label or task: "
                 f"{self.slice_columns}"
+            )
+        unread = sorted({*self.columns.values()} - {*columns, *self.slice_columns})
+        if unread:
+            raise ValueError(
+                f"columns must lead to a column that is read "
+                f"({', '.join([*columns, *self.slice_columns])}), not to {', '.join(unread)}"
             )
         if self.labels != "open":
             if len(set(self.labels)) < len(self.labels):
