@@ -42,7 +42,12 @@ class Ran:
 
 def ratchet(root: Path, *arguments: str | Path, stdin: str = "") -> Ran:
     """Run the command's own `main` in this process, which has its libraries loaded already."""
-    argv = ["ratchet", "--root", str(root), *map(str, arguments)]
+    return typed("--root", root, *arguments, stdin=stdin)
+
+
+def typed(*arguments: str | Path, stdin: str = "") -> Ran:
+    """Run the command's own `main` where this process stands."""
+    argv = ["ratchet", *map(str, arguments)]
     out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
     level, handler = logging.getLogger().level, signal.getsignal(signal.SIGTERM)
     with (

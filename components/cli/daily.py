@@ -48,12 +48,13 @@ def init(context: Context, folder: Path | None, shared: bool) -> None:
     """
     from components.workspace.new_root import found_root
 
-    root = (folder or context.root).resolve()
+    root = (folder or context.new_root).resolve()
     made = found_root(root, shared=shared)
     what = f"Created {', '.join(made)} in {root}." if made else f"{root} is already a root."
     if made and not shared:
         what += " Only you can read these files; use `chmod` or --shared to give others access."
-    echo(what, "Next: edit params.yaml, then `ratchet run batch.jsonl --task NAME`.")
+    echo(what, *_about_base(root))
+    echo("Next: edit params.yaml, then `ratchet run batch.jsonl --task NAME`.")
 
 
 @click.command()
@@ -78,6 +79,7 @@ def run(context: Context, batch: Path, task: str | None, as_json: bool) -> None:
 
     with progress_bar() as progress:
         ws = context.open(progress)
+        ws.base_folder(download=True)  # before anything is taken in, and not after 20 seconds
         arrived = arrival.arrive(ws, batch, task)
         earlier = preparation.settled(ws, views.pooled_into(ws.ledger, arrived.batch))
         outcomes = []
@@ -200,6 +202,20 @@ def predict(context: Context, texts: tuple[str, ...], proba: bool, as_json: bool
             echo("\t".join(map(plain, cells)))
 
     facts(as_json, {"version": champion.version, "answers": rows}, show)
+
+
+def _about_base(root: Path) -> tuple[str, ...]:
+    """Return what a new root has to know of its base, if it is not on this machine."""
+    from components.errors import ConfigError
+    from components.workspace.root import open_workspace
+
+    ws = open_workspace(root)
+    try:
+        if ws.base_folder() is not None:
+            return ()
+    except ConfigError as error:
+        return (f"note: {error}",)
+    return (f"note: `model.base`, {ws.settings.model.base}, is downloaded by the first run.",)
 
 
 def _report(ws: Any, version: int | None) -> str | None:

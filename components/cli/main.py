@@ -11,12 +11,14 @@ from pathlib import Path
 from types import TracebackType
 
 import click
+from click.core import ParameterSource
 
 from components.cli import (
     approval,
     audit,
     backups,
     bench,
+    check,
     daily,
     data,
     demo,
@@ -35,6 +37,7 @@ from components.cli import (
 from components.cli.options import Context, own_prefect_home
 from components.cli.output import Styled, echo, echo_json, plain
 from components.errors import RatchetError
+from components.workspace.root import root_around
 
 EXIT_DEFECT = 1
 MESSAGE_CHARS = 4000
@@ -51,7 +54,7 @@ MESSAGE_CHARS = 4000
     default=Path("."),
     envvar="RATCHET_ROOT",
     show_envvar=True,
-    help="Folder with params.yaml.  [default: current folder]",
+    help="Folder with params.yaml.  [default: the current folder, or the nearest above it]",
 )
 @click.option("--debug", is_flag=True, help="Show tracebacks and logs.")
 @click.version_option(package_name="ratchet")
@@ -64,13 +67,16 @@ def cli(context: click.Context, root: Path, debug: bool) -> None:
     rejected. If an earlier task regresses later, Ratchet rolls back automatically.
     """
     _quiet_environment(debug)
-    own_prefect_home(root)
-    context.obj = Context(root, debug)
+    named = context.get_parameter_source("root") is not ParameterSource.DEFAULT
+    found = root if named else root_around(root)
+    own_prefect_home(found)
+    context.obj = Context(found, debug, new_root=root)
 
 
 COMMANDS = (
     daily,
     status,
+    check,
     approval,
     up,
     worker,

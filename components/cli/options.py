@@ -31,10 +31,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The options that every command gets: the root folder and `--debug`."""
+    """The options that every command gets: the root folder and `--debug`.
+
+    `new_root`: where a root is made. Commands find the root that they stand in; that one is not.
+    """
 
     root: Path
     debug: bool
+    new_root: Path = Path()
 
     def open(self, progress: Progress | None = None) -> Workspace:
         """Open the root as a workspace and print notices about its settings."""
@@ -132,6 +136,7 @@ def drain(ws: Workspace, progress: Progress, until: str | None = None) -> list[d
             return refused
     if precedence.next_batch(ws) is None:
         return refused
+    ws.base_folder(download=True)  # before Prefect starts, and not after 20 seconds
     run: list[dict[str, Any]] = with_prefect(progress, lambda flows: flows.drain(ws, until), True)
     return refused + run
 

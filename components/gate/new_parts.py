@@ -18,6 +18,9 @@ from components.gate.binomial import binomial_bounds
 from components.gate.paired_statistics import Changes, lower_bound, upper_bound
 from components.gate.verdicts import BLOCKS, Answers, NewTask, Outcome, Rules, Verdict
 
+IMBALANCED = 0.9
+"""Share of the majority class from which an exam tells little about the other labels."""
+
 
 def check_new_parts(parts: Sequence[NewTask], rules: Rules) -> list[Verdict]:
     """Return, per part of the batch that is new, whether it was learned.
@@ -144,6 +147,12 @@ def _joined(parts: Sequence[NewTask]) -> NewTask:
     return replace(parts[0], candidate=candidate, majority_share=share)
 
 
+def _others(floor: Floor) -> int | None:
+    """Return how many items are not of the majority class, where nearly all are."""
+    few = floor.counted and floor.share >= IMBALANCED
+    return round(floor.items * (1 - floor.share)) if few else None
+
+
 def _floor(part: NewTask, rules: Rules, subject: str = "") -> Verdict:
     """Check that the accuracy is above always guessing the majority class."""
     subject = subject or part.subject
@@ -165,7 +174,7 @@ def _floor(part: NewTask, rules: Rules, subject: str = "") -> Verdict:
         "",
         outcome,
         BLOCKS[outcome],
-        sentences.floor(subject, right, items, lower, floor.needed, outcome),
+        sentences.floor(subject, right, items, lower, floor.needed, outcome, _others(floor)),
         effect_points=100 * (share - right / items),
         lower_points=100 * (share - upper),
         upper_points=100 * (share - lower),

@@ -107,15 +107,23 @@ def floor(
     lower: float,
     needed: float,
     outcome: Outcome,
+    others: int | None = None,
 ) -> str:
     """Return the sentence of the check that something new was learned; shares in [0, 1].
 
-    What guesses is not learned, and more items would only show that better.
+    What guesses is not learned, and more items would only show that better. `others`: how many
+    items are not of the majority class, where nearly all are.
     """
     ending = "better, but too few items to be sure"
-    if right / items <= needed:
+    if others is not None:
         ending = (
-            "not learned yet, which no further exam items would change; send more rows of it, "
+            f"better, but only {others:,} of these items have another label, too few to be sure; "
+            "send more rows of the other labels"
+        )
+    if right / items <= needed:
+        what = "it" if others is None else f"the other labels (only {others:,} of these items)"
+        ending = (
+            f"not learned yet, which no further exam items would change; send more rows of {what}, "
             "raise `training.min_steps` or `training.epochs`, or check its labels"
         )
     ending = "better than that" if outcome is Outcome.PASS else ending

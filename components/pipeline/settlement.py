@@ -139,7 +139,7 @@ def settle(
     assert examined is not None and batch is not None  # the line registers what it examined
     if is_decided(ws, batch):
         mirror_around(ws, lease, version)
-        return replace(settled(ws, batch), version=version.version, notes=notes)
+        return _noted(settled(ws, batch), version, notes)
     action: Action
     if barred_twin(ws, version) is not None:
         action = reject(ws, lease, version, batch, BARRED)
@@ -150,7 +150,11 @@ def settle(
     else:
         action = reject(ws, lease, version, batch, examined.payload.headline)
     notes += _on_probation(ws, version)
-    return replace(settled(ws, batch), action=action, version=version.version, notes=notes)
+    return _noted(replace(settled(ws, batch), action=action), version, notes)
+
+
+def _noted(done: Settled, version: views.Version, notes: tuple[str, ...]) -> Settled:
+    return replace(done, version=version.version, notes=done.notes + notes)
 
 
 def _on_probation(ws: Workspace, version: views.Version) -> tuple[str, ...]:

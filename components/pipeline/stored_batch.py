@@ -45,10 +45,10 @@ def read_kept(ws: Workspace, lease: Lease, arrival: views.Arrival) -> Reading:
     if mark is None:  # an older ledger knows the rows only, not the bytes
         raise _damaged(path)
     raise DataRejected(
-        f"{arrival.source} (batch {arrival.batch[:12]}) now reads as a different batch than when it "
-        "arrived.",
-        "Set data.text_column, data.label_column and data.columns back and release it, or send the "
-        "file again. To read other names as well, add them to data.columns.",
+        f"{arrival.source}, batch {arrival.batch[:12]}, now reads as a different batch than when "
+        "it arrived.",
+        "Set data.text_column and data.label_column back and release it, or send the file again; "
+        "other names of columns belong into data.columns.",
     )
 
 

@@ -27,7 +27,8 @@ class DataSettings(Section):
     the head). `max_bad_share`: a batch with a larger share of broken rows is refused whole.
     `slice_columns`: further columns whose values are kept with each item, for the gate's slices;
     they are no part of an item's identity. `columns`: other columns of a file -> the column that
-    each is read as, unless the file has that one as well. `tasks`: the closed set of legal tasks, or `open`.
+    each is read as, unless the file has that one as well. `tasks`: the closed set of legal tasks,
+    or `open`.
     `settle_seconds`: a file in data/incoming is taken once nobody has written to it for so long.
     `max_line_bytes` bounds one line, and of a table one cell and one row; `max_file_megabytes`
     the file's bytes as they arrive and as decoded. `remote`: where second copies go,

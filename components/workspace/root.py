@@ -180,6 +180,18 @@ class Workspace:
 
         return load_base(self.settings.model, self.root)
 
+    def base_folder(self, download: bool = False) -> Path | None:
+        """Return where the base lies; None: its first use downloads it. Nothing is loaded.
+
+        With `download` it is there afterwards.
+
+        Raises:
+            ConfigError: there can be no such base, or its folder lacks a file.
+        """
+        from components.model.base_lookup import base_here
+
+        return base_here(self.settings.model.base, self.root, download)
+
     @property
     def unknown(self) -> Path:
         """What the ledger does not know, moved aside: `<time>/<batches or the like>/...`."""
@@ -228,6 +240,17 @@ class Workspace:
     def document_path(self, digest: str) -> Path:
         """Return where a document of that digest lies."""
         return self.mlruns / "documents" / f"{digest}.json"
+
+
+def root_around(folder: Path) -> Path:
+    """Return the root that a folder lies in, at any depth; the folder itself where it is in none.
+
+    A root has settings and `mlruns`: a `params.yaml` alone may be of DVC or another tool.
+    """
+    for above in (folder.resolve(), *folder.resolve().parents):
+        if (above / "params.yaml").is_file() and (above / "mlruns").is_dir():
+            return folder if above == folder.resolve() else above
+    return folder
 
 
 def open_workspace(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -14,7 +16,7 @@ from components.ledger import views
 from components.ledger.verify import verify
 from components.workspace.root import open_workspace
 from flows import steps
-from tests.command import Ran, assert_one_paragraph, files_up_to, ratchet
+from tests.command import Ran, assert_one_paragraph, files_up_to, ratchet, typed
 from tests.server import Server
 from tests.stream import PARAMS, batch
 
@@ -56,13 +58,17 @@ def test_a_typo_in_the_settings_names_the_field_and_the_legal_ones(grown: Path) 
     assert_whole_and_working(grown)
 
 
-def test_a_missing_base_is_named_and_the_batch_waits(grown: Path) -> None:
+def test_a_missing_base_is_named_before_anything_is_taken_in(grown: Path) -> None:
     (grown / "base").rename(grown / "gone")
-    assert_refused(run(grown), 2, "base")
-    status = ratchet(grown, "status", "--json").facts
-    assert status["inbox"][-1]["status"] == "queued" and "base" in status["inbox"][-1]["reason"]
+    before = ratchet(grown, "status", "--json").facts["inbox"]
+    assert_refused(run(grown), 2, "`model.base` is 'base'", "no such folder")
+    assert ratchet(grown, "status", "--json").facts["inbox"] == before
     (grown / "gone").rename(grown / "base")
     assert_whole_and_working(grown)
+    (grown / "base").rename(grown / "gone")
+    waiting = batch(grown / "data" / "incoming" / "mood" / "b4.jsonl", 4)
+    assert_refused(ratchet(grown, "intake"), 2, "`model.base` is 'base'")
+    assert not waiting.exists(), "it arrived, and waits"
 
 
 def test_a_corrupted_bundle_ends_with_4_and_names_the_file(grown: Path) -> None:
@@ -148,6 +154,46 @@ def test_a_file_where_a_folder_should_be_is_named(grown: Path) -> None:
     documents.unlink()
     (grown / "kept").rename(documents)
     assert_whole_and_working(grown)
+
+
+def test_a_missing_base_costs_no_prefect_and_no_torch(grown: Path) -> None:
+    (grown / "base" / "tokenizer.json").unlink()
+    program = (
+        "import sys; from components.cli.main import main; sys.argv[1:] = sys.argv[2:]\n"
+        "try: main()\n"
+        "except SystemExit as end: code = end.code\n"
+        "assert {'prefect', 'torch', 'transformers'}.isdisjoint(sys.modules); sys.exit(code)"
+    )
+    file = batch(grown / "b3.jsonl", 3)
+    command = [sys.executable, "-c", program, "-", "--root", str(grown), "run", str(file)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert_refused(Ran(done.returncode, done.stdout, done.stderr), 2, "has no tokenizer.json")
+
+
+@pytest.mark.parametrize("inside", ["data", "data/incoming/mood", "mlruns/bundles"])
+def test_a_command_finds_the_root_that_it_stands_in(
+    grown: Path, inside: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (grown / inside).mkdir(parents=True, exist_ok=True)
+    monkeypatch.chdir(grown / inside)
+    assert typed("status", "--json").facts["root"] == str(grown)
+    assert typed("run", "nothing.jsonl").err.startswith("error (config): There is no file nothing")
+
+
+def test_a_new_root_is_made_where_one_stands_and_other_settings_are_no_root(
+    grown: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    within = grown / "data" / "other"
+    within.mkdir(parents=True)
+    monkeypatch.chdir(within)
+    made = typed("init")
+    assert made.code == 0 and str(within) in made.out and (within / "params.yaml").exists()
+    assert "is downloaded by the first run" in made.out
+    alone = grown.parent / "dvc"
+    (alone / "src").mkdir(parents=True)
+    (alone / "params.yaml").write_text("lr: 1\n")
+    monkeypatch.chdir(alone / "src")
+    assert_refused(typed("status"), 2, "No settings", "ratchet init")
 
 
 def test_a_root_that_does_not_exist_is_told_how_to_make_one(tmp_path: Path) -> None:

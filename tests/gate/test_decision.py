@@ -334,6 +334,19 @@ def test_what_only_guesses_is_not_learned_and_asks_for_training(
     assert "`training.min_steps`" in decision.headline and "settle" not in decision.headline
 
 
+def test_an_exam_of_nearly_one_label_says_so_and_asks_for_the_others() -> None:
+    """Fault: 97 of 100 rows with one label were called too few items."""
+    given = answers([place < 98 for place in range(100)])
+    better = NewTask("mail", given, None, 0.97, known=False, both=97)
+    decision = decide(parts=(better,))
+    assert decision.action == "hold" and "too few items" not in decision.headline
+    assert "only 3 of these items have another label" in decision.headline
+    assert "send more rows of the other labels" in decision.headline
+    guessing = replace(better, candidate=answers([place < 97 for place in range(100)]))
+    said = decide(parts=(guessing,)).headline
+    assert "send more rows of the other labels (only 3 of these items)" in said
+
+
 def test_what_is_learned_but_not_shown_says_how_many_items_would_settle_it() -> None:
     given = answers([place < 2 for place in range(8)])
     part = NewTask("intents", given, None, 1 / 12, known=False, label="pay")

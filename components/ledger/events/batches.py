@@ -62,14 +62,20 @@ class BatchStarted(Payload):
 
 @event(
     "batch.validated",
-    read_by=("quarantine", "pipeline.new_tasks", "operations.quarantine_restoration"),
+    read_by=(
+        "quarantine",
+        "pipeline.new_tasks",
+        "pipeline.preparation",
+        "operations.quarantine_restoration",
+    ),
 )
 class BatchValidated(Payload):
     """The batch was checked against the data contract; refused rows are counted by reason.
 
     `new_tasks`: task -> rows, for tasks that are new to the root; `resembles`: task -> the
     one with a similar spelling. `renamed`: earlier names of tasks that rows came under -> what
-    the tasks are called now.
+    the tasks are called now. `warnings`: what people should know of the accepted rows, in
+    sentences.
     """
 
     batch: str
@@ -80,6 +86,7 @@ class BatchValidated(Payload):
     new_tasks: Mapping[str, int] = field(default_factory=dict)
     resembles: Mapping[str, str | None] = field(default_factory=dict)
     renamed: Mapping[str, str] | None = None
+    warnings: Sequence[str] | None = None
     quarantine: Mapping[str, Mark] | None = None
 
 

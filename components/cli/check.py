@@ -1,0 +1,194 @@
+"""The command `check`: what a file would be as a batch."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from components.cli.arguments import Words
+from components.cli.options import Context, json_option, pass_root
+from components.cli.outcomes import show_warnings
+from components.cli.output import Styled, counted, echo, facts, plain, status
+
+LABELS = 12
+"""Labels that are shown with their counts."""
+
+TEXT_CHARS, PAIRS = 70, 5
+
+
+def register(group: click.Group) -> None:
+    """Add this module's commands."""
+    group.add_command(check)
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--task",
+    type=Words(),
+    help="Task of rows without a task.  [default: the folder in data/incoming, or `default`]",
+)
+@json_option
+@pass_root
+def check(context: Context, file: Path, task: str | None, as_json: bool) -> None:
+    """Show what FILE would be as a batch; nothing is trained, and nothing is changed.
+
+    Says how the file is read, which rows would be rejected, how its labels compare with the
+    champion's, what is in an exam or an earlier batch already, how many texts are cut or unknown
+    to the base, where the champion is sure that a label is wrong, and what the exams can tell.
+    Exits with 0, or with 1 if a run would refuse the file.
+    """
+    from components.operations.file_check import check as find
+
+    value = find(context.open(), file, task)
+    facts(as_json, value, lambda: _show(value, file, task))
+    sys.exit(1 if value["refused"] else 0)
+
+
+def _show(value: dict[str, Any], file: Path, task: str | None) -> None:
+    if value["refused"]:
+        echo((status("refused"), f" {value['file']}: a run would refuse this file"))
+        echo(f"  {value['refused']}")
+    else:
+        accepted = counted(value["rows"]["accepted"], "row")
+        said = f" {value['file']}: {accepted} for {_listed('task', list(value['tasks']))}"
+        echo((Styled("fine" if not value["warnings"] else "usable", "green"), said))
+    if "rows" not in value:
+        return
+    lines: list[tuple[str, str]] = [
+        ("format", _format(value["format"])),
+        ("seen", _seen(value["seen"])),
+        ("rows", _rows(value["rows"])),
+        *(("", line) for line in _rejected(value["rows"])),
+        ("labels", _labels(value["labels"])),
+    ]
+    if not value["refused"]:
+        lines += [
+            ("copies", _copies(value["copies"])),
+            ("tokens", _tokens(value["tokens"])),
+            *(("exam", line) for line in _exams(value["tasks"])),
+            *_champion(value["champion"]),
+        ]
+    for name, line in lines:
+        if line:
+            echo(f"  {name:<9} {line}")
+    show_warnings(value["warnings"])
+    if not value["refused"] and not value["seen"]:
+        named = f" --task {task}" if task else ""
+        echo(f"next: ratchet run {file}{named}")
+
+
+def _format(found: Mapping[str, Any]) -> str:
+    kind = {"csv": "CSV", "parquet": "Parquet"}.get(found["kind"], "JSON Lines")
+    separator = f" with {found['separator']}" if found["separator"] else ""
+    columns = [
+        ours if theirs == ours else f"{theirs} (read as {ours})"
+        for ours, theirs in found["columns"].items()
+    ]
+    unused = f"; not used: {', '.join(found['unused'])}" if found["unused"] else ""
+    return f"{kind}{separator}; columns: {', '.join(columns)}{unused}"
+
+
+def _seen(seen: Mapping[str, Any] | None) -> str:
+    if seen is None:
+        return ""
+    return f"these rows came before: batch {seen['batch'][:12]}, {seen['source']}, {seen['status']}"
+
+
+def _rows(rows: Mapping[str, Any]) -> str:
+    said = f"{rows['read']:,} read, {rows['accepted']:,} accepted"
+    if not rows["rejected"]:
+        return said
+    why = ", ".join(f"{reason}: {count:,}" for reason, count in rows["reasons"].items())
+    return f"{said}, {rows['rejected']:,} rejected ({why})"
+
+
+def _rejected(rows: Mapping[str, Any]) -> Iterator[str]:
+    for each in rows["first"]:
+        yield f"line {each['line']}: {', '.join(each['reasons'])}"
+    if rows["rejected"] > len(rows["first"]) > 0:
+        yield f"and {rows['rejected'] - len(rows['first']):,} more"
+
+
+def _labels(found: Mapping[str, Any]) -> str:
+    counts = found["counts"]
+    shown = ", ".join(f"{name} {count:,}" for name, count in list(counts.items())[:LABELS])
+    more = f" and {len(counts) - LABELS:,} more" if len(counts) > LABELS else ""
+    new = f"; new to the champion: {', '.join(found['new'][:LABELS])}" if found["new"] else ""
+    missing = found["missing"]
+    absent = f"; it also knows: {', '.join(missing[:LABELS])}" if missing else ""
+    further = f" and {len(missing) - LABELS:,} more" if len(missing) > LABELS else ""
+    return f"{len(counts):,}: {shown}{more}{new}{absent}{further}"
+
+
+def _copies(found: Mapping[str, int]) -> str:
+    exams, earlier = found["in_exams"], found["in_earlier_batches"]
+    if not exams and not earlier:
+        return "no row is in an exam or was trained on before"
+    return (
+        f"{counted(exams, 'row')} in an exam (not trained on), {counted(earlier, 'row')} trained "
+        "on before (not held out)"
+    )
+
+
+def _tokens(found: Mapping[str, Any] | None) -> str:
+    if found is None:
+        return "not looked at"
+    return (
+        f"{found['cut']:.1%} of the texts are cut at {found['max_tokens']} tokens (19 of 20 have "
+        f"at most {found['long']:,}); {found['unknown']:.1%} of the tokens are unknown to the base "
+        f"(looked at {counted(found['texts'], 'text')})"
+    )
+
+
+def _exams(tasks: Mapping[str, Any]) -> Iterator[str]:
+    for task, each in tasks.items():
+        deciding = [exam for exam in each["exams"] if exam["decides"]]
+        for exam in deciding:
+            more = exam["items_needed"] - exam["items"]
+            has = f"{exam['exam']} has {counted(exam['items'], 'item')}"
+            passing = "4 of 5 harmless updates to pass"
+            add = f"add {more:,} (`ratchet holdout add FILE --task {task} --fill`)"
+            enough = f"{has}, enough for {passing}"
+            yield enough if more <= 0 else f"{has}; for {passing}, {add}"
+        for pool in each["pools"]:
+            usual = pool["labels"][len(pool["labels"]) // 2]
+            yield (
+                f"{pool['exam']} has {counted(pool['inputs'], 'input')}: a decision asks for about "
+                f"{counted(usual['median'], 'label')}, in 9 of 10 cases at most "
+                f"{usual['nine_in_ten']:,} (if {usual['churn']:.0%} of the answers change)"
+            )
+        if not deciding and not each["pools"]:
+            what = "is new" if each["new"] else "has no exam that decides"
+            yield f"{task} {what}: about {counted(each['held_out'], 'row')} would be held out"
+
+
+def _champion(found: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:
+    if found is None:
+        yield "champion", "none that knows these tasks: labels were not compared with its answers"
+        return
+    part = ""
+    if found["answered"] < found["rows"]:
+        part = f"; asked {found['answered']:,} of {found['rows']:,} rows, drawn by their digests"
+    yield (
+        "champion",
+        f"version {found['version']} answers {found['otherwise']:,} of "
+        f"{counted(found['compared'], 'row')} otherwise than labelled, "
+        f"{found['surely_otherwise']:,} of these for sure{part}",
+    )
+    for each in found["pairs"][:PAIRS]:
+        of = f"{each['rows']:,} of {counted(each['of'], 'row')}"
+        new = " (new)" if each["new"] else ""
+        yield "", f"labelled {each['label']}{new}, surely {each['champion']}: {of}"
+    for each in found["worst"]:
+        text = plain(each["text"])
+        short = text if len(text) <= TEXT_CHARS else text[: TEXT_CHARS - 1] + "…"
+        yield "", f"{each['sure']:.0%} {each['champion']}, labelled {each['label']}: {short}"
+
+
+def _listed(noun: str, names: list[str]) -> str:
+    return f"{noun}{'s' * (len(names) != 1)} {', '.join(names) or 'none'}"

@@ -1,0 +1,116 @@
+"""What people should know of a batch's rows although the contract lets them in.
+
+Concept: four faults that no check of a single row can find and that make a good version look bad:
+texts that are cut, texts in a script that the base does not know, one label that is nearly all
+there is, and labels that were renamed. `warnings` says each in one sentence, with what to do.
+
+Promise: only what is worth knowing is said; a sound batch has no warning.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence, Set
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+from components.data.source_file import shown
+from components.items import Item
+from components.pipeline.held_out_share import held_out_shares
+from components.workspace.root import Workspace
+
+if TYPE_CHECKING:
+    from components.evaluation.token_shares import TokenShares
+
+CUT, UNKNOWN, IMBALANCED = 0.1, 0.05, 0.9
+"""Shares from which a warning is given: texts cut, tokens unknown, rows with one label."""
+
+PER_LETTER = 1.1
+"""Tokens a letter above which a base has no pieces for a script: English has 0.2, German 0.3,
+Chinese on a base that knows it up to 1."""
+
+ALIKE = 0.8
+"""How alike two labels must be spelt (0 to 1) for one to pass as the other's new name."""
+
+
+def warnings(ws: Workspace, items: Sequence[Item], known_labels: Set[str]) -> list[str]:
+    """Return what is worth knowing of accepted items, a sentence each.
+
+    `known_labels`: the champion's.
+    """
+    found = [*_about_tokens(tokens(ws, items)), *_imbalance(ws, items)]
+    return [*found, *_renamed({item.label for item in items}, known_labels)]
+
+
+def tokens(ws: Workspace, items: Sequence[Item]) -> TokenShares | None:
+    """Return what the base makes of the texts; None without texts, or without a base here.
+
+    The items' order must say nothing about them: validation sorts them by digest.
+    """
+    folder = ws.base_folder()
+    texts = [item.content for item in items if item.modality == "text"]
+    if folder is None or not texts:
+        return None
+    from components.evaluation.token_shares import token_shares
+
+    return token_shares(folder, texts, ws.settings.model.max_tokens)
+
+
+def _about_tokens(found: TokenShares | None) -> Iterable[str]:
+    if found is None:
+        return
+    if found.cut >= CUT:
+        yield (
+            f"{found.cut:.0%} of the texts are cut: a version reads {found.max_tokens} tokens of a "
+            f"text (`model.max_tokens`) and nothing of what comes after. 19 of 20 texts have at "
+            f"most {found.long:,} tokens. Raise the limit before the first version is trained, or "
+            "put what matters first."
+        )
+    script = "another language or script than the base knows"
+    do = "Use a base that knows it (a new root with another `model.base`), or leave these rows out."
+    if found.unknown >= UNKNOWN:
+        yield (
+            f"{found.unknown:.0%} of the tokens are unknown to the base ([UNK]): the texts are in "
+            f"{script}, and many of them look alike to it. {do}"
+        )
+    elif found.per_letter > PER_LETTER:
+        yield (
+            f"The base cuts the texts into pieces smaller than a letter ({found.per_letter:.1f} "
+            f"tokens a letter): they are in {script}. {do}"
+        )
+
+
+def _imbalance(ws: Workspace, items: Sequence[Item]) -> Iterable[str]:
+    shares = held_out_shares(ws, items)
+    for task in sorted(shares):
+        labels = Counter(item.label for item in items if item.task == task)
+        [(most, rows)], total = labels.most_common(1), labels.total()
+        rest = total - rows
+        if rows < IMBALANCED * total or not rest:
+            continue
+        others = f"only {rest:,} have another one ({shown(sorted(labels.keys() - {most}))})"
+        yield (
+            f"Task {task} is imbalanced: {rows / total:.0%} of its {total:,} rows are labelled "
+            f"{shown([most])}, {others}. About {round(rest * shares[task]):,} of these are held "
+            f"out, and always answering {shown([most])} is right in {rows / total:.0%}: too few "
+            "to show that anything else was learned. Send more rows of the other labels; more of "
+            "the same mixture helps little."
+        )
+
+
+def respelt(labels: Set[str], known: Set[str]) -> dict[str, str]:
+    """Return new label -> the known one that it is spelt like."""
+    folded = {name.casefold(): name for name in sorted(known)}
+    found = {
+        new: get_close_matches(new.casefold(), list(folded), 1, ALIKE)
+        for new in sorted(labels - known)
+    }
+    return {new: folded[near[0]] for new, near in found.items() if near}
+
+
+def _renamed(labels: Set[str], known: Set[str]) -> Iterable[str]:
+    for new, near in respelt(labels, known).items():
+        yield (
+            f"The label {shown([new])} is new; the champion knows {shown([near])}. If they mean "
+            "the same, give the rows the known name: a second label takes rows from the first one."
+        )
