@@ -30,16 +30,19 @@ class Number(click.FloatRange):
 
 
 class BatchPrefix(click.ParamType[str]):
-    """The first digits of a batch's digest, at least one."""
+    """The first digits of the digest of a batch, or of something else, at least one."""
 
     name = "batch"
+
+    def __init__(self, what: str = "a batch") -> None:
+        self._what = what
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the digits, in lower case."""
         prefix = str(value).lower()
         if not re.fullmatch(r"[0-9a-f]{1,64}", prefix):
             said = repr(prefix if len(prefix) < 100 else f"{prefix[:100]}…")
-            self.fail(f"{said} is not a batch prefix (1 to 64 of 0-9, a-f).", param, ctx)
+            self.fail(f"{said} is not the start of {self._what} (1 to 64 of 0-9, a-f).", param, ctx)
         return prefix
 
 
@@ -62,3 +65,16 @@ SEED = click.IntRange(0, LARGEST)
 def seconds(least: float) -> Number:
     """Return an argument type for durations: from `least` seconds to a year."""
     return Number(least, YEAR_SECONDS)
+
+
+class VersionName(click.ParamType[str]):
+    """A version by its number, or as `champion` or `candidate`."""
+
+    name = "version"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the number's digits, or the name."""
+        name = str(value).lower()
+        if name not in ("champion", "candidate"):
+            name = str(VERSION.convert(value, param, ctx))
+        return name

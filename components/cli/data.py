@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 
@@ -152,9 +153,52 @@ def show_quarantine(context: Context, batch: str, as_json: bool) -> None:
                 ["line", "why", "row"],
                 [(row.place, "; ".join(row.reasons), ascii(row.raw)[:100]) for row in rows],
             )
-        echo(f"next: ratchet quarantine release {entry.batch[:12]}")
+        start = entry.batch[:12]
+        echo(f"next: ratchet quarantine export {start} FILE.csv (to correct rows and run them)")
+        echo(f"      ratchet quarantine release {start} (to run them as they are)")
 
     facts(as_json, value, show)
+
+
+@quarantine.command("export")
+@click.argument("batch", type=BatchPrefix())
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option(
+    "--answers", is_flag=True, help="Add what the champion answers to each row, and how sure it is."
+)
+@json_option
+@pass_root
+def export_quarantine(
+    context: Context, batch: str, file: Path, answers: bool, as_json: bool
+) -> None:
+    """Write the rows of BATCH to FILE (.csv or .jsonl), to be corrected and sent again.
+
+    Rows that were refused alone, or every row of a batch that was refused whole, was rolled back
+    or is held. A table says in the column `ratchet_why` what is wrong with each row; keep the
+    column `ratchet_id`, by which cells come back as they were. Whatever is corrected becomes a
+    batch of its own with `ratchet run FILE`; the entry stays in quarantine.
+    """
+    from components.operations.quarantine_export import export
+
+    ws = context.open()
+    done = export(ws, batch, file, answers)
+
+    def show() -> None:
+        broken = f", {done.broken:,} of them broken" if 0 < done.broken < done.rows else ""
+        echo(
+            f"{counted(done.rows, 'row')} of {done.source} ({done.batch[:12]}) in {file}{broken}.",
+        )
+        if done.champion:
+            echo(
+                f"The champion, version {done.champion}, answers {done.disagrees:,} of them "
+                "differently: see the column ratchet_champion."
+            )
+        echo(
+            "Correct them, and delete those that you do not want: what is left becomes a batch.",
+            f"next: ratchet run {shlex.quote(str(file))}",
+        )
+
+    facts(as_json, asdict(done) | {"file": str(file)}, show)
 
 
 @quarantine.command("release")

@@ -24,7 +24,9 @@ from components.cli import (
     demo,
     exams,
     gate,
+    item,
     label,
+    mistakes,
     person,
     pool,
     status,
@@ -32,6 +34,7 @@ from components.cli import (
     tasks,
     up,
     upkeep,
+    version_diff,
     worker,
 )
 from components.cli.options import Context, own_prefect_home
@@ -89,7 +92,10 @@ COMMANDS = (
     tasks,
     exams,
     gate,
+    mistakes,
+    item,
     audit,
+    version_diff,
     demo,
     bench,
 )

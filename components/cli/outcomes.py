@@ -28,6 +28,11 @@ def show_settled(outcome: dict[str, Any]) -> None:
     if outcome.get("broken") and outcome["action"] != "refused":
         show = f"ratchet quarantine show {outcome['batch'][:12]}"
         echo(f"  {counted(outcome['broken'], 'row')} of it in quarantine: {show}")
+    if outcome.get("blocked"):
+        echo(
+            f"  {counted(outcome['blocked'], 'row')} of it held out for exams, or nearly the same: "
+            "never trained on (labels of an exam: ratchet exam relabel)"
+        )
     if outcome.get("report"):
         echo(f"  report: {outcome['report']}")
     if outcome["version"]:

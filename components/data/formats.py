@@ -15,11 +15,13 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from components.data.exported_table import ID
 from components.data.parquet_reader import parquet_records
 from components.data.source_file import (
     MAX_COLUMNS,
     MAX_NESTING,
     CsvFields,
+    ExportedFields,
     Format,
     ObjectFields,
     Records,
@@ -73,12 +75,12 @@ def csv_records(source: Source) -> Records:
             "Save the file as comma-separated UTF-8 with one header line.",
         )
     refuse_columns(source, names)
+    fields = ExportedFields if ID in names else CsvFields
     for place, row, line in rows:
         if isinstance(row, Unreadable):
             yield place, row, None
         elif row:
-            values = {name: cell or None for name, cell in zip(names, row, strict=True)}
-            yield place, values, CsvFields(line, names, mark)
+            yield place, fields.named(names, row), fields(line, names, mark)
 
 
 def csv_mark(source: Source) -> str:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from components.data.exported_table import TOLD, plain_cell
 from components.errors import DataRejected
 
 MAX_NESTING = 32
@@ -127,7 +128,24 @@ class CsvFields(NamedFields):
     def parsed(self) -> dict[str, Any]:
         """Return the columns as a new dictionary."""
         [cells] = csv.reader([self._line.decode()], strict=True, delimiter=self._mark)
-        return {name: cell or None for name, cell in zip(self._names, cells, strict=True)}
+        return self.named(self._names, cells)
+
+    @staticmethod
+    def named(names: list[str], cells: list[str]) -> dict[str, Any]:
+        """Return the cells by the names of their columns."""
+        return {name: cell or None for name, cell in zip(names, cells, strict=True)}
+
+
+class ExportedFields(CsvFields):
+    """A row of a table that Ratchet wrote for people to correct: see `exported_table`."""
+
+    __slots__ = ()
+
+    @staticmethod
+    def named(names: list[str], cells: list[str]) -> dict[str, Any]:
+        """Return the cells without their marks, those alone that are read again."""
+        pairs = zip(map(plain_cell, names), map(plain_cell, cells), strict=True)
+        return {name: cell or None for name, cell in pairs if not name.startswith(TOLD)}
 
 
 def parsed(raw: Mapping[str, Any]) -> dict[str, Any]:

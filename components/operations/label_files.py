@@ -19,6 +19,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from components.data.exported_table import FORMULA
 from components.data.readers import BINARY
 from components.errors import ConfigError, DataRejected
 from components.files import read_bytes, write_bytes
@@ -34,9 +35,6 @@ from components.operations.labelling import (
 from components.workspace.root import Workspace
 
 COLUMNS = ("question", "task", "text", "choices", "label")
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What begins a formula in some spreadsheet, or is dropped before one."""
-
 DELIMITERS = (",", ";", "\t")
 NAMED_PROBLEMS = 5
 EXPORT_AGAIN = "Correct these lines, or export the questions again; nothing was recorded."

@@ -85,7 +85,7 @@ def _release_for(ws: Workspace, lease: Lease, held: views.Arrival, task: str) ->
         )
     stored = raw_path(ws, held.batch, held.suffix)
     reading = read_batch(stored, ws.settings.data, held.task, held.source, ws.identity)
-    batch = _as_batch(ws, _all_rows(reading), task, f"{held.source} for {task}")
+    batch = _as_batch(ws, all_rows(reading), task, f"{held.source} for {task}")
     if batch == held.batch:
         raise ConfigError(
             f"Batch {held.batch[:12]} has the task {task!r} already.", "Release it without --task."
@@ -228,7 +228,7 @@ def _requeue(ws: Workspace, entry: Entry, task: str | None) -> str:
         if task is None:
             return entry.batch
         reading = read_batch(stored, ws.settings.data, arrival.task, arrival.source, ws.identity)
-        return _as_batch(ws, _all_rows(reading), task, f"{arrival.source} for {task}")
+        return _as_batch(ws, all_rows(reading), task, f"{arrival.source} for {task}")
     again = arrive(ws, stored, task or arrival.task, arrival.source)
     if again.batch == entry.batch:
         raise ConfigError(
@@ -250,7 +250,8 @@ def _as_batch(ws: Workspace, rows: Iterable[Rejected], task: str | None, name: s
         return arrive(ws, target, None, name).batch
 
 
-def _all_rows(reading: Reading) -> Iterator[Rejected]:
+def all_rows(reading: Reading) -> Iterator[Rejected]:
+    """Yield every row and every unreadable line of a batch, as quarantine would keep them."""
     for row in reading.rows:
         yield Rejected(row.place, row.digest, (), row.raw, row.task)
     for problem in reading.problems:

@@ -85,8 +85,9 @@ class Settled:
     `headline` says why, in one line for people; `version` is None where none was trained;
     `notes` are lines of what else people should hear of, `new_tasks` what the root did not
     know before; `source` is the file that it came from, `pooled` the files of the small batches
-    that it was made of; `broken`: how many of its rows are in quarantine by themselves; `settle`
-    says all that it takes to settle a held batch.
+    that it was made of; `broken`: how many of its rows are in quarantine by themselves;
+    `blocked`: how many were not trained on because they, or nearly the same texts, are held out;
+    `settle` says all that it takes to settle a held batch.
     """
 
     batch: str
@@ -98,6 +99,7 @@ class Settled:
     source: str = ""
     pooled: tuple[str, ...] = ()
     broken: int = 0
+    blocked: int = 0
     settle: tuple[str, ...] = ()
 
 
@@ -278,6 +280,7 @@ def settled(ws: Workspace, batch: str) -> Settled:
     new_tasks = recorded_new_tasks(ws, batch)
     validated = views.newest_of_batch(ws.ledger, BatchValidated, arrival)
     kept = views.quarantined(ws.ledger, batch)
+    made = views.newest_of_batch(ws.ledger, SplitMade, arrival)
     return Settled(
         batch,
         arrival.status,
@@ -288,6 +291,7 @@ def settled(ws: Workspace, batch: str) -> Settled:
         source=arrival.source,
         pooled=tuple(each.source for each in views.members(ws.ledger, batch)),
         broken=sum(each.rows for each in kept if each.kind == "rows"),
+        blocked=made.blocked if made else 0,
         settle=ways_to_settle(ws, version) if version and arrival.status == "held" else (),
     )
 

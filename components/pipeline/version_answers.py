@@ -108,6 +108,24 @@ def ask(ws: Workspace, lease: Lease, asked: Iterable[tuple[Bundle, Sequence[Item
         ConfigError: the base is not the one of a version.
         Retryable, Corrupted: the kept answers cannot be read.
     """
+    given = answers_of(ws, asked)
+    record_distrusted(ws, lease, given)
+    return given
+
+
+def record_distrusted(ws: Workspace, lease: Lease, given: Given) -> None:
+    """Record the stored answers that turned out wrong."""
+    for each in given.distrusted:
+        ws.ledger.append(ScoresDistrusted(**asdict(each)), lease)
+
+
+def answers_of(ws: Workspace, asked: Iterable[tuple[Bundle, Sequence[Item]]]) -> Given:
+    """Do what `ask` does, and leave it to the caller to record what was distrusted.
+
+    Raises:
+        ConfigError: the base is not the one of a version.
+        Retryable, Corrupted: the kept answers cannot be read.
+    """
     from components.evaluation.scoring import score
     from components.model.placement import placement_of
 
@@ -131,8 +149,6 @@ def ask(ws: Workspace, lease: Lease, asked: Iterable[tuple[Bundle, Sequence[Item
         )
         for digest, bundle in bundles.items()
     }
-    for each in distrusted:
-        ws.ledger.append(ScoresDistrusted(**asdict(each)), lease)
     calibrated = ws.settings.gate.checks.calibration.policy != "ignore"
     return Given(scored, placement, calibrated, tuple(distrusted))
 

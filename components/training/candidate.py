@@ -224,7 +224,8 @@ def _check(base: Base, lesson: Lesson, settings: Settings) -> None:
         raise DataRejected(
             f"Batch {lesson.batch[:12]} has no rows to train on: all are holdout rows or "
             "near-duplicates of holdout rows.",
-            "Lower `holdout.fraction`, or send a batch with new rows.",
+            "Lower `holdout.fraction`, or send a batch with new rows. Labels of an exam are "
+            "changed by `ratchet exam relabel`.",
         )
     _check_fit(base, settings)
     if lesson.parent is not None:

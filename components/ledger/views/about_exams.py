@@ -266,6 +266,14 @@ def trained_among(ledger: Ledger, near: Iterable[str]) -> frozenset[str]:
     return frozenset(row.near for row in ledger.query(statement))
 
 
+def trained_in(ledger: Ledger, batches: Iterable[str], near: Iterable[str]) -> frozenset[str]:
+    """Return those of the near-duplicate keys that are training rows of one of these batches."""
+    splits = schema.splits.c
+    own = sa.and_(splits.side == "train", splits.batch.in_(among(batches)))
+    statement = sa.select(splits.near).where(own, splits.near.in_(among(near))).distinct()
+    return frozenset(row.near for row in ledger.query(statement))
+
+
 def once_held_among(ledger: Ledger, near: Iterable[str]) -> frozenset[str]:
     """Return those of the near-duplicate keys that a split ever held out, of whatever batch."""
     splits = schema.splits.c
