@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -10,6 +10,7 @@ import click
 
 from components.cli.arguments import VERSION
 from components.cli.options import Context, json_option, pass_root, quiet_option
+from components.cli.outcomes import show_causes
 from components.cli.output import echo, facts, progress_bar, status, table
 from components.report.verdicts import named, worth_showing
 
@@ -136,6 +137,7 @@ def _show(value: dict[str, Any]) -> None:
     else:
         echo(f"Origin: {value['origin']}, not a batch.")
     echo("", value["headline"])
+    show_causes(value["causes"])
     for reason in value["reasons"]:
         if reason not in value["headline"]:
             echo(f"  - {reason}")
@@ -148,7 +150,7 @@ def _show(value: dict[str, Any]) -> None:
             for found in each["verdicts"]:
                 echo(f"    {found['exam']}: {_numbers(found)}")
     echo("")
-    shown, passed = worth_showing(value["verdicts"])
+    shown, passed = worth_showing([v for v in value["verdicts"] if v["check"] != "drift"])
     table(
         ["check", "exam", "verdict", "loss", "bounds", "margin", "n", "worse/better", "detectable"],
         [_row(verdict) for verdict in shown],
@@ -156,8 +158,29 @@ def _show(value: dict[str, Any]) -> None:
     if passed:
         more = "1 more label or slice" if passed == 1 else f"{passed:,} more labels and slices"
         echo(f"{more} passed; --json lists the rest.")
+    _show_drift(value["drift"])
     echo(f"evidence {value['evidence']}", f"bundle   {value['bundle']}")
     echo(f"frozen   {value['frozen']}", f"report   {value['report']}")
+
+
+def _show_drift(findings: Sequence[Mapping[str, Any]]) -> None:
+    """Print which drift was found, and what was looked for in vain: no verdict, but a finding."""
+    if not findings:
+        return
+    found = [each for each in findings if each["drifted"]]
+    looked = [_named(each) for each in findings if not each["drifted"] and each["n"]]
+    unasked = [_named(each) for each in findings if not each["n"]]
+    echo("Drift, beside what the champion was trained on:")
+    for each in found:
+        echo(f"  found: {_named(each)}: {each['sentence'].removeprefix('Drift: ')}")
+    if looked:
+        echo(f"  none in: {', '.join(looked)}")
+    if unasked:
+        echo(f"  not examined: {', '.join(unasked)}")
+
+
+def _named(finding: Mapping[str, Any]) -> str:
+    return str(finding["name"]).replace("_", " ")
 
 
 def _row(v: Mapping[str, Any]) -> list[Any]:

@@ -21,6 +21,7 @@ def show_settled(outcome: dict[str, Any]) -> None:
     if outcome.get("pooled"):
         echo(f"  trained together: {', '.join(outcome['pooled'])}")
     echo(f"  {out or outcome['headline']}")
+    show_causes(outcome.get("causes", ()))
     for note in outcome.get("notes", ()):
         echo(f"  note: {note}")
     for loud, sentence in sentences(outcome["new_tasks"]):
@@ -40,6 +41,12 @@ def show_settled(outcome: dict[str, Any]) -> None:
         show_settle(outcome["settle"], outcome["batch"])
     elif outcome["action"] == "refused":
         echo(f"  next: ratchet quarantine show {outcome['batch'][:12]}")
+
+
+def show_causes(causes: Sequence[str]) -> None:
+    """Print what probably went wrong."""
+    for cause in causes:
+        echo((Styled("  likely cause: ", "yellow"), cause))
 
 
 def show_settle(ways: Sequence[str], batch: str) -> None:

@@ -163,7 +163,7 @@ def _show_batches(value: dict[str, Any], show_all: bool) -> None:
                 minute(row["arrived"]),
                 row["status"],
                 row["version"],
-                (_shorten(row["reason"]), row["next"]),
+                (_shorten(row["why"]), row["next"]),
             )
             for row in shown
         ],

@@ -7,6 +7,7 @@ from typing import Any
 from components.errors import ConfigError
 from components.ledger import views
 from components.ledger.events import ApprovalGiven, ChampionRolledBack, ProbationEnded
+from components.pipeline.cause import causes_of
 from components.pipeline.held import ways_to_settle
 from components.pipeline.reporting import report_path
 from components.workspace.root import Workspace
@@ -24,7 +25,8 @@ def explain(ws: Workspace, number: int) -> dict[str, Any]:
     version = registered(ws, number)
     arrival = views.arrival(ws.ledger, version.batch) if version.batch else None
     examined = views.examined(ws.ledger, version)
-    decision = ws.read_document(version.evidence)["decision"]
+    evidence = ws.read_document(version.evidence)
+    decision = evidence["decision"]
     return {
         "version": number,
         "status": version.status,
@@ -34,9 +36,11 @@ def explain(ws: Workspace, number: int) -> dict[str, Any]:
         "source": arrival.source if arrival else "",
         "pooled": _pooled(ws, version.batch) if version.batch else [],
         "headline": decision["headline"],
+        "causes": causes_of(ws, version),
         "reasons": decision["reasons"],
         "settle": ways_to_settle(ws, version) if version.status == "held" else (),
         "verdicts": decision["verdicts"],
+        "drift": evidence.get("drift") or [],
         "later": _later(ws, number),
         "anchors": version.anchors,
         "evidence": version.evidence,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from components.ledger import views
 from components.ledger.events import BatchArrived
+from components.pipeline.cause import causes_of
 from components.workspace.root import Workspace
 
 
@@ -26,12 +27,14 @@ class InForce:
 class Known:
     """A batch of the inbox. `next`: a command, or nothing to do.
 
-    `task`: by the name that it has now; `arrived`: when, in ISO 8601.
+    `task`: by the name that it has now; `arrived`: when, in ISO 8601; `why`: what probably went
+    wrong with it, where the facts show it, else the recorded reason.
     """
 
     arrival: views.Arrival
     task: str
     arrived: str
+    why: str
     next: str
 
 
@@ -50,9 +53,21 @@ def batches(ws: Workspace) -> list[Known]:
     times = {each.payload.batch: each.time for each in views.told(ws.ledger, BatchArrived)}
     names, busy = views.renamed_tasks(ws.ledger), ws.ledger.is_held(ws.settings.model.name)
     return [
-        Known(each, names.get(each.task, each.task), times.get(each.batch, ""), _next(each, busy))
+        Known(
+            each,
+            names.get(each.task, each.task),
+            times.get(each.batch, ""),
+            _why(ws, each),
+            _next(each, busy),
+        )
         for each in views.arrivals(ws.ledger)
     ]
+
+
+def _why(ws: Workspace, arrival: views.Arrival) -> str:
+    if arrival.version is None or arrival.status not in ("held", "rejected"):
+        return arrival.reason
+    return next(iter(causes_of(ws, views.version(ws.ledger, arrival.version))), arrival.reason)
 
 
 def _next(arrival: views.Arrival, busy: bool) -> str:

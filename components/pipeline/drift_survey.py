@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from components.gate.verdicts import Answers, DriftNote
 from components.items import Item
 from components.ledger import views
+from components.pipeline.facts_of_rows import by_label, read_by_base
 from components.pipeline.preparation import Prepared
 from components.pipeline.version_answers import Given
 from components.workspace.item_library import Library
@@ -49,12 +50,16 @@ class Survey:
         drift: the findings; None where there is no champion, or no check is wanted.
         seen: rows that the lineage was trained on before this batch; brought: the batch's own.
         answered: the champion's answers to rows of this batch, none where it was not asked.
+        answers: the same label by label, beside those to rows held out of earlier batches.
+        texts: how many rows the base cuts, and how many pieces of texts it does not know.
     """
 
     drift: Drift | None
     seen: Counts
     brought: Counts
     answered: Answered
+    answers: Mapping[str, Any]
+    texts: Mapping[str, Any] | None
 
     @property
     def notes(self) -> list[DriftNote]:
@@ -70,7 +75,12 @@ class Survey:
         """Return what evidence keeps of it; words of texts are left out (law 11)."""
         findings = [asdict(each) for each in self.drift.findings] if self.drift else None
         counts = {"seen": self.seen, "brought": self.brought, "answered": self.answered}
-        return {"drift": findings, "counts": counts}
+        return {
+            "drift": findings,
+            "counts": counts,
+            "answers": self.answers,
+            "texts": self.texts,
+        }
 
 
 def rows_to_answer(ws: Workspace, prepared: Prepared) -> Rows:
@@ -103,19 +113,21 @@ def survey(
 
     now = prepared.split.train
     brought = _counted((item.task, item.label) for item in now)
+    batch = sample(now, ws.settings.drift.sample_items)
     if champion is None or prepared.parent is None:
-        return Survey(None, {}, brought, {})
+        return Survey(None, {}, brought, {}, {}, read_by_base(ws, batch, []))
     settings, seen = ws.settings, _seen(ws, prepared.parent, champion)
     if not settings.drift.wanted:
-        return Survey(None, seen, brought, {})
+        return Survey(None, seen, brought, {}, {}, None)
     own = given.by(champion, rows.own)
     answered = _tally(rows.own, own)
     wrong = [item for item, right in zip(own.items, own.correct, strict=True) if right is False]
     memory = remembered(champion, views.renamed_tasks(ws.ledger))
-    past = representative(memory, seen, brought, settings.drift.sample_items)
+    refs = representative(memory, seen, brought, settings.drift.sample_items)
+    past = Library(ws).remembered(refs)
     compared = Compared(
-        earlier=side_of(ws, Library(ws).remembered(past)),
-        batch=side_of(ws, sample(now, settings.drift.sample_items)),
+        earlier=side_of(ws, past),
+        batch=side_of(ws, batch),
         seen=seen,
         brought=brought,
         known=frozenset(champion.labels),
@@ -125,7 +137,14 @@ def survey(
         wrong=sorted(wrong),
         modality=ws.identity.modality,
     )
-    return Survey(examine(compared, settings.drift, settings.seed), seen, brought, answered)
+    return Survey(
+        examine(compared, settings.drift, settings.seed),
+        seen,
+        brought,
+        answered,
+        by_label(given.answered(champion, rows.past), given.answered(champion, rows.own)),
+        read_by_base(ws, batch, past),
+    )
 
 
 def representative(

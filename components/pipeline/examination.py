@@ -35,6 +35,7 @@ from components.ledger.ledger import Lease
 from components.pipeline import drift_survey
 from components.pipeline.exams import Exam, known_items
 from components.pipeline.extra_checks import extra_parts, traits
+from components.pipeline.facts_of_rows import answers_by_label
 from components.pipeline.pool_results import pool_result
 from components.pipeline.pool_survey import pool_notes
 from components.pipeline.preparation import Prepared
@@ -108,7 +109,14 @@ def examine(ws: Workspace, lease: Lease, prepared: Prepared, bundle: Bundle) -> 
         **extra_parts(ws, prepared, bundle, models.champion, given),
     )
     examined = _decide(
-        ws, lease, prepared, bundle, examination, _rules_for(ws, prepared), "batch", survey.record()
+        ws,
+        lease,
+        prepared,
+        bundle,
+        examination,
+        _rules_for(ws, prepared),
+        "batch",
+        survey.record() | _confusion(prepared, models, given),
     )
     notes = tuple(_note(each) for each in given.distrusted)
     return replace(examined, drift=survey.drift, notes=notes)
@@ -130,7 +138,22 @@ def examine_change(
         **extra_parts(ws, prepared, bundle, models.champion, given),
     )
     asked = replace(rules(ws), undecided="hold")
-    return _decide(ws, lease, prepared, bundle, examination, asked, origin, {"drift": None})
+    found = {"drift": None} | _confusion(prepared, models, given)
+    return _decide(ws, lease, prepared, bundle, examination, asked, origin, found)
+
+
+def _confusion(prepared: Prepared, models: Models, given: Given) -> dict[str, Any]:
+    """Return, for people, what the models answer on each exam: label -> answer -> items."""
+    return {
+        "confusion": {
+            exam.name: {
+                who: answers_by_label(given.answered(model, exam.items))
+                for who, model in models.of(exam.task).items()
+                if who != "anchor"
+            }
+            for exam in prepared.exams
+        }
+    }
 
 
 def _decide(

@@ -39,6 +39,7 @@ from components.ledger.events import (
 )
 from components.ledger.ledger import Lease
 from components.pipeline.arrival import printable
+from components.pipeline.cause import causes_of
 from components.pipeline.data_warnings import warnings
 from components.pipeline.exams import Exam, open_exams, snapshot_of
 from components.pipeline.held import ways_to_settle
@@ -87,7 +88,8 @@ class Settled:
     know before; `source` is the file that it came from, `pooled` the files of the small batches
     that it was made of; `broken`: how many of its rows are in quarantine by themselves;
     `blocked`: how many were not trained on because they, or nearly the same texts, are held out;
-    `settle` says all that it takes to settle a held batch.
+    `settle` says all that it takes to settle a held batch; `causes`: what probably went wrong with
+    a batch that was held or rejected, where the facts show it.
     """
 
     batch: str
@@ -101,6 +103,7 @@ class Settled:
     broken: int = 0
     blocked: int = 0
     settle: tuple[str, ...] = ()
+    causes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,6 +296,7 @@ def settled(ws: Workspace, batch: str) -> Settled:
         broken=sum(each.rows for each in kept if each.kind == "rows"),
         blocked=made.blocked if made else 0,
         settle=ways_to_settle(ws, version) if version and arrival.status == "held" else (),
+        causes=causes_of(ws, version) if arrival.status in ("held", "rejected") else (),
     )
 
 

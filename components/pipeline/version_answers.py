@@ -71,6 +71,11 @@ class Given:
         found = [scored.get(item.digest) for item in items]
         return [each.label if each else None for each in found]
 
+    def answered(self, bundle: Bundle, items: Sequence[Item]) -> list[tuple[Item, Scored]]:
+        """Return these items, each with what one version answers; those without are left out."""
+        scored = self.scored[bundle.digest]
+        return [(item, scored[item.digest]) for item in items if item.digest in scored]
+
     def key(self, bundle: Bundle, task: str) -> str:
         """Return the digest of all that decides a version's answers to a task's items."""
         from components.evaluation.scoring import answers_key

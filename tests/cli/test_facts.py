@@ -93,7 +93,7 @@ def test_json_has_these_shapes(grown: Path) -> None:
     assert status["champion"]["version"] == 2 and set(status["exams"]) == {"mood", "mood#batches"}
     assert keys(status["inbox"][0]) == {
         "batch", "position", "source", "task", "suffix", "status", "reason", "version",
-        "arrived", "next",
+        "arrived", "why", "next",
     }  # fmt: skip
     history = ratchet(grown, "history", "--json").facts
     assert history["champion"] == 2
