@@ -1,11 +1,11 @@
-"""The daily commands: init, run, intake, status and predict."""
+"""The daily commands: init, run, intake and status."""
 
 from __future__ import annotations
 
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -21,10 +21,7 @@ from components.cli.outcomes import (
     show_settled,
     show_warnings,
 )
-from components.cli.output import echo, facts, plain, progress_bar
-
-if TYPE_CHECKING:
-    pass
+from components.cli.output import echo, facts, progress_bar
 
 EXIT_CODES = {"promoted": 0, "held": 3, "queued": 3, "running": 3}
 """Exit code by outcome of a batch; every other outcome exits with 1."""
@@ -32,7 +29,7 @@ EXIT_CODES = {"promoted": 0, "held": 3, "queued": 3, "running": 3}
 
 def register(group: click.Group) -> None:
     """Add this module's commands."""
-    for command in (init, run, intake, predict):
+    for command in (init, run, intake):
         group.add_command(command)
 
 
@@ -157,51 +154,6 @@ def intake(context: Context, as_json: bool) -> None:
             show_settled(outcome)
 
     facts(as_json, result, show)
-
-
-@click.command()
-@click.argument("texts", nargs=-1)
-@click.option("--proba", is_flag=True, help="Show the probability of each label.")
-@json_option
-@pass_root
-def predict(context: Context, texts: tuple[str, ...], proba: bool, as_json: bool) -> None:
-    """Classify TEXTS, or lines of standard input, with the champion."""
-    from components.errors import ConfigError
-    from components.ledger import views
-    from components.pipeline.arrival import printable
-
-    ws = context.open()
-    champion = views.champion(ws.ledger)
-    if champion is None:
-        raise ConfigError("There is no champion yet.", "Run a batch first: `ratchet run FILE`.")
-    from components.model.answering import predict as answer
-    from components.model.bundle import open_bundle
-    from components.model.placement import placement_of
-
-    lines = texts or [line.rstrip("\n") for line in sys.stdin if line.strip()]
-    asked = [printable(line) for line in lines]
-    if not asked:
-        raise ConfigError(
-            "No texts were given.", "Pass texts as arguments or as lines on standard input."
-        )
-    bundle = open_bundle(ws.bundles, champion.bundle)
-    found = answer(ws.base, bundle, asked, placement_of(ws.settings))
-    rows: list[dict[str, Any]] = [
-        {
-            "text": text,
-            "label": label,
-            "probabilities": dict(zip(found.classes, map(float, chances), strict=True)),
-        }
-        for text, label, chances in zip(asked, found.labels, found.probabilities, strict=True)
-    ]
-
-    def show() -> None:
-        for row in rows:
-            chances = "  ".join(f"{k} {v:.3f}" for k, v in row["probabilities"].items())
-            cells = [row["label"], row["text"], *([chances] if proba else [])]
-            echo("\t".join(map(plain, cells)))
-
-    facts(as_json, {"version": champion.version, "answers": rows}, show)
 
 
 def _about_base(root: Path) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ from components.data.formats import FORMATS
 from components.data.modality import MODALITIES
 from components.data.source_file import (
     MAX_COLUMNS,
+    Records,
     Source,
     Unreadable,
     one_line,
@@ -137,8 +138,6 @@ def read_batch(
         tuple(names_of(each, contract) for each in _needed(contract, identity)),
     )
     try:
-        _refuse_what_is_no_file(source)
-        _refuse_other_formats(source)
         return _read(source, contract, default_task, identity)
     except RatchetError:
         raise
@@ -150,6 +149,17 @@ def read_batch(
             f"{source.name} cannot be read: {type(error).__name__}: {one_line(error)}.",
             "Write the file again; if the error makes no sense, report it with the file.",
         ) from error
+
+
+def open_records(source: Source) -> Records:
+    """Return the records of a file, one by one; whoever asks closes them.
+
+    Raises:
+        DataRejected: it is no regular file, empty, or of an unknown format; more while it is read.
+    """
+    _refuse_what_is_no_file(source)
+    _refuse_other_formats(source)
+    return FORMATS[source.path.suffix.lower()](source)
 
 
 def content_digest(reading: Reading, contract: DataSettings, default_task: str) -> str:
@@ -179,7 +189,7 @@ def _read(source: Source, contract: DataSettings, default_task: str, identity: I
     columns: dict[str, None] = {}
     nested = 0
     # Closed here and not by the garbage collector: a traceback would keep the decoder alive.
-    with closing(FORMATS[source.path.suffix.lower()](source)) as records:
+    with closing(open_records(source)) as records:
         for place, values, fields in records:
             if len(rows) + len(problems) == source.rows:
                 raise too_many_rows(source, f"line {place}")

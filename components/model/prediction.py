@@ -22,6 +22,19 @@ class Prediction:
     probabilities: np.ndarray
     classes: tuple[str, ...]
 
+    def labels_from(self, threshold: float) -> list[str | None]:
+        """Return the labels, None for "don't know" where the best one is less probable.
+
+        Raises:
+            ValueError: the threshold is not from 0 to 1.
+        """
+        if not 0 <= threshold <= 1:
+            raise ValueError(f"The threshold is {threshold}; it is a probability, from 0 to 1.")
+        if not self.labels:
+            return []
+        sure = self.probabilities.max(axis=1) >= threshold
+        return [label if each else None for label, each in zip(self.labels, sure, strict=True)]
+
 
 def among(prediction: Prediction, labels: Collection[str]) -> list[str]:
     """Return the most probable label of each text among `labels` alone, in order of the texts.

@@ -31,28 +31,31 @@ class Served:
 
     version: Answerer
 
-    def predict(self, asked: Any, probabilities: bool = False) -> list[Any]:
+    def predict(self, asked: Any, probabilities: bool = False, threshold: float = 0.0) -> list[Any]:
         """Return the label of each text, in order.
 
         Args:
             asked: a string, a list of strings, or a frame (or dict of lists) with the column
-                `text` or one column alone.
+                `text` or one column without a name.
             probabilities: ask for dicts instead, with label, probability and probabilities
                 (label to number, sums to 1).
+            threshold: a label less probable than this is withheld: None stands for it.
 
         Raises:
-            ValueError: there is not exactly one such column, or a cell is no string.
+            ValueError: there is not exactly one such column, a cell is no string, or the threshold
+                is no probability.
         """
         found = self.version.answer(texts_of(asked))
+        labels = found.labels_from(threshold)
         if not probabilities:
-            return found.labels
+            return labels
         return [
             {
                 "label": label,
                 "probability": float(row.max()),
                 "probabilities": dict(zip(found.classes, map(float, row), strict=True)),
             }
-            for label, row in zip(found.labels, found.probabilities, strict=True)
+            for label, row in zip(labels, found.probabilities, strict=True)
         ]
 
 
@@ -86,20 +89,27 @@ def open_served(folder: Path, places: Sequence[str]) -> Served:
 def texts_of(asked: Any) -> list[str]:
     """Return the texts of whatever was asked: a string, a list, a column named `text`.
 
+    MLflow hands on a list as a frame whose one column is called 0, a dict of a list as one row
+    with the list in its cell, and leaves out columns that its schema does not name.
+
     Raises:
         ValueError: there is not exactly one such column, or a cell is no string.
     """
     import pandas as pd
 
     if isinstance(asked, dict):
-        asked = pd.DataFrame(asked)
+        asked = pd.DataFrame([asked] if isinstance(asked.get("text"), str) else asked)
     if isinstance(asked, pd.DataFrame):
-        named = "text" in asked.columns
-        columns = asked[["text"]] if named else asked
-        if (count := columns.shape[1]) != 1:
-            found = f"{count} columns are called 'text'" if named else "No column 'text'"
-            raise ValueError(f"{found} among {list(asked.columns)}; name one column 'text'.")
-        asked = columns.iloc[:, 0]
+        column = "text" if "text" in asked.columns else 0
+        if (count := list(asked.columns).count(column)) != 1:
+            found = f"{count} columns are called 'text'" if count else "There is no column 'text'"
+            among = f" among {list(asked.columns)}" if len(asked.columns) else ""
+            raise ValueError(
+                f"{found}{among}. Pass a list of strings, or a table with one column 'text'."
+            )
+        asked = asked[column]
+        if len(asked) == 1 and isinstance(asked.iloc[0], list):
+            asked = asked.iloc[0]
     texts = [asked] if isinstance(asked, str) else list(asked)
     for place, text in enumerate(texts):
         if not isinstance(text, str):

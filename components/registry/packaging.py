@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from components.digest import file_digest, json_digest
 from components.model.libraries import LIBRARIES
@@ -30,6 +30,9 @@ SERVED_MODEL = Path(__file__).with_name("served_model.py")
 COMPONENTS = Path(__file__).parents[1]
 MODEL, CODE = "model", "code"
 """Folder of the model among a run's files, and MLflow's folder for code in there."""
+
+EXAMPLE = ["A text to classify."]
+"""What MLflow shows as the way to ask. Nobody's data: a version's files outlive its rows."""
 
 _GROUND = ("digest.py", "errors.py", "files.py")
 _ABOUT = '"""What answers for this version: Ratchet\'s components/model as it was registered."""\n'
@@ -57,6 +60,7 @@ def write_model(target: Path, submission: Submission) -> None:
                 "code": {f"{package.name}/{n}": each for n, each in digests(package).items()},
             },
             signature=_signature(),
+            input_example=EXAMPLE,
             pip_requirements=requirements(),
             metadata={"ratchet.bundle": submission.bundle_digest},
         )
@@ -106,15 +110,23 @@ def requirements() -> list[str]:
 
 
 def _signature() -> object:
-    """Return what comes out and the params; the input has no schema, on purpose.
+    """Return what goes in, what comes out, and the params.
 
-    A named column would refuse lists. An unnamed one takes a frame's first column,
-    whatever its name, so a frame of label and text would be answered by its labels.
+    MLflow refuses a list where a column has to have a name, and takes a table's first column,
+    whatever it is called, where none has. So both of its names for the texts are here: `text`, and
+    0, as it calls the only column of a list. `texts_of` refuses what has neither.
     """
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 
+    names: list[Any] = [0, "text"]
     return ModelSignature(
+        inputs=Schema([ColSpec(DataType.string, name, required=False) for name in names]),
         outputs=Schema([ColSpec(DataType.string)]),
-        params=ParamSchema([ParamSpec("probabilities", DataType.boolean, False)]),
+        params=ParamSchema(
+            [
+                ParamSpec("probabilities", DataType.boolean, False),
+                ParamSpec("threshold", DataType.double, 0.0),
+            ]
+        ),
     )

@@ -11,6 +11,7 @@ Use:
     model = mlflow.pyfunc.load_model("models:/ratchet@champion")
     model.predict(["where is my parcel?"])                      # ["delivery"]
     model.predict(["..."], params={"probabilities": True})      # [{"label": ..., ...}]
+    model.predict(["..."], params={"threshold": 0.8})           # [None]: it doesn't know
 """
 
 import os
@@ -44,8 +45,13 @@ class RatchetModel(PythonModel):
             raise RuntimeError(str(error)) from None
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> Any:
-        """Answer each text, in order; `params`: `probabilities: True` asks for them as well."""
-        return self.served.predict(model_input, bool((params or {}).get("probabilities")))
+        """Answer each text, in order.
+
+        `params`: `probabilities: True` asks for them as well; a label less probable than
+        `threshold` is withheld: None, "don't know", stands for it.
+        """
+        asked = {"probabilities": False, "threshold": 0.0} | (params or {})
+        return self.served.predict(model_input, asked["probabilities"], asked["threshold"])
 
 
 def checked_package(listed: dict[str, str]) -> str:

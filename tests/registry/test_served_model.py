@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas
 import pytest
 from mlflow import MlflowClient, pyfunc
+from mlflow.exceptions import MlflowException
 
 from components.demo.tiny_base import write_tiny_base
 from components.items import make_item
@@ -27,7 +28,10 @@ from tests.made_bundles import submission_of
 
 GOOD, BAD = ("lovely", "great", "fine"), ("awful", "broken", "late")
 TEXTS = [f"{word} parcel {n}" for n in range(9) for word in (*GOOD, *BAD)]
-ODD = ["", " ", "great " * 200, "emoji 🙂", "great\x00awful", "\ud800 lone", *TEXTS]
+ODD = ["", " ", "great " * 200, "emoji 🙂", "great\x00awful", *TEXTS]
+LONE = "\ud800 lone"
+"""No Unicode: MLflow's tables take no such string, Ratchet itself does."""
+TWO = ["great parcel 1", "awful parcel 1"]
 PLAIN = Placement("cpu", "float32", 128, 1)
 
 STRANGER = """
@@ -48,6 +52,7 @@ answers = {
     "list": model.predict(texts),
     "frame": model.predict(pandas.DataFrame({"label": "?", "text": texts}, dtype=object)),
     "shares": model.predict(texts, params={"probabilities": True}),
+    "sure": model.predict(texts, params={"threshold": float(sys.argv[2])}),
 }
 print(json.dumps(answers))
 """
@@ -94,10 +99,13 @@ def model_folder(registry: Registry) -> str:
 
 def test_a_stranger_gets_the_answers_that_the_scoring_gives(served, trained, tmp_path):
     base, bundle = trained
+    expected = predict(base, bundle, ODD, PLAIN)
+    best = expected.probabilities.max(axis=1)
+    threshold = float(best.min() + best.max()) / 2
     (tmp_path / "elsewhere").mkdir()
     environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     told = subprocess.run(
-        [sys.executable, "-I", "-c", STRANGER, served.uri],
+        [sys.executable, "-I", "-c", STRANGER, served.uri, str(threshold)],
         input=json.dumps(ODD),
         cwd=tmp_path / "elsewhere",
         env={**environment, "HF_HUB_OFFLINE": "1", "MLFLOW_DISABLE_TELEMETRY": "true"},
@@ -107,7 +115,6 @@ def test_a_stranger_gets_the_answers_that_the_scoring_gives(served, trained, tmp
 
     assert told.returncode == 0, told.stderr[-2000:]
     answers = json.loads(told.stdout)
-    expected = predict(base, bundle, ODD, PLAIN)
     assert set(expected.labels) == {"good", "bad"}
     assert answers["list"] == answers["frame"] == expected.labels
     assert [row["label"] for row in answers["shares"]] == expected.labels
@@ -115,7 +122,13 @@ def test_a_stranger_gets_the_answers_that_the_scoring_gives(served, trained, tmp
         shares = [row["probabilities"][label] for label in expected.classes]
         assert shares == pytest.approx(wanted.tolist(), abs=1e-6)
         assert row["probability"] == max(shares)
-    assert told.stderr == ""
+    sure = [row["probability"] >= threshold for row in answers["shares"]]
+    assert True in sure and False in sure
+    assert answers["sure"] == [
+        label if each else None for label, each in zip(expected.labels, sure, strict=True)
+    ]
+    [line] = told.stderr.splitlines()
+    assert "Found extra inputs" in line and "['label']" in line  # MLflow's word on our table
 
 
 def test_files_of_the_base_that_no_digest_covers_change_no_served_answer(trained, tmp_path):
@@ -135,7 +148,7 @@ def test_files_of_the_base_that_no_digest_covers_change_no_served_answer(trained
     long = ["great " * 30 + "awful " * 30, "AWFUL " * 30 + "GREAT " * 30]
     served = open_served(bundle.folder, [str(folder)])
     assert served.predict(long) == ["good", "bad"]
-    asked = [*long, *ODD]
+    asked = [*long, *ODD, LONE]
     assert served.predict(asked, True) == open_served(bundle.folder, [str(base.folder)]).predict(
         asked, True
     )
@@ -147,7 +160,7 @@ def test_files_of_the_base_that_no_digest_covers_change_no_served_answer(trained
     [
         ["great parcel 1", "awful parcel 1"],
         pandas.Series(["great parcel 1", "awful parcel 1"]),
-        pandas.DataFrame({"anything": ["great parcel 1", "awful parcel 1"]}),
+        pandas.DataFrame({"text": ["great parcel 1", "awful parcel 1"]}, index=[7, 9]),
         pandas.DataFrame({"label": ["x", "y"], "text": ["great parcel 1", "awful parcel 1"]}),
         {"text": ["great parcel 1", "awful parcel 1"]},
     ],
@@ -158,7 +171,63 @@ def test_texts_may_come_in_any_usual_form(served, asked):
 
     assert model.predict(asked) == ["good", "bad"]
     assert model.predict("great parcel 1") == ["good"]
-    assert model.predict([]) == []
+    assert model.predict({"text": "great parcel 1"}) == ["good"]
+    assert model.predict(pandas.DataFrame({"text": []}, dtype=object)) == []
+
+
+def test_a_label_less_probable_than_the_threshold_is_withheld_with_its_probability(served):
+    model = pyfunc.load_model(model_folder(served))
+    [row] = model.predict(["great parcel 1"], params={"probabilities": True})
+    below, above = row["probability"] - 1e-6, row["probability"] + 1e-6
+
+    assert row["label"] == "good" and above < 1
+    assert model.predict(["great parcel 1"], params={"threshold": below}) == ["good"]
+    assert model.predict(["great parcel 1"], params={"threshold": above}) == [None]
+    both = {"threshold": above, "probabilities": True}
+    assert model.predict(["great parcel 1"], params=both) == [{**row, "label": None}]
+    with pytest.raises(ValueError, match=r"The threshold is 80.0; it is a probability"):
+        model.predict(["great parcel 1"], params={"threshold": 80.0})
+
+
+def test_the_model_says_what_it_is_asked_and_how(served):
+    model = pyfunc.load_model(model_folder(served))
+
+    signature = model.metadata.signature
+    assert [each["name"] for each in signature.inputs.to_dict()] == [0, "text"]
+    assert [each["name"] for each in signature.params.to_dict()] == ["probabilities", "threshold"]
+    assert model.predict(model.input_example) == model.predict(["A text to classify."])
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"inputs": ["great parcel 1", "awful parcel 1"]},
+        {"inputs": {"text": ["great parcel 1", "awful parcel 1"]}},
+        {"instances": ["great parcel 1", "awful parcel 1"]},
+        {
+            "dataframe_split": {
+                "columns": ["text"],
+                "data": [["great parcel 1"], ["awful parcel 1"]],
+            }
+        },
+        {
+            "dataframe_split": {
+                "columns": ["label", "text"],
+                "data": [["?", "great parcel 1"], ["?", "awful parcel 1"]],
+            }
+        },
+        {"dataframe_records": [{"text": "great parcel 1"}, {"text": "awful parcel 1"}]},
+    ],
+)
+def test_mlflows_server_takes_every_form_of_json(served, asked):
+    from fastapi.testclient import TestClient
+    from mlflow.pyfunc.scoring_server import init
+
+    client = TestClient(init(pyfunc.load_model(model_folder(served))))
+    told = client.post("/invocations", json=asked)
+    assert (told.status_code, told.json()) == (200, {"predictions": ["good", "bad"]})
+    told = client.post("/invocations", json={**asked, "params": {"threshold": 1}})
+    assert told.json() == {"predictions": [None, None]}
 
 
 def test_a_moved_base_is_named_by_the_environment(served, trained, tmp_path, monkeypatch):
@@ -196,13 +265,17 @@ def test_a_changed_bundle_is_refused_by_name(served, file):
     ("asked", "complaint"),
     [
         (["fine", None], "Text 1 is NoneType"),
-        (pandas.DataFrame({"a": ["x"], "b": ["y"]}), "No column 'text'"),
+        (pandas.DataFrame({"a": ["x"], "b": ["y"]}), "There is no column 'text'"),
+        (pandas.DataFrame({"a": ["x"]}), "There is no column 'text'"),
         (
             pandas.DataFrame([["good", "bad"]], columns=["text", "text"]),
             "2 columns are called 'text'",
         ),
     ],
 )
-def test_what_is_no_text_is_refused(served, asked, complaint):
+def test_what_is_no_text_is_refused(served, trained, asked, complaint):
+    base, bundle = trained
     with pytest.raises(ValueError, match=complaint):
+        open_served(bundle.folder, [str(base.folder)]).predict(asked)
+    with pytest.raises((ValueError, MlflowException)):
         pyfunc.load_model(model_folder(served)).predict(asked)

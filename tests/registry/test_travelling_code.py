@@ -35,7 +35,7 @@ from tests.tiny_model import made_base
 
 GOOD, BAD = ("lovely", "great", "fine"), ("awful", "broken", "late")
 TEXTS = [f"{word} parcel {n}" for n in range(3) for word in (*GOOD, *BAD)]
-ODD = ["", " ", "great " * 200, "emoji 🙂", "great\x00awful", "\ud800 lone", "\u0301", *TEXTS]
+ODD = ["", " ", "great " * 200, "emoji 🙂", "great\x00awful", "\u0301", *TEXTS]
 MORE_METHODS = Path(__file__).with_name("more_methods.py")
 MORE = ("plain ia3", "ia3, merged", "dora, merged", "prompt tuning")
 MORE_HEADS_FILE = Path(__file__).with_name("more_heads.py")
