@@ -1,4 +1,4 @@
-"""The lines of README about `ratchet up`, as somebody types them."""
+"""The first lines of docs/service.md, as somebody types them."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from components.workspace.root import open_workspace
 from tests.service.installation import UP_SECONDS, free_port, soon
 from tests.stream import PARAMS, batch, make_root, settle
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "service.md"
 
 
 def lines() -> list[str]:
     """Return the commands of the block that begins with `ratchet up`, without their comments."""
-    text = README.read_text(encoding="utf-8")
+    text = PAGE.read_text(encoding="utf-8")
     [block] = re.findall(r"```console\n(\$ ratchet up .*?)```", text, re.DOTALL)
     return [re.sub(r"\s+# .*", "", line).removeprefix("$ ") for line in block.splitlines()]
 
 
-def test_the_lines_of_the_readme_work_one_after_the_other(tmp_path: Path) -> None:
+def test_the_lines_of_the_page_work_one_after_the_other(tmp_path: Path) -> None:
     root = make_root(tmp_path / "root")
     assert settle(root, batch(root / "february.jsonl", 1), "tickets").action == "promoted"
     service = f"service: {{mlflow_port: {free_port()}, prefect_port: {free_port()}}}"
