@@ -105,7 +105,7 @@ def _run(home: Workspace, roots: list[Workspace]) -> None:
     def ready() -> None:
         echo(
             "",
-            f"MLflow:   {urls['mlflow']}   (versions, approvals; log in as a person, see below)",
+            f"MLflow:   {servers.model_page(home)}   (log in as a person, see below)",
             f"Prefect:  {urls['prefect']}   (flow runs, schedules)",
             *(f"Batches:  {ws.root / 'data' / 'incoming'}" for ws in roots),
         )

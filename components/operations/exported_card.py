@@ -15,18 +15,22 @@ from components.workspace.root import Workspace
 
 if TYPE_CHECKING:
     from components.model.bundle import Bundle
-    from components.operations.exporting import Exported
 
 ONE_SIDED = 0.025
 """Of each bound: both together hold with 95 %."""
 
 
-def card(ws: Workspace, version: views.Version, bundle: Bundle, exported: Exported) -> str:
-    """Return the model card, in Markdown with Hugging Face's header."""
+def card(
+    ws: Workspace, version: views.Version, bundle: Bundle, texts: int, difference: float
+) -> str:
+    """Return the model card, in Markdown with Hugging Face's header.
+
+    `difference`: the largest one from the version's own probabilities, over so many `texts`.
+    """
     name, base = ws.settings.model.name, bundle.state["base"]
     labels = ", ".join(f"`{label}`" for label in bundle.labels)
     learned = f"{bundle.state['adapter']['method']}, {bundle.state['strategy']}"
-    off = f"{exported.texts} texts; no probability is off by more than {exported.difference:.1g}"
+    off = f"{texts} texts; no probability is off by more than {difference:.1g}"
     return f"""---
 library_name: transformers
 pipeline_tag: text-classification

@@ -19,7 +19,7 @@ from transformers import AutoConfig, AutoModel, PretrainedConfig, PreTrainedMode
 from transformers.modeling_outputs import SequenceClassifierOutput
 
 
-class RatchetConfig(PretrainedConfig):  # type: ignore[misc]
+class RatchetConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
     """Base, head and labels.
 
     Args:
@@ -74,7 +74,7 @@ class Head(nn.Module):
         return tensor("sharpness") * (spread @ tensor("weight").T + tensor("bias"))
 
 
-class RatchetForSequenceClassification(PreTrainedModel):  # type: ignore[misc]
+class RatchetForSequenceClassification(PreTrainedModel):  # type: ignore[no-untyped-call]
     """A transformer whose states' means over a text's tokens go into one head."""
 
     config_class = RatchetConfig
@@ -83,11 +83,12 @@ class RatchetForSequenceClassification(PreTrainedModel):  # type: ignore[misc]
     def __init__(self, config: RatchetConfig) -> None:
         super().__init__(config)
         named = dict(config.base)
-        self.base = AutoModel.from_config(AutoConfig.for_model(named.pop("model_type"), **named))
+        inner = AutoConfig.for_model(named.pop("model_type"), **named)
+        self.base = AutoModel.from_config(inner)  # type: ignore[no-untyped-call]
         if hasattr(self.base, "pooler"):
             self.base.pooler = None
         self.head = Head(config)
-        self.post_init()
+        self.post_init()  # type: ignore[no-untyped-call]
 
     def forward(
         self,

@@ -11,6 +11,7 @@ answers otherwise is removed. What can't be one such model is refused, and told 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from components.errors import ConfigError, Corrupted
 from components.files import PART_SUFFIX, publish_folder, write_bytes
@@ -109,7 +110,8 @@ def export(ws: Workspace, version: views.Version, folder: Path) -> Exported:
             len(texts),
             difference,
         )
-        write_bytes(part / "README.md", card(ws, version, bundle, done).encode())
+        about = card(ws, version, bundle, len(texts), difference)
+        write_bytes(part / "README.md", about.encode())
         publish_folder(part, folder)
         ws.progress("exporting", 3, 3)
     finally:
@@ -163,11 +165,10 @@ def _write(folder: Path, base: Base, bundle: Bundle, body: nn.Module) -> None:
         RatchetForSequenceClassification,
     )
 
-    head = bundle.head_tensors()
+    head, of_base = bundle.head_tensors(), cast(Any, body).config
+    said: dict[str, Any] = of_base.to_dict()
     config = RatchetConfig(
-        base={
-            name: each for name, each in body.config.to_dict().items() if name != "_name_or_path"
-        },
+        base={name: each for name, each in said.items() if name != "_name_or_path"},
         head=bundle.state["head"],
         tensors={
             name: [list(each.shape), str(each.dtype).removeprefix("torch.")]
@@ -264,7 +265,5 @@ def _difference(
 
 
 def _environment(cache: str) -> dict[str, str]:
-    import os
-
     offline = {"HF_HUB_OFFLINE": "1", "HF_MODULES_CACHE": cache, "TOKENIZERS_PARALLELISM": "false"}
     return {**os.environ, **offline}

@@ -12,13 +12,19 @@ from pathlib import Path
 from components.ledger import views
 from components.ledger.events import AliasMirrored
 from components.ledger.ledger import Lease
-from components.pipeline import accuracy_history, registration_records, reporting, words
+from components.pipeline import (
+    accuracy_history,
+    registration_records,
+    reporting,
+    version_words,
+    words,
+)
 from components.pipeline.accuracy_history import Story
 from components.pipeline.examination import Examined
 from components.pipeline.preparation import Prepared, Validated
 from components.pipeline.registry_repair import restore_versions
 from components.pipeline.run_metrics import metrics_of
-from components.registry.inspection import BARRED
+from components.registry.inspection import ACCURACY, OUTCOME, STATUS
 from components.registry.server_rules import APPROVAL
 from components.registry.submission import DataSource, Submission
 from components.workspace.batch_files import items_path
@@ -88,12 +94,12 @@ def _mirror_statuses(ws: Workspace, touched: Collection[int]) -> list[str]:
     changes = []
     for display in (each for each in found if each is not None):
         version = views.version(ws.ledger, display.version)
-        if version is None or display.tags.get("ratchet.status") == version.status:
+        if version is None or display.tags.get(STATUS) == version.status:
             continue
-        if version.status == "barred":
-            text = f"{BARRED}{display.description.removeprefix(BARRED)}"
-            ws.registry.describe(version.version, text)
-        ws.registry.tag_version(version.version, "ratchet.status", version.status)
+        arrival = views.arrival(ws.ledger, version.batch) if version.batch else None
+        name = arrival.source if arrival else version.bundle[:12]
+        said = version_words.words(ws, version)
+        ws.registry.say(display, said, version.status, name, version.headline)
         changes.append(f"version {version.version}: {version.status}")
     return changes
 
@@ -127,6 +133,7 @@ def submission(
             "steps": state["trained"]["steps"],
         },
         tags={"ratchet.evidence": examined.evidence, "ratchet.decision": decision.action},
+        first_tags=_first_tags(examined),
         files=_files(ws, prepared, examined, story, validated),
         dataset=DataSource(
             name=validated.arrival.source,
@@ -159,8 +166,15 @@ def submission_of_change(
             "ratchet.evidence": examined.evidence,
             "ratchet.decision": examined.decision.action,
         },
+        first_tags=_first_tags(examined),
         files=_files(ws, prepared, examined, story, None),
     )
+
+
+def _first_tags(examined: Examined) -> dict[str, str]:
+    """Return what stands before the digests in MLflow; `mirror` completes it."""
+    said = version_words.accuracies(examined.document["exams"])
+    return {ACCURACY: said, OUTCOME: version_words.OUTCOMES["candidate"]}
 
 
 def _files(

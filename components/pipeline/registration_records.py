@@ -18,6 +18,7 @@ from components.errors import Corrupted
 from components.files import mark_of
 from components.ledger import views
 from components.ledger.events import Recorded, RegistrationDone, RegistrationRebuilt
+from components.pipeline import version_words
 from components.registry.inspection import (
     Glance,
     Shown,
@@ -128,8 +129,8 @@ def sources(ws: Workspace, version: views.Version) -> dict[str, Path]:
     return found | {f"plots/{file.name}": file for file in sorted(plots.glob("*.png"))}
 
 
-def expected(ws: Workspace, record: Record) -> Shown:
-    """Return what MLflow is to show of a version."""
+def expected(ws: Workspace, record: Record, worded: bool = True) -> Shown:
+    """Return what MLflow is to show of a version; if not `worded`, what an older Ratchet showed."""
     version = record.version
     marks = {f"ratchet.{name}": record.payload.get(name) for name in ("files", "texts")}
     return expected_shown(
@@ -139,6 +140,7 @@ def expected(ws: Workspace, record: Record) -> Shown:
         status=version.status,
         artifacts=ws.registry.place(version.run),
         marks={name: digest for name, digest in marks.items() if digest},
+        words=version_words.words(ws, version) if worded else None,
     )
 
 

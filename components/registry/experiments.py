@@ -77,19 +77,42 @@ def experiment_for(connection: Connection, client: MlflowClient, name: str) -> i
     return int(client.create_experiment(name, artifact_location=connection.artifacts.as_uri()))
 
 
+ABOUT = """Kept current by Ratchet: each version learned from one batch, and goes in only if it is
+shown to keep what the version before it could do.
+
+- `champion` is the version in force, `candidate` one that waits for a person.
+- A version's first line says what became of it and why; its run has the report (`report.html`).
+- The gate decides, and people where it can't tell; Ratchet's ledger records it. An alias that
+  is moved here by hand is put back.
+
+```python
+model = mlflow.pyfunc.load_model("models:/{name}@champion")
+model.predict(["a text"])                                   # labels
+model.predict(["a text"], params={{"probabilities": True}})   # and how probable each one is
+```
+"""
+"""What MLflow's page of the registered model says."""
+
+
 def has_model(client: MlflowClient, name: str) -> bool:
     """Tell whether MLflow shows the registered model."""
     return bool(client.search_registered_models(f"name = '{name}'", max_results=1))
 
 
 def ensure_model(client: MlflowClient, name: str) -> bool:
-    """Make the registered model where there is none; tell whether it was made."""
+    """Make the registered model where there is none; tell whether it was made.
+
+    One without a description gets one; what people wrote there stays.
+    """
     from mlflow.exceptions import MlflowException
 
-    if has_model(client, name):
+    about = ABOUT.format(name=name)
+    if found := client.search_registered_models(f"name = '{name}'", max_results=1):
+        if not found[0].description:
+            client.update_registered_model(name, about)
         return False
     try:
-        client.create_registered_model(name)
+        client.create_registered_model(name, description=about)
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise

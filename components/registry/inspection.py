@@ -16,6 +16,7 @@ Use:
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,16 +29,59 @@ from components.registry.submission import dataset_profile, dataset_source, page
 OWN = "ratchet."
 """Tags that begin with this are Ratchet's; all others are left to people."""
 
+OUTCOME, ACCURACY, VERSION, NOTE = "outcome", "accuracy", "version", "mlflow.note.content"
+"""Ratchet's tags for people, named so that they stand before all digests in MLflow's lists. The
+note is what MLflow shows as a run's description."""
+
+RUN_NAME = "mlflow.runName"
+"""MLflow keeps a run's name twice: in its row, and as this tag."""
+
+STATUS = f"{OWN}status"
+"""What the ledger calls a version now."""
+
 HIDING = "mlflow.prompt.is_prompt"
 """MLflow takes what carries this tag for a prompt, and shows it among no models."""
 
 NO_STAGE = "None"
 """MLflow's word for no stage. Stages are MLflow's older aliases; Ratchet sets none."""
 
-BARRED = "BARRED, rolled back. "
+BARRED = "BARRED, rolled back"
 
 _LOADED = f"{MODEL}/registered_model_meta"
 """MLflow writes the model's name and version there whenever a version is loaded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What is said of a version for people: what became of it, why it is barred, how good it is.
+
+    `accuracy` is a line, `note` the page of its run; None where the ledger can't tell.
+    """
+
+    outcome: str
+    why_barred: str = ""
+    accuracy: str | None = None
+    note: str | None = None
+
+    def of_version(self) -> dict[str, str]:
+        """Return the tags of the version."""
+        return _told({ACCURACY: self.accuracy, OUTCOME: self.outcome})
+
+    def of_run(self, version: int) -> dict[str, str]:
+        """Return the tags of its run, which MLflow offers as columns."""
+        return self.of_version() | _told({VERSION: str(version), NOTE: self.note})
+
+    def headline(self, headline: str) -> str:
+        """Return the first line of the version's description."""
+        if self.outcome != "barred":
+            return headline
+        why = f": {self.why_barred.rstrip('.')}. " if self.why_barred else ". "
+        return f"{BARRED}{why}{headline}"
+
+    def run_name(self, name: str) -> str:
+        """Return what MLflow's list of runs calls it: it has room for some twenty letters."""
+        short = re.sub(r"\.(jsonl|ndjson|csv|parquet)$", "", name)
+        return f"{short} · {self.outcome}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +124,17 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True)
+class Said:
+    """What a decision changes of what MLflow shows: tags, a description, the run's name."""
+
+    version: int
+    run_id: str
+    description: str
+    tags: Mapping[str, str]
+    run_tags: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Glance:
     """What every command looks at: aliases, the highest number, and what the champion serves.
 
@@ -99,6 +154,7 @@ def expected_shown(
     status: str,
     artifacts: str,
     marks: Mapping[str, str],
+    words: Words | None = None,
 ) -> Shown:
     """Return what MLflow is to show of a version of the ledger.
 
@@ -109,18 +165,25 @@ def expected_shown(
         status: its status in the ledger.
         artifacts: the address of the root's artifacts; a run's lie in `<run>/artifacts`.
         marks: further tags of the version, those of its file listing.
+        words: what is said for people; None for what an older Ratchet said.
     """
     place = f"{artifacts}/{run_id}/artifacts"
     tags = dict(submission["tags"])
     whole = "metrics" in submission
     metrics = submission["metrics"] if whole else None
-    headline = (BARRED if status == "barred" else "") + submission.get("headline", "")
+    headline, name = submission.get("headline", ""), submission.get("run_name")
+    of_run, of_version = dict[str, str](), dict[str, str]()
+    if words is not None:
+        of_run, of_version = words.of_run(version), words.of_version()
+        headline, name = words.headline(headline), None if name is None else words.run_name(name)
+    elif status == "barred":
+        headline = f"{BARRED}. {headline}"
     run = RunShown(
         run_id,
         submission.get("experiment"),
         place,
-        name=submission.get("run_name"),
-        tags=tags,
+        name=name,
+        tags={**of_run, **tags},
         params=submission.get("params"),
         metrics=None if metrics is None else {key: (value,) for key, value in metrics.items()},
         latest=metrics,
@@ -133,8 +196,17 @@ def expected_shown(
         f"{place}/{MODEL}",
         run,
         page(headline, submission["description"]) if whole else None,
-        {**tags, **marks, f"{OWN}status": status},
+        {**of_version, **tags, **marks, STATUS: status},
     )
+
+
+def is_own(key: str) -> bool:
+    """Tell whether a tag of this name is Ratchet's, and not somebody's."""
+    return key.startswith(OWN) or key in (OUTCOME, ACCURACY, VERSION, NOTE)
+
+
+def _told(tags: Mapping[str, str | None]) -> dict[str, str]:
+    return {name: value for name, value in tags.items() if value is not None}
 
 
 def _datasets(dataset: Mapping[str, Any] | None) -> tuple[tuple[str, str, str, str], ...]:
@@ -183,9 +255,10 @@ def _unlike_tags(
     place: str, wanted: Mapping[str, str], found: Mapping[str, str], whole: bool
 ) -> list[str | None]:
     """Compare the tags that are Ratchet's; where all are known, one too many is told as well."""
-    own = {key: value for key, value in found.items() if key.startswith(OWN)}
-    asked = {key: value for key, value in wanted.items() if key.startswith(OWN)}
-    surplus = sorted(own.keys() - asked.keys()) if whole else []
+    own = {key: value for key, value in found.items() if is_own(key)}
+    asked = {key: value for key, value in wanted.items() if is_own(key)}
+    more = (key for key in own.keys() - asked.keys() if key.startswith(OWN))
+    surplus = sorted(more) if whole else []
     extra = [f"{place} {key} was not set by Ratchet" for key in surplus]
     return [*_unlike_values(place, asked, own), *extra]
 
@@ -210,7 +283,7 @@ def _short(value: object) -> str:
 
 def added_by_people(expected: Shown, found: Shown) -> list[str]:
     """Name the tags, params and metrics beside Ratchet's own: they are left alone."""
-    theirs = sorted(key for key in found.tags if not key.startswith(OWN) and key != HIDING)
+    theirs = sorted(key for key in found.tags if not is_own(key) and key != HIDING)
     tags = [f"tag {key}" for key in theirs]
     for what in ("params", "metrics"):
         wanted, have = getattr(expected.run, what, None), getattr(found.run, what, None)

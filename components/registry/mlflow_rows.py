@@ -22,7 +22,16 @@ from pathlib import Path
 from typing import Any
 
 from components.registry import database
-from components.registry.inspection import HIDING, NO_STAGE, OWN, Glance, RunShown, Shown
+from components.registry.inspection import (
+    HIDING,
+    NO_STAGE,
+    OWN,
+    RUN_NAME,
+    Glance,
+    RunShown,
+    Said,
+    Shown,
+)
 
 _RUN_DEFAULTS = {"source_type": "UNKNOWN", "source_name": "", "entry_point_name": ""}
 
@@ -225,6 +234,24 @@ def write(path: Path, model: str, experiment_id: int, wanted: Shown, when: int) 
         _write_version(connection, model, wanted, when)
 
 
+def say(path: Path, model: str, said: Said) -> None:
+    """Write what a decision changes, in one transaction: MLflow's calls take ten times as long."""
+    key = {"workspace": "default", "name": model, "version": said.version}
+    with opened(path) as connection:
+        for name, value in said.tags.items():
+            _upsert(connection, "model_version_tags", {**key, "key": name}, {"value": value}, {})
+        for name, value in said.run_tags.items():
+            tag = {"run_uuid": said.run_id, "key": name}
+            _upsert(connection, "tags", tag, {"value": value}, {})
+        connection.execute(
+            "UPDATE runs SET name = ? WHERE run_uuid = ?", (said.run_tags[RUN_NAME], said.run_id)
+        )
+        connection.execute(
+            f"UPDATE model_versions SET description = ? WHERE {HERE} AND name = ? AND version = ?",
+            (said.description, model, said.version),
+        )
+
+
 def _write_run(
     connection: sqlite3.Connection, experiment_id: int, run: RunShown, when: int
 ) -> None:
@@ -239,7 +266,7 @@ def _write_run(
     new = {"start_time": when, "end_time": when, **_RUN_DEFAULTS, "user_id": "unknown"}
     (new if run.experiment is None else ours)["experiment_id"] = experiment_id
     _upsert(connection, "runs", {"run_uuid": run.run_id}, ours, new)
-    tags = dict(run.tags) if run.name is None else {**run.tags, "mlflow.runName": run.name}
+    tags = dict(run.tags) if run.name is None else {**run.tags, RUN_NAME: run.name}
     connection.execute(
         "DELETE FROM tags WHERE run_uuid = ? AND substr(key, 1, ?) = ?", (run.run_id, len(OWN), OWN)
     )

@@ -18,12 +18,23 @@ from typing import TYPE_CHECKING
 
 from components.errors import Corrupted
 from components.registry import database, mlflow_rows
-from components.registry.inspection import HIDING, NO_STAGE, OWN, RunShown, Shown
+from components.registry.inspection import (
+    HIDING,
+    NO_STAGE,
+    OWN,
+    RUN_NAME,
+    RunShown,
+    Said,
+    Shown,
+    is_own,
+)
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
     from mlflow.entities.model_registry import ModelVersion
+
+    from components.registry.submission import Version
 
 
 NOTHING_THERE = ("is missing", "is empty")
@@ -147,7 +158,7 @@ def put_right_by_calls(
         registry = client._get_registry_client()  # type: ignore[no-untyped-call]
         registry.transition_model_version_stage(model, number, wanted.stage)
     for key, value in wanted.tags.items():
-        if key.startswith(OWN) and found.tags.get(key) != value:
+        if is_own(key) and found.tags.get(key) != value:
             client.set_model_version_tag(model, number, key, value)
     for key in _surplus(wanted.tags, found.tags):
         client.delete_model_version_tag(model, number, key)
@@ -155,13 +166,29 @@ def put_right_by_calls(
         return
     if found.run.stage == "deleted":
         client.restore_run(wanted.run_id)
+    if wanted.run.name is not None and found.run.name != wanted.run.name:
+        client.update_run(wanted.run_id, name=wanted.run.name)
     if found.run.status != wanted.run.status:
         client.set_terminated(wanted.run_id, wanted.run.status)
     for key, value in wanted.run.tags.items():
-        if key.startswith(OWN) and found.run.tags.get(key) != value:
+        if is_own(key) and found.run.tags.get(key) != value:
             client.set_tag(wanted.run_id, key, value)
     for key in _surplus(wanted.run.tags, found.run.tags):
         client.delete_tag(wanted.run_id, key)
+
+
+def say_by_calls(client: MlflowClient, model: str, said: Said, now: Version) -> None:
+    """Write on a server what a decision changes. `now`: the version as MLflow shows it."""
+    from mlflow.entities import RunTag
+
+    number = str(said.version)
+    client.log_batch(said.run_id, tags=[RunTag(*each) for each in said.run_tags.items()])
+    client.update_run(said.run_id, name=said.run_tags[RUN_NAME])
+    for key, value in said.tags.items():
+        if now.tags.get(key) != value:
+            client.set_model_version_tag(model, number, key, value)
+    if said.description != now.description:
+        client.update_model_version(model, number, said.description)
 
 
 def _surplus(wanted: Mapping[str, str], found: Mapping[str, str]) -> list[str]:

@@ -24,7 +24,16 @@ from components.registry.experiments import (
     experiment_id,
     has_model,
 )
-from components.registry.inspection import Glance, Shown, differences, listing
+from components.registry.inspection import (
+    RUN_NAME,
+    STATUS,
+    Glance,
+    Said,
+    Shown,
+    Words,
+    differences,
+    listing,
+)
 from components.registry.packaging import MODEL, model_texts, write_model
 from components.registry.review_queues import Queue
 from components.registry.runs import log_dataset, log_numbers, stage_files
@@ -197,6 +206,30 @@ class Registry:
                 self._model_name, str(version), page(headline, body.strip("\n"))
             )
 
+    def say(self, now: Version, words: Words, status: str, name: str, headline: str) -> None:
+        """Say of a version and its run what became of it.
+
+        Args:
+            now: the version as MLflow shows it.
+            words: what is to be said.
+            status: what the ledger calls it.
+            name: what its run is called, the outcome left out.
+            headline: the first line of its description, before it was barred.
+        """
+        body = now.description.partition("\n")[2].strip("\n")
+        said = Said(
+            now.version,
+            now.run_id,
+            page(words.headline(headline), body),
+            {**words.of_version(), STATUS: status},
+            {**words.of_run(now.version), RUN_NAME: words.run_name(name)},
+        )
+        if self._at.file is not None:
+            mlflow_rows.say(self._at.file, self._model_name, said)
+            return
+        with self._at.client() as client:
+            restoring.say_by_calls(client, self._model_name, said, now)
+
     def attach(self, version: int, files: Mapping[str, Path]) -> None:
         """Add files to the run of a version, or replace them; twice is as good as once.
 
@@ -335,7 +368,8 @@ class Registry:
         """Write the run, then the version. Law: the version is created last."""
         tags = submission.all_tags()
         experiment = experiment_id(self._at, client, self._experiment)
-        run = client.create_run(experiment, tags=tags, run_name=submission.run_name)
+        shown = {**submission.first_tags, **tags}
+        run = client.create_run(experiment, tags=shown, run_name=submission.run_name)
         run_id = run.info.run_id
         log_numbers(client, run_id, submission)
         log_dataset(client, run_id, submission.dataset)
@@ -349,7 +383,7 @@ class Registry:
             self._model_name,
             f"{run.info.artifact_uri}/{MODEL}",
             run_id,
-            tags={**tags, **marks},
+            tags={**shown, **marks},
             description=page(submission.headline, submission.description),
         )
         return _registered(row)

@@ -47,7 +47,8 @@ class Submission:
     `files` maps artifact names (`report.html`, `plots/tasks.png`) to files. A metric that
     is None or not finite is left out. `base_folder` is where the base lies on this
     machine, if anywhere; loading prefers it and checks `base_digest`. `batch` is None where the
-    candidate came from none.
+    candidate came from none. `first_tags` are for people, and no part of the `document`: they
+    follow from the ledger, and change with it.
     """
 
     key: str
@@ -63,6 +64,7 @@ class Submission:
     metrics: Mapping[str, float | None] = field(default_factory=dict)
     params: Mapping[str, object] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
+    first_tags: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, Path] = field(default_factory=dict)
     dataset: DataSource | None = None
 

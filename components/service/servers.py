@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from urllib.parse import quote
 
 from components.errors import ConfigError
 from components.files import write_bytes
@@ -45,6 +46,15 @@ _ANYWHERE = ("0.0.0.0", "::")  # noqa: S104  (compared with, never bound to here
 def mlflow_url(ws: Workspace) -> str:
     """Return where people find MLflow."""
     return f"http://{_reached(ws)}:{ws.settings.service.mlflow_port}"
+
+
+def model_page(ws: Workspace) -> str:
+    """Return MLflow's page of the registered model.
+
+    Without `workflowType` MLflow 3 opens its pages for language models, with no run in sight.
+    """
+    name = quote(ws.settings.model.name, safe="")
+    return f"{mlflow_url(ws)}/#/models/{name}?workflowType=machine_learning"
 
 
 def prefect_url(ws: Workspace) -> str:

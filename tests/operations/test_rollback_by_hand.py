@@ -61,7 +61,7 @@ def test_without_a_target_it_goes_to_the_parent(three: Workspace) -> None:
     assert undone.cost.versions == [3] and undone.cost.batches == [undone.offending_batch]
     [barred] = [version for version in three.registry.versions() if version.version == 3]
     assert barred.tags["ratchet.status"] == "barred"
-    assert barred.description.startswith("BARRED, rolled back.")
+    assert barred.description.startswith("BARRED, rolled back: ")
 
 
 def test_going_far_back_queues_the_later_batches_again_in_order(three: Workspace) -> None:
