@@ -10,6 +10,7 @@ import click
 from components.cli.arguments import BatchPrefix
 from components.cli.options import Context, json_option, pass_root
 from components.cli.output import echo, facts, paragraphs, table
+from components.exam_names import origin
 
 if TYPE_CHECKING:
     from components.operations.item_trail import InBatch, InExam, Trail
@@ -53,6 +54,8 @@ def _show(trail: Trail) -> None:
         echo(_batch(batch))
     for exam in trail.exams:
         echo(_exam(exam))
+    if trail.given:
+        echo(f"Labels that people gave it: {', '.join(trail.given)}.")
     for row in trail.quarantine:
         echo(
             f"Refused: line {row.line} of {row.file} (batch {row.batch[:12]}): "
@@ -88,7 +91,8 @@ def _batch(each: InBatch) -> str:
 
 def _exam(each: InExam) -> str:
     state = " (retired)" if each.retired else "" if each.confirmed else " (unconfirmed)"
-    return f"Exam {each.exam}{state}, task {each.task}, brought by {each.brought_by}."
+    what = "Pool" if origin(each.exam) == "pool" else "Exam"
+    return f"{what} {each.exam}{state}, task {each.task}, brought by {each.brought_by}."
 
 
 def _show_next(trail: Trail) -> None:

@@ -9,13 +9,14 @@ its text is gone (law 11).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from components.data.quarantine import read_entry, read_rows
 from components.data.readers import Reading, read_batch
 from components.errors import ConfigError, Corrupted, DataRejected
+from components.exam_names import origin
 from components.items import Item
 from components.ledger import views
 from components.ledger.events import HoldoutDone
@@ -81,8 +82,8 @@ class GivenAnswer:
 class Trail:
     """All that is known of an item. `text` is None where its bytes are gone (`gone` says so).
 
-    `became`: the item that took its place in an exam when its label was corrected; `was`: those
-    whose place it took.
+    `given`: what people answered about an input of a pool. `became`: the item that took its place
+    in an exam when its label was corrected; `was`: those whose place it took.
     """
 
     item: str
@@ -91,6 +92,7 @@ class Trail:
     gone: str | None
     batches: tuple[InBatch, ...]
     exams: tuple[InExam, ...]
+    given: tuple[str, ...]
     quarantine: tuple[InQuarantine, ...]
     became: str | None
     was: tuple[str, ...]
@@ -121,7 +123,8 @@ def find_trail(ws: Workspace, prefix: str) -> Trail:
         label or None,
         None if values else GONE,
         (*_in_batches(ws, digest), *(each for _, each, _ in unsplit)),
-        tuple(_in_exams(ws, digest)),
+        (exams := tuple(_in_exams(ws, digest))),
+        tuple(_given(ws, digest, exams)),
         tuple(each for _, each, _ in refused),
         views.item_became(ws.ledger, digest),
         tuple(views.item_was(ws.ledger, digest)),
@@ -189,6 +192,13 @@ def _in_exams(ws: Workspace, digest: str) -> Iterator[InExam]:
         by = f"the batch of version {place.version}" if place.version else ""
         by = files.get(place.source, by) or "a file"
         yield InExam(place.exam, place.task, by, place.confirmed, place.retired)
+
+
+def _given(ws: Workspace, digest: str, exams: Iterable[InExam]) -> Iterator[str]:
+    """Yield the labels that people gave an input of a pool; `neither` and `unclear` as they are."""
+    for task in sorted({each.task for each in exams if origin(each.exam) == "pool"}):
+        for answer in views.answers(ws.ledger, task).get(digest, ()):
+            yield answer.label or answer.answer
 
 
 Found = tuple[Any, Any]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 
@@ -112,3 +113,27 @@ def test_json_has_every_fact_and_control_characters_stay_in_the_data(grown: Path
     told = ratchet(grown, "item", digest, "--json")
     assert told.facts["text"] == text and told.facts["item"] == digest
     assert "\x1b" not in ratchet(grown, "item", digest).out
+
+
+def test_an_input_of_a_pool_has_what_people_said_of_it(waiting: Path) -> None:
+    ws = open_workspace(waiting)
+    [exam] = {each.exam for each in views.held_items(ws.ledger) if each.exam.endswith("#pool")}
+    digest = views.held_items(ws.ledger, exam)[0].item
+    trail = find_trail(ws, digest)
+    assert trail.label is None and trail.text and not trail.given
+    file = waiting / "questions.csv"
+    assert ratchet(waiting, "label", "export", file).code == 0
+    with file.open(encoding="utf-8-sig", newline="") as source:
+        table = list(csv.DictReader(source))
+    for row in table:
+        row["label"] = row["choices"].split(" | ")[0]
+    with file.open("w", encoding="utf-8", newline="") as target:
+        writer = csv.DictWriter(target, list(table[0]))
+        writer.writeheader()
+        writer.writerows(table)
+    assert ratchet(waiting, "label", "import", file).code in (0, 3)
+    given = views.answers(ws.ledger, exam.partition("#")[0])
+    item, [answer] = next(iter(given.items()))
+    assert find_trail(ws, item).given == (answer.label,)
+    shown = ratchet(waiting, "item", item).out
+    assert f"Pool {exam}" in shown and f"people gave it: {answer.label}" in shown

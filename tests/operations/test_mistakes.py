@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import csv
 import shutil
+import sqlite3
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from components.items import read_items
 from components.ledger import views
+from components.ledger.events import ScoresDistrusted
 from components.model.answering import predict
 from components.model.bundle import open_bundle
 from components.model.placement import placement_of
@@ -168,3 +171,32 @@ def test_a_file_that_exists_is_not_written_over(grown: Path) -> None:
     assert_one_paragraph(ratchet(grown, "errors", "2", "--csv", file))
     assert file.read_text() == "mine"
     assert ratchet(grown, "errors", "2", "--csv", grown / "rows.txt").code == 2
+
+
+def test_exam_rows_that_are_run_never_train_and_it_is_said(grown: Path) -> None:
+    add_exam(grown, write_jsonl(grown / "wrong.jsonl", rows(77, 40, flip=True)))
+    file = grown / "wrong.csv"
+    found = ratchet(grown, "errors", "champion", "--csv", file, "--json").facts
+    alone = settle(grown, file)
+    assert (alone.action, alone.blocked) == ("refused", found["rows"])
+    assert "ratchet exam relabel" in alone.headline
+    with file.open(encoding="utf-8-sig", newline="") as source:
+        exam_rows = [{"text": row["text"], "label": row["label"]} for row in csv.DictReader(source)]
+    mixed = settle(grown, write_jsonl(grown / "mixed.jsonl", [*rows(6, 90), *exam_rows]))
+    ws = open_workspace(grown)
+    assert mixed.blocked == found["rows"]
+    sides = [set(views.split_side(ws.ledger, mixed.batch, side)) for side in ("train", "holdout")]
+    held = {each.item for each in views.held_items(ws.ledger, "mood#2")}
+    assert not held & (sides[0] | sides[1])
+    shown = ratchet(grown, "run", grown / "mixed.jsonl", "--task", "mood")
+    assert f"{found['rows']} rows of it held out for exams" in shown.out
+
+
+def test_a_kept_answer_that_was_changed_is_not_used_and_is_recorded(grown: Path) -> None:
+    ws = open_workspace(grown)
+    before = ratchet(grown, "errors", "2", "--json").facts
+    with closing(sqlite3.connect(ws.mlruns / "scores.db")) as store, store:
+        turned = "CASE label WHEN 'pos' THEN 'neg' ELSE 'pos' END"
+        assert store.execute(f"UPDATE scored SET label = {turned}").rowcount > 200
+    assert ratchet(grown, "errors", "2", "--json").facts == before
+    assert views.told(ws.ledger, ScoresDistrusted)
