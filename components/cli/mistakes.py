@@ -91,7 +91,7 @@ def _show_head(found: Mistakes) -> None:
         f"{found.decided_on:,} of these items"
     )
     for why, items in found.left_out.items():
-        echo(f"  left out: {counted(items, 'item')}, as {why}")
+        echo(f"  left out: {counted(items, 'item')} ({why})")
 
 
 def _show_task(found: Mistakes, task: TaskMistakes, show_all: bool) -> None:

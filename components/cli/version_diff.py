@@ -74,7 +74,7 @@ def _show(found: VersionDiff, show_all: bool) -> None:
     exams = ", ".join(f"{exam} ({items:,})" for exam, items in found.exams.items())
     echo(f"On the same items: {exams}, as the exams stand now; snapshot {found.snapshot[:12]}.")
     for why, items in found.left_out.items():
-        echo(f"  left out: {counted(items, 'item')}, as {why}")
+        echo(f"  left out: {counted(items, 'item')} ({why})")
     echo("", *(_sentence(each, first, second) for each in found.tasks))
     rows = [(each.task, *_cells(each)) for each in found.tasks]
     table(["task", *_heads(first, second)], rows)
@@ -102,7 +102,8 @@ def _described(side: Side) -> str:
 
 def _sentence(each: Change, first: Side, second: Side) -> tuple[str | Styled, ...]:
     """Say of a task whether B is better than A."""
-    span = f"{each.points:+.1f} points, 95 % between {each.low:+.1f} and {each.high:+.1f}"
+    span = f"{_signed(each.points)} points, 95 % between {_signed(each.low)} and "
+    span += _signed(each.high)
     if each.shown is None:
         return (f"{each.task}: no difference shown ({span}).",)
     word = Styled(each.shown, COLOURS[each.shown])
@@ -110,20 +111,23 @@ def _sentence(each: Change, first: Side, second: Side) -> tuple[str | Styled, ..
 
 
 def _heads(first: Side, second: Side) -> list[str]:
-    sides = (f"version {first.version}", f"version {second.version}")
-    return ["items", *sides, "points", "95 %", "broke", "fixed", "shown"]
+    sides = (f"v{first.version} %", f"v{second.version} %")
+    return ["items", *sides, "points", "95 %", "broke", "fixed"]
 
 
 def _cells(each: Change) -> tuple[str | int, ...]:
     return (
         f"{each.items:,}",
-        *(f"{100 * right / each.items:.1f} %" for right in each.right),
-        f"{each.points:+.1f}",
-        f"{each.low:+.1f} … {each.high:+.1f}",
+        *(f"{100 * right / each.items:.1f}" for right in each.right),
+        _signed(each.points),
+        f"{_signed(each.low)}…{_signed(each.high)}",
         each.broke,
         each.fixed,
-        each.shown or "",
     )
+
+
+def _signed(points: float) -> str:
+    return f"{round(points, 1) + 0.0:+.1f}"  # not -0.0
 
 
 def _show_groups(kind: str, groups: Sequence[Change], found: VersionDiff, show_all: bool) -> None:
@@ -135,19 +139,23 @@ def _show_groups(kind: str, groups: Sequence[Change], found: VersionDiff, show_a
     if not shown:
         echo(f"No {kind} changed.")
         return
+    many = len({each.task for each in groups}) > 1
     words = [
         f"{word}: {', '.join(own)}"
         for word in ("worse", "better")
-        if (own := [each.group for each in groups if each.shown == word])
+        if (own := [_named(each, many) for each in groups if each.shown == word])
     ]
     echo("", f"By {kind}: {'; '.join(words) or 'none shown better or worse'}.")
-    many = len({each.task for each in groups}) > 1
     rows = [(*([each.task] if many else []), each.group, *_cells(each)) for each in shown]
     table([*(["task"] if many else []), kind, *_heads(*found.sides)], rows)
     if len(shown) < len(groups):
         echo(
             f"{counted(len(groups), kind)}, {len(changed):,} of them changed: --all shows them all."
         )
+
+
+def _named(each: Change, many: bool) -> str:
+    return f"{each.group} ({each.task})" if many else each.group
 
 
 def _show_labels(found: VersionDiff) -> None:
@@ -180,7 +188,7 @@ def _show_between(found: VersionDiff) -> None:
                     (each.batch or each.origin)[:12],
                     each.source,
                     each.rows,
-                    (each.since or "never")[:16],
+                    (each.since or "never")[:16].replace("T", " "),
                 )
                 for each in steps
             ]

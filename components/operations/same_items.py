@@ -178,9 +178,9 @@ def _unfit(
             learned.setdefault(key, version.version)
     for item in items:
         if item.near in learned:
-            yield item.digest, f"version {learned[item.near]} was trained on them"
+            yield item.digest, f"training rows of version {learned[item.near]}"
         elif item.label not in known:
-            yield item.digest, "their label is known to none of the versions"
+            yield item.digest, "with a label that no version asked here knows"
 
 
 def _answered(exam: str, item: Item, bundles: Sequence[Bundle], given: Given) -> Answered:

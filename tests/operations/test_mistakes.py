@@ -93,7 +93,7 @@ def test_what_a_refused_version_was_trained_on_is_no_exam_of_it(poisoned: Path) 
     train = len(views.split_side(ws.ledger, version(ws, 3).batch or "", "train"))
     found = find_mistakes(ws, version(ws, 3))
     [(why, left)] = found.left_out.items()
-    assert why == "version 3 was trained on them" and 0 < left <= train
+    assert why == "training rows of version 3" and 0 < left <= train
     champion = find_mistakes(ws, version(ws, 2))
     assert champion.items == found.items + left and not champion.left_out
 
@@ -106,6 +106,7 @@ def test_the_command_says_the_same_and_the_next_step(poisoned: Path) -> None:
     assert f"{task['right']:,} of {task['items']:,} right" in shown.out
     broke = sum(each["change"] == "broke" for each in task["mistakes"])
     assert f"{broke:,} broke" in shown.out and "Most confused" in shown.out
+    assert "label \\ answered" in shown.out  # two labels fit in a matrix
     assert "next" not in shown.out and "ratchet quarantine export" in shown.out
     assert "--csv" in shown.out
     assert ratchet(poisoned, "errors", "champion", "--json").facts["version"] == 2
@@ -125,6 +126,12 @@ def test_what_is_not_there_is_said_in_one_paragraph(
     ran = ratchet(grown, *words)
     assert_one_paragraph(ran)
     assert ran.code == 2 and says in ran.err
+
+
+def test_candidate_is_the_version_that_is_held(waiting: Path) -> None:
+    found = same_items.named(open_workspace(waiting), "candidate")
+    assert (found.status, found.version) == ("held", 2)
+    assert same_items.named(open_workspace(waiting), "champion").version == 1
 
 
 def test_a_slip_in_the_name_of_a_version_is_a_usage_error(grown: Path) -> None:
