@@ -13,7 +13,7 @@ from components.operations.same_items import named, sit
 from components.operations.version_diff import VersionDiff, compare
 from components.workspace.root import open_workspace
 from tests.command import assert_one_paragraph, ratchet
-from tests.stream import FILLER, batch, rows, settle, write_jsonl
+from tests.stream import FILLER, PARAMS, add_exam, batch, make_root, rows, settle, write_jsonl
 
 
 @pytest.fixture(scope="module")
@@ -112,3 +112,22 @@ def test_the_command_says_who_is_better_and_takes_a_date(stream: Path) -> None:
     assert ratchet(stream, "version", "diff").code == 2
     assert ratchet(stream, "version", "diff", "1", "2", "3").code == 2
     assert_one_paragraph(ratchet(stream, "version", "diff", "1", "9"))
+
+
+def test_for_whom_is_told_by_the_slices_of_the_settings(tmp_path: Path) -> None:
+    params = PARAMS.replace("data: {", "data: {slice_columns: [channel], ")
+    root = make_root(tmp_path / "root", params)
+    exam = [
+        each | {"channel": "phone" if n % 4 == 0 else "mail"} for n, each in enumerate(rows(9, 160))
+    ]
+    add_exam(root, write_jsonl(root / "exam.jsonl", exam))
+    for seed in (1, 2):
+        settle(root, batch(root / f"b{seed}.jsonl", seed))
+    found = between(root, 1, 2)
+    slices = {each.group: each for each in found.groups["slice"]}
+    held = open_workspace(root)
+    brought = len(views.held_items(held.ledger, "mood"))
+    assert set(slices) == {"channel mail", "channel phone"}
+    assert sum(each.items for each in slices.values()) == brought
+    ran = ratchet(root, "version", "diff", "1", "2")
+    assert "By slice:" in ran.out
