@@ -13,6 +13,7 @@ from components.cli.arguments import Words
 from components.cli.options import Context, json_option, pass_root
 from components.cli.outcomes import show_warnings
 from components.cli.output import Styled, counted, echo, facts, plain, status
+from components.gate.sentences import listed
 
 LABELS = 12
 """Labels that are shown with their counts."""
@@ -35,12 +36,12 @@ def register(group: click.Group) -> None:
 @json_option
 @pass_root
 def check(context: Context, file: Path, task: str | None, as_json: bool) -> None:
-    """Show what FILE would be as a batch; nothing is trained, and nothing is changed.
+    """Show what FILE would be as a batch; nothing is changed.
 
-    Says how the file is read, which rows would be rejected, how its labels compare with the
-    champion's, what is in an exam or an earlier batch already, how many texts are cut or unknown
-    to the base, where the champion is sure that a label is wrong, and what the exams can tell.
-    Exits with 0, or with 1 if a run would refuse the file.
+    Nothing is trained or recorded. Says how the file is read, which rows would be rejected, how
+    its labels compare with the champion's, what is in an exam or an earlier batch already, how
+    many texts are cut or unknown to the base, where the champion is sure that a label is wrong,
+    and what the exams can tell. Exits with 0, or with 1 if a run would refuse the file.
     """
     from components.operations.file_check import check as find
 
@@ -116,13 +117,15 @@ def _rejected(rows: Mapping[str, Any]) -> Iterator[str]:
 
 def _labels(found: Mapping[str, Any]) -> str:
     counts = found["counts"]
-    shown = ", ".join(f"{name} {count:,}" for name, count in list(counts.items())[:LABELS])
-    more = f" and {len(counts) - LABELS:,} more" if len(counts) > LABELS else ""
-    new = f"; new to the champion: {', '.join(found['new'][:LABELS])}" if found["new"] else ""
-    missing = found["missing"]
-    absent = f"; it also knows: {', '.join(missing[:LABELS])}" if missing else ""
-    further = f" and {len(missing) - LABELS:,} more" if len(missing) > LABELS else ""
-    return f"{len(counts):,}: {shown}{more}{new}{absent}{further}"
+    shown = _first([f"{name} {count:,}" for name, count in counts.items()])
+    new = f"; new to the champion: {_first(found['new'])}" if found["new"] else ""
+    absent = f"; it also knows: {_first(found['missing'])}" if found["missing"] else ""
+    return f"{len(counts):,}: {shown}{new}{absent}"
+
+
+def _first(names: list[str]) -> str:
+    """Return names for a line, at most `LABELS` of them."""
+    return listed(names, LABELS)
 
 
 def _copies(found: Mapping[str, int]) -> str:
@@ -174,6 +177,9 @@ def _champion(found: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:
     part = ""
     if found["answered"] < found["rows"]:
         part = f"; asked {found['answered']:,} of {found['rows']:,} rows, drawn by their digests"
+    if not found["compared"]:
+        yield "champion", f"version {found['version']} knows none of these labels"
+        return
     yield (
         "champion",
         f"version {found['version']} answers {found['otherwise']:,} of "

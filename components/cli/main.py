@@ -58,7 +58,7 @@ MESSAGE_CHARS = 4000
     default=Path("."),
     envvar="RATCHET_ROOT",
     show_envvar=True,
-    help="Folder with params.yaml.  [default: the current folder, or the nearest above it]",
+    help="Folder with params.yaml.  [default: the root that the current folder is in]",
 )
 @click.option("--debug", is_flag=True, help="Show tracebacks and logs.")
 @click.version_option(package_name="ratchet")

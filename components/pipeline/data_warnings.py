@@ -1,8 +1,9 @@
 """What people should know of a batch's rows although the contract lets them in.
 
-Concept: four faults that no check of a single row can find and that make a good version look bad:
+Concept: faults that no check of a single row can find and that make a good version look bad:
 texts that are cut, texts in a script that the base does not know, one label that is nearly all
-there is, and labels that were renamed. `warnings` says each in one sentence, with what to do.
+there is, a label for each row, and labels that were renamed. `warnings` says each in one
+sentence, with what to do.
 
 Promise: only what is worth knowing is said; a sound batch has no warning.
 """
@@ -29,6 +30,9 @@ PER_LETTER = 1.1
 """Tokens a letter above which a base has no pieces for a script: English has 0.2, German 0.3,
 Chinese on a base that knows it up to 1."""
 
+SCATTERED = 10
+"""Labels from which a warning is given where more than half of the rows have one of their own."""
+
 ALIKE = 0.8
 """How alike two labels must be spelt (0 to 1) for one to pass as the other's new name."""
 
@@ -38,7 +42,7 @@ def warnings(ws: Workspace, items: Sequence[Item], known_labels: Set[str]) -> li
 
     `known_labels`: the champion's.
     """
-    found = [*_about_tokens(tokens(ws, items)), *_imbalance(ws, items)]
+    found = [*_about_tokens(tokens(ws, items)), *_scattered(items), *_imbalance(ws, items)]
     return [*found, *_renamed({item.label for item in items}, known_labels)]
 
 
@@ -62,9 +66,8 @@ def _about_tokens(found: TokenShares | None) -> Iterable[str]:
     if found.cut >= CUT:
         yield (
             f"{found.cut:.0%} of the texts are cut: a version reads {found.max_tokens} tokens of a "
-            f"text (`model.max_tokens`) and nothing of what comes after. 19 of 20 texts have at "
-            f"most {found.long:,} tokens. Raise the limit before the first version is trained, or "
-            "put what matters first."
+            f"text and nothing of what comes after; 19 of 20 texts have at most {found.long:,} "
+            "tokens. Raise `model.max_tokens` as far as the base allows, or put what matters first."
         )
     script = "another language or script than the base knows"
     do = "Use a base that knows it (a new root with another `model.base`), or leave these rows out."
@@ -80,6 +83,17 @@ def _about_tokens(found: TokenShares | None) -> Iterable[str]:
         )
 
 
+def _scattered(items: Sequence[Item]) -> Iterable[str]:
+    """Tell that most labels stand once: such a column is no label."""
+    labels = len({item.label for item in items})
+    if labels >= SCATTERED and 2 * labels > len(items):
+        yield (
+            f"There are {labels:,} different labels in {len(items):,} rows, so most of them can't "
+            "be learned. The label column may be an id: name the right one in `data.label_column` "
+            "or `data.columns`."
+        )
+
+
 def _imbalance(ws: Workspace, items: Sequence[Item]) -> Iterable[str]:
     shares = held_out_shares(ws, items)
     for task in sorted(shares):
@@ -92,9 +106,9 @@ def _imbalance(ws: Workspace, items: Sequence[Item]) -> Iterable[str]:
         yield (
             f"Task {task} is imbalanced: {rows / total:.0%} of its {total:,} rows are labelled "
             f"{shown([most])}, {others}. About {round(rest * shares[task]):,} of these are held "
-            f"out, and always answering {shown([most])} is right in {rows / total:.0%}: too few "
-            "to show that anything else was learned. Send more rows of the other labels; more of "
-            "the same mixture helps little."
+            f"out, and always answering {shown([most])} is right in {rows / total:.0%}: the exam "
+            "says little about the other labels. Send more rows of these; more of the same mixture "
+            "helps little."
         )
 
 

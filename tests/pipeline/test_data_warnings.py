@@ -120,6 +120,14 @@ def test_imbalance_is_called_that_with_label_rows_and_what_the_exam_gets(ws: Wor
     assert "always answering 'p' is right in 97%" in said
 
 
+def test_a_label_for_each_row_is_told_as_a_wrong_column(ws: Workspace) -> None:
+    own = [{**row, "label": f"ticket-{n}"} for n, row in enumerate(rows(1))]
+    [said] = warnings(ws, items(own), KNOWN)
+    assert said.startswith("There are 120 different labels in 120 rows")
+    assert "may be an id" in said and "`data.label_column`" in said
+    assert warnings(ws, items(own[:9]), KNOWN) == []
+
+
 def test_four_fifths_of_one_label_are_no_warning(ws: Workspace) -> None:
     assert warnings(ws, items(imbalanced(200)), frozenset("pn")) == []
 
