@@ -170,3 +170,12 @@ def test_a_file_that_cannot_be_read_is_refused_without_the_heavy_libraries(
         assert code == 1, done.stderr
         assert {"torch", "prefect", "great_expectations"}.isdisjoint(heavy)
         assert command == "run" or heavy == []
+
+
+def test_of_a_pool_it_says_how_many_labels_a_decision_would_ask(
+    waiting: Path, tmp_path: Path
+) -> None:
+    shown, found = check(waiting, batch(tmp_path / "b7.jsonl", 7), "--task", "mood")
+    [pool] = found["tasks"]["mood"]["pools"]
+    assert f"{pool['exam']} has {pool['inputs']:,} inputs: a decision asks for about " in shown.out
+    assert any(f"at most {each['nine_in_ten']:,}" in shown.out for each in pool["labels"])
