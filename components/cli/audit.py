@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from components.cli.arguments import VERSION
+from components.cli.arguments import VersionName
 from components.cli.options import Context, json_option, pass_root, quiet_option
 from components.cli.outcomes import show_causes
 from components.cli.output import echo, facts, progress_bar, status, table
@@ -52,14 +52,16 @@ def version() -> None:
 
 
 @version.command()
-@click.argument("number", type=VERSION)
+@click.argument("name", metavar="VERSION", type=VersionName())
 @json_option
 @pass_root
-def explain(context: Context, number: int, as_json: bool) -> None:
-    """Explain why version NUMBER was promoted, held or rejected."""
+def explain(context: Context, name: str, as_json: bool) -> None:
+    """Explain why VERSION was promoted, held or rejected: a number, `champion` or `candidate`."""
     from components.operations.explanation import explain as find
+    from components.operations.same_items import named
 
-    value = find(context.open(), number)
+    ws = context.open()
+    value = find(ws, named(ws, name).version)
     facts(as_json, value, lambda: _show(value))
 
 

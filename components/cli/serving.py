@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from components.cli.arguments import VERSION, Number
+from components.cli.arguments import Number, VersionName
 from components.cli.options import Context, json_option, pass_root
 from components.cli.output import counted, echo, facts, plain, progress_bar
 
@@ -33,7 +33,14 @@ def register(group: click.Group) -> None:
 @click.option("--file", type=click.Path(path_type=Path), help="Answer the rows of this file.")
 @click.option("--out", type=click.Path(path_type=Path), help="A new .csv or .jsonl for the rows.")
 @click.option("--force", is_flag=True, help="Replace the file that --out names.")
-@click.option("--version", "number", type=VERSION, help="Ask this version.  [default: champion]")
+@click.option(
+    "--version",
+    "name",
+    type=VersionName(),
+    default="champion",
+    show_default=True,
+    help="Ask this version: a number, or `candidate`, the newest that is held.",
+)
 @click.option(
     "--threshold",
     type=Number(0, 1),
@@ -49,7 +56,7 @@ def predict(
     file: Path | None,
     out: Path | None,
     force: bool,
-    number: int | None,
+    name: str,
     threshold: float,
     proba: bool,
     as_json: bool,
@@ -64,7 +71,7 @@ def predict(
         raise click.UsageError("Name a file of texts and one for the answers: --file IN --out OUT.")
     with progress_bar() as progress:
         ws = context.open(progress)
-        version = _asked(ws, number)
+        version = _asked(ws, name)
         if file is not None and out is not None:
             from components.operations.prediction_files import answer_file
 
@@ -85,11 +92,11 @@ def predict(
 
 
 @click.command()
-@click.argument("number", metavar="VERSION", type=VERSION)
+@click.argument("name", metavar="VERSION", type=VersionName())
 @click.argument("folder", type=click.Path(path_type=Path))
 @json_option
 @pass_root
-def export(context: Context, number: int, folder: Path, as_json: bool) -> None:
+def export(context: Context, name: str, folder: Path, as_json: bool) -> None:
     """Write VERSION as a plain Hugging Face model into FOLDER, a new one.
 
     The adapter is added into the base's weights; a model card says what it is. Before FOLDER
@@ -100,11 +107,11 @@ def export(context: Context, number: int, folder: Path, as_json: bool) -> None:
 
     with progress_bar() as progress:
         ws = context.open(progress)
-        done = write(ws, _asked(ws, number), folder)
+        done = write(ws, _asked(ws, name), folder)
 
     def show() -> None:
         echo(
-            f"Version {number} is in {folder} ({done.megabytes} MB, README.md describes it).",
+            f"Version {done.version} is in {folder} ({done.megabytes} MB, README.md describes it).",
             f"Checked on {counted(done.texts, 'text')}: no probability differs by more than "
             f"{done.difference:.1g} from the version's.",
             "next: transformers.pipeline('text-classification', model="
@@ -167,26 +174,18 @@ def _show_file(value: dict[str, Any]) -> None:
         )
 
 
-def _asked(ws: Workspace, number: int | None) -> Version:
-    """Return the version to ask: the champion, or the one of that number.
+def _asked(ws: Workspace, name: str) -> Version:
+    """Return the version to ask, and say where it is none to be served.
 
     Raises:
         ConfigError: there is none.
     """
-    from components.errors import ConfigError
-    from components.ledger import views
+    from components.operations.same_items import named
 
-    if number is not None:
-        from components.operations.explanation import registered
-
-        version = registered(ws, number)
-        if version.status in ("barred", "rejected"):
-            echo(f"note: version {number} is {version.status}: {version.headline}", err=True)
-        return version
-    champion = views.champion(ws.ledger)
-    if champion is None:
-        raise ConfigError("There is no champion yet.", "Run a batch first: `ratchet run FILE`.")
-    return champion
+    version = named(ws, name)
+    if version.status in ("barred", "rejected"):
+        echo(f"note: version {version.version} is {version.status}: {version.headline}", err=True)
+    return version
 
 
 def _answerer(ws: Workspace, version: Version) -> Answerer:

@@ -89,6 +89,7 @@ def _row(known: Known) -> dict[str, Any]:
     return asdict(known.arrival) | {
         "task": known.task,
         "arrived": known.arrived,
+        "why": known.why,
         "next": known.next,
     }
 

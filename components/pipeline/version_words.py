@@ -13,7 +13,7 @@ from typing import Any
 from components.errors import Corrupted
 from components.ledger import views
 from components.ledger.events import ChampionRolledBack
-from components.pipeline.accuracy_history import accuracy
+from components.pipeline.sittings import accuracy
 from components.registry.inspection import Words
 from components.workspace.root import Workspace
 
