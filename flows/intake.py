@@ -9,6 +9,7 @@ from prefect import flow
 
 from components.ledger import views
 from components.operations.between_batches import Between
+from components.pipeline import pages
 from components.pipeline.polling import take_all
 from components.pipeline.precedence import next_batch
 from components.workspace.root import Workspace
@@ -42,4 +43,6 @@ def drain(ws: Workspace, until: str | None = None, run: Run = retrain) -> list[d
         if wanted is not None and wanted not in {each.batch for each in views.waiting(ws.ledger)}:
             break
         settled.append(run(str(ws.root), batch))
+    if settled:
+        pages.write_index(ws)
     return settled

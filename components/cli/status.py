@@ -1,4 +1,4 @@
-"""The command `ratchet status`: how good the champion is, what happened, and what to do now."""
+"""The commands `status` and `report`: how good the champion is, what happened, what to do now."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ BARS = "▁▂▃▄▅▆▇█"
 
 
 def register(group: click.Group) -> None:
-    """Add this module's command."""
+    """Add this module's commands."""
     group.add_command(show_status)
+    group.add_command(report)
 
 
 @click.command("status")
@@ -52,12 +53,29 @@ def show_status(context: Context, show_all: bool, watch: bool, as_json: bool) ->
             shown = now
 
 
+@click.command()
+@json_option
+@pass_root
+def report(context: Context, as_json: bool) -> None:
+    """Write all pages again and print where the index of all batches is.
+
+    The index has every batch with what became of it and why, and the accuracy of each task over
+    versions. Pages are written by themselves after each decision and rollback; this rebuilds
+    those that were lost or that an earlier Ratchet wrote.
+    """
+    from components.pipeline.pages import write_all
+
+    index = write_all(context.open())
+    facts(as_json, {"index": str(index)}, lambda: echo(f"All batches: {index}"))
+
+
 def _facts(ws: Workspace) -> dict[str, Any]:
     from components.ledger import views
     from components.operations.required_actions import required_actions, upkeep
     from components.operations.standing import batches, in_force
     from components.pipeline.champion_accuracy import champion_accuracy
     from components.pipeline.incoming import look
+    from components.pipeline.pages import index_path
     from components.pipeline.precedence import awaited_first
     from components.workspace.stored_files import remote_warning
 
@@ -81,6 +99,7 @@ def _facts(ws: Workspace) -> dict[str, Any]:
         "upkeep": upkeep(ws),
         "awaited": str(first) if (first := awaited_first(ws)) is not None else None,
         "probation": _probation(ws),
+        "index": str(index) if (index := index_path(ws)).exists() else None,
         "warnings": [warning] if (warning := remote_warning(ws)) else [],
     }
 
@@ -98,6 +117,8 @@ def _show(value: dict[str, Any], show_all: bool) -> None:
     _show_champion(value)
     _show_batches(value, show_all)
     _show_waiting(value)
+    if value["index"]:
+        echo(f"All batches: {value['index']}")
     show_left(value["left"])
     show_warnings(value["warnings"])
 

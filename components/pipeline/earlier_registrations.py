@@ -26,7 +26,7 @@ def submission(ws: Workspace, version: views.Version, key: str) -> Submission:
     evidence = ws.read_document(version.evidence)
     bundle = open_bundle(ws.bundles, version.bundle)
     state, decision = bundle.state, evidence["decision"]
-    story = accuracy_history.story(ws, evidence, _ancestors(ws, version))
+    story = accuracy_history.story(ws, evidence, views.ancestors(ws.ledger, version))
     return Submission(
         key=key,
         bundle=bundle.folder,
@@ -49,18 +49,6 @@ def submission(ws: Workspace, version: views.Version, key: str) -> Submission:
         tags={"ratchet.evidence": version.evidence, "ratchet.decision": decision["action"]},
         dataset=_dataset(ws, version.batch) if version.batch else None,
     )
-
-
-def _ancestors(ws: Workspace, version: views.Version) -> list[tuple[int, str]]:
-    """Return (version, evidence) of what a version came from, oldest first."""
-    found, parent = list[tuple[int, str]](), version.parent
-    while parent is not None:
-        before = views.version(ws.ledger, parent)
-        if before is None:
-            break
-        found.append((before.version, before.evidence))
-        parent = before.parent
-    return found[::-1]
 
 
 def _dataset(ws: Workspace, batch: str) -> DataSource | None:

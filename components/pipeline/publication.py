@@ -14,6 +14,7 @@ from components.ledger.events import AliasMirrored
 from components.ledger.ledger import Lease
 from components.pipeline import (
     accuracy_history,
+    pages,
     registration_records,
     reporting,
     version_words,
@@ -59,6 +60,7 @@ def mirror(
     show_words(
         ws, [*filter(None, known), *(views.versions(ws.ledger, status="held") if whole else [])]
     )
+    pages.write_pages(ws, touched or ())
     return changes if whole else changes + _mirror_statuses(ws, touched or ())
 
 
@@ -190,5 +192,5 @@ def _files(
         "report.html": report,
         "evidence.json": ws.document_path(examined.evidence),
         "snapshot.json": ws.document_path(prepared.snapshot),
-        **reporting.write_plots(examined, story, report.with_suffix("")),
+        **reporting.write_plots(examined, story, report.parent),
     }

@@ -113,7 +113,7 @@ def known_files(ws: Workspace, version: views.Version) -> dict[str, dict[str, An
 
 def sources(ws: Workspace, version: views.Version) -> dict[str, Path]:
     """Return {name on the run: file of the root} of what a run's files were copied from."""
-    from components.pipeline.reporting import report_path
+    from components.pipeline.reporting import AS_EXAMINED, report_path
 
     bundle, report = ws.bundles / version.bundle, report_path(ws, version.batch, version.bundle)
     found = {
@@ -121,7 +121,9 @@ def sources(ws: Workspace, version: views.Version) -> dict[str, Path]:
         for file in sorted(bundle.rglob("*"))
         if file.is_file()
     }
-    found |= {"evidence.json": ws.document_path(version.evidence), "report.html": report}
+    kept = report.with_suffix("") / AS_EXAMINED  # before: the page itself, never written again
+    page = kept if kept.exists() else report
+    found |= {"evidence.json": ws.document_path(version.evidence), "report.html": page}
     evidence = _document(ws, version.evidence)
     if evidence is not None:
         found["snapshot.json"] = ws.document_path(evidence["snapshot"])

@@ -1,31 +1,35 @@
-"""The report and the plots of one batch, filled from the results of the steps."""
+"""The page of one examination, filled from what was recorded, and the plots beside it in MLflow.
+
+Concept: the page's facts are kept beside it as JSON. What the registry gets is the page as it was
+at the examination; the page in the reports folder is written again from its facts whenever the
+version's standing changes (`pages`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from components.evaluation.causes import causes
 from components.files import write_bytes
 from components.pipeline.accuracy_history import Story
 from components.pipeline.examination import Examined
+from components.pipeline.page_facts import examples
 from components.pipeline.preparation import Prepared, Validated, reason_counts
 from components.workspace.root import Workspace
 
 if TYPE_CHECKING:
     from components.evaluation.drift import Drift
-    from components.report.batch_report import Matrix
+    from components.report.batch_report import Matrix, ReportData
 
 NEWEST_ROWS = 20
 """How many versions, the candidate included, the table of accuracies shows."""
 
-NEXT = {
-    "promote": "status",
-    "probation": "status",
-    "hold": "holdout add FILE --task NAME --fill",
-    "reject": "quarantine list",
-}
+AS_EXAMINED, FACTS = "report.html", "facts.json"
+"""Beside a page, in the folder of its name: the page as the registry has it, and its facts."""
 
 
 def report_path(ws: Workspace, batch: str | None, bundle: str) -> Path:
@@ -41,53 +45,93 @@ def write_report(
     story: Story,
     validated: Validated | None,
 ) -> Path:
-    """Write the report and return its path.
+    """Write the page and its facts; return the page as the registry gets it.
 
     `validated`: the batch as it came; None of a candidate that came from none.
     """
-    from components.report.batch_report import ReportData, render
+    from components.report.batch_report import render
 
-    decision, state = examined.decision, examined.bundle.state
-    drift, batch = examined.drift, state.get("forgot", prepared.batch)
-    data = ReportData(
-        action=decision.action,
-        headline=decision.headline,
+    state = examined.bundle.state
+    batch = state.get("forgot", prepared.batch)
+    data = facts(
+        ws,
+        examined.document,
+        examined.evidence,
+        state,
+        story,
         batch=batch,
-        generated_at=ws.clock().strftime("%Y-%m-%d %H:%M UTC"),
-        reasons=decision.told,
-        model_name=ws.settings.model.name,
         source=validated.arrival.source if validated else f"{batch[:12]}, taken out",
-        parent_version=prepared.parent.version if prepared.parent else None,
-        verdicts=[verdict.to_json() for verdict in decision.verdicts],
-        matrix=_matrix(story),
-        drift=[asdict(finding) for finding in drift.findings] if drift else [],
-        words=_words(drift),
+        parent=prepared.parent.version if prepared.parent else None,
+        examined=ws.clock().isoformat(),
+        words=_words(examined.drift),
         counts=_counts(prepared, validated) if validated else {},
         quarantined=reason_counts(validated.validation) if validated else {},
+    )
+    path = report_path(ws, prepared.batch or None, examined.bundle.digest)
+    folder, page = path.with_suffix(""), render(data).encode("utf-8", "replace")
+    told = json.dumps(asdict(data)).encode()
+    for file, content in ((folder / FACTS, told), (folder / AS_EXAMINED, page), (path, page)):
+        write_bytes(file, content)
+    return folder / AS_EXAMINED
+
+
+def facts(
+    ws: Workspace,
+    document: Mapping[str, Any],
+    evidence: str,
+    state: Mapping[str, Any],
+    story: Story,
+    **more: Any,
+) -> ReportData:
+    """Return what a page shows of an examination; `state`: that of its bundle."""
+    from components.report.batch_report import ReportData
+
+    decision = document["decision"]
+    return ReportData(
+        action=decision["action"],
+        headline=decision["headline"],
+        causes=[*map(str, causes(document))] if decision["action"] in ("hold", "reject") else [],
+        model_name=ws.settings.model.name,
+        tasks=sorted({part["task"] for part in document["learned"]}),
+        verdicts=decision["verdicts"],
+        matrix=_matrix(story),
+        confusion=document.get("confusion") or {},
+        examples=examples(ws, document),
+        drift=document.get("drift") or [],
         replayed=state["trained"]["replayed"],
-        metrics=story.measures,
+        measures=_in_words(story.measures),
         provenance={
-            "batch": batch,
-            "bundle": examined.bundle.digest,
+            "bundle": document["bundle"],
             "parent bundle": state["parent"],
-            "evidence": examined.evidence,
-            "snapshot": prepared.snapshot,
+            "evidence": evidence,
+            "snapshot": document["snapshot"],
             "base": f"{state['base']['name']} {state['base']['digest']}",
             "settings": state["settings"],
         },
-        next_command=f"ratchet --root {ws.root.name} {NEXT[decision.action]}",
+        next_steps=[f"{way}." for way in decision["settle"]],
+        **more,
     )
-    path = report_path(ws, prepared.batch or None, examined.bundle.digest)
-    write_bytes(path, render(data).encode("utf-8", "replace"))
-    return path
+
+
+def _in_words(measures: Mapping[str, float | None]) -> dict[str, str]:
+    """Return the measures of the stream as they are read: percent, or points."""
+    from components.report.pages import percent, points
+
+    shares = ("average_accuracy", "average_incremental_accuracy")
+    return {
+        name.replace("_", " "): percent(value)
+        if name in shares
+        else f"{points(None if value is None else 100 * value)} points"
+        for name, value in measures.items()
+    }
 
 
 def _counts(prepared: Prepared, validated: Validated) -> dict[str, int]:
     return {
-        "rows in the batch": len(validated.reading.rows) + len(validated.reading.problems),
+        "rows in the file": len(validated.reading.rows) + len(validated.reading.problems),
         "used": len(validated.validation.accepted),
         "in quarantine": len(validated.validation.rejected),
-        "near-duplicates of holdout items": len(prepared.split.blocked),
+        "near-duplicates of exam items": len(prepared.split.blocked),
         "trained on": len(prepared.split.train),
         "held out": len(prepared.split.holdout),
     }
@@ -122,4 +166,11 @@ def _matrix(story: Story) -> Matrix | None:
     shared, left_out = story.shared, max(0, len(story.steps) - NEWEST_ROWS)
     if not shared.exams:
         return None
-    return Matrix(story.steps[left_out:], shared.exams, shared.rows[left_out:], left_out)
+    return Matrix(
+        story.steps[left_out:],
+        shared.exams,
+        shared.items,
+        shared.of,
+        shared.rows[left_out:],
+        left_out,
+    )

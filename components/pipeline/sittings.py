@@ -45,13 +45,15 @@ class Sitting:
 class Paper:
     """What of an evidence document the sittings need; `kept`: exam -> model -> its answers.
 
-    `brought`: the exams of the tasks that its batch holds; `marks`: exam -> the items asked.
+    `brought`: the exams of the tasks that its batch holds, `known`: of those that the champion
+    had learned; `marks`: exam -> the items asked.
     """
 
     snapshot: str
     kept: Mapping[str, Mapping[str, str | None]]
     marks: Mapping[str, str]
     brought: frozenset[str]
+    known: frozenset[str]
 
     def accuracies(self, who: str) -> dict[str, float | None]:
         """Return exam -> accuracy of a model on the exam as it was."""
@@ -78,6 +80,7 @@ def paper(document: Mapping[str, Any]) -> Paper:
         {each["exam"]: {who: each[who] for who in ("champion", "candidate")} for each in exams},
         document.get("asked") or {},
         frozenset(each["exam"] for each in exams if each["in_batch"]),
+        frozenset(each["exam"] for each in exams if each["known"]),
     )
 
 

@@ -32,11 +32,12 @@ _COLOURS = {"PASS": "#1a7f4b", "FAIL": "#b8292f", "INCONCLUSIVE": "#9a6400"}
 
 def accuracy_matrix(matrix: Matrix, path: Path) -> None:
     """Draw accuracy by version (rows) and task (columns) to `path`, a PNG."""
-    longest = max(map(len, matrix.tasks), default=0)
+    names = [f"{exam} ({n})" for exam, n in zip(matrix.exams, matrix.items, strict=True)]
+    longest = max(map(len, names), default=0)
     slanted = _CHAR_INCHES * longest
     left = max(_wide(matrix.steps), slanted - 0.4)
     margins = _Margins(left, 0.3, 0.5, 0.3 + 0.5 * slanted)
-    figure, axes = _drawing(0.95 * len(matrix.tasks), 0.3 * len(matrix.steps), margins)
+    figure, axes = _drawing(0.95 * len(names), 0.3 * len(matrix.steps), margins)
     percent = [[nan if v is None else 100 * v for v in row] for row in matrix.values]
     known = [value for row in percent for value in row if not isnan(value)]
     low, high = min(known, default=0.0) - 10, max(known, default=100.0) + 10
@@ -46,9 +47,9 @@ def accuracy_matrix(matrix: Matrix, path: Path) -> None:
             text = "\N{EN DASH}" if isnan(value) else f"{value:.1f}"
             colour = "white" if value > low + 0.65 * (high - low) else _INK
             axes.text(task, step, text, ha="center", va="center", color=colour)
-    axes.set_xticks(range(len(matrix.tasks)), _plain(matrix.tasks), rotation=30, ha="right")
+    axes.set_xticks(range(len(names)), _plain(names), rotation=30, ha="right")
     axes.set_yticks(range(len(matrix.steps)), _plain(matrix.steps))
-    axes.set_title("Accuracy, percent", fontsize=11, loc="left")
+    axes.set_title("Accuracy on the same items, percent (items)", fontsize=11, loc="left")
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
     _save(figure, path)

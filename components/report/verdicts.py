@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from components.exam_names import spoken
+
 COUNTED = ("classes", "slices")
 """Checks with a verdict a label or a value: those that passed are counted, not shown."""
 
@@ -19,5 +21,5 @@ def worth_showing(
 
 def named(verdict: Mapping[str, Any]) -> str:
     """Return what a verdict is about: its exam or task, and the group of items or the score."""
-    parts = (verdict.get("exam") or verdict.get("task"), verdict.get("group"))
+    parts = (spoken(verdict.get("exam") or verdict.get("task") or ""), verdict.get("group"))
     return ", ".join(part for part in parts if part)

@@ -88,7 +88,7 @@ def test_json_has_these_shapes(grown: Path) -> None:
     status = ratchet(grown, "status", "--json").facts
     assert keys(status) == {
         "root", "model", "champion", "inbox", "exams", "chosen", "interrupted", "older", "left",
-        "labels", "warnings", "settle", "awaited", "probation", "upkeep", "accuracy",
+        "labels", "warnings", "settle", "awaited", "probation", "upkeep", "accuracy", "index",
     }  # fmt: skip
     assert status["champion"]["version"] == 2 and set(status["exams"]) == {"mood", "mood#batches"}
     assert keys(status["inbox"][0]) == {
@@ -102,7 +102,7 @@ def test_json_has_these_shapes(grown: Path) -> None:
     assert keys(explained) == {
         "version", "status", "parent", "origin", "batch", "source", "pooled", "headline", "reasons",
         "verdicts", "later", "anchors", "evidence", "bundle", "run", "report", "frozen",
-        "settle",
+        "settle", "causes", "drift",
     }  # fmt: skip
     asked = [v for v in explained["verdicts"] if v["check"] == "forgetting"]
     assert [(v["exam"], v["consequence"]) for v in asked] == [

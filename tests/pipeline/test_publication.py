@@ -281,7 +281,7 @@ def test_any_command_that_changes_something_finds_another_model_served(
 
 def test_a_report_without_a_good_copy_is_said_each_time(grown: Path) -> None:
     edit("report.html")(grown)
-    for report in (grown / "mlruns" / "reports").glob("*.html"):
+    for report in (grown / "mlruns" / "reports").rglob("*.html"):
         overwrite(report)
     for _ in range(2):
         [line] = ratchet(grown, "reconcile", "--json").facts["done"]

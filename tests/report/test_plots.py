@@ -22,9 +22,11 @@ ROW = {
 @pytest.mark.parametrize(
     "matrix",
     [
-        Matrix(["v1", "v2"], ["a", "cost in $ and $x^$"], [[0.5, None], [0.6, 0.9]]),
-        Matrix(["v1"], ["a"], [[None]]),
-        Matrix([f"v{n}" for n in range(300)], ["a"], [[0.5]] * 300),
+        Matrix(
+            ["v1", "v2"], ["a", "cost in $ and $x^$"], [9, 9], [9, 9], [[0.5, None], [0.6, 0.9]]
+        ),
+        Matrix(["v1"], ["a"], [9], [9], [[None]]),
+        Matrix([f"v{n}" for n in range(300)], ["a"], [9], [9], [[0.5]] * 300),
     ],
     ids=["usual", "nothing known", "very long"],
 )

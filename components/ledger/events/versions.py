@@ -309,6 +309,7 @@ class ChampionWatched(Payload):
         "operations.forgetting",
         "operations.notices",
         "operations.quarantine_restoration",
+        "pipeline.pages",
     ),
     schema=2,
 )

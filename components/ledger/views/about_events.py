@@ -82,6 +82,13 @@ def told(ledger: Ledger, kind: type[P], after: int = 0) -> list[Recorded[P]]:
     return _read(ledger, kind, schema.events.c.seq > after)
 
 
+def event_times(ledger: Ledger, numbers: Iterable[int]) -> dict[int, str]:
+    """Return number -> time of these events, in ISO 8601."""
+    table = schema.events.c
+    wanted = sa.select(table.seq, table.time).where(table.seq.in_([*numbers]))
+    return {row.seq: row.time for row in ledger.query(wanted)}
+
+
 def _newest(
     ledger: Ledger, kind: type[P], condition: Any, matches: Callable[[P], bool] = lambda said: True
 ) -> Recorded[P] | None:

@@ -91,6 +91,15 @@ def lineage(ledger: Ledger) -> list[Version]:
     return _versions(ledger, schema.versions.c.status.in_(LINEAGE))[::-1]
 
 
+def ancestors(ledger: Ledger, of: Version) -> list[tuple[int, str]]:
+    """Return (version, evidence) of what a version came from, oldest first."""
+    found, parent = list[tuple[int, str]](), of.parent
+    while parent is not None and (before := version(ledger, parent)) is not None:
+        found.append((before.version, before.evidence))
+        parent = before.parent
+    return found[::-1]
+
+
 def lineage_evidence(ledger: Ledger) -> list[tuple[int, str]]:
     """Return (version, evidence) of the champion and its ancestors, oldest first."""
     table = schema.versions.c

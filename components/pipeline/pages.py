@@ -1,0 +1,252 @@
+"""The pages in the reports folder as they stand now: one an examination, and the index of batches.
+
+Concept: a display of the ledger (law 1). A page's facts never change, what became of its version
+does; so pages are written again from their facts when a decision or a rollback touches them.
+
+Promise: may be written at any time, by anybody, as often as wanted; what is damaged is left out:
+`audit verify` names it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from components.errors import Corrupted
+from components.files import write_bytes
+from components.ledger import views
+from components.ledger.events import ChampionRolledBack
+from components.pipeline import accuracy_history, reporting
+from components.pipeline.cause import causes_of
+from components.pipeline.champion_accuracy import champion_accuracy
+from components.pipeline.held import ways_to_settle
+from components.pipeline.reporting import AS_EXAMINED, FACTS, report_path
+from components.pipeline.sittings import accuracy, paper_of
+from components.workspace.root import Workspace
+
+if TYPE_CHECKING:
+    from components.report.batch_report import ReportData, Standing
+    from components.report.index_page import Panel, Row, Step
+
+INDEX = "index.html"
+NEWEST, PLOTTED = 300, 60
+"""How many batches the index lists, and how many versions it plots."""
+
+LONGEST = 240
+"""Characters of a reason in the index; the page of the batch has all of it."""
+
+
+def index_path(ws: Workspace) -> Path:
+    """Return where the index of all batches lies."""
+    return ws.mlruns / "reports" / INDEX
+
+
+def write_all(ws: Workspace) -> Path:
+    """Write every page and the index from ledger and documents; return the index."""
+    write_pages(ws, (each.version for each in views.versions(ws.ledger)))
+    return write_index(ws)
+
+
+def write_pages(ws: Workspace, versions: Iterable[int]) -> None:
+    """Write the pages of these versions as they stand now."""
+    from components.report.batch_report import render
+
+    for version in filter(None, (views.version(ws.ledger, number) for number in set(versions))):
+        page = report_path(ws, version.batch, version.bundle)
+        try:
+            data = _facts(ws, version, page.with_suffix(""))
+        except (Corrupted, ValueError, LookupError, TypeError, OSError):
+            continue  # a display; the rest can still be shown
+        _keep_as_examined(page)
+        write_bytes(page, render(data, standing(ws, version)).encode("utf-8", "replace"))
+
+
+def _keep_as_examined(page: Path) -> None:
+    """Keep a page that an older Ratchet wrote: the registry has just these bytes."""
+    kept = page.with_suffix("") / AS_EXAMINED
+    if page.exists() and not kept.exists():
+        write_bytes(kept, page.read_bytes())
+
+
+def _facts(ws: Workspace, version: views.Version, folder: Path) -> ReportData:
+    """Return a page's facts as they were kept, or from the evidence where an older Ratchet did."""
+    from components.report.batch_report import ReportData
+
+    kept = folder / FACTS
+    if kept.exists():
+        return ReportData.from_json(json.loads(kept.read_bytes()))
+    document = ws.read_document(version.evidence)
+    state = json.loads((ws.bundles / version.bundle / "state.json").read_bytes())
+    story = accuracy_history.story(ws, document, views.ancestors(ws.ledger, version))
+    arrival = views.arrival(ws.ledger, version.batch) if version.batch else None
+    examined = views.examined(ws.ledger, version)
+    return reporting.facts(
+        ws,
+        document,
+        version.evidence,
+        state,
+        story,
+        batch=version.batch or "",
+        source=arrival.source if arrival else "",
+        parent=version.parent,
+        examined=examined.time if examined else "",
+    )
+
+
+def standing(ws: Workspace, version: views.Version) -> Standing:
+    """Return what has become of a version, and what to do now."""
+    from components.report.batch_report import Standing
+
+    number, batch = version.version, (version.batch or "")[:12]
+    title, why, steps = f"Version {number}: {version.status}.", "", list[str]()
+    if version.status == "champion":
+        title = f"Version {number} ships: it is in force."
+        steps = ["Nothing is open. Try it: `ratchet predict TEXT`."]
+        on = views.probation(ws.ledger)
+        if on is not None and on.version == number:
+            title = f"Version {number} is in force on probation until {on.ends[:10]}."
+            steps = [f"{on.labels} labels end it earlier: `ratchet label`."]
+    elif version.status == "former":
+        after = _after(ws, number)
+        until = f" until version {after} took over" if after else ""
+        title = f"Version {number} was in force{until}."
+        steps = [f"Nothing is open. To go back to it: `ratchet rollback --to {number}`."]
+    elif version.status == "held":
+        title = f"Version {number} can't ship yet: it waits for you."
+        steps = [f"{way}." for way in ways_to_settle(ws, version)]
+    elif version.status == "rejected":
+        title = f"Version {number} can't ship: it was rejected."
+        if batch:
+            steps = [
+                f"See its rows: `ratchet quarantine show {batch}`. Correct the file and run it "
+                "again: `ratchet run FILE`.",
+                f"If the rows are right as they are: `ratchet quarantine release {batch}`, then "
+                "`ratchet intake`.",
+            ]
+    elif version.status == "superseded":
+        title = f"Version {number} can't ship: another version came into force before it."
+        steps = ["Its batch is trained again on the champion: `ratchet status`."]
+    elif version.status == "barred":
+        title, why = _barred(ws, number)
+        steps = ["See what was in force when: `ratchet history`."]
+        if batch:
+            steps.append(f"See what became of its batch: `ratchet quarantine show {batch}`.")
+    return Standing(version.status, number, title, why, steps, INDEX)
+
+
+def _after(ws: Workspace, number: int) -> int | None:
+    """Return the version that took over from one that was in force."""
+    followed = views.versions(ws.ledger, parent=number)
+    return next((v.version for v in followed if v.status in ("champion", "former")), None)
+
+
+def _barred(ws: Workspace, number: int) -> tuple[str, str]:
+    for event in reversed(views.told(ws.ledger, ChampionRolledBack)):
+        said = event.payload
+        if number in said.barred:
+            when = f"{event.time[:10]} {event.time[11:16]} UTC"
+            title = f"Version {number} must not ship: it was rolled back to version {said.to}"
+            return f"{title} on {when}.", said.reason
+    return f"Version {number} must not ship: it gives the answers of one that was rolled back.", ""
+
+
+def write_index(ws: Workspace) -> Path:
+    """Write the index of all batches and return its path."""
+    from components.report.index_page import render_index
+
+    inbox = views.arrivals(ws.ledger)
+    newest = inbox[-NEWEST:][::-1]
+    times = views.event_times(ws.ledger, [each.position for each in newest])
+    page = render_index(
+        ws.settings.model.name,
+        _headline(ws, inbox),
+        _panels(ws),
+        [_row(ws, each, times.get(each.position, "")) for each in newest],
+        [max(e.payload.barred) + 0.5 for e in views.told(ws.ledger, ChampionRolledBack)],
+        len(inbox) - len(newest),
+    )
+    path = index_path(ws)
+    write_bytes(path, page.encode("utf-8", "replace"))
+    return path
+
+
+def _headline(ws: Workspace, inbox: list[views.Arrival]) -> str:
+    champion = views.champion(ws.ledger)
+    told = f"Version {champion.version} is in force." if champion else "No champion yet."
+    counts = Counter(each.status for each in inbox)
+    words = {
+        "held": "wait for you",
+        "queued": "queued",
+        "rejected": "rejected",
+        "refused": "refused",
+    }
+    found = [f"{counts[status]} {word}" for status, word in words.items() if counts[status]]
+    return f"{told} Of {len(inbox)} batches: {', '.join(found)}." if found else told
+
+
+def _row(ws: Workspace, arrival: views.Arrival, time: str) -> Row:
+    from components.report.index_page import Row
+
+    version = views.version(ws.ledger, arrival.version) if arrival.version else None
+    status, why = arrival.status, arrival.reason or (version.headline if version else "")
+    why = why.removeprefix("Hold for a person: ").removeprefix("Reject: ").removeprefix("Promote: ")
+    if version is not None and arrival.status in ("held", "rejected"):
+        why = next(iter(causes_of(ws, version)), why)
+    elif version is not None and version.status == "barred":
+        status, why = "barred", " ".join(_barred(ws, version.version))
+    page = report_path(ws, version.batch, version.bundle) if version else None
+    return Row(
+        arrival.source,
+        time,
+        views.renamed_tasks(ws.ledger).get(arrival.task, arrival.task),
+        status,
+        arrival.version,
+        why if len(why) <= LONGEST else f"{why[: LONGEST - 1]}…",
+        page.name if page is not None and page.exists() else "",
+    )
+
+
+def _panels(ws: Workspace) -> list[Panel]:
+    """Return a panel a task: each version beside its parent on the task's largest exam."""
+    from components.report.index_page import Panel
+
+    steps: dict[str, list[Step]] = {}
+    for version in views.versions(ws.ledger)[-PLOTTED:]:
+        try:
+            found = _steps(ws, version)
+        except Corrupted:
+            continue
+        for task, step in found.items():
+            steps.setdefault(task, []).append(step)
+    told = {
+        each.task: f"{each.percent:.1f} % ({each.low:.1f} to {each.high:.1f}) on {each.items:,} "
+        f"items of {each.exam}, {each.examined[:10]}"
+        for each in champion_accuracy(ws)
+    }
+    return [Panel(task, told.get(task, ""), steps[task]) for task in sorted(steps)]
+
+
+def _steps(ws: Workspace, version: views.Version) -> dict[str, Step]:
+    """Return task -> the version beside its parent; alone where the parent had not learned it."""
+    from components.exam_names import task_of
+    from components.report.index_page import Step
+
+    paper, found = paper_of(ws, version.evidence), dict[str, Step]()
+    for exam, kept in sorted(paper.kept.items()):
+        now = kept["candidate"]
+        task = task_of(exam)
+        if now and (task not in found or len(now) > found[task].items):
+            before = accuracy(kept["champion"]) if exam in paper.known else None
+            found[task] = Step(
+                version.version,
+                version.parent,
+                version.status,
+                before,
+                now.count("1") / len(now),
+                len(now),
+                exam,
+            )
+    return found
