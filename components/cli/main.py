@@ -29,6 +29,7 @@ from components.cli import (
     mistakes,
     person,
     pool,
+    rollback,
     serving,
     status,
     stop_signals,
@@ -48,7 +49,7 @@ MESSAGE_CHARS = 4000
 
 
 @click.group(
-    epilog="Start with `ratchet init`, then `ratchet run batch.jsonl`. "
+    epilog="Start with `ratchet init`, then `ratchet holdout add`, then `ratchet run`. "
     "Exit codes: 0 done, 1 refused or failed, 2 usage, 3 waiting for a person, 4 corrupt.",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -86,6 +87,7 @@ COMMANDS = (
     up,
     worker,
     upkeep,
+    rollback,
     backups,
     data,
     pool,

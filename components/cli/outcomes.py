@@ -122,17 +122,58 @@ def show_warnings(warnings: list[str]) -> None:
         echo((Styled("warning:", "yellow"), f" {warning}"))
 
 
+def show_planned(planned: dict[str, Any]) -> None:
+    """Print what a rollback, or undoing one, would do."""
+    to = f"from version {planned['from_version']} to version {planned['to_version']}"
+    if "restored" in planned:
+        echo(f"Undoing the rollback would go {to}.")
+        _show_restored(planned)
+        return
+    echo(f"A rollback would go {to}, and bar {_listed('version', planned['cost']['versions'])}.")
+    _show_cost(planned, "would go to")
+    show_requeued(planned, "would be queued")
+
+
 def show_rollback(undone: dict[str, Any]) -> None:
     """Print a rollback and its cost."""
     again = f" version {undone['from_version']}; version {undone['to_version']} is champion again."
     echo((status("barred"), again), f"  {undone['reason']}")
-    cost = undone["cost"]
+    _show_cost(undone, "is in")
+
+
+def show_undone(done: dict[str, Any]) -> None:
+    """Print that a rollback was undone."""
+    echo((status("champion"), f" version {done['to_version']} again; the rollback is undone."))
+    echo(f"  {done['reason']}")
+    _show_restored(done)
+    echo(f"  next: ratchet version explain {done['to_version']}")
+
+
+def show_requeued(rollback: dict[str, Any], queued: str = "queued") -> None:
+    """Print which batches a rollback queued again; `watch` and the worker run them at once."""
+    if rollback["requeued"]:
+        batches = ", ".join(batch[:12] for batch in rollback["requeued"])
+        echo(f"  {queued} again: {batches}")
+
+
+def _show_cost(rollback: dict[str, Any], set_aside: str) -> None:
+    """Print which versions are barred, what they take away, and which batch is set aside."""
+    cost = rollback["cost"]
     lost = [_listed(what, cost[f"{what}s"]) for what in ("version", "task", "label")]
     echo(f"  cost: {'; '.join(filter(None, lost)) or 'nothing'}")
     for batch, version in cost.get("returned", {}).items():
         echo(f"  {is_back(batch, version)}")
-    if undone["offending_batch"]:
-        echo(f"  batch {undone['offending_batch'][:12]} is in quarantine")
+    if rollback["offending_batch"]:
+        echo(f"  batch {rollback['offending_batch'][:12]} {set_aside} quarantine")
+
+
+def _show_restored(undone: dict[str, Any]) -> None:
+    """Print which versions and batches come back, and which examinations no longer count."""
+    echo(f"  no longer barred: {_listed('version', undone['restored'])}")
+    for batch in undone["batches"]:
+        echo(f"  promoted again: batch {batch[:12]}")
+    if undone["superseded"]:
+        echo(f"  no longer held: {_listed('version', undone['superseded'])}")
 
 
 def _listed(noun: str, values: list[Any]) -> str:

@@ -1,4 +1,4 @@
-"""The commands `watch`, `rollback`, `forget` and `reconcile`."""
+"""The commands `watch`, `forget` and `reconcile`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from components.cli.arguments import VERSION, BatchPrefix, Words
+from components.cli.arguments import BatchPrefix, Words
 from components.cli.options import (
     Context,
     changing,
@@ -22,7 +22,7 @@ from components.cli.output import counted, echo, facts, progress_bar
 
 def register(group: click.Group) -> None:
     """Add this module's commands."""
-    for command in (watch, rollback, forget, reconcile):
+    for command in (watch, forget, reconcile):
         group.add_command(command)
 
 
@@ -54,36 +54,6 @@ def watch(context: Context, as_json: bool) -> None:
 
     facts(as_json, result, show)
     sys.exit(1 if result["rollback"] else 0)
-
-
-@click.command()
-@click.option(
-    "--to", "target", type=VERSION, help="Version to roll back to.  [default: the parent]"
-)
-@click.option(
-    "--reason", type=Words(), required=True, help="The reason; it is recorded in the ledger."
-)
-@json_option
-@pass_root
-def rollback(context: Context, target: int | None, reason: str, as_json: bool) -> None:
-    """Roll back to an earlier version.
-
-    The batch right after that version goes to quarantine; later batches are queued again
-    (run them with `ratchet intake`).
-    """
-    from components.operations.rollback import roll_back
-
-    ws = context.open()
-    with changing(ws) as lease:
-        undone = roll_back(ws, lease, target, reason).to_json()
-
-    def show() -> None:
-        show_rollback(undone)
-        if undone["requeued"]:
-            again = ", ".join(batch[:12] for batch in undone["requeued"])
-            echo(f"  queued again: {again}", "next: ratchet intake")
-
-    facts(as_json, undone, show)
 
 
 @click.command()

@@ -6,7 +6,12 @@ from typing import Any
 
 from components.errors import ConfigError
 from components.ledger import views
-from components.ledger.events import ApprovalGiven, ChampionRolledBack, ProbationEnded
+from components.ledger.events import (
+    ApprovalGiven,
+    ChampionRolledBack,
+    ProbationEnded,
+    RollbackUndone,
+)
 from components.pipeline.cause import causes_of
 from components.pipeline.held import ways_to_settle
 from components.pipeline.reporting import report_path
@@ -86,7 +91,7 @@ def _frozen(ws: Workspace, digest: str) -> str:
 
 
 def _later(ws: Workspace, number: int) -> list[dict[str, Any]]:
-    """Return the ends of its probation, the rollbacks that barred it or made it champion again."""
+    """Return the ends of its probation, and the rollbacks of it or to it, undone ones as well."""
     found = _probation_ends(ws, number) + _words(ws, number)
     for event in views.told(ws.ledger, ChampionRolledBack):
         said = event.payload
@@ -99,6 +104,10 @@ def _later(ws: Workspace, number: int) -> list[dict[str, Any]]:
         found.append(
             {"time": event.time, "what": what, "cost": said.cost, "verdicts": said.regressions}
         )
+    for undone in views.told(ws.ledger, RollbackUndone):
+        if number in undone.payload.restored:
+            what = f"the rollback was undone: {undone.payload.reason}"
+            found.append({"time": undone.time, "what": what, "cost": None, "verdicts": []})
     return sorted(found, key=lambda each: str(each["time"]))
 
 

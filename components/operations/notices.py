@@ -22,6 +22,7 @@ from components.ledger.events import (
     NoticesTold,
     Payload,
     Recorded,
+    RollbackUndone,
     VersionHeld,
     VersionPromoted,
     VersionRejected,
@@ -33,7 +34,7 @@ from components.workspace.root import Workspace
 
 LOG = "notices.log"
 KINDS: tuple[type[Payload], ...] = (
-    BatchArrived, BatchRefused, VersionHeld, VersionRejected, ChampionRolledBack,
+    BatchArrived, BatchRefused, VersionHeld, VersionRejected, ChampionRolledBack, RollbackUndone,
 )  # fmt: skip
 
 
@@ -43,6 +44,7 @@ COUNTED: dict[str, tuple[type[Payload], ...]] = {
     "held": (VersionHeld,),
     "rejected or refused": (VersionRejected, BatchRefused),
     "rolled back": (ChampionRolledBack,),
+    "rollbacks undone": (RollbackUndone,),
     "labels given": (LabelGiven,),
 }
 """What a digest counts."""
@@ -130,6 +132,9 @@ def _notice(ws: Workspace, event: Recorded[Payload]) -> Notice:
         back = [is_back(*each) for each in said.cost.get("returned", {}).items()]
         told = "; ".join([f"{said.reason} `ratchet history`", *back])
         return Notice("rolled back", f"version {said.from_} to {said.to}: {told}")
+    if isinstance(said, RollbackUndone):
+        told = f"version {said.from_} to {said.to} again: {said.reason} `ratchet history`"
+        return Notice("rollback undone", told)
     assert isinstance(said, BatchArrived | BatchRefused)
     reason = said.reason if isinstance(said, BatchRefused) else f"{said.source}: {said.refused}"
     return Notice("refused", f"{reason} `ratchet quarantine show {said.batch[:12]}`")

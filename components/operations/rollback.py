@@ -49,7 +49,7 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class RolledBack:
-    """A rollback that happened. `offending_batch` is in quarantine; None if there is none."""
+    """A rollback, done or planned. `offending_batch` goes to quarantine; None if there is none."""
 
     from_version: int
     to_version: int
@@ -139,6 +139,25 @@ def roll_back_regression(ws: Workspace, lease: Lease, watched: Watched) -> Rolle
     return roll_back(ws, lease, target, worst.verdict.sentence, evidence)
 
 
+def plan(ws: Workspace, target: int | None, reason: str) -> RolledBack:
+    """Return what a rollback to `target` (the champion's parent where None) would do.
+
+    Raises:
+        ConfigError: there is nothing to go back to, or `target` is not an ancestor.
+        Corrupted: the target's bundle does not verify.
+    """
+    from components.model.bundle import open_bundle
+
+    lineage = views.lineage(ws.ledger)
+    goal = _goal(lineage, target)
+    passed = lineage[: lineage.index(goal)]
+    labels = open_bundle(ws.bundles, goal.bundle).labels
+    back = views.brought_back(ws.ledger, lineage[len(passed) :], _numbers(passed))
+    cost = _cost(ws, goal, passed, labels, back)
+    offending, requeued = passed[-1].batch, _batches(reversed(passed[:-1]))
+    return RolledBack(passed[0].version, goal.version, offending, requeued, cost, reason)
+
+
 def roll_back(
     ws: Workspace,
     lease: Lease,
@@ -153,21 +172,18 @@ def roll_back(
         Corrupted: the target's bundle does not verify, or its copy in MLflow cannot be put
             right; the pointer has not moved.
     """
-    lineage = views.lineage(ws.ledger)
-    goal = _goal(lineage, target)
-    passed = lineage[: lineage.index(goal)]
-    labels = require_ready(ws, lease, goal)
-    back = views.brought_back(ws.ledger, lineage[len(passed) :], _numbers(passed))
-    cost = _cost(ws, goal, passed, labels, back)
-    offending, requeued = passed[-1].batch, _batches(reversed(passed[:-1]))
+    planned = plan(ws, target, reason)
+    [goal] = views.versions(ws.ledger, version=planned.to_version)
+    require_ready(ws, lease, goal)
+    offending, barred = planned.offending_batch, planned.cost.versions
     rolled_back = ChampionRolledBack(
-        from_=passed[0].version,
-        to=goal.version,
-        barred=_numbers(passed),
+        from_=planned.from_version,
+        to=planned.to_version,
+        barred=barred,
         offending_batch=offending,
         offending_rows=len(views.split_side(ws.ledger, offending, "train")) if offending else 0,
-        requeued=requeued,
-        cost=asdict(cost),
+        requeued=planned.requeued,
+        cost=asdict(planned.cost),
         reason=reason,
         regressions=regressed or [],
     )
@@ -176,9 +192,9 @@ def roll_back(
     else:
         _quarantine(ws, offending, reason)
         append_entry(ws, lease, rolled_back, offending)
-    publication.mirror(ws, lease, {version.version for version in (goal, *passed)})
+    publication.mirror(ws, lease, {goal.version, *barred})
     pages.write_index(ws)
-    return RolledBack(passed[0].version, goal.version, offending, requeued, cost, reason)
+    return planned
 
 
 def _goal(lineage: list[views.Version], target: int | None) -> views.Version:

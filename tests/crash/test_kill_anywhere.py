@@ -33,6 +33,7 @@ from components.operations import (
     reconciliation,
     relabelling,
     rollback,
+    rollback_undo,
 )
 from components.pipeline import arrival
 from components.workspace.root import Workspace, open_workspace
@@ -64,6 +65,15 @@ def go_back(ws: Workspace) -> None:
         champion = views.champion(ws.ledger)
         if champion is not None and champion.version != 1:
             rollback.roll_back(ws, lease, 1, "by hand")
+
+
+def undo_going_back(ws: Workspace) -> None:
+    """Undo the rollback from version 2 to version 1."""
+    with ws.ledger.lease(ws.settings.model.name, 60) as lease:
+        reconciliation.reconcile(ws, lease)
+        champion = views.champion(ws.ledger)
+        if champion is not None and champion.version == 1:
+            rollback_undo.undo(ws, lease, "a slip")
 
 
 def add_holdout(ws: Workspace) -> None:
@@ -124,6 +134,7 @@ SCENARIOS: dict[str, Callable[[Workspace], None]] = {
     "run": run_second,
     "refuse": refuse_batch,
     "rollback": go_back,
+    "undo": undo_going_back,
     "holdout": add_holdout,
     "pool": pool_second,
     "removal": remove_pool,
@@ -134,13 +145,14 @@ CHAMPIONS = {
     "run": {1, 2},
     "refuse": {1},
     "rollback": {1, 2},
+    "undo": {1, 2},
     "holdout": {1},
     "pool": {1},
     "removal": {1},
     "relabel": {1},
     "probation": {1, 2},
 }
-FINAL = {name: 2 if name == "run" else 1 for name in CHAMPIONS}
+FINAL = {name: 2 if name in ("run", "undo") else 1 for name in CHAMPIONS}
 
 
 def mutating() -> list[tuple[Any, str]]:
@@ -231,6 +243,12 @@ def prepare(root: Path, promoted: int) -> None:
     batch(root / "right.jsonl", 900, 20, flip=True)  # texts of the exam
 
 
+def prepare_undo(root: Path, promoted: int) -> None:
+    """Make a root that went back from version 2 to version 1; its batch is in quarantine."""
+    prepare(root, 2)
+    go_back(open_workspace(root))
+
+
 def prepare_pool(root: Path, promoted: int) -> None:
     """Make a root where a small batch is held: its exam is too small to let any pass."""
     params = PARAMS.replace("pool_below: 0", "pool_below: 200")
@@ -294,7 +312,12 @@ def _champions(ws: Workspace) -> list[int | None]:
 def one_line(folder: Path, scenario: str, line: int, promoted: int, every: int) -> None:
     """Kill at every point of this line's share; write what was found wrong."""
     root, template = folder / f"root{line}", folder / f"template{line}"
-    own = {"pool": prepare_pool, "removal": prepare_removal, "probation": prepare_probation}
+    own = {
+        "pool": prepare_pool,
+        "removal": prepare_removal,
+        "probation": prepare_probation,
+        "undo": prepare_undo,
+    }
     made = own.get(scenario, prepare)
     assert in_child(lambda: made(root, promoted)) == 0
     shutil.copytree(root, template)

@@ -93,7 +93,7 @@ class Reader:
 
     def champion(self) -> int | None:
         """Return the version that promotions and rollbacks lead to."""
-        moves = self.of("version.promoted", "champion.rolled-back")
+        moves = self.of("version.promoted", "champion.rolled-back", "rollback.undone")
         last = moves[-1].payload if moves else {}
         return last.get("to", last.get("version"))
 

@@ -39,9 +39,11 @@ from components.ledger.events import (
     ProbationEnded,
     ProbationExamined,
     QuarantineReleased,
+    Recorded,
     RegistrationDone,
     RelabelDone,
     RemovalBegun,
+    RollbackUndone,
     SettingChosen,
     SplitMade,
     TaskRenamed,
@@ -237,6 +239,7 @@ def _of_versions(ledger: Ledger, n: int, pick: int, text: str) -> Acts:
             if parent is not None and not again:
                 yield replace(promoted, probation_ends=text, probation_labels=pick)
     yield from _of_probation(ledger, n, pick, text)
+    yield from _undoing(ledger, pick, text)
     if len(lineage) > 1:
         depth = 1 + pick % (len(lineage) - 1)
         rolled = lineage[:depth]
@@ -247,6 +250,32 @@ def _of_versions(ledger: Ledger, n: int, pick: int, text: str) -> Acts:
             rolled[-1].batch,
             text,
         )
+
+
+def _undoing(ledger: Ledger, pick: int, text: str) -> Acts:
+    """The undoing of the newest rollback, where nothing else changed the champion since.
+
+    Not each time that it could be, or no version would stay barred.
+    """
+    if pick % 10:
+        return
+    move = views.newest_move(ledger)
+    for event in views.told(ledger, ChampionRolledBack):
+        if move is not None and event.seq == move.seq:
+            yield undone(event, text)
+
+
+def undone(event: Recorded[ChampionRolledBack], reason: str = "a slip") -> RollbackUndone:
+    """Return the event that undoes a rollback."""
+    said = event.payload
+    return RollbackUndone(
+        rollback=event.seq,
+        from_=said.to,
+        to=said.from_,
+        restored=sorted(said.barred),
+        batches=[],
+        reason=reason,
+    )
 
 
 def _of_probation(ledger: Ledger, n: int, pick: int, text: str) -> Acts:

@@ -169,7 +169,7 @@ class SnapshotTaken(Payload):
     snapshot: str
 
 
-@event("split.made", read_by=("splits",))
+@event("split.made", read_by=("splits", "operations.rollback_undo"))
 class SplitMade(Payload):
     """The batch's items were split; `blocked` counts near-duplicates of items on the other side."""
 

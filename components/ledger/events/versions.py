@@ -309,6 +309,7 @@ class ChampionWatched(Payload):
         "operations.forgetting",
         "operations.notices",
         "operations.quarantine_restoration",
+        "operations.rollback_undo",
         "pipeline.pages",
     ),
     schema=2,
@@ -338,6 +339,34 @@ class ChampionRolledBack(Payload):
         """Give the fields that schema 1 called `guilty` and `guilty_rows` their names."""
         names = {"guilty": "offending_batch", "guilty_rows": "offending_rows"}
         return {names.get(name, name): value for name, value in said.items()}
+
+
+@event(
+    "rollback.undone",
+    read_by=(
+        "versions",
+        "pointer",
+        "inbox",
+        "holdout",
+        "quarantine",
+        "probations",
+        "operations.explanation",
+        "operations.notices",
+    ),
+)
+class RollbackUndone(Payload):
+    """A rollback by hand was taken back: the version before it is champion again.
+
+    `rollback`: the number of its event; `from_`: the champion until now. `restored`: the versions
+    that it had barred, each with its batch promoted again; a probation that it cut short goes on.
+    """
+
+    rollback: int
+    from_: int
+    to: int
+    restored: Sequence[int]
+    batches: Sequence[str]
+    reason: str
 
 
 @event("alias.mirrored")

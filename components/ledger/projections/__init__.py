@@ -14,15 +14,17 @@ from sqlalchemy.engine import Connection
 from components.digest import canonical_json
 from components.ledger import schema
 from components.ledger.events import Payload, Recorded, encode
-from components.ledger.projections import batches, corrections, labels, root, versions
+from components.ledger.projections import batches, corrections, labels, rollbacks, root, versions
+from components.ledger.projections.rollbacks import standing
 from components.ledger.projections.rule import Rule
 from components.ledger.projections.versions import FINAL, LINEAGE, ON, Superseded
 
-__all__ = ["FINAL", "LINEAGE", "ON", "RULES", "Superseded", "apply"]
+__all__ = ["FINAL", "LINEAGE", "ON", "RULES", "Superseded", "apply", "standing"]
 
 RULES: dict[type[Payload], Rule] = {
     **batches.RULES,
     **versions.RULES,
+    **rollbacks.RULES,
     **root.RULES,
     **labels.RULES,
     **corrections.RULES,

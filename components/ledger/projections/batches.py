@@ -96,15 +96,17 @@ def _pooled(connection: Connection, event: Recorded[BatchPooled]) -> None:
 
 def _released(connection: Connection, event: Recorded[QuarantineReleased]) -> None:
     said = event.payload
-    connection.execute(
-        schema.quarantine.update()
-        .filter_by(batch=said.batch, kind=said.kind_)
-        .values(status="released")
-    )
+    release_entry(connection, said.batch, said.kind_)
     if said.kind_ == "batch" and said.as_ == said.batch:
         set_status(connection, said.batch, "queued", "released from quarantine")
     elif said.kind_ == "held":
         set_status(connection, said.batch, "superseded", f"its rows are batch {said.as_[:12]} now")
+
+
+def release_entry(connection: Connection, batch: str | None, kind: str) -> None:
+    """Say that a quarantine entry is settled; its files stay."""
+    entry = schema.quarantine.update().filter_by(batch=batch, kind=kind)
+    connection.execute(entry.values(status="released"))
 
 
 def set_aside(connection: Connection, batch: str, status: str, reason: str, rows: int) -> None:

@@ -2,7 +2,7 @@
 
 Promise: a promotion is fast-forward only (law 2): `VersionPromoted` raises `Superseded`
 unless its parent is the champion at that instant, and confirmed; at most one version is champion;
-what is barred stays barred.
+no decision brings back what is barred.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from components.ledger import schema
 from components.ledger.events import (
     CandidateExamined,
     CandidateJudged,
-    ChampionRolledBack,
     Payload,
     ProbationEnded,
     ProbationExamined,
@@ -117,7 +116,7 @@ def _promoted(connection: Connection, event: Recorded[VersionPromoted]) -> None:
         )
     if champion is not None:
         _require_confirmed(connection, champion)
-        _version_status(connection, champion, "former")
+        set_version_status(connection, champion, "former")
     connection.execute(
         table.update()
         .where(table.c.version == said.version)
@@ -125,8 +124,8 @@ def _promoted(connection: Connection, event: Recorded[VersionPromoted]) -> None:
     )
     set_status(connection, said.batch, "promoted")
     confirmed = said.probation_ends is None
-    _point(connection, event, said.version, "promotion" if confirmed else "probation", said.reason)
-    joined = _join_holdout(connection, said.batch, said.version, confirmed)
+    point(connection, event, said.version, "promotion" if confirmed else "probation", said.reason)
+    joined = join_holdout(connection, said.batch, said.version, confirmed)
     _build_wall(connection, before.wall if before else None, said, joined)
     if not confirmed:
         connection.execute(
@@ -167,18 +166,18 @@ def _probation_ended(connection: Connection, event: Recorded[ProbationEnded]) ->
     said, versions, held = event.payload, schema.versions, schema.holdout
     _check_end(connection, said)
     if said.confirmed:
-        _end_probation(connection, [said.version], "confirmed")
+        end_probation(connection, [said.version], "confirmed")
         own = sa.and_(held.c.version == said.version, held.c.confirmed == 0)
         connection.execute(sa.update(held).where(own).values(confirmed=1))
         anchors = canonical_json(said.anchors)
         own = versions.c.version == said.version
         connection.execute(versions.update().where(own).values(anchors=anchors))
         return
-    _end_probation(connection, [said.version], "rolled back")
-    _version_status(connection, said.version, "held")
-    _version_status(connection, said.to, "champion")
+    end_probation(connection, [said.version], "rolled back")
+    set_version_status(connection, said.version, "held")
+    set_version_status(connection, said.to, "champion")
     set_status(connection, said.batch, "held", said.reason)
-    _point(connection, event, said.to, "rollback", said.reason)
+    point(connection, event, said.to, "rollback", said.reason)
 
 
 def _check_end(connection: Connection, said: ProbationEnded) -> None:
@@ -193,7 +192,8 @@ def _check_end(connection: Connection, said: ProbationEnded) -> None:
         )
 
 
-def _end_probation(connection: Connection, versions: Sequence[int], outcome: str) -> None:
+def end_probation(connection: Connection, versions: Sequence[int], outcome: str) -> None:
+    """End the probation of each of these versions that is on it."""
     table = schema.probations
     own = sa.and_(table.c.version.in_(versions), table.c.outcome == ON)
     connection.execute(table.update().where(own).values(outcome=outcome))
@@ -213,7 +213,7 @@ def _build_wall(
     connection.execute(table.update().where(table.c.version == said.version).values(wall=wall))
 
 
-def _join_holdout(
+def join_holdout(
     connection: Connection, batch: str | None, version: int, confirmed: bool
 ) -> list[str]:
     """Hold out a batch's own side of the wall, but for what an exam has meanwhile.
@@ -262,7 +262,7 @@ def _held(connection: Connection, event: Recorded[VersionHeld]) -> None:
     said = event.payload
     _decide(connection, said.version, "held")
     set_status(connection, said.batch, "held", said.reason)
-    _join_holdout(connection, said.batch, said.version, confirmed=False)
+    join_holdout(connection, said.batch, said.version, confirmed=False)
 
 
 def _rejected(connection: Connection, event: Recorded[VersionRejected]) -> None:
@@ -291,47 +291,17 @@ def _decide(connection: Connection, version: int, status: str) -> None:
     )
 
 
-def _rolled_back(connection: Connection, event: Recorded[ChampionRolledBack]) -> None:
-    said = event.payload
-    _check_rollback(connection, said)
-    for version in said.barred:
-        _version_status(connection, version, "barred")
-    _end_probation(connection, said.barred, "barred")
-    held = schema.holdout.c
-    joined = sa.and_(held.version.in_(said.barred), held.retired == 0)
-    connection.execute(sa.delete(schema.holdout).where(joined))
-    _version_status(connection, said.to, "champion")
-    for batch in said.requeued:
-        set_status(connection, batch, "queued", f"queued again: {said.reason}")
-    if said.offending_batch is not None:
-        rows = said.offending_rows
-        set_aside(connection, said.offending_batch, "quarantined", said.reason, rows)
-    _point(connection, event, said.to, "rollback", said.reason)
-
-
-def _check_rollback(connection: Connection, said: ChampionRolledBack) -> None:
-    """Let pass a rollback to an ancestor that bars exactly what came after it."""
-    table, goal = schema.versions.c, said.to
-    lineage = connection.execute(
-        sa.select(table.version).where(table.status.in_(LINEAGE)).order_by(table.version)
-    )
-    later = [version for version in lineage.scalars() if version >= goal]
-    if later[:1] != [goal] or later[1:] != sorted(said.barred) or len(later) < 2:
-        raise Superseded(
-            f"The champion changed after the rollback to version {said.to} was planned.",
-            "Run the same command again.",
-        )
-
-
-def _version_status(connection: Connection, version: int, status: str) -> None:
+def set_version_status(connection: Connection, version: int, status: str) -> None:
+    """Say what a version is now."""
     connection.execute(
         schema.versions.update().where(schema.versions.c.version == version).values(status=status)
     )
 
 
-def _point(
+def point(
     connection: Connection, event: Recorded[Payload], version: int, how: str, reason: str
 ) -> None:
+    """Let the champion pointer show a version from this event on."""
     row = {"version": version, "how": how, "reason": reason}
     connection.execute(schema.pointer.insert().values(seq=event.seq, time=event.time, **row))
 
@@ -347,5 +317,4 @@ RULES: dict[type[Payload], Rule] = {
     VersionSuperseded: _superseded,
     ProbationExamined: _probation_examined,
     ProbationEnded: _probation_ended,
-    ChampionRolledBack: _rolled_back,
 }

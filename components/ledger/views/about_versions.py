@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from components.ledger import schema
 from components.ledger.ledger import Ledger
-from components.ledger.projections import LINEAGE, ON
+from components.ledger.projections import LINEAGE, ON, standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +123,12 @@ def known_tasks(ledger: Ledger) -> frozenset[str]:
 def pointer_history(ledger: Ledger) -> list[Any]:
     """Return every move of the champion pointer, oldest first."""
     return ledger.query(sa.select(schema.pointer).order_by(schema.pointer.c.seq))
+
+
+def newest_move(ledger: Ledger) -> Any:
+    """Return the newest change of the champion that was not undone, or None."""
+    left = standing(pointer_history(ledger))
+    return left[-1] if left else None
 
 
 def probations(ledger: Ledger) -> list[Probation]:
