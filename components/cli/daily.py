@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from components.cli.arguments import Words
+from components.cli.next_steps import first_steps
 from components.cli.options import Context, changing, drain, json_option, pass_root, quiet_option
 from components.cli.outcomes import (
     show_arrived,
@@ -51,7 +52,7 @@ def init(context: Context, folder: Path | None, shared: bool) -> None:
     if made and not shared:
         what += " Only you can read these files; use `chmod` or --shared to give others access."
     echo(what, *_about_base(root))
-    echo("Next: edit params.yaml, then `ratchet run batch.jsonl --task NAME`.")
+    echo(*first_steps(None if root == Path.cwd() else folder or context.root))
 
 
 @click.command()

@@ -9,8 +9,12 @@ from pathlib import Path
 import click
 
 from components.cli.arguments import BatchPrefix, Words
+from components.cli.next_steps import after_exam, after_quarantine
 from components.cli.options import Context, changing, json_option, pass_root
 from components.cli.output import counted, echo, facts, table
+
+SIDES = ("train", "holdout")
+"""Where the rows of a batch are after its split."""
 
 
 def register(group: click.Group) -> None:
@@ -54,8 +58,7 @@ def add(context: Context, file: Path, task: str, fill: bool, as_json: bool) -> N
         if any(left.values()):
             said = ", ".join(f"{count} {why}" for why, count in left.items() if count)
             echo(f"Left out: {said}.")
-        watched = views.champion(ws.ledger) is not None
-        echo("next: ratchet watch" if watched else f"next: ratchet run FILE --task {task}")
+        echo(after_exam(ws, views.renamed_tasks(ws.ledger).get(task, task)))
 
     facts(as_json, asdict(added), show)
 
@@ -100,7 +103,7 @@ def quarantine() -> None:
 @json_option
 @pass_root
 def list_quarantine(context: Context, as_json: bool) -> None:
-    """List what is in quarantine."""
+    """List what can be released: what is in quarantine, and batches that are held."""
     from components.ledger import views
 
     ws = context.open()
@@ -111,12 +114,18 @@ def list_quarantine(context: Context, as_json: bool) -> None:
          "rows": row.rows, "status": row.status, "reason": row.reason}
         for row in views.quarantined(ws.ledger)
     ]  # fmt: skip
+    rows += [
+        {"batch": held.batch, "file": held.source, "kind": "held",
+         "rows": sum(len(views.split_side(ws.ledger, held.batch, side)) for side in SIDES),
+         "status": "held", "reason": held.reason}
+        for held in views.held_batches(ws.ledger)
+    ]  # fmt: skip
 
     def show() -> None:
         if older:
             echo(f"{older} `ratchet reconcile` explains what to do.")
         elif not rows:
-            echo("Quarantine is empty.")
+            echo("Quarantine is empty, and no batch is held.")
         if not rows:
             return
         shown = [[row["batch"][:12], *list(row.values())[1:]] for row in rows]
@@ -153,9 +162,7 @@ def show_quarantine(context: Context, batch: str, as_json: bool) -> None:
                 ["line", "why", "row"],
                 [(row.place, "; ".join(row.reasons), ascii(row.raw)[:100]) for row in rows],
             )
-        start = entry.batch[:12]
-        echo(f"next: ratchet quarantine export {start} FILE.csv (to correct rows and run them)")
-        echo(f"      ratchet quarantine release {start} (to run them as they are)")
+        echo(after_quarantine(ws, entry))
 
     facts(as_json, value, show)
 

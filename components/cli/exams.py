@@ -8,9 +8,11 @@ from pathlib import Path
 import click
 
 from components.cli.arguments import VERSION, Words
+from components.cli.next_steps import after_exam
 from components.cli.options import Context, changing, json_option, pass_root
 from components.cli.output import counted, echo, facts, table
 from components.cli.tasks import reason_option
+from components.exam_names import task_of
 
 SHOWN_LINES = 20
 """How many rows of a file a message names."""
@@ -128,7 +130,7 @@ def relabel(context: Context, name: str, file: Path, reason: str, as_json: bool)
             echo(f"  No item of the exam: line {lines}{f' and {more} more' if more > 0 else ''}.")
         for line, why in list(done.rejected.items())[:SHOWN_LINES]:
             echo(f"  Left out: line {line}: {why}")
-        echo("next: ratchet watch")
+        echo(after_exam(ws, task_of(done.exam)))
 
     facts(as_json, asdict(done), show)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import Any
 
 import click
@@ -9,6 +10,7 @@ import click
 from components.cli.arguments import VERSION, Number
 from components.cli.options import Context, json_option, pass_root
 from components.cli.output import echo, facts, table
+from components.exam_names import task_of
 
 
 def register(group: click.Group) -> None:
@@ -101,9 +103,13 @@ def _show_plan(value: dict[str, Any]) -> None:
     if worn:
         echo(f"Overused: {', '.join(worn)}. Add a new holdout.")
     asked = [each for each in value["exams"] if each["decides"]]
-    if any(each["items_needed"] > each["items"] for each in asked):
-        echo("Add items with `ratchet holdout add FILE --task NAME --fill`, or raise")
-        echo("`gate.margin_points`; try a value with `ratchet gate plan --margin POINTS`.")
+    small = {task_of(each["exam"]) for each in asked if each["items_needed"] > each["items"]}
+    if small:
+        adding = (
+            f"  ratchet holdout add FILE --task {quote(task)} --fill" for task in sorted(small)
+        )
+        echo("To add items:", *adding)
+        echo("Or raise `gate.margin_points`; try a value with `ratchet gate plan --margin POINTS`.")
 
 
 def _show_pools(pools: list[dict[str, Any]]) -> None:

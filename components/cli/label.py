@@ -12,6 +12,7 @@ import click
 
 from components.cli.arguments import VERSION, Words
 from components.cli.keys import END, Keys, reading_keys
+from components.cli.next_steps import only_task
 from components.cli.options import Context, changing, drain, json_option, pass_root
 from components.cli.outcomes import show_probation, show_released, show_settled
 from components.cli.output import (
@@ -386,7 +387,7 @@ def _why_nothing(ws: Workspace) -> list[str]:
     if not pools:
         return [
             "Nothing is asked: there is no pool of unlabelled inputs.",
-            "next: ratchet pool add FILE --task NAME",
+            f"next: ratchet pool add FILE --task {only_task(ws)}",
         ]
     held = ", ".join(f"{name} ({counted(size, 'input')})" for name, size in pools.items())
     if more := [each for each in views.versions(ws.ledger, status="held") if _needs_more(ws, each)]:
@@ -399,5 +400,5 @@ def _why_nothing(ws: Workspace) -> list[str]:
         f"Nothing is asked: no held version waits for labels. Pools: {held}.",
         "Questions come when a batch is held because its version and the champion label inputs of",
         "a pool differently.",
-        "next: ratchet run FILE --task NAME",
+        f"next: ratchet run FILE --task {only_task(ws)}",
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import click
 from components.cli.options import Context, json_option, pass_root
 from components.cli.outcomes import show_left, show_warnings
 from components.cli.output import clear, counted, echo, facts, table
+from components.exam_names import task_of
 
 if TYPE_CHECKING:
     from components.operations.standing import Known
@@ -173,7 +175,9 @@ def _show_batches(value: dict[str, Any], show_all: bool) -> None:
     inbox = value["inbox"]
     shown = inbox if show_all else _worth_showing(inbox)
     if not shown:
-        echo("No batch has arrived yet: `ratchet run FILE --task NAME`.")
+        tasks = {task_of(exam) for exam in value["exams"]}
+        task = shlex.quote(tasks.pop()) if len(tasks) == 1 else "NAME"
+        echo(f"No batch has arrived yet: `ratchet run FILE --task {task}`.")
         return
     table(
         ["batch", "file", "task", "arrived", "status", "version", "why, and what next"],

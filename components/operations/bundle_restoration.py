@@ -61,7 +61,7 @@ def require_champion(ws: Workspace) -> None:
         back = (
             ""
             if champion.parent is None
-            else " Or roll back to an intact version: `ratchet rollback`."
+            else " Or roll back to an intact version: `ratchet rollback --reason TEXT`."
         )
         raise Corrupted(
             f"The champion, version {champion.version}: {damage.message}", NO_COPY + back

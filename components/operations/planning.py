@@ -7,6 +7,7 @@ evidence alone gives the same verdicts again.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from statistics import median
@@ -66,8 +67,9 @@ def plan(ws: Workspace, margin_points: float | None, churn: float | None) -> dic
     if not exams and not pools:
         raise ConfigError(
             "There is no exam yet for a task that the champion has learned.",
-            "Run a first batch; part of it is held out. Add more items with `ratchet "
-            "holdout add FILE --task NAME`.",
+            f"Add one: `ratchet holdout add FILE --task {shlex.quote(min(known))}`."
+            if known
+            else "Run a first batch: `ratchet run FILE`. Part of it is held out.",
         )
     observed, use = _observed_churn(ws, "forgetting"), views.use_by_exam(ws.ledger)
     sat = _with_deciding(_sittings(ws, [*exams, *pools], {} if churn else observed, churn), asked)

@@ -184,6 +184,14 @@ def find_entry(ws: Workspace, prefix: str) -> Entry:
         if not about.exists():
             raise Corrupted(f"{about} is missing.", REBUILD)
         return read_entry(ws.quarantine, found[0])
+    held = [each for each in views.held_batches(ws.ledger) if each.batch.startswith(prefix)]
+    if not found and len(held) == 1:
+        batch, version = held[0].batch[:12], held[0].version
+        why = f"`ratchet version explain {version}` says why; " if version else ""
+        raise ConfigError(
+            f"Batch {batch} is held: none of its rows is in quarantine.",
+            f"{why}`ratchet quarantine release {batch}` has it examined again.",
+        )
     problem = "Nothing" if not found else f"More than one entry ({len(found)})"
     raise ConfigError(
         f"{problem} in quarantine starts with {prefix!r}.",

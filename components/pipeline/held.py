@@ -42,7 +42,10 @@ def ways_to_settle(ws: Workspace, version: views.Version) -> tuple[str, ...]:
     small = rows < ws.settings.training.pool_below
     if ways and small and lacks_more_than_labels(decision):
         ways = (*ways, WAIT)
-    person = f"`ratchet approve {version.version} --reason WHY`, or `ratchet reject`"
+    person = (
+        f"`ratchet approve {version.version} --reason WHY`, or "
+        f"`ratchet reject {version.version} --reason WHY`"
+    )
     word = f"a person's word, which the gate does not answer for: {person}"
     return ways if beyond_a_person(decision) else (*ways, word)
 

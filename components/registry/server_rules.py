@@ -125,7 +125,9 @@ def _no_word(call: Call, roles: Collection[str]) -> str:
     """Say why this is no word on a version; nothing where it is one."""
     word = word_of(call.value or "")
     if APPROVER not in roles:
-        return "Only an approver may decide on a version (`ratchet person add --role approver`)."
+        return (
+            "Only an approver may decide on a version (`ratchet person add NAME --role approver`)."
+        )
     if call.assisted:
         return "A word on a version is a person's own: an assistant can't give it."
     if call.action == "tag deleted":
@@ -138,7 +140,7 @@ def _no_word(call: Call, roles: Collection[str]) -> str:
 def _no_answer(call: Call, roles: Collection[str]) -> str:
     """Say why this is no answer to a question about an input; nothing where it is one."""
     if LABELLER not in roles:
-        return "Only a labeller may answer (`ratchet person add --role labeller`)."
+        return "Only a labeller may answer (`ratchet person add NAME --role labeller`)."
     if call.assisted:
         return "A label is a person's own: an assistant can't give it."
     if call.user == call.card.get(NOT_BY):

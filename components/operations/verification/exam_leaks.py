@@ -32,6 +32,6 @@ def _remedy(version: int, before: int | None) -> str:
             "(`ratchet holdout add`), and do not rely on this one."
         )
     return (
-        f"Run `ratchet rollback --to {before}`, then release the batch of version {version} "
-        "from quarantine: it is trained again without these rows."
+        f"Run `ratchet rollback --to {before} --reason TEXT`, then release the batch of version "
+        f"{version} from quarantine: it is trained again without these rows."
     )
