@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -32,7 +33,27 @@ def test_depths_are_tried_on_real_training_and_the_reason_names_each(
     assert layers in (1, 2)
     assert why.startswith("more layers must bring 1 points for each doubling of the seconds (1: ")
     assert "2: " in why
-    assert told == [(1, 2), (2, 2)]
+    assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert "two tries of a depth were up to" in why
+
+
+def test_a_try_that_the_machine_slowed_down_does_not_decide(
+    base: Any, stream: Any, make_rows: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first try of the second depth takes 40 times as long as it would on an idle machine."""
+    now, laps = 0.0, iter([1.0, 40.0, 1.0, 1.0])
+
+    def clock() -> float:
+        nonlocal now, starts
+        starts = not starts
+        now += 0.0 if starts else next(laps)
+        return now
+
+    starts = False
+    monkeypatch.setattr("components.training.layer_choice.time.process_time", clock)
+    _, why = depth_worth_its_seconds(base, make_rows(["good", "bad"], 110), stream.settings)
+    assert re.search(r"1: \S+ % in 2 s, 2: \S+ % in 2 s", why), why
+    assert "up to 3900% apart" in why
 
 
 @pytest.mark.parametrize("count", [2, 90])
