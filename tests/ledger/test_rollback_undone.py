@@ -81,7 +81,7 @@ def happen(ledger: Ledger, lease: Lease, number: int, what: str) -> None:
             ledger.append(VersionRejected(**decision, rows=1), lease)
 
 
-@settings(deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(BATCHES, st.data(), LATER)
 def test_whatever_became_of_the_batches_meanwhile_the_tables_are_as_before(
     batches: list[tuple[list[int], list[int]]], data: Any, later: list[str]
