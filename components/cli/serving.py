@@ -61,11 +61,12 @@ def predict(
     proba: bool,
     as_json: bool,
 ) -> None:
-    """Classify TEXTS, lines of standard input, or the rows of a file, with the champion.
+    """Classify TEXTS, lines of standard input or a file.
 
-    With --file and --out each row is written as it stands, followed by its `prediction` and
-    `probability`. The file may be of any size and of any format that a batch may have; --out
-    appears once it is complete. Exits with 1 if rows without a text remain unanswered.
+    The champion answers, or the version that --version names. With --file and --out each row is
+    written as it stands, followed by its `prediction` and `probability`. The file may be of any
+    size and of any format that a batch may have; --out appears once it is complete. Exits with 1
+    if rows without a text remain unanswered.
     """
     if (file is None) != (out is None) or (file and texts):
         raise click.UsageError("Name a file of texts and one for the answers: --file IN --out OUT.")
@@ -97,7 +98,7 @@ def predict(
 @json_option
 @pass_root
 def export(context: Context, name: str, folder: Path, as_json: bool) -> None:
-    """Write VERSION as a plain Hugging Face model into FOLDER, a new one.
+    """Write VERSION as a Hugging Face model into a new FOLDER.
 
     The adapter is added into the base's weights; a model card says what it is. Before FOLDER
     appears, transformers loads it without Ratchet, and its answers are compared with the
