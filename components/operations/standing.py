@@ -27,7 +27,7 @@ class InForce:
 class Known:
     """A batch of the inbox. `next`: a command, or nothing to do.
 
-    `task`: by the name that it has now; `arrived`: when, in ISO 8601; `why`: what probably went
+    `task`: those of its rows, by the names that they have now; `arrived`: when, in ISO 8601; `why`: what probably went
     wrong with it, where the facts show it, else the recorded reason.
     """
 
@@ -51,17 +51,24 @@ def in_force(ws: Workspace) -> InForce | None:
 def batches(ws: Workspace) -> list[Known]:
     """Return every batch, first in first out, with what to do about it."""
     times = {each.payload.batch: each.time for each in views.told(ws.ledger, BatchArrived)}
-    names, busy = views.renamed_tasks(ws.ledger), ws.ledger.is_held(ws.settings.model.name)
+    busy = ws.ledger.is_held(ws.settings.model.name)
     return [
         Known(
             each,
-            names.get(each.task, each.task),
+            _tasks(ws, each),
             times.get(each.batch, ""),
             _why(ws, each),
             _next(each, busy),
         )
         for each in views.arrivals(ws.ledger)
     ]
+
+
+def _tasks(ws: Workspace, arrival: views.Arrival) -> str:
+    names = views.renamed_tasks(ws.ledger)
+    return ", ".join(sorted(views.batch_tasks(ws.ledger, arrival.batch))) or names.get(
+        arrival.task, arrival.task
+    )
 
 
 def _why(ws: Workspace, arrival: views.Arrival) -> str:

@@ -141,7 +141,7 @@ def main(folder: Path) -> None:
     """Write every file of the tutorial into a folder."""
     desk = Desk(seed=0)
     folder.mkdir(parents=True, exist_ok=True)
-    write(folder / "exam.csv", desk.tickets(FIRST, 100))
+    write(folder / "exam.csv", desk.tickets(FIRST, 200))
     write(folder / "january.csv", desk.tickets(FIRST, 100))
     write(folder / "february.csv", desk.tickets((*FIRST, *NEW), 100))
     everything = (*FIRST, *NEW)

@@ -44,5 +44,6 @@ def without_figures(text: str) -> str:
 
 
 def _shown(typed: Typed, folder: Path) -> str:
-    printed = typed.printed.replace(str(folder.resolve()), "~/ratchet")
+    """Return a command with what it prints in a terminal, where bars stand for phases."""
+    printed = without_phases(typed.printed).replace(str(folder.resolve()), "~/ratchet")
     return f"$ {typed.command}\n" + f"{printed}\n" * bool(printed)
