@@ -7,6 +7,7 @@ import io
 import json
 import logging
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -26,13 +27,18 @@ from components.workspace.root import open_workspace
 REPOSITORY = Path(__file__).parents[1]
 
 
+PHASE = re.compile(r"^([A-Za-z ]+) \.\.\.\n", re.MULTILINE)
+"""What a piped command says that it is at."""
+
+
 @dataclass(frozen=True)
 class Ran:
-    """A command that ended."""
+    """A command that ended: `err` is what it said on stderr beside its phases."""
 
     code: int
     out: str
     err: str
+    phases: tuple[str, ...] = ()
 
     @property
     def facts(self) -> Any:
@@ -65,7 +71,7 @@ def typed(*arguments: str | Path, stdin: str = "") -> Ran:
         finally:
             logging.getLogger().setLevel(level)
             signal.signal(signal.SIGTERM, handler)
-    return Ran(code, _text(out), _text(err))
+    return _ran(code, _text(out), _text(err))
 
 
 def start(
@@ -94,7 +100,7 @@ def start(
 def finish(process: subprocess.Popen[str], seconds: float = 300) -> Ran:
     """Wait until the process ends, and return what came of it."""
     out, err = process.communicate(timeout=seconds)
-    return Ran(process.returncode, out, err)
+    return _ran(process.returncode, out, err)
 
 
 def wait_for_event(root: Path, process: subprocess.Popen[str], kind: str) -> None:
@@ -104,6 +110,10 @@ def wait_for_event(root: Path, process: subprocess.Popen[str], kind: str) -> Non
     while len(views.events(ledger, kind=kind)) == before:
         assert process.poll() is None, process.communicate()
         time.sleep(0.01)
+
+
+def _ran(code: int, out: str, err: str) -> Ran:
+    return Ran(code, out, PHASE.sub("", err), tuple(PHASE.findall(err)))
 
 
 def assert_one_paragraph(ran: Ran) -> None:
