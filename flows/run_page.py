@@ -49,7 +49,8 @@ def end(ws: Workspace, settled: Settled, value: dict[str, Any]) -> Any:
     if FlowRunContext.get() is None:
         return value
     _name(ws, settled.source, settled.action)
-    for line in (f"{settled.action}: {settled.headline}", *settled.notes):
+    causes = (f"likely cause: {each}" for each in settled.causes)
+    for line in (f"{settled.action}: {settled.headline}", *causes, *settled.notes):
         say(line)
     key = f"batch-{settled.batch[:12]}"
     create_markdown_artifact(story(ws, settled), key, settled.headline[:500])
@@ -63,7 +64,11 @@ def story(ws: Workspace, settled: Settled) -> str:
     version = views.version(ws.ledger, settled.version) if settled.version else None
     title = f"# {settled.action}: {settled.source}"
     parts = [title + (f", version {settled.version}" if version else ""), settled.headline]
-    more = [*settled.notes, *(f"to settle it: {way}" for way in settled.settle)]
+    more = [
+        *(f"likely cause: {each}" for each in settled.causes),
+        *settled.notes,
+        *(f"to settle it: {way}" for way in settled.settle),
+    ]
     parts.append("\n".join(f"- {line}" for line in more))
     if version is not None:
         parts.append(_table(decision_on(ws, version) or {}))

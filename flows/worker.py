@@ -21,6 +21,7 @@ from components.errors import Retryable
 from components.ledger import views
 from components.operations import notices
 from components.operations.between_batches import Between
+from components.pipeline import pages
 from components.pipeline.incoming import Left, take_incoming
 from components.pipeline.polling import Poll
 from components.pipeline.precedence import next_batch
@@ -136,7 +137,9 @@ def _run_next(root: Path, tell: Tell, looks: Looks, gather: bool) -> bool:
     for batch in done.released:
         tell("released", {"batch": batch})
     taken, polled = take_incoming(ws, looks.quiet), looks.poll.take(ws)
+    refused = False
     for arrived in taken.arrived + polled.arrived:
+        refused |= bool(arrived.refused)
         tell("refused" if arrived.refused else "arrived", asdict(arrived))
     looks.note(done.left + taken.left + polled.left, tell)
     notify(ws, notices.news(ws))
@@ -144,7 +147,11 @@ def _run_next(root: Path, tell: Tell, looks: Looks, gather: bool) -> bool:
     if following is not None:
         arrival = views.arrival(ws.ledger, following)
         tell("started", {"batch": following, "source": arrival.source if arrival else ""})
-        tell("settled", retrain(str(root), following))
+        settled = retrain(str(root), following)
+        refused |= settled["action"] == "refused"
+        tell("settled", settled)
+    if refused:  # with any other outcome the index is written already
+        pages.write_index(ws)
     return following is not None
 
 

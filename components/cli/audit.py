@@ -163,6 +163,8 @@ def _show(value: dict[str, Any]) -> None:
     _show_drift(value["drift"])
     echo(f"evidence {value['evidence']}", f"bundle   {value['bundle']}")
     echo(f"frozen   {value['frozen']}", f"report   {value['report']}")
+    if value["parent"]:
+        echo(f"next: ratchet errors {value['version']} (the texts that broke, and that were fixed)")
 
 
 def _show_drift(findings: Sequence[Mapping[str, Any]]) -> None:

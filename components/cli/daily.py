@@ -73,12 +73,14 @@ def run(context: Context, batch: Path, task: str | None, as_json: bool) -> None:
     rejected or taken out since (`ratchet forget`), 3 if held.
     """
     from components.ledger import views
-    from components.pipeline import arrival, precedence, preparation
+    from components.pipeline import arrival, pages, precedence, preparation
 
     with progress_bar() as progress:
         ws = context.open(progress)
         ws.base_folder(download=True)  # before anything is taken in, and not after 20 seconds
         arrived = arrival.arrive(ws, batch, task)
+        if arrived.refused:
+            pages.write_index(ws)
         earlier = preparation.settled(ws, views.pooled_into(ws.ledger, arrived.batch))
         outcomes = []
         if earlier.action in ("queued", "running") and not arrived.other_task:

@@ -121,7 +121,7 @@ def drain(ws: Workspace, progress: Progress, until: str | None = None) -> list[d
     a server is named that shows every run, nor while another process holds the model's lease: a
     run waits for that much longer.
     """
-    from components.pipeline import precedence, preparation
+    from components.pipeline import pages, precedence, preparation
 
     refused = []
     while not _has_server() and (batch := precedence.next_batch(ws)) is not None:
@@ -132,6 +132,7 @@ def drain(ws: Workspace, progress: Progress, until: str | None = None) -> list[d
         if settled is None:
             break
         refused.append(asdict(settled))
+        pages.write_index(ws)
         if batch == until:
             return refused
     if precedence.next_batch(ws) is None:

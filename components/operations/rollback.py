@@ -20,7 +20,7 @@ from components.gate.verdicts import Answers, Verdict
 from components.ledger import views
 from components.ledger.events import ChampionRolledBack, ChampionWatched
 from components.ledger.ledger import Lease
-from components.pipeline import pages, publication
+from components.pipeline import publication
 from components.pipeline.examination import rules
 from components.pipeline.exams import Exam, known_items, open_exams, snapshot_of
 from components.pipeline.readiness import require_ready
@@ -193,7 +193,6 @@ def roll_back(
         _quarantine(ws, offending, reason)
         append_entry(ws, lease, rolled_back, offending)
     publication.mirror(ws, lease, {goal.version, *barred})
-    pages.write_index(ws)
     return planned
 
 

@@ -26,7 +26,7 @@ from components.ledger.events import (
     VersionSuperseded,
 )
 from components.ledger.ledger import Lease
-from components.pipeline import pages, publication
+from components.pipeline import publication
 from components.pipeline.readiness import require_ready
 from components.workspace.root import Workspace
 
@@ -108,7 +108,6 @@ def undo(ws: Workspace, lease: Lease, reason: str) -> Undone:
     ws.ledger.append_all([*outdated, undone], lease)
     touched = {planned.from_version, *planned.restored, *planned.superseded}
     publication.mirror(ws, lease, touched)
-    pages.write_index(ws)
     return planned
 
 

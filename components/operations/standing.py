@@ -27,8 +27,8 @@ class InForce:
 class Known:
     """A batch of the inbox. `next`: a command, or nothing to do.
 
-    `task`: those of its rows, by the names that they have now; `arrived`: when, in ISO 8601; `why`: what probably went
-    wrong with it, where the facts show it, else the recorded reason.
+    `task`: those of its rows, by the names that they have now; `arrived`: when, in ISO 8601;
+    `why`: what probably went wrong with it, where the facts show it, else the recorded reason.
     """
 
     arrival: views.Arrival

@@ -18,6 +18,7 @@ from components.data.addresses import Lying, fetch, listed
 from components.errors import DataRejected, RatchetError
 from components.ledger import views
 from components.ledger.events import ObjectTaken
+from components.pipeline import pages
 from components.pipeline.arrival import Arrived, arrive
 from components.pipeline.incoming import Left, Taken, take_incoming
 from components.workspace.root import Workspace
@@ -86,4 +87,7 @@ class Poll:
 def take_all(ws: Workspace) -> Taken:
     """Take in, at once, what lies in data/incoming and under the addresses that are polled."""
     files, objects = take_incoming(ws), Poll().take(ws, at_once=True)
-    return Taken(files.arrived + objects.arrived, files.left + objects.left)
+    taken = Taken(files.arrived + objects.arrived, files.left + objects.left)
+    if any(each.refused for each in taken.arrived):
+        pages.write_index(ws)
+    return taken

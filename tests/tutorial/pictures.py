@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from tests.browser.chromium import opened
+from tests.command import ratchet
 
 COLUMNS = 118
 SCREENS = {"status": "status", "explain": "version explain 4", "errors": "errors 4 --task support"}
@@ -20,8 +21,8 @@ VIEWS = {"": (1200, "light"), "-phone": (390, "light"), "-dark": (1200, "dark")}
 
 def take(root: Path, into: Path) -> None:
     """Write a PNG of each page of `VIEWS` and each command of `SCREENS` into a folder."""
-    reports = root / "mlruns" / "reports"
-    pages = {"report": _report_of(reports), "index": reports / "index.html"}
+    page = ratchet(root, "version", "explain", "4", "--json").facts["report"]
+    pages = {"report": Path(page), "index": root / "mlruns" / "reports" / "index.html"}
     with opened() as browser:
         for name, page in pages.items():
             for suffix, (width, scheme) in VIEWS.items():

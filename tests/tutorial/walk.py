@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from components.demo.fetch import BASE_FILES, BASE_NAME, BASE_PACKAGES, ensure
-from tests.command import REPOSITORY
+from tests.command import PHASE, REPOSITORY
 from tests.tutorial.shell import BLOCK, Typed, commands, opened
 
 PAGE = REPOSITORY / "docs" / "tutorial.md"
@@ -45,5 +45,7 @@ def without_figures(text: str) -> str:
 
 def _shown(typed: Typed, folder: Path) -> str:
     """Return a command with what it prints in a terminal, where bars stand for phases."""
-    printed = without_phases(typed.printed).replace(str(folder.resolve()), "~/ratchet")
+    printed = (
+        PHASE.sub("", f"{typed.printed}\n").rstrip("\n").replace(str(folder.resolve()), "~/ratchet")
+    )
     return f"$ {typed.command}\n" + f"{printed}\n" * bool(printed)
