@@ -1,8 +1,9 @@
-"""The commands `watch`, `forget` and `reconcile`."""
+"""The commands `watch`, `forget`, `probe` and `reconcile`."""
 
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 
 import click
 
@@ -22,7 +23,7 @@ from components.cli.output import counted, echo, facts, progress_bar
 
 def register(group: click.Group) -> None:
     """Add this module's commands."""
-    for command in (watch, forget, reconcile):
+    for command in (watch, forget, probe, reconcile):
         group.add_command(command)
 
 
@@ -87,6 +88,36 @@ def forget(context: Context, batch: str, reason: str, as_json: bool) -> None:
 
     facts(as_json, done.to_json(), show)
     sys.exit({"promoted": 0, "held": 3}.get(done.action, 1))
+
+
+@click.command()
+@json_option
+@pass_root
+def probe(context: Context, as_json: bool) -> None:
+    """Measure again which number format is fastest here.
+
+    `training.precision: auto` is measured once, with the first batch; a busy machine may have
+    misled it. What is found now holds from the next version on; versions so far stay as they are.
+    Measure on an idle machine.
+    """
+    from components.pipeline.automatic_settings import probe_again
+
+    ws = context.open()
+    with changing(ws) as lease:
+        probed = probe_again(ws, lease)
+
+    def show() -> None:
+        for when, each in (("recorded", probed.recorded), ("measured", probed.found)):
+            echo(f"{when}: {each.value}: {each.why}." if each else f"{when}: nothing yet.")
+        set_ = ws.settings.training.precision
+        if probed.taken:
+            echo(f"Versions are trained and examined in {probed.found.value} from now on.")
+        elif set_ != "auto":
+            echo(f"Nothing changes: params.yaml says `training.precision: {set_}`.")
+        else:
+            echo("Nothing changes.")
+
+    facts(as_json, asdict(probed), show)
 
 
 @click.command()

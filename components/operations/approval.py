@@ -32,6 +32,7 @@ from components.ledger.ledger import Lease
 from components.pipeline import settlement
 from components.pipeline.decision_now import decide_now
 from components.pipeline.held import beyond_a_person
+from components.pipeline.pages import BY_A_PERSON
 from components.pipeline.promotion import promote
 from components.pipeline.publication import show_words
 from components.pipeline.words import counting
@@ -112,7 +113,7 @@ def settle(ws: Workspace, lease: Lease, version: views.Version) -> Action:
     against = [each for each in said if each.word == "reject"]
     if against:
         assert version.batch is not None  # only batches are held
-        why = f"Rejected by a person: {against[0].reason}"
+        why = f"{BY_A_PERSON}: {against[0].reason}"
         return settlement.reject(ws, lease, version, version.batch, why)
     if len(said) < ws.settings.gate.approvals:
         show_words(ws, [version])

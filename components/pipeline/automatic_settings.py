@@ -1,14 +1,17 @@
 """Settings with the value `auto`: chosen on the first batch, fixed from then on.
 
 Promise: a choice is one ledger event with its reason, made before anything is trained; no later
-measurement changes it (law 7). A value in `params.yaml` overrides it.
+batch changes it (law 7). A person may have the number format measured again, which starts with the
+next version. A value in `params.yaml` overrides it.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from components.ledger import views
 from components.ledger.events import SettingChosen
 from components.ledger.ledger import Lease
 from components.workspace.root import Workspace
@@ -16,6 +19,34 @@ from components.workspace.root import Workspace
 if TYPE_CHECKING:
     from components.settings import Settings
     from components.training.candidate import Lesson
+
+
+PRECISION = "training.precision"
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """A measurement beside what was recorded before it; `taken`: it holds from the next version."""
+
+    recorded: views.Choice | None
+    found: views.Choice
+    taken: bool
+
+
+def probe_again(ws: Workspace, lease: Lease) -> Probed:
+    """Measure the number format again; record what was found where that is another one.
+
+    Versions so far keep their bytes. Where `params.yaml` names a format, nothing is recorded.
+    """
+    from components.training.precision_choice import probe
+
+    recorded = views.choices(ws.ledger).get(PRECISION)
+    found = views.Choice(*probe(ws.base, ws.settings))
+    other = recorded is None or recorded.value != found.value
+    taken = other and ws.settings.training.precision == "auto"
+    if taken:
+        _record(ws, lease, PRECISION, found.value, found.why)
+    return Probed(recorded, found, taken)
 
 
 def choose(ws: Workspace, lease: Lease, lesson: Lesson) -> Settings:
@@ -30,7 +61,7 @@ def choose(ws: Workspace, lease: Lease, lesson: Lesson) -> Settings:
     if settings.training.precision == "auto":
         from components.training.precision_choice import probe
 
-        settings = _record(ws, lease, "training.precision", *probe(ws.base, settings))
+        settings = _record(ws, lease, PRECISION, *probe(ws.base, settings))
     if settings.adapter.method == "auto":
         settings = _record(ws, lease, "adapter", *_adapter(ws, settings, lesson))
     if getattr(settings.adapter, "layers", None) == "auto" and lesson.parent is not None:

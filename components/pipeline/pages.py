@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from components.errors import Corrupted
 from components.files import write_bytes
 from components.ledger import views
-from components.ledger.events import ChampionRolledBack
+from components.ledger.events import ChampionRolledBack, RollbackUndone
 from components.pipeline import accuracy_history, reporting
 from components.pipeline.cause import causes_of
 from components.pipeline.champion_accuracy import champion_accuracy
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 INDEX = "index.html"
 NEWEST, PLOTTED = 300, 60
 """How many batches the index lists, and how many versions it plots."""
+
+BY_A_PERSON = "Rejected by a person"
+"""How the reason begins of a batch that a person rejected."""
 
 LONGEST = 240
 """Characters of a reason in the index; the page of the batch has all of it."""
@@ -119,10 +122,14 @@ def standing(ws: Workspace, version: views.Version) -> Standing:
         steps = [f"{way}." for way in ways_to_settle(ws, version)]
     elif version.status == "rejected":
         title = f"Version {number} can't ship: it was rejected."
+        arrival = views.arrival(ws.ledger, version.batch) if version.batch else None
+        if arrival is not None and arrival.reason.startswith(BY_A_PERSON):
+            why = arrival.reason
         if batch:
             steps = [
-                f"See its rows: `ratchet quarantine show {batch}`. Correct the file and run it "
-                "again: `ratchet run FILE`.",
+                f"See which texts broke: `ratchet errors {number}`.",
+                f"Correct its rows and run them: `ratchet quarantine export {batch} rows.csv`, "
+                "then `ratchet run rows.csv`.",
                 f"If the rows are right as they are: `ratchet quarantine release {batch}`, then "
                 "`ratchet intake`.",
             ]
@@ -165,12 +172,19 @@ def write_index(ws: Workspace) -> Path:
         _headline(ws, inbox),
         _panels(ws),
         [_row(ws, each, times.get(each.position, "")) for each in newest],
-        [max(e.payload.barred) + 0.5 for e in views.told(ws.ledger, ChampionRolledBack)],
+        [max(each.barred) + 0.5 for each in _rollbacks(ws)],
         len(inbox) - len(newest),
     )
     path = index_path(ws)
     write_bytes(path, page.encode("utf-8", "replace"))
     return path
+
+
+def _rollbacks(ws: Workspace) -> list[ChampionRolledBack]:
+    """Return the rollbacks that stand: none that was undone."""
+    undone = {each.payload.rollback for each in views.told(ws.ledger, RollbackUndone)}
+    told = views.told(ws.ledger, ChampionRolledBack)
+    return [each.payload for each in told if each.seq not in undone]
 
 
 def _headline(ws: Workspace, inbox: list[views.Arrival]) -> str:

@@ -9,6 +9,7 @@ from components.ledger import views
 from components.model.bundle import open_bundle
 from components.training import precision_choice
 from components.workspace.root import open_workspace
+from tests.command import ratchet
 from tests.stream import PARAMS, batch, make_root, settle
 
 AUTO = PARAMS.replace("precision: float32", "precision: auto").replace("layers: 1", "layers: auto")
@@ -42,6 +43,31 @@ def test_what_stands_on_auto_is_chosen_once_and_holds_from_then_on(
     assert state["adapter"]["layers"] == first["adapter.layers"]
     kinds = [event.kind for event in views.events(ws.ledger)]
     assert kinds.index("setting.chosen") < kinds.index("training.begun")
+
+
+def test_a_probe_by_hand_holds_from_the_next_version_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = make_root(tmp_path / "root", AUTO)
+    for said, number in (("bfloat16", 1), ("float32", 2)):
+        monkeypatch.setattr(precision_choice, "probe", lambda *_, said=said: (said, "measured"))
+        if number == 2:
+            probed = ratchet(root, "probe", "--json").facts
+            assert (probed["recorded"]["value"], probed["found"]["value"]) == ("bfloat16", said)
+            assert probed["taken"] and not ratchet(root, "probe", "--json").facts["taken"]
+        assert settle(root, batch(tmp_path / f"{number}.jsonl", number)).version == number
+    ws = open_workspace(root)
+    bundles = [version.bundle for version in views.versions(ws.ledger)]
+    states = [open_bundle(ws.bundles, bundle).state for bundle in bundles]
+    assert [state["precision"] for state in states] == ["bfloat16", "float32"]
+    assert ratchet(root, "audit", "verify", "--deep").code == 0
+
+
+def test_a_probe_changes_nothing_that_the_settings_say(tmp_path: Path) -> None:
+    root = make_root(tmp_path / "root", PARAMS)
+    said = ratchet(root, "probe")
+    assert "Nothing changes: params.yaml says `training.precision: float32`." in said.out
+    assert "rounds agree" in said.out and chosen(root) == {}
 
 
 def test_what_is_written_down_overrules_what_was_chosen(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from tests.browser.chromium import opened
 from tests.command import ratchet
 
 COLUMNS = 118
-SCREENS = {"status": "status", "explain": "version explain 4", "errors": "errors 4 --task support"}
+SCREENS = {"status": "status", "errors": "errors 4 --task support"}
 VIEWS = {"": (1200, "light"), "-phone": (390, "light"), "-dark": (1200, "dark")}
 
 
@@ -32,7 +32,7 @@ def take(root: Path, into: Path) -> None:
                 shown.goto(page.as_uri())
                 shown.screenshot(path=str(into / f"{name}{suffix}.png"), full_page=True)
                 context.close()
-        shown = browser.new_context(viewport={"width": 1100, "height": 200}).new_page()
+        shown = browser.new_context(viewport={"width": 1400, "height": 200}).new_page()
         for name, words in SCREENS.items():
             shown.set_content(_screen(root, words))
             shown.locator("pre").screenshot(path=str(into / f"{name}.png"))

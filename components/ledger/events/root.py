@@ -26,7 +26,7 @@ class SettingsSeen(Payload):
 
 @event("setting.chosen", read_by=("choices",))
 class SettingChosen(Payload):
-    """A setting with the value `auto` was chosen by measurement, once."""
+    """A setting with the value `auto` was chosen by measurement; the newest one holds."""
 
     name: str
     value: Any

@@ -352,6 +352,7 @@ class ChampionRolledBack(Payload):
         "probations",
         "operations.explanation",
         "operations.notices",
+        "pipeline.pages",
     ),
 )
 class RollbackUndone(Payload):

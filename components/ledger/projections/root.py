@@ -17,8 +17,10 @@ from components.ledger.projections.rule import Rule
 
 def _chosen(connection: Connection, event: Recorded[SettingChosen]) -> None:
     said = event.payload
+    table = schema.choices
+    connection.execute(table.delete().where(table.c.name == said.name))
     row = {"value": canonical_json(said.value), "why": said.why}
-    connection.execute(schema.choices.insert().values(name=said.name, **row))
+    connection.execute(table.insert().values(name=said.name, **row))
 
 
 def _holdout_added(connection: Connection, event: Recorded[HoldoutDone]) -> None:
