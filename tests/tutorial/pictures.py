@@ -48,7 +48,7 @@ def _screen(root: Path, words: str) -> str:
         return read
 
     os.environ["COLUMNS"] = str(COLUMNS)
-    command = f"python -m components.cli.main --root {shlex.quote(str(root))} {words}"
+    command = f"python -m components.cli.main --root {shlex.quote(str(root))} {words} 2> /dev/null"
     pty.spawn(["bash", "-c", command], keep)
     console = Console(record=True, width=COLUMNS, file=io.StringIO())
     console.print(f"[bold]$ ratchet {words}[/]")
