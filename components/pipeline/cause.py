@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from components.errors import Corrupted
 from components.evaluation.causes import causes
 from components.ledger import views
 from components.workspace.root import Workspace
+
+KEPT = 2_000
+_FOUND: dict[tuple[Path, str], tuple[str, ...]] = {}
+"""By root and evidence, which never changes: the index asks for hundreds of them each time."""
 
 
 def causes_of(ws: Workspace, version: views.Version | None) -> tuple[str, ...]:
@@ -15,7 +21,13 @@ def causes_of(ws: Workspace, version: views.Version | None) -> tuple[str, ...]:
     """
     if version is None:
         return ()
-    try:
-        return tuple(map(str, causes(ws.read_document(version.evidence))))
-    except Corrupted:
-        return ()
+    key = ws.root, version.evidence
+    if key not in _FOUND:
+        try:
+            found = tuple(map(str, causes(ws.read_document(version.evidence))))
+        except Corrupted:
+            return ()
+        if len(_FOUND) >= KEPT:
+            _FOUND.clear()
+        _FOUND[key] = found
+    return _FOUND[key]
