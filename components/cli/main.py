@@ -161,7 +161,9 @@ def _say(code: str, message: str, remedy: str) -> None:
     if len(message) > MESSAGE_CHARS:
         message = f"{message[:MESSAGE_CHARS]} ... (cut)."
     if "--json" in sys.argv:
-        echo_json({"error": {"code": code, "message": message, "remedy": remedy}}, indent=2)
+        echo_json(
+            {"error": {"code": code, "message": message, "remedy": remedy}}, indent=2, err=True
+        )
     else:
         echo((Styled(f"error ({code}):", "red"), f" {message}"), remedy, err=True)
 

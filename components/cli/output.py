@@ -89,6 +89,11 @@ def redraw(text: str, hint: str, done: bool = False) -> None:
     click.echo(f"\r\x1b[K{shown}{click.style(beside, dim=True)}{back}", nl=done)
 
 
+def confirmed(question: str) -> bool:
+    """Ask a question in a terminal; whether the answer is yes."""
+    return click.confirm(question, err=True)
+
+
 def clear() -> None:
     """Clear the terminal; does nothing where there is none."""
     click.clear()
@@ -110,10 +115,10 @@ def facts(as_json: bool, value: Any, show: Callable[[], None]) -> None:
         show()
 
 
-def echo_json(value: Any, indent: int | None = None) -> None:
+def echo_json(value: Any, indent: int | None = None, err: bool = False) -> None:
     """Print JSON: printable ASCII alone, so any pipe and any terminal takes it."""
     text = json.dumps(value, indent=indent, allow_nan=False, default=str)
-    click.echo(text.replace("\x7f", "\\u007f"))
+    click.echo(text.replace("\x7f", "\\u007f"), err=err)
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | None = None) -> None:

@@ -11,7 +11,7 @@ import click
 from components.cli.arguments import VERSION, Words
 from components.cli.options import Context, changing, json_option, pass_root
 from components.cli.outcomes import show_planned, show_requeued, show_rollback, show_undone
-from components.cli.output import echo, facts
+from components.cli.output import confirmed, echo, facts
 
 if TYPE_CHECKING:
     from components.operations.rollback import RolledBack
@@ -75,7 +75,7 @@ def rollback(
         return
     if sys.stdin.isatty() and not (yes or as_json):
         show_planned(planned.to_json())
-        if not click.confirm("Go ahead?", err=True):
+        if not confirmed("Go ahead?"):
             echo("Nothing was changed.", err=True)
             sys.exit(1)
     with changing(ws) as lease:

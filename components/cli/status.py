@@ -59,7 +59,7 @@ def show_status(context: Context, show_all: bool, watch: bool, as_json: bool) ->
 @json_option
 @pass_root
 def report(context: Context, as_json: bool) -> None:
-    """Write all pages again and print where the index of all batches is.
+    """Write all pages again and print where their index is.
 
     The index has every batch with what became of it and why, and the accuracy of each task over
     versions. Pages are written by themselves after each decision and rollback; this rebuilds

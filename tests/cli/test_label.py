@@ -145,11 +145,8 @@ def test_status_and_the_outcome_of_a_batch_say_that_labels_are_asked_for(waiting
     way = f"labels of up to {len(asked(waiting))} inputs: `ratchet label`"
     assert again.code == 3 and f"  to settle it:\n    - {way}\n" in again.out
     assert "examine it again" not in again.out, "that happens by itself"
-    assert (
-        f": {way}; a person's word, which the gate does not answer for: `ratchet approve 2"
-        in ran.out
-        and "To settle batch" in ran.out
-    )
+    assert f"):\n  - {way}\n  - a person's word, which the gate does not answer for:" in ran.out
+    assert "To settle batch" in ran.out and "`ratchet approve 2" in ran.out
     assert f"To settle it:\n  - {way}\n" in ratchet(waiting, "version", "explain", "2").out
     assert "ratchet holdout add" not in again.out
 

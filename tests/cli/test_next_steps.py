@@ -76,7 +76,8 @@ def test_a_refused_batch_is_not_to_be_released_as_it_is_again_and_again(grown: P
     few = settle(grown, batch(grown / "few.jsonl", 5, 4))
     assert few.action == "refused"
     shown = ratchet(grown, "quarantine", "show", few.batch[:12]).out
-    assert "correct these rows and send them with `ratchet run FILE --task mood`" in shown
+    export = f"ratchet quarantine export {few.batch[:12]} rows.csv"
+    assert f"next: `{export}`, correct them, and `ratchet run rows.csv --task mood`" in shown
     assert ratchet(grown, "quarantine", "release", few.batch[:12]).code == 0
     assert "It was released" in ratchet(grown, "quarantine", "show", few.batch[:12]).out
 

@@ -26,7 +26,7 @@ STEPS = [
 def test_a_piped_run_says_its_steps_and_nothing_else(grown: Path, prefect_here: Server) -> None:
     ran = ratchet(grown, "run", batch(grown / "b3.jsonl", 3), "--task", "mood")
     assert ran.code == 0 and ran.out.startswith("promoted")
-    assert (ran.phases, ran.err) == (STEPS, "")
+    assert ([*ran.phases], ran.err) == (STEPS, "")
 
 
 @pytest.mark.parametrize("silent", ["--quiet", "--json"])

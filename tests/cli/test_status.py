@@ -59,7 +59,7 @@ def test_watching_shows_what_changes_until_it_is_stopped(grown: Path) -> None:
 
 def test_errors_are_json_where_json_is_asked_for(tmp_path: Path, grown: Path) -> None:
     nowhere = ratchet(tmp_path / "nowhere", "status", "--json")
-    assert nowhere.code == 2 and nowhere.err == ""
-    assert nowhere.facts["error"]["code"] == "config" and nowhere.facts["error"]["remedy"]
+    error = json.loads(nowhere.err)["error"]
+    assert (nowhere.code, nowhere.out, error["code"]) == (2, "", "config") and error["remedy"]
     wrong = ratchet(grown, "version", "explain", "nine", "--json")
-    assert wrong.code == 2 and "nine" in json.loads(wrong.out)["error"]["message"]
+    assert wrong.code == 2 and "nine" in json.loads(wrong.err)["error"]["message"]

@@ -69,7 +69,7 @@ def test_the_index_has_every_batch_refused_ones_too_with_cause_and_link(
 
     assert "Version 1 is in force. Of 4 batches: 1 rejected, 1 refused." in told
     assert "turned.jsonl" in told and "labels of mood look flipped" in told
-    assert "odd.csv" in told and "Separate the columns by commas" in told
+    assert "odd.csv" in told and "it has 'a', 'b'" in told
     assert "barred 2 Version 2 must not ship" in told
     links = [each["href"] for tag, each in Page(index.read_text()).tags if tag == "a"]
     assert len(links) == 3 and all((index.parent / str(link)).exists() for link in links)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.command import REPOSITORY
-from tests.stream import PARAMS, batch, make_root
+from tests.stream import batch, make_root
 from tests.tutorial.shell import BLOCK, commands, opened
 from tests.tutorial.walk import PAGE, walk, without_figures
 
@@ -21,10 +21,7 @@ def test_the_lines_of_the_readme_work_one_after_the_other(tmp_path: Path) -> Non
     [block] = [each for each in BLOCK.findall(text) if "ratchet init" in each]
     activate, *lines = commands(block)
     assert activate == "source .venv/bin/activate"
-    make_root(tmp_path / "other")
-    root = tmp_path / "my-model"
-    root.mkdir()
-    (root / "params.yaml").write_text(PARAMS)
+    root = make_root(tmp_path / "my-model")
     batch(root / "january.jsonl", 1)
     batch(root / "february.jsonl", 2)
     batch(root / "exam.jsonl", 900, 200)

@@ -25,6 +25,7 @@ Row = Sequence[str]
         "operations.verification.batches",
         "operations.verification.quarantine",
         "operations.notices",
+        "operations.standing",
     ),
     leased=False,
 )
@@ -169,7 +170,7 @@ class SnapshotTaken(Payload):
     snapshot: str
 
 
-@event("split.made", read_by=("splits", "operations.rollback_undo"))
+@event("split.made", read_by=("splits", "operations.rollback_undo", "pipeline.preparation"))
 class SplitMade(Payload):
     """The batch's items were split; `blocked` counts near-duplicates of items on the other side."""
 

@@ -57,6 +57,7 @@ class HoldoutBegun(Payload):
         "operations.pool_removal",
         "operations.verification.batches",
         "operations.verification.dvc_settings",
+        "operations.item_trail",
     ),
     intent="closes",
 )

@@ -311,6 +311,7 @@ class ChampionWatched(Payload):
         "operations.quarantine_restoration",
         "operations.rollback_undo",
         "pipeline.pages",
+        "pipeline.version_words",
     ),
     schema=2,
 )
