@@ -370,7 +370,7 @@ def test_every_kind_says_what_it_means_and_who_reads_it(name: str) -> None:
 
 
 def test_whoever_reads_a_kind_is_named_by_it() -> None:
-    asked = re.compile(r'views\.\w+\(ws\.ledger, ([A-Z]\w+)|told\(("[a-z., "-]+")\)')
+    asked = re.compile(r'views\.\w+\(ws\.ledger, ([A-Z]\w*[a-z]\w*)|told\(("[a-z., "-]+")\)')
     names = {kind.__name__: name for name, kind in KINDS.items()}
     for path in COMPONENTS.rglob("*.py"):
         reader = ".".join(path.relative_to(COMPONENTS).with_suffix("").parts)
