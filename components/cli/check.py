@@ -167,7 +167,11 @@ def _exams(tasks: Mapping[str, Any]) -> Iterator[str]:
             )
         if not deciding and not each["pools"]:
             what = "is new" if each["new"] else "has no exam that decides"
-            yield f"{task} {what}: about {counted(each['held_out'], 'row')} would be held out"
+            other = (
+                f"; did you mean --task {each['others'][0]}?" if len(each["others"]) == 1 else ""
+            )
+            held_out = counted(each["held_out"], "row")
+            yield f"{task} {what}: about {held_out} would be held out{other}"
 
 
 def _champion(found: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:

@@ -11,6 +11,7 @@ import click
 from components.cli.arguments import BatchPrefix, Words
 from components.cli.next_steps import after_exam, after_quarantine
 from components.cli.options import Context, changing, json_option, pass_root
+from components.cli.outcomes import show_causes
 from components.cli.output import counted, echo, facts, table
 
 SIDES = ("train", "holdout")
@@ -141,28 +142,35 @@ def list_quarantine(context: Context, as_json: bool) -> None:
 def show_quarantine(context: Context, batch: str, as_json: bool) -> None:
     """Show why an entry is in quarantine, row by row. BATCH may be abbreviated."""
     from components.data.quarantine import read_rows
+    from components.ledger import views
     from components.operations.quarantine_release import find_entry
+    from components.pipeline.cause import causes_of
 
     ws = context.open()
     entry = find_entry(ws, batch)
     rows = list(read_rows(entry))
+    arrival = views.arrival(ws.ledger, entry.batch)
+    found = views.version(ws.ledger, arrival.version) if arrival and arrival.version else None
+    likely = causes_of(ws, found)
     value = {
         "batch": entry.batch,
         "file": entry.source,
         "kind": entry.kind,
         "reason": entry.reason,
+        "causes": likely,
         "stored": entry.stored_path,
         "rows": [asdict(row) for row in rows],
     }
 
     def show() -> None:
         echo(f"{entry.source} ({entry.batch[:12]}, {entry.kind}): {entry.reason}")
+        show_causes(likely)
         if rows:
             table(
                 ["line", "why", "row"],
                 [(row.place, "; ".join(row.reasons), ascii(row.raw)[:100]) for row in rows],
             )
-        echo(after_quarantine(ws, entry))
+        echo(*after_quarantine(ws, entry).split("\n"))
 
     facts(as_json, value, show)
 
@@ -180,8 +188,8 @@ def export_quarantine(
 ) -> None:
     """Write the rows of BATCH to FILE (.csv or .jsonl), to be corrected and sent again.
 
-    Rows that were refused alone, or every row of a batch that was refused whole, was rolled back
-    or is held. A table says in the column `ratchet_why` what is wrong with each row; keep the
+    Rows that were refused alone, or every row of a batch that was refused whole, rejected, rolled
+    back or is held. A table says in the column `ratchet_why` what is wrong with each row; keep the
     column `ratchet_id`, by which cells come back as they were. Whatever is corrected becomes a
     batch of its own with `ratchet run FILE`; the entry stays in quarantine.
     """

@@ -170,6 +170,9 @@ def _say(code: str, message: str, remedy: str) -> None:
 
 def _show_usage(error: click.ClickException) -> None:
     """Print click's usage error; its message may quote a file name."""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        echo(*error.format_message().split("\n"))
+        return
     if "--json" in sys.argv:
         _say("usage", error.format_message(), "--help says what the command takes.")
         return

@@ -67,7 +67,7 @@ def errors(
         found = find_mistakes(ws, named(ws, name), task)
     wrong = found.wrong()
     rows = write_mistakes(ws, target, wrong) if target else 0
-    value = {**asdict(found), "csv": str(target) if target else None, "rows": rows}
+    value = {**asdict(found), "csv": str(target) if rows else None, "rows": rows}
 
     def show() -> None:
         _show_head(found)
@@ -182,7 +182,14 @@ def _show_rest(more: int, noun: str) -> None:
 
 def _show_next(found: Mistakes, wrong: Sequence[Mistake], target: Path | None, rows: int) -> None:
     if not wrong:
-        echo("", "Nothing is wrong.")
+        from components.gate.binomial import binomial_bounds
+
+        most = 100 * binomial_bounds(0, found.items, 0.025)[1] if found.items else 100.0
+        echo(
+            "",
+            f"None of {counted(found.items, 'item')} is wrong. The true share of errors may still "
+            f"be up to {most:.1f} % (95 % confidence); harder items tell more.",
+        )
         return
     exams = sorted({each.exam for each in wrong})
     if target is None:
@@ -195,7 +202,7 @@ def _show_next(found: Mistakes, wrong: Sequence[Mistake], target: Path | None, r
         if found.batch and found.status not in ("champion", "former"):
             echo(
                 "Are labels of its batch wrong? Correct them and run it again: "
-                f"ratchet quarantine export {found.batch[:12]} rows.csv"
+                f"ratchet quarantine export {found.batch[:12]} rows.csv --answers"
             )
         return
     file = shlex.quote(str(target))

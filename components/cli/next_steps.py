@@ -56,7 +56,11 @@ def after_quarantine(ws: Workspace, entry: Entry) -> str:
     if entry.kind not in kept:
         return "It was released: `ratchet status` shows what became of it."
     if entry.kind == "batch" and arrival is not None and arrival.status != "refused":
-        return f"once the exams or the champion have changed: {release}"
+        return (
+            f"next: ratchet quarantine export {entry.batch[:12]} rows.csv --answers (its rows, and "
+            "what the champion answers)\n"
+            f"if they are right, once the exams or the champion have changed: {release}"
+        )
     task = shlex.quote(arrival.task if arrival is not None else "NAME")
     return (
         f"next: `ratchet quarantine export {entry.batch[:12]} rows.csv`, correct them, and "

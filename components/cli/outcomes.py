@@ -139,6 +139,7 @@ def show_rollback(undone: dict[str, Any]) -> None:
     again = f" version {undone['from_version']}; version {undone['to_version']} is champion again."
     echo((status("barred"), again), f"  {undone['reason']}")
     _show_cost(undone, "is in")
+    _show_servers(undone)
 
 
 def show_undone(done: dict[str, Any]) -> None:
@@ -146,6 +147,7 @@ def show_undone(done: dict[str, Any]) -> None:
     echo((status("champion"), f" version {done['to_version']} again; the rollback is undone."))
     echo(f"  {done['reason']}")
     _show_restored(done)
+    _show_servers(done)
     echo(f"  next: ratchet version explain {done['to_version']}")
 
 
@@ -165,6 +167,11 @@ def _show_cost(rollback: dict[str, Any], set_aside: str) -> None:
         echo(f"  {is_back(batch, version)}")
     if rollback["offending_batch"]:
         echo(f"  batch {rollback['offending_batch'][:12]} {set_aside} quarantine")
+
+
+def _show_servers(moved: dict[str, Any]) -> None:
+    """Say that what serves the champion has loaded it once."""
+    echo(f"  servers answer with version {moved['from_version']} until they are started again")
 
 
 def _show_restored(undone: dict[str, Any]) -> None:

@@ -165,9 +165,13 @@ def _trend(trend: dict[str, Any]) -> str:
     least = min(each["percent"] for each in points)
     most = max(each["percent"] for each in points)
     span = max(most - least, 1.0)
-    bars = "".join(BARS[round((each["percent"] - least) / span * 7)] for each in points)
+    bars = (
+        ""
+        if least == most
+        else "".join(BARS[round((each["percent"] - least) / span * 7)] for each in points)
+    )
     first = points[0]["version"]
-    return f"{bars}  {trend['change_points']:+.1f} points since version {first}"
+    return f"{bars}  {trend['change_points']:+.1f} points since version {first}".strip()
 
 
 def _show_batches(value: dict[str, Any], show_all: bool) -> None:
@@ -263,5 +267,5 @@ def minute(time: str) -> str:
     return time[:16].replace("T", " ")
 
 
-def _shorten(text: str, length: int = 60) -> str:
+def _shorten(text: str, length: int = 90) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"

@@ -89,7 +89,7 @@ def _show(found: VersionDiff, show_all: bool) -> None:
     _show_labels(found)
     _show_between(found)
     _show_settings(found)
-    echo("", f"next: ratchet errors {second.version}")
+    echo("", f"next: ratchet errors {second.version} (what it still gets wrong)")
 
 
 def _described(side: Side) -> str:

@@ -27,6 +27,9 @@ EACH, FLIPPED, SWAPPED = 0.4, 0.6, 0.4
 swapped where that is shown of more than these shares of their rows. Two labels of a task are mixed
 up by chance in half of the cases, two of many almost never."""
 
+NAMED = 3
+"""So many labels a cause names."""
+
 ERROR = 0.001
 """One-sided error of what is shown."""
 
@@ -101,19 +104,27 @@ def _turned(task: str, told: Mapping[str, Told]) -> Iterator[Cause]:
         return
     sure = [pair for pair in pairs if _least(batch, pair) > SWAPPED]
     astray = {label: other for label, other in turned.items() if turned.get(other) != label}
-    if len(astray) > 2 and len(turned) * 2 > len(known) and _least(batch, turned) > SWAPPED:
-        moved = ", ".join(f"{one} as {other}" for one, other in [*astray.items()][:4])
-        detail = f"{moved}; {_disagreement(told, turned)}"
-        yield Cause("mixed up", f"labels of {task} look mixed up", detail)
+    ring = {label: other for label, other in astray.items() if other in astray}
+    many = len(turned) * 2 > len(known) or {*ring} == {*ring.values()}
+    if len(astray) > 2 and many and _least(batch, turned) > SWAPPED:
+        title = f"labels of {task} look mixed up"
+        yield Cause("mixed up", title, f"{_crossed(batch, astray)}; {_before(held)}")
         return
     for pair in sure:
-        shown = " and ".join(
-            f"{_of(batch[label], other):,} of {_count(batch[label]):,} rows labelled {label} as "
-            f"{other}"
-            for label, other in pair.items()
-        )
         title = f"two labels of {task} look swapped: {' and '.join(pair)}"
-        yield Cause("swapped", title, f"the champion answers {shown}")
+        yield Cause("swapped", title, _crossed(batch, pair))
+
+
+def _crossed(batch: Told, turned: Mapping[str, str]) -> str:
+    """Say which labels the champion answers as which other ones, the most frequent first."""
+    rows = sorted(turned, key=lambda label: -_of(batch[label], turned[label]))
+    said = [
+        f"{_of(batch[label], turned[label]):,} of {_count(batch[label]):,} rows labelled {label} "
+        f"as {turned[label]}"
+        for label in rows[:NAMED]
+    ]
+    more = [f"and more of {len(rows) - NAMED} other labels"] if len(rows) > NAMED else []
+    return f"the champion answers {', '.join([*said, *more])}"
 
 
 def _least(batch: Told, turned: Mapping[str, str]) -> float:
@@ -160,13 +171,23 @@ def _wrong(task: str, told: Mapping[str, Told], found: Mapping[str, Any]) -> lis
     unsure = not wrong or binomial_bounds(doubts, wrong, UNSURE_ERROR)[0] < sure / right / 2
     if share < WRONG or chance > ERROR or unsure:
         return []
-    worst = max(labels, key=lambda label: (_count(batch[label]) - _of(batch[label], label), label))
+    worst = {
+        label: max(
+            (other for other in batch[label] if other != label),
+            key=lambda other: (_of(batch[label], other), other),
+            default="",
+        )
+        for label in sorted(
+            labels, key=lambda label: _of(batch[label], label) - _count(batch[label])
+        )[:NAMED]
+    }
+    worst = {label: other for label, other in worst.items() if other}
     return [
         Cause(
             "wrong labels",
             f"about {100 * min(share, 1):.0f} % of the labels of {task} look wrong",
             f"the champion disagrees with {wrong:,} of {rows:,} rows and is as sure of it as when "
-            f"it is right, mostly where the label is {worst}; {_before(held)}",
+            f"it is right; {_crossed(batch, worst)}; {_before(held)}",
         )
     ]
 

@@ -165,6 +165,7 @@ def _tasks(ws: Workspace, items: Sequence[Item]) -> dict[str, Any]:
         task: {
             "rows": rows[task],
             "new": task not in known,
+            "others": sorted(known) if task not in known else [],
             "held_out": round(rows[task] * shares[task]),
             "exams": planned.get(task, {}).get("exams", []),
             "pools": planned.get(task, {}).get("pools", []),

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from components.data.exported_table import ID, write_table
+from components.data.exported_table import ID, require_new, write_table
 from components.ledger import views
 from components.operations.explanation import registered
 from components.operations.same_items import Answered, Sitting, sit
@@ -150,7 +150,9 @@ def write_mistakes(ws: Workspace, path: Path, found: Iterable[Mistake]) -> int:
         for each in found
         if each.wrong
     ]
-    write_table(path, columns, rows)
+    require_new(path, (".csv",))
+    if rows:
+        write_table(path, columns, rows)
     return len(rows)
 
 

@@ -55,20 +55,13 @@ def batches(ws: Workspace) -> list[Known]:
     return [
         Known(
             each,
-            _tasks(ws, each),
+            views.tasks_of(ws.ledger, each),
             times.get(each.batch, ""),
             _why(ws, each),
             _next(each, busy),
         )
         for each in views.arrivals(ws.ledger)
     ]
-
-
-def _tasks(ws: Workspace, arrival: views.Arrival) -> str:
-    names = views.renamed_tasks(ws.ledger)
-    return ", ".join(sorted(views.batch_tasks(ws.ledger, arrival.batch))) or names.get(
-        arrival.task, arrival.task
-    )
 
 
 def _why(ws: Workspace, arrival: views.Arrival) -> str:

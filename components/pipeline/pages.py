@@ -128,8 +128,8 @@ def standing(ws: Workspace, version: views.Version) -> Standing:
         if batch:
             steps = [
                 f"See which texts broke: `ratchet errors {number}`.",
-                f"Correct its rows and run them: `ratchet quarantine export {batch} rows.csv`, "
-                "then `ratchet run rows.csv`.",
+                "See its rows beside what the champion answers: `ratchet quarantine export "
+                f"{batch} rows.csv --answers`. Correct them, then `ratchet run rows.csv`.",
                 f"If the rows are right as they are: `ratchet quarantine release {batch}`, then "
                 "`ratchet intake`.",
             ]
@@ -215,7 +215,7 @@ def _row(ws: Workspace, arrival: views.Arrival, time: str) -> Row:
     return Row(
         arrival.source,
         time,
-        views.renamed_tasks(ws.ledger).get(arrival.task, arrival.task),
+        views.tasks_of(ws.ledger, arrival),
         status,
         arrival.version,
         why if len(why) <= LONGEST else f"{why[: LONGEST - 1]}…",

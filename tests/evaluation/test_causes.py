@@ -62,6 +62,18 @@ def test_two_of_many_labels_are_named_when_they_are_swapped() -> None:
     assert cause.title == "two labels of tweets look swapped: l3 and l7"
 
 
+def test_a_ring_of_three_labels_is_mixed_up_and_says_which_is_answered_as_which() -> None:
+    [cause] = causes(evidence(answered(25, 2000, 0.1, 0.1, {3: 7, 7: 9, 9: 3}), HELD[25]))
+    assert cause.kind == "mixed up"
+    for label, other in (("l3", "l7"), ("l7", "l9"), ("l9", "l3")):
+        assert f"rows labelled {other} as {label}" in cause.detail
+
+
+def test_labels_that_are_all_answered_as_one_are_not_mixed_up() -> None:
+    moved = {3: 7, 4: 7, 5: 7}
+    assert "mixed up" not in kinds(evidence(answered(25, 2000, 0.1, 0.1, moved), HELD[25]))
+
+
 def test_labels_that_all_moved_on_are_mixed_up() -> None:
     moved = {each: (each + 1) % 25 for each in range(25)}
     assert kinds(evidence(answered(25, 1000, 0.1, 0.1, moved), HELD[25])) == ["mixed up"]

@@ -27,6 +27,7 @@ from components.ledger.views.about_corrections import (
     exam_records,
     renamed_tasks,
     task_records,
+    tasks_of,
 )
 from components.ledger.views.about_events import (
     arrived,
@@ -206,6 +207,7 @@ __all__ = [
     "taken_out",
     "task_records",
     "task_sizes",
+    "tasks_of",
     "told",
     "trained_among",
     "trained_bundle",

@@ -13,6 +13,7 @@ from components.ledger.events import AnchorMoved, TaskRenamed, TaskRetired
 from components.ledger.ledger import Ledger
 from components.ledger.projections import LINEAGE
 from components.ledger.projections.corrections import renamed_anchors
+from components.ledger.views.about_batches import Arrival
 from components.ledger.views.about_events import told
 from components.ledger.views.about_versions import champion
 
@@ -145,6 +146,12 @@ def batch_tasks(ledger: Ledger, batch: str) -> frozenset[str]:
     table = schema.splits.c
     rows = ledger.query(sa.select(table.task).where(table.batch == batch).distinct())
     return frozenset(row.task for row in rows)
+
+
+def tasks_of(ledger: Ledger, arrival: Arrival) -> str:
+    """Return the tasks of a batch's rows by the names that they have now, in a line."""
+    known = batch_tasks(ledger, arrival.batch)
+    return ", ".join(sorted(known)) or renamed_tasks(ledger).get(arrival.task, arrival.task)
 
 
 def anchor_moves(ledger: Ledger, task: str) -> int:
