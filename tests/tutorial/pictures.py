@@ -52,5 +52,6 @@ def _screen(root: Path, words: str) -> str:
     pty.spawn(["bash", "-c", command], keep)
     console = Console(record=True, width=COLUMNS, file=io.StringIO())
     console.print(f"[bold]$ ratchet {words}[/]")
-    console.print(Text.from_ansi(said.decode("utf-8").replace("\r", "")))
+    shown = said.decode("utf-8").replace("\r", "").replace(str(root), "~/ratchet/tutorial/desk")
+    console.print(Text.from_ansi(shown))
     return console.export_html(inline_styles=True)
