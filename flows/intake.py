@@ -43,6 +43,6 @@ def drain(ws: Workspace, until: str | None = None, run: Run = retrain) -> list[d
         if wanted is not None and wanted not in {each.batch for each in views.waiting(ws.ledger)}:
             break
         settled.append(run(str(ws.root), batch))
-    if any(each.get("action") == "refused" for each in settled):  # others have written it already
+    if any(each["action"] == "refused" for each in settled):  # others have written it already
         pages.write_index(ws)
     return settled

@@ -148,7 +148,7 @@ def _run_next(root: Path, tell: Tell, looks: Looks, gather: bool) -> bool:
         arrival = views.arrival(ws.ledger, following)
         tell("started", {"batch": following, "source": arrival.source if arrival else ""})
         settled = retrain(str(root), following)
-        refused |= settled.get("action") == "refused"
+        refused |= settled["action"] == "refused"
         tell("settled", settled)
     if refused:  # with any other outcome the index is written already
         pages.write_index(ws)

@@ -9,10 +9,9 @@ from typing import Any
 
 import click
 
-from components.cli.arguments import Words
-from components.cli.options import Context, json_option, pass_root
+from components.cli.options import Context, json_option, pass_root, task_option
 from components.cli.outcomes import show_warnings
-from components.cli.output import Styled, counted, echo, facts, plain, status
+from components.cli.output import Styled, counted, echo, facts, plain, shortened, status
 from components.gate.sentences import listed
 
 LABELS = 12
@@ -28,11 +27,7 @@ def register(group: click.Group) -> None:
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option(
-    "--task",
-    type=Words(),
-    help="Task of rows without a task.  [default: the folder in data/incoming, or `default`]",
-)
+@task_option
 @json_option
 @pass_root
 def check(context: Context, file: Path, task: str | None, as_json: bool) -> None:
@@ -195,8 +190,7 @@ def _champion(found: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:
         new = " (new)" if each["new"] else ""
         yield "", f"labelled {each['label']}{new}, surely {each['champion']}: {of}"
     for each in found["worst"]:
-        text = plain(each["text"])
-        short = text if len(text) <= TEXT_CHARS else text[: TEXT_CHARS - 1] + "…"
+        short = shortened(plain(each["text"]), TEXT_CHARS)
         yield "", f"{each['sure']:.0%} {each['champion']}, labelled {each['label']}: {short}"
 
 

@@ -1,4 +1,4 @@
-"""The daily commands: init, run, intake and status."""
+"""The daily commands: init, run and intake."""
 
 from __future__ import annotations
 
@@ -9,9 +9,16 @@ from typing import Any
 
 import click
 
-from components.cli.arguments import Words
 from components.cli.next_steps import first_steps
-from components.cli.options import Context, changing, drain, json_option, pass_root, quiet_option
+from components.cli.options import (
+    Context,
+    changing,
+    drain,
+    json_option,
+    pass_root,
+    quiet_option,
+    task_option,
+)
 from components.cli.outcomes import (
     show_arrived,
     show_heard,
@@ -57,11 +64,7 @@ def init(context: Context, folder: Path | None, shared: bool) -> None:
 
 @click.command()
 @click.argument("batch", type=click.Path(path_type=Path))
-@click.option(
-    "--task",
-    type=Words(),
-    help="Task of rows without a task.  [default: the folder in data/incoming, or `default`]",
-)
+@task_option
 @quiet_option
 @json_option
 @pass_root

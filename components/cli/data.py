@@ -170,7 +170,7 @@ def show_quarantine(context: Context, batch: str, as_json: bool) -> None:
                 ["line", "why", "row"],
                 [(row.place, "; ".join(row.reasons), ascii(row.raw)[:100]) for row in rows],
             )
-        echo(*after_quarantine(ws, entry).split("\n"))
+        echo(*after_quarantine(ws, entry))
 
     facts(as_json, value, show)
 

@@ -12,7 +12,7 @@ import click
 
 from components.cli.arguments import VersionName, Words
 from components.cli.options import Context, json_option, pass_root
-from components.cli.output import counted, echo, facts, progress_bar, table
+from components.cli.output import counted, echo, facts, progress_bar, shortened, table
 
 if TYPE_CHECKING:
     from components.operations.mistakes import Mistake, Mistakes, TaskMistakes
@@ -164,7 +164,7 @@ def _show_texts(title: str, mistakes: Sequence[Mistake], show_all: bool) -> None
         "answered": [each.answer + " (new label)" * each.new_label for each in shown],
         "sure": [f"{100 * each.confidence:.0f} %" for each in shown],
         "before": [each.before for each in shown],
-        "text": [_cut(each.text) for each in shown],
+        "text": [shortened(each.text, TEXT_CHARS) for each in shown],
     }
     if not any(each.wrong for each in shown):
         del columns["answered"]  # it is the label
@@ -217,7 +217,3 @@ def _show_next(found: Mistakes, wrong: Sequence[Mistake], target: Path | None, r
 
 def _share(part: int, whole: int) -> str:
     return f"{100 * part / whole:.1f} %"
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= TEXT_CHARS else text[: TEXT_CHARS - 1] + "…"

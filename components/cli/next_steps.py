@@ -48,22 +48,22 @@ def after_exam(ws: Workspace, task: str) -> str:
     return f"next: ratchet run FILE --task {shlex.quote(task)}"
 
 
-def after_quarantine(ws: Workspace, entry: Entry) -> str:
+def after_quarantine(ws: Workspace, entry: Entry) -> list[str]:
     """Return what may be done about an entry; releasing it as it is may lead here again."""
     arrival = views.arrival(ws.ledger, entry.batch)
     release = f"ratchet quarantine release {entry.batch[:12]}"
     kept = {row.kind for row in views.quarantined(ws.ledger, entry.batch) if row.status == "kept"}
     if entry.kind not in kept:
-        return "It was released: `ratchet status` shows what became of it."
+        return ["It was released: `ratchet status` shows what became of it."]
     if entry.kind == "batch" and arrival is not None and arrival.status != "refused":
-        return (
+        return [
             f"next: ratchet quarantine export {entry.batch[:12]} rows.csv --answers (its rows, and "
-            "what the champion answers)\n"
-            f"if they are right, once the exams or the champion have changed: {release}"
-        )
+            "what the champion answers)",
+            f"if they are right, once the exams or the champion have changed: {release}",
+        ]
     task = shlex.quote(arrival.task if arrival is not None else "NAME")
-    return (
+    return [
         f"next: `ratchet quarantine export {entry.batch[:12]} rows.csv`, correct them, and "
         f"`ratchet run rows.csv --task {task}`; or change the setting that refuses them, then "
         f"`{release}`"
-    )
+    ]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from components.cli.arguments import Words
 from components.cli.output import QUIET, echo
 
 if TYPE_CHECKING:
@@ -59,6 +60,11 @@ def _person() -> str:
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+task_option = click.option(
+    "--task",
+    type=Words(),
+    help="Task of rows without a task.  [default: the folder in data/incoming, or `default`]",
+)
 quiet_option = click.option(
     "-q",
     "--quiet",

@@ -138,6 +138,11 @@ def _lines(cell: tuple[Any, ...]) -> str:
     return "\n".join(plain(line) for line in cell if line not in (None, ""))
 
 
+def shortened(text: str, most: int) -> str:
+    """Return at most so many characters of a text; an ellipsis stands for the rest."""
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
 def counted(count: int, noun: str) -> str:
     """Return a count with its noun: 1 exam, 2 exams."""
     return f"{count:,} {noun}{'s' * (count != 1)}"

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from components.cli.next_steps import only_task
 from components.cli.options import Context, json_option, pass_root
 from components.cli.outcomes import show_left, show_warnings
-from components.cli.output import clear, counted, echo, facts, table
-from components.exam_names import task_of
+from components.cli.output import clear, counted, echo, facts, shortened, table
 
 if TYPE_CHECKING:
     from components.operations.standing import Known
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 NEWEST = 25
 """How many batches are shown by default."""
 WATCH_SECONDS = 5.0
+WHY_CHARS = 90
 BARS = "▁▂▃▄▅▆▇█"
 
 
@@ -46,12 +46,12 @@ def show_status(context: Context, show_all: bool, watch: bool, as_json: bool) ->
         raise click.UsageError("--watch is for people; programs call `status --json` again.")
     ws = context.open()
     shown = _facts(ws)
-    facts(as_json, shown, lambda: _show(shown, show_all))
+    facts(as_json, shown, lambda: _show(ws, shown, show_all))
     while watch:
         time.sleep(WATCH_SECONDS)
         if (now := _facts(ws)) != shown:
             clear()
-            _show(now, show_all)
+            _show(ws, now, show_all)
             shown = now
 
 
@@ -115,9 +115,9 @@ def _row(known: Known) -> dict[str, Any]:
     }
 
 
-def _show(value: dict[str, Any], show_all: bool) -> None:
+def _show(ws: Workspace, value: dict[str, Any], show_all: bool) -> None:
     _show_champion(value)
-    _show_batches(value, show_all)
+    _show_batches(ws, value, show_all)
     _show_waiting(value)
     if value["index"]:
         echo(f"All batches: {value['index']}")
@@ -174,14 +174,12 @@ def _trend(trend: dict[str, Any]) -> str:
     return f"{bars}  {trend['change_points']:+.1f} points since version {first}".strip()
 
 
-def _show_batches(value: dict[str, Any], show_all: bool) -> None:
+def _show_batches(ws: Workspace, value: dict[str, Any], show_all: bool) -> None:
     """Print what happened to each batch, and why."""
     inbox = value["inbox"]
     shown = inbox if show_all else _worth_showing(inbox)
     if not shown:
-        tasks = {task_of(exam) for exam in value["exams"]}
-        task = shlex.quote(tasks.pop()) if len(tasks) == 1 else "NAME"
-        echo(f"No batch has arrived yet: `ratchet run FILE --task {task}`.")
+        echo(f"No batch has arrived yet: `ratchet run FILE --task {only_task(ws)}`.")
         return
     table(
         ["batch", "file", "task", "arrived", "status", "version", "why, and what next"],
@@ -193,7 +191,7 @@ def _show_batches(value: dict[str, Any], show_all: bool) -> None:
                 minute(row["arrived"]),
                 row["status"],
                 row["version"],
-                (_shorten(row["why"]), row["next"]),
+                (shortened(row["why"], WHY_CHARS), row["next"]),
             )
             for row in shown
         ],
@@ -265,7 +263,3 @@ def _probation(ws: Workspace) -> dict[str, Any] | None:
 def minute(time: str) -> str:
     """Return a time of the ledger's (UTC) to the minute: 2026-11-24 10:05."""
     return time[:16].replace("T", " ")
-
-
-def _shorten(text: str, length: int = 90) -> str:
-    return text if len(text) <= length else text[: length - 1] + "…"

@@ -150,9 +150,10 @@ def write_mistakes(ws: Workspace, path: Path, found: Iterable[Mistake]) -> int:
         for each in found
         if each.wrong
     ]
-    require_new(path, (".csv",))
     if rows:
         write_table(path, columns, rows)
+    else:
+        require_new(path, (".csv",))
     return len(rows)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from components.ledger import views
 from components.ledger.events import BatchArrived
-from components.pipeline.cause import causes_of
+from components.pipeline.cause import causes_for
 from components.workspace.root import Workspace
 
 
@@ -14,7 +14,8 @@ from components.workspace.root import Workspace
 class InForce:
     """The champion. `source`: the file it learned last, where it came from one.
 
-    `how`, `since`: the move that brought it into force (promoted or rolled back), in ISO 8601.
+    `how`, `since`: the move that brought it into force (promotion, probation, rollback or undo),
+    and when, in ISO 8601.
     """
 
     version: int
@@ -57,17 +58,11 @@ def batches(ws: Workspace) -> list[Known]:
             each,
             views.tasks_of(ws.ledger, each),
             times.get(each.batch, ""),
-            _why(ws, each),
+            next(iter(causes_for(ws, each)), each.reason),
             _next(each, busy),
         )
         for each in views.arrivals(ws.ledger)
     ]
-
-
-def _why(ws: Workspace, arrival: views.Arrival) -> str:
-    if arrival.version is None or arrival.status not in ("held", "rejected"):
-        return arrival.reason
-    return next(iter(causes_of(ws, views.version(ws.ledger, arrival.version))), arrival.reason)
 
 
 def _next(arrival: views.Arrival, busy: bool) -> str:

@@ -14,6 +14,13 @@ _FOUND: dict[tuple[Path, str], tuple[str, ...]] = {}
 """By root and evidence, which never changes: the index asks for hundreds of them each time."""
 
 
+def causes_for(ws: Workspace, arrival: views.Arrival) -> tuple[str, ...]:
+    """Return the probable causes why a batch did not get in, where it was held or rejected."""
+    if arrival.version is None or arrival.status not in ("held", "rejected"):
+        return ()
+    return causes_of(ws, views.version(ws.ledger, arrival.version))
+
+
 def causes_of(ws: Workspace, version: views.Version | None) -> tuple[str, ...]:
     """Return the probable causes that a version's evidence shows, each as one line.
 

@@ -20,7 +20,7 @@ from components.files import write_bytes
 from components.ledger import views
 from components.ledger.events import ChampionRolledBack, RollbackUndone
 from components.pipeline import accuracy_history, reporting
-from components.pipeline.cause import causes_of
+from components.pipeline.cause import causes_for
 from components.pipeline.champion_accuracy import champion_accuracy
 from components.pipeline.held import ways_to_settle
 from components.pipeline.reporting import AS_EXAMINED, FACTS, report_path
@@ -207,9 +207,8 @@ def _row(ws: Workspace, arrival: views.Arrival, time: str) -> Row:
     version = views.version(ws.ledger, arrival.version) if arrival.version else None
     status, why = arrival.status, arrival.reason or (version.headline if version else "")
     why = why.removeprefix("Hold for a person: ").removeprefix("Reject: ").removeprefix("Promote: ")
-    if version is not None and arrival.status in ("held", "rejected"):
-        why = next(iter(causes_of(ws, version)), why)
-    elif version is not None and version.status == "barred":
+    why = next(iter(causes_for(ws, arrival)), why)
+    if version is not None and version.status == "barred":
         status, why = "barred", " ".join(_barred(ws, version.version))
     page = report_path(ws, version.batch, version.bundle) if version else None
     return Row(

@@ -39,7 +39,7 @@ from components.ledger.events import (
 )
 from components.ledger.ledger import Lease
 from components.pipeline.arrival import printable
-from components.pipeline.cause import causes_of
+from components.pipeline.cause import causes_for
 from components.pipeline.data_warnings import warnings
 from components.pipeline.exams import Exam, open_exams, snapshot_of
 from components.pipeline.held import ways_to_settle
@@ -296,7 +296,7 @@ def settled(ws: Workspace, batch: str) -> Settled:
         broken=sum(each.rows for each in kept if each.kind == "rows"),
         blocked=made.blocked if made else 0,
         settle=ways_to_settle(ws, version) if version and arrival.status == "held" else (),
-        causes=causes_of(ws, version) if arrival.status in ("held", "rejected") else (),
+        causes=causes_for(ws, arrival),
     )
 
 

@@ -149,7 +149,7 @@ def test_the_queue_is_drained_up_to_the_batch_that_is_wanted(grown: Path) -> Non
     def refuse(root: str, batch: str) -> dict[str, Any]:
         with ws.ledger.lease("tiny", 10) as lease:
             ws.ledger.append(BatchRefused(batch=batch, reason="", rows=0), lease)
-        return {"batch": batch}
+        return {"batch": batch, "action": "refused"}
 
     assert [each["batch"] for each in drain(ws, arrived[1], refuse)] == arrived[:2]
     assert [each["batch"] for each in drain(ws, None, refuse)] == arrived[2:]

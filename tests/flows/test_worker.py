@@ -70,7 +70,7 @@ def test_a_passing_fault_is_told_and_waited_out(
         if faults:
             raise faults.pop()
         refuse(Path(root), batch)
-        return {"batch": batch}
+        return {"batch": batch, "action": "refused"}
 
     monkeypatch.setattr(worker, "retrain", retrain)
     told = Told()
@@ -175,7 +175,7 @@ def test_a_fresh_file_is_waited_for_before_the_worker_ends(
 ) -> None:
     params = (grown / "params.yaml").read_text()
     (grown / "params.yaml").write_text(params.replace("settle_seconds: 0", "settle_seconds: 0.6"))
-    monkeypatch.setattr(worker, "retrain", lambda root, batch: stop.set() or {})
+    monkeypatch.setattr(worker, "retrain", lambda root, batch: stop.set() or {"action": "held"})
     stop, told = threading.Event(), Told()
     batch(grown / "data" / "incoming" / "b3.jsonl", 3)
     serve(grown, Pace(0.1, idle_exit=0.0), stop, told)
