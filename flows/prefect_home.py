@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from flows.server_process import named_url
+
 START = "DO_NOT_TRACK=true PREFECT_SERVER_ANALYTICS_ENABLED=false prefect server start"
 """How people start a server that shows the runs of a home, without telemetry (law 10)."""
 
@@ -26,9 +28,9 @@ def prune(keep: int = KEPT_RUNS) -> int:
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.sorting import FlowRunSort
     from prefect.exceptions import ObjectNotFound
-    from prefect.settings import PREFECT_API_URL, PREFECT_HOME
+    from prefect.settings import PREFECT_HOME
 
-    if PREFECT_API_URL.value() or not is_own(PREFECT_HOME.value()):
+    if named_url() is not None or not is_own(PREFECT_HOME.value()):
         return 0
     with get_client(sync_client=True) as client:
         old = client.read_flow_runs(

@@ -13,12 +13,10 @@ from contextvars import copy_context
 from importlib import import_module
 from threading import Thread
 
-from prefect.settings import PREFECT_API_URL
-
 from components.workspace.root import Progress
 from flows import steps
 from flows.intake import drain
-from flows.temporary_server import reach_api, without_heartbeat
+from flows.temporary_server import at_own_server, reach_api
 from flows.watch import watch
 from flows.worker import Pace, serve
 
@@ -31,15 +29,13 @@ def showing(progress: Progress, batches: bool = False) -> Iterator[None]:
 
     `batches`: some wait to be trained on, so what that takes is loaded while the API starts.
     """
-    import_module("prefect.client.orchestration")
-    if not PREFECT_API_URL.value():
-        import_module("flows.server_process")  # here: two threads must not import at once
+    import_module("prefect.client.orchestration")  # here: two threads must not import at once
     with _beside(reach_api):
         if batches:
             _load()
     shown, kept = steps.progress.set(progress), steps.kept.set({})
     try:
-        with without_heartbeat():
+        with at_own_server():
             yield
     finally:
         steps.progress.reset(shown)

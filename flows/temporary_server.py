@@ -8,6 +8,7 @@ from typing import Any
 
 from components.errors import Retryable
 from flows.prefect_home import START, prune
+from flows.server_process import ServerProcess, named_url, server
 
 
 def reach_api() -> None:
@@ -16,72 +17,75 @@ def reach_api() -> None:
     Two first starts at once would both migrate Prefect's database and spoil it.
     """
     from filelock import FileLock
-    from prefect.client.orchestration import get_client
-    from prefect.settings import PREFECT_API_URL, PREFECT_HOME
+    from prefect.settings import PREFECT_HOME
 
-    home, url = PREFECT_HOME.value(), PREFECT_API_URL.value()
+    home = PREFECT_HOME.value()
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     with FileLock(home / "ratchet-start.lock"):
-        if not url:
-            _own_server()
-        try:
-            with get_client(sync_client=True) as client:
-                error = client.api_healthcheck()
-        except RuntimeError as late:  # so Prefect says that its temporary server is not up yet
-            raise Retryable(
-                f"Prefect's temporary server did not start: {late}",
-                "The machine may be busy: run the same command again.",
-            ) from late
-    if error is None:
-        prune()
-    else:
+        if (url := named_url()) is not None:
+            _check(url)
+        else:
+            _await_start(server)
+            with at_own_server():
+                prune()
+
+
+def _check(url: str) -> None:
+    from prefect.client.orchestration import get_client
+
+    with get_client(sync_client=True) as client:
+        error = client.api_healthcheck()
+    if error is not None:
+        raise Retryable(f"Prefect at {url} does not answer: {error}.", _remedy())
+
+
+def _await_start(own: ServerProcess) -> None:
+    import httpx
+    from prefect.settings import PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS
+
+    limit = PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS.value()
+    own.start()
+    try:
+        httpx.get(f"{own.url}/health", timeout=limit).raise_for_status()
+    except httpx.HTTPError as late:
+        own.stop()
         raise Retryable(
-            f"Prefect at {url or 'its temporary server'} does not answer: {error}.", _remedy()
-        )
+            f"Prefect's temporary server did not start within {limit} s: {late}.",
+            "The machine may be busy: run the same command again.",
+        ) from late
 
 
 def revive() -> None:
     """Start this process's temporary server again where it died."""
-    from prefect.settings import PREFECT_API_URL
-
-    if PREFECT_API_URL.value():
-        return
-    server = _own_server()
-    if server.server_process is not None and server.server_process.poll() is not None:
-        server.stop()
+    if named_url() is None and server.pid is None:
         reach_api()
-
-
-def _own_server() -> Any:
-    """Return this process's temporary server, not started before Prefect needs it."""
-    from flows.server_process import ServerProcess
-
-    return ServerProcess()
 
 
 def _remedy() -> str:
     """Say what to do where Prefect's API does not answer."""
-    from prefect.settings import PREFECT_API_URL
-
-    if PREFECT_API_URL.value():
+    if named_url() is not None:
         return f"Start it (`{START}`), or unset PREFECT_API_URL to run without it."
     return "Ratchet starts it again: run the same command again."
 
 
-def without_heartbeat() -> Any:
-    """Spare flows the heartbeat that only a server of one's own acts on.
+def at_own_server() -> Any:
+    """Let Prefect talk to this process's own server in this block, where no other is named.
 
-    Its thread takes up to a second to end, with every flow run.
+    Its flows need no heartbeat, that only a server of one's own acts on: the thread takes up to a
+    second to end, with every flow run. It shows no pages, so logs lead to none.
     """
     from prefect.settings import (
         PREFECT_API_URL,
         PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+        PREFECT_UI_URL,
         temporary_settings,
     )
 
-    if PREFECT_API_URL.value():
+    if named_url() is not None:
         return nullcontext()
-    return temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None})
+    return temporary_settings(
+        {PREFECT_API_URL: server.url, PREFECT_UI_URL: "", PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
+    )
 
 
 @contextmanager

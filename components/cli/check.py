@@ -12,7 +12,6 @@ import click
 from components.cli.options import Context, json_option, pass_root, task_option
 from components.cli.outcomes import show_warnings
 from components.cli.output import Styled, counted, echo, facts, plain, shortened, status
-from components.gate.sentences import listed
 
 LABELS = 12
 """Labels that are shown with their counts."""
@@ -120,6 +119,8 @@ def _labels(found: Mapping[str, Any]) -> str:
 
 def _first(names: list[str]) -> str:
     """Return names for a line, at most `LABELS` of them."""
+    from components.gate.sentences import listed
+
     return listed(names, LABELS)
 
 

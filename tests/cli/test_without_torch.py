@@ -41,6 +41,12 @@ def test_importing_what_versions_are_loads_no_torch(module: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_a_command_that_only_helps_loads_no_library_of_numbers() -> None:
+    program = "import components.cli.main, sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert {"numpy", "pandas", "torch", "prefect", "mlflow"}.isdisjoint(done.stdout.split())
+
+
 @pytest.fixture(scope="module")
 def earlier(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("earlier")

@@ -65,7 +65,7 @@ def warm_up(folder: Path) -> None:
     Flow.__call__ = lambda self, *args, **kwargs: self.fn(*args, **kwargs)  # type: ignore
     Task.__call__ = lambda self, *args, **kwargs: self.fn(*args, **kwargs)  # type: ignore
     flows.session.reach_api = lambda *_: None
-    flows.session.without_heartbeat = nullcontext
+    flows.session.at_own_server = nullcontext
     root = make_root(folder / "warm")
     for words in (
         ("holdout", "add", batch(root / "exam.jsonl", 900, 200), "--task", "mood"),

@@ -59,13 +59,14 @@ def await_server(starter: subprocess.Popen[str]) -> psutil.Process:
 
 OUTLIVES = f"""
 import signal, sys
+from flows.temporary_server import at_own_server
 for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
     signal.signal(each, signal.SIG_IGN)
 {REACH}
 print("up", flush=True)
 sys.stdin.readline()
 from prefect.client.orchestration import get_client
-with get_client(sync_client=True) as client:
+with at_own_server(), get_client(sync_client=True) as client:
     print(client.api_healthcheck(), flush=True)
 """
 
@@ -83,6 +84,28 @@ def test_signals_to_all_processes_end_the_server_only_with_its_starter(tmp_path:
     assert (said, starter.returncode) == ("None\n", 0)
     psutil.wait_procs([server], timeout=10)
     assert not server.is_running()
+
+
+DIES = f"""
+import os, signal, sys
+from flows.server_process import server
+from flows.temporary_server import at_own_server, revive
+from prefect.client.orchestration import get_client
+{REACH}
+before = server.url
+os.kill(server.pid, signal.SIGKILL)
+while server.pid is not None: pass
+with at_own_server():
+    revive()
+    with get_client(sync_client=True) as client:
+        print(client.api_healthcheck(), server.url == before, end=" ")
+print("prefect.server.api.server" in sys.modules)
+"""
+
+
+def test_a_server_that_died_is_started_again_at_its_address(tmp_path: Path) -> None:
+    said, _ = program(DIES, tmp_path / "home").communicate(timeout=240)
+    assert said == "None True False\n"  # and the process that starts one never imports it
 
 
 def test_a_server_that_is_not_up_in_time_is_asked_for_again(tmp_path: Path) -> None:
@@ -105,7 +128,7 @@ MANY = """
 import sys
 from prefect import flow, task
 from flows import prefect_home
-from flows.temporary_server import reach_api, without_heartbeat
+from flows.temporary_server import at_own_server, reach_api
 from pathlib import Path
 from prefect.settings import PREFECT_HOME
 
@@ -118,7 +141,7 @@ def run():
 
 reach_api()
 sizes = []
-with without_heartbeat():
+with at_own_server():
     for round in range(6):
         for _ in range(15): run()
         prefect_home.prune(keep=10)

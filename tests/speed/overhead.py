@@ -141,10 +141,10 @@ def _sum(one: Cost, other: Cost) -> Cost:
 def run_worker(root: Path) -> list[dict[str, Any]]:
     """Settle the batches one after the other and return what each one cost."""
     import psutil
-    from prefect.server.api.server import SubprocessASGIServer
 
     from components.workspace.root import no_progress
     from flows import retrain, session
+    from flows.server_process import server
     from tests.stream import batch
 
     watch, stop, costs = Stopwatch(), Event(), list[dict[str, Any]]()
@@ -162,9 +162,8 @@ def run_worker(root: Path) -> list[dict[str, Any]]:
         path.rename(incoming / path.name)
 
     def server_cpu() -> float:
-        process = SubprocessASGIServer().server_process
-        assert process is not None
-        return sum(psutil.Process(process.pid).cpu_times()[:2])
+        assert server.pid is not None
+        return sum(psutil.Process(server.pid).cpu_times()[:2])
 
     def tell(kind: str, value: dict[str, Any]) -> None:
         if kind in ("arrived", "started"):
