@@ -14,7 +14,7 @@ import pytest
 from tests.isolation import ISOLATED, quiet
 from tests.pools import make_waiting
 from tests.server import Server, serve
-from tests.stream import add_exam, batch, make_root, settle
+from tests.stream import add_exam, batch, copied, make_root, settle
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -60,7 +60,7 @@ def grown_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def grown(grown_once: Path, tmp_path: Path) -> Path:
     """A copy of the root with an exam of `mood` and two promoted versions."""
-    return Path(shutil.copytree(grown_once, tmp_path / "root"))
+    return copied(grown_once, tmp_path / "root")
 
 
 @pytest.fixture(scope="session")
@@ -72,7 +72,7 @@ def waiting_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def waiting(waiting_once: Path, tmp_path: Path) -> Path:
     """A copy of the root whose second batch is held for labels: about 20 questions."""
-    return Path(shutil.copytree(waiting_once, tmp_path / "root"))
+    return copied(waiting_once, tmp_path / "root")
 
 
 @pytest.fixture(scope="session")

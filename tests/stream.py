@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,13 @@ def make_root(root: Path, params: str = PARAMS) -> Path:
     write_tiny_base(root / "base", WORDS, hidden=32)
     (root / "params.yaml").write_text(params, encoding="utf-8")
     return root
+
+
+def copied(root: Path, target: Path) -> Path:
+    """Copy a root, let MLflow's addresses follow as the first command there would; return it."""
+    shutil.copytree(root, target)
+    open_workspace(target).unprepared_registry().follow_root()
+    return target
 
 
 def rows(seed: int, n: int = 120, flip: bool = False) -> list[dict[str, str]]:

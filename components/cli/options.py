@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import unquote, urlsplit
 
 import click
 
@@ -41,13 +42,40 @@ class Context:
     debug: bool
     new_root: Path = Path()
 
-    def open(self, progress: Progress | None = None) -> Workspace:
-        """Open the root as a workspace and print notices about its settings."""
+    def open(self, progress: Progress | None = None, *, follow: bool = True) -> Workspace:
+        """Open the root as a workspace and print notices about its settings and its place.
+
+        `follow`: let MLflow's addresses lead to it, if it was moved or copied.
+        """
         from components.workspace.root import no_progress, open_workspace
 
         ws = open_workspace(self.root, progress=progress or no_progress, actor=_person())
-        echo(*(("note: ", each) for each in ws.notices), err=True)
+        notices = [*ws.notices, *(follow_root(ws) if follow else [])]
+        echo(*(("note: ", each) for each in notices), err=True)
         return ws
+
+
+def follow_root(ws: Workspace) -> list[str]:
+    """Let MLflow's addresses lead to this root if it was moved or copied; say so, in words.
+
+    They are absolute: models would be loaded from the folder that it was before, or not at all.
+    A root that can't be written is told as well, for it may still be read.
+    """
+    from components.errors import RatchetError
+
+    registry = ws.unprepared_registry()
+    before = registry.moved_from()
+    if before is None:
+        return []
+    old = unquote(urlsplit(before).path).removesuffix("/mlruns/artifacts")
+    how = "copied" if (Path(old) / "mlruns").is_dir() else "moved"
+    here = f"This root was {how} from {old}, and MLflow loaded models from there"
+    try:
+        registry.follow_root()
+    except (RatchetError, OSError) as fault:
+        why = str(fault).rstrip(".")
+        return [f"{here}; it still does: {why}. Run `ratchet reconcile` as this root's owner."]
+    return [f"{here}; now from here. Restart servers that were started in this folder before."]
 
 
 def _person() -> str:

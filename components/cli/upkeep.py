@@ -11,6 +11,7 @@ from components.cli.arguments import BatchPrefix, Words
 from components.cli.options import (
     Context,
     changing,
+    follow_root,
     json_option,
     leased,
     pass_root,
@@ -149,9 +150,10 @@ def reconcile(context: Context, rebuild: bool, accept_ledger: bool, as_json: boo
     from components.operations.quarantine_restoration import restore_entries
     from components.workspace import unknown_files
 
-    ws = context.open()
+    ws = context.open(follow=False)
     with leased(ws) as lease:
-        done = [f"rebuilt from {counted(fill_again(ws.ledger), 'event')}"] if rebuild else []
+        done = follow_root(ws)
+        done += [f"rebuilt from {counted(fill_again(ws.ledger), 'event')}"] if rebuild else []
         done += unknown_files.accept_ledger(ws, lease) if accept_ledger else []
         ws.ledger.require_newest()
         done += restore_registry(ws)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from components.errors import ConfigError, NeedsHuman
-from components.registry import database
+from components.registry import mlflow_rows
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -19,7 +19,7 @@ def ensure_experiment(
     name: str,
     kind: str = "custom_model_development",
 ) -> None:
-    """Make the experiment where there is none; one that moved with its root gets its addresses.
+    """Make the experiment where there is none.
 
     `kind`: which of MLflow's pages it opens on.
 
@@ -49,16 +49,23 @@ def ensure_experiment(
             f"{found.artifact_location}.",
             "Set `registry.experiment` in params.yaml to a name that no other root uses.",
         )
-    if elsewhere and connection.owns_database:
-        assert connection.file is not None
-        database.move_artifacts(
-            connection.file, found.artifact_location, connection.artifacts.as_uri()
-        )
     if found.lifecycle_stage != "active":
         raise NeedsHuman(
             f"{connection.uri}: experiment {name!r} was deleted in MLflow.",
             "`ratchet reconcile` restores it; or set another one in `registry.experiment`.",
         )
+
+
+def moved_from(connection: Connection, name: str) -> str | None:
+    """Return the address of the files of the root that this one was moved or copied from.
+
+    None where MLflow's addresses lead to this root, or its database is not the root's own. MLflow
+    is not loaded. A database that is lost, damaged or busy is left to whoever uses it.
+    """
+    if connection.file is None or not connection.owns_database:
+        return None
+    found = mlflow_rows.artifacts_of(connection.file, name)
+    return None if found == connection.artifacts.as_uri() else found
 
 
 def experiment_id(connection: Connection, client: MlflowClient, name: str) -> str:

@@ -211,6 +211,17 @@ def stands(path: Path, experiment: str, artifacts: str, model: str) -> bool:
     return in_place and shown is not None and not hiding(path, model)
 
 
+def artifacts_of(path: Path, experiment: str) -> str | None:
+    """Return the address of an experiment's files; None where it can't be read at once."""
+    asked = f"SELECT artifact_location FROM experiments WHERE {HERE} AND name = ?"
+    try:
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
+            found = connection.execute(asked, (experiment,)).fetchone()
+    except sqlite3.DatabaseError:
+        return None
+    return None if found is None else str(found[0])
+
+
 def newest(path: Path, model: str) -> int | None:
     """Return the highest number that MLflow ever gave and still knows, or None."""
     with _looking(path) as connection:

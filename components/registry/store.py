@@ -23,6 +23,7 @@ from components.registry.experiments import (
     experiment_for,
     experiment_id,
     has_model,
+    moved_from,
 )
 from components.registry.inspection import (
     RUN_NAME,
@@ -86,6 +87,7 @@ class Registry:
             Corrupted: the database or the model is gone, and must not be recreated.
             NeedsHuman: the experiment was deleted in MLflow.
         """
+        self.follow_root()
         with self._at.locked():
             if self._stands():
                 return
@@ -97,6 +99,17 @@ class Registry:
                     ensure_model(client, self._model_name)
                 elif not has_model(client, self._model_name):
                     raise self._at.gone(f"the registered model {self._model_name}")
+
+    def moved_from(self) -> str | None:
+        """Return the address of the files of the root that this one was moved or copied from."""
+        return moved_from(self._at, self._experiment)
+
+    def follow_root(self) -> None:
+        """Let MLflow's addresses lead to this root, wherever it was moved or copied from."""
+        before = self.moved_from()
+        if before is not None and self._at.file is not None:
+            with self._at.locked():
+                database.move_artifacts(self._at.file, before, self._at.artifacts.as_uri())
 
     def _stands(self) -> bool:
         """Tell whether nothing is to be made, without MLflow, which takes seconds to load."""

@@ -135,8 +135,8 @@ class Workspace:
     def registry(self) -> Registry:
         """The model registry, made on first use.
 
-        Once the ledger knows versions, a missing registry is damage, and is not recreated;
-        one that was moved with its root gets its addresses put right.
+        Once the ledger knows versions, a missing registry is damage, and is not recreated. The
+        addresses of one that was moved with its root follow it.
         """
         registry = self.unprepared_registry()
         registry.prepare(anew=not views.versions(self.ledger))

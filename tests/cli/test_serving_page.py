@@ -115,7 +115,7 @@ def test_every_command_of_the_page_does_what_the_page_says(tmp_path: Path) -> No
     page, label = Page(root, tmp_path / "tools"), ""
     try:
         for heading, language, code in blocks():
-            if heading == "Moving a root":
+            if heading == "Moving or copying a root":
                 page.end()
                 page.server, page.root = None, Path(shutil.move(root, tmp_path / "moved"))
             if language == "python":
