@@ -28,7 +28,10 @@ def register(group: click.Group) -> None:
 
 @click.command()
 @click.option(
-    "--to", "target", type=VERSION, help="Version to roll back to.  [default: the parent]"
+    "--to",
+    "target",
+    type=VERSION,
+    help="An earlier champion to roll back to.  [default: what the champion was trained from]",
 )
 @click.option("--undo", "undoing", is_flag=True, help="Undo the last rollback made by hand.")
 @click.option("--reason", type=Words(), help="The reason; it is recorded in the ledger. [required]")
@@ -45,11 +48,12 @@ def rollback(
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Roll back to an earlier version, or undo that.
+    """Roll back to an earlier champion, or undo that.
 
-    The versions after it are barred. The batch right after it goes to quarantine; later batches
-    are queued again (run them with `ratchet intake`). In a terminal, the cost is shown and you
-    are asked; elsewhere it is done at once.
+    Without --to, that is the version that the champion was trained from; `ratchet history` has
+    them all, and --dry-run says which it would be. The versions after it are barred. The batch
+    right after it goes to quarantine; later batches are queued again (run them with `ratchet
+    intake`). In a terminal, the cost is shown and you are asked; elsewhere it is done at once.
 
     --undo makes the version that was left champion again, with its batches and exams, as long
     as nothing else changed the champion. What `ratchet watch` rolled back stays barred.

@@ -95,22 +95,32 @@ def predict(
 @click.command()
 @click.argument("name", metavar="VERSION", type=VersionName())
 @click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--force", is_flag=True, help="Replace what an earlier export wrote into FOLDER.")
 @json_option
 @pass_root
-def export(context: Context, name: str, folder: Path, as_json: bool) -> None:
-    """Write VERSION as a Hugging Face model into a new FOLDER.
+def export(context: Context, name: str, folder: Path, force: bool, as_json: bool) -> None:
+    """Write VERSION as a Hugging Face model into FOLDER.
 
-    The adapter is added into the base's weights; a model card says what it is. Before FOLDER
-    appears, transformers loads it without Ratchet, and its answers are compared with the
-    version's. A version that can't be one such model is refused: MLflow serves it.
+    VERSION is a number, `champion` or `candidate`. The adapter is added into the base's weights; a
+    model card says what it is. Before FOLDER appears, transformers loads it without Ratchet, and
+    its answers are compared with the version's. A version that can't be one such model is refused:
+    MLflow serves it.
+
+    A folder that holds just this version is left as it is. One that holds another is refused, and
+    replaced as a whole with --force; one with files that no export wrote is never touched.
     """
     from components.operations.exporting import export as write
 
     with progress_bar() as progress:
         ws = context.open(progress)
-        done = write(ws, _asked(ws, name), folder)
+        done = write(ws, _asked(ws, name), folder, force)
 
     def show() -> None:
+        if not done.written:
+            echo(f"Version {done.version} is in {folder} already; nothing was written.")
+            return
+        if done.replaced:
+            echo(f"Replaced {done.replaced}.")
         echo(
             f"Version {done.version} is in {folder} ({done.megabytes} MB, README.md describes it).",
             f"Checked on {counted(done.texts, 'text')}: no probability differs by more than "
@@ -182,10 +192,12 @@ def _asked(ws: Workspace, name: str) -> Version:
         ConfigError: there is none.
     """
     from components.operations.same_items import named
+    from components.pipeline.pages import standing
 
     version = named(ws, name)
     if version.status in ("barred", "rejected"):
-        echo(f"note: version {version.version} is {version.status}: {version.headline}", err=True)
+        what = standing(ws, version)
+        echo(f"note: {what.title} {what.why}".rstrip(), err=True)
     return version
 
 

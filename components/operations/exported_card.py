@@ -6,11 +6,14 @@ the folder knows what the gate knew. It tells counts and names, and no text of a
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from components.gate.binomial import binomial_bounds
 from components.ledger import views
+from components.operations.exported_folder import Holds
+from components.pipeline.pages import standing
 from components.workspace.root import Workspace
 
 if TYPE_CHECKING:
@@ -20,17 +23,14 @@ ONE_SIDED = 0.025
 """Of each bound: both together hold with 95 %."""
 
 
-def card(
-    ws: Workspace, version: views.Version, bundle: Bundle, texts: int, difference: float
-) -> str:
-    """Return the model card, in Markdown with Hugging Face's header.
-
-    `difference`: the largest one from the version's own probabilities, over so many `texts`.
-    """
-    name, base = ws.settings.model.name, bundle.state["base"]
+def card(ws: Workspace, version: views.Version, bundle: Bundle, holds: Holds, folder: str) -> str:
+    """Return the model card, in Markdown with Hugging Face's header. `folder`: its name."""
+    name, base = holds.model, bundle.state["base"]
     labels = ", ".join(f"`{label}`" for label in bundle.labels)
     learned = f"{bundle.state['adapter']['method']}, {bundle.state['strategy']}"
-    off = f"{texts} texts; no probability is off by more than {difference:.1g}"
+    off = f"{holds.texts} texts; no probability is off by more than {holds.difference:.1g}"
+    when = f"{holds.exported[:10]} {holds.exported[11:16]} UTC"
+    what = standing(ws, version)
     return f"""---
 library_name: transformers
 pipeline_tag: text-classification
@@ -39,21 +39,27 @@ pipeline_tag: text-classification
 # {name}, version {version.version}
 
 Tells {len(bundle.labels)} labels apart: {labels}. This is {base["name"]}, fine-tuned by
-Ratchet. When it was exported, the version's status was: {version.status}.
+Ratchet, exported from the root `{holds.root}` on {when}. Its standing at that time:
 
-> {version.headline}
+> {f"{what.title} {what.why}".rstrip()}
+
+This folder stays as it is when another version comes into force. In that root,
+`ratchet export champion FOLDER` says whether it still holds the champion, and with `--force`
+replaces it. `ratchet.json` says for programs what it holds.
 
 ## Use
 
 ```python
 from transformers import pipeline
 
-ask = pipeline("text-classification", model="this folder", trust_remote_code=True)
+folder = {json.dumps(folder)}  # or the path to it
+ask = pipeline("text-classification", model=folder, trust_remote_code=True)
 ask("A text to classify.", truncation=True)
 ```
 
-`trust_remote_code` lets transformers run `modeling_ratchet.py` of this folder, a hundred lines: the
-model reads the means over a text's tokens, which no class of transformers does.
+`requirements.txt` lists what it needs. `trust_remote_code` lets transformers run
+`modeling_ratchet.py` of this folder, a hundred lines: the model reads the means over a text's
+tokens, which no class of transformers does.
 
 ## How good it is
 

@@ -6,6 +6,7 @@ beside its tokenizer, the code that puts them together (`exported_model`), and a
 Promise: before the folder gets its name, another process loads it as a stranger would, without
 Ratchet, and its answers are compared with those of the version as it is served. A folder that
 answers otherwise is removed. What can't be one such model is refused, and told what does serve it.
+One that is there is replaced only where an export wrote all of it, and only when that is asked for.
 """
 
 from __future__ import annotations
@@ -22,8 +23,11 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, cast
 
 from components.errors import ConfigError, Corrupted
-from components.files import PART_SUFFIX, publish_folder, write_bytes
+from components.files import PART_SUFFIX, write_bytes
 from components.ledger import views
+from components.operations import exported_folder
+from components.operations.exported_folder import Holds
+from components.registry.packaging import requirements
 from components.workspace.root import Workspace
 
 if TYPE_CHECKING:
@@ -35,6 +39,9 @@ if TYPE_CHECKING:
 
 CODE = "modeling_ratchet"
 MODELS = Path(__file__).with_name("exported_model.py")
+NEEDED = ("torch", "transformers", "tokenizers", "safetensors")
+"""What whoever loads the folder installs: its `requirements.txt`, pinned as it was checked."""
+
 TOLERANCE = 1e-4
 """Largest difference of a probability; rounding alone makes about 1e-6 of it."""
 
@@ -67,7 +74,10 @@ json.dump({"labels": names, "probabilities": found}, sys.stdout)
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What was exported. `difference`: the largest of a probability, over `texts` texts."""
+    """What was exported. `difference`: the largest of a probability, over `texts` texts.
+
+    `replaced`: what the folder held before, in words. `written`: False where it held just this.
+    """
 
     version: int
     folder: str
@@ -75,24 +85,38 @@ class Exported:
     megabytes: float
     texts: int
     difference: float
+    replaced: str | None = None
+    written: bool = True
 
 
-def export(ws: Workspace, version: views.Version, folder: Path) -> Exported:
-    """Write a version as a Hugging Face model into `folder`, which is not there yet.
+def export(ws: Workspace, version: views.Version, folder: Path, force: bool = False) -> Exported:
+    """Write a version as a Hugging Face model into `folder`; nothing if it holds just that.
+
+    `force`: replace what an earlier export wrote there.
 
     Raises:
-        ConfigError: the folder is there, or the version can't be one such model.
-        Corrupted: the exported model gives other answers; the folder was removed.
+        ConfigError: something else is there, or the version can't be one such model.
+        Corrupted: the exported model gives other answers; `folder` is as it was.
     """
     from components.model.bundle import open_bundle
     from components.model.serving import open_served
     from components.operations.exported_card import card
 
-    if folder.exists():
-        raise ConfigError(f"{folder} exists already.", "Name a new folder.")
     bundle = open_bundle(ws.bundles, version.bundle)
+    before = exported_folder.read(folder) if folder.exists() else None
+    if before is not None:
+        damaged = exported_folder.damaged(folder, before)
+        if damaged is None and (before.version, before.bundle) == (version.version, bundle.digest):
+            return _exported(folder, bundle, before, written=False)
+        if not force:
+            what = f", and {damaged} in it was changed" if damaged else ""
+            raise ConfigError(
+                f"{folder} holds {before}{what}.",
+                f"Add --force to replace it with version {version.version}.",
+            )
     body = _plain_body(ws, version, bundle)
-    part = folder.with_name(f"{folder.name}{PART_SUFFIX}")
+    place = folder.resolve()
+    part = place.with_name(f"{place.name}{PART_SUFFIX}")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     try:
@@ -102,21 +126,45 @@ def export(ws: Workspace, version: views.Version, folder: Path) -> Exported:
         served = open_served(bundle.folder, [str(ws.base.folder)])
         difference = _difference(version, served, part, texts)
         ws.progress("exporting", 2, 3)
-        done = Exported(
-            version.version,
-            str(folder),
-            list(bundle.labels),
-            round(sum(file.stat().st_size for file in part.rglob("*")) / 1e6, 1),
-            len(texts),
-            difference,
+        holds = Holds(
+            model=ws.settings.model.name,
+            version=version.version,
+            bundle=bundle.digest,
+            root=ws.root.name,
+            exported=ws.clock().isoformat(timespec="seconds"),
+            status=version.status,
+            texts=len(texts),
+            difference=difference,
+            files={},
         )
-        about = card(ws, version, bundle, len(texts), difference)
+        about = card(ws, version, bundle, holds, place.name)
         write_bytes(part / "README.md", about.encode())
-        publish_folder(part, folder)
+        exported_folder.write(part, holds)
+        exported_folder.publish(part, place)
         ws.progress("exporting", 3, 3)
     finally:
         shutil.rmtree(part, ignore_errors=True)
-    return done
+    return _exported(folder, bundle, holds, replaced=str(before) if before else None)
+
+
+def _exported(
+    folder: Path,
+    bundle: Bundle,
+    holds: Holds,
+    replaced: str | None = None,
+    written: bool = True,
+) -> Exported:
+    size = sum(file.stat().st_size for file in folder.rglob("*"))
+    return Exported(
+        holds.version,
+        str(folder),
+        list(bundle.labels),
+        round(size / 1e6, 1),
+        holds.texts,
+        holds.difference,
+        replaced,
+        written,
+    )
 
 
 def _plain_body(ws: Workspace, version: views.Version, bundle: Bundle) -> nn.Module:
@@ -194,6 +242,9 @@ def _write(folder: Path, base: Base, bundle: Bundle, body: nn.Module) -> None:
         model.save_pretrained(folder)
         _tokenizer(base, bundle).save_pretrained(folder)
     shutil.copyfile(MODELS, folder / f"{CODE}.py")
+    write_bytes(
+        folder / "requirements.txt", "".join(f"{x}\n" for x in requirements(NEEDED)).encode()
+    )
 
 
 def _read(base: Base, bundle: Bundle) -> list[int]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import shutil
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -98,10 +98,10 @@ def model_texts(folder: Path) -> dict[str, str]:
     return {name: path.read_bytes().decode("utf-8") for name, path in texts.items()}
 
 
-def requirements() -> list[str]:
+def requirements(names: Sequence[str] = _LIBRARIES) -> list[str]:
     """Return the libraries that serving needs, pinned as installed, without local suffixes."""
     pinned = []
-    for name in _LIBRARIES:
+    for name in names:
         try:
             pinned.append(f"{name}=={version(name).partition('+')[0]}")
         except PackageNotFoundError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -13,11 +14,11 @@ import pytest
 
 from components.errors import ConfigError, Corrupted
 from components.ledger import views
-from components.operations import exporting
+from components.operations import exported_folder, exporting
 from components.workspace.root import Workspace, open_workspace
 from tests.command import ratchet
 from tests.made_bundles import made_bundle
-from tests.stream import PARAMS, add_exam, batch, make_root, settle
+from tests.stream import PARAMS, add_exam, batch, copied, make_root, settle
 
 TEXTS = ["good great fine", "bad sad table river", "", "cloud stone " * 40]
 HYBRID = PARAMS.replace(
@@ -63,21 +64,113 @@ def test_the_default_strategys_head_is_exported_and_a_stranger_gets_its_answers(
     assert config["id2label"] == {"0": "neg", "1": "pos"} and config["head"] == "projected"
     assert str(tmp_path) not in (folder / "config.json").read_text()
     assert sorted(path.name for path in folder.iterdir()) == [
-        "README.md", "config.json", "model.safetensors", "modeling_ratchet.py", "tokenizer.json",
-        "tokenizer_config.json",
+        "README.md", "config.json", "model.safetensors", "modeling_ratchet.py", "ratchet.json",
+        "requirements.txt", "tokenizer.json", "tokenizer_config.json",
     ]  # fmt: skip
+    assert str(tmp_path) not in (folder / "ratchet.json").read_text()
     card = (folder / "README.md").read_text()
     version = views.version(open_workspace(root).ledger, 1)
     assert version is not None
     for fact in (
-        "tiny, version 1", "`neg`, `pos`", version.headline, version.bundle, "b.jsonl",
+        "tiny, version 1", "`neg`, `pos`", version.bundle, "b.jsonl", "from the root `root` on",
+        "Version 1 ships: it is in force.", 'folder = "exported"',
         "| mood | ", "of 60 |", "licence", "first 16 tokens",
     ):  # fmt: skip
         assert fact in card, fact
-
-    again = ratchet(root, "export", "1", folder)
-    assert again.code == 2 and "exists already" in again.err
     assert "Versions: 1." in ratchet(root, "export", "5", tmp_path / "no").err
+
+
+@pytest.fixture(scope="module")
+def exported_once(grown_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that holds version 1 of a root whose champion is version 2."""
+    folder = tmp_path_factory.mktemp("out") / "exported"
+    root = copied(grown_once, folder.with_name("root"))
+    assert ratchet(root, "export", "1", folder).code == 0
+    return folder
+
+
+@pytest.fixture
+def exported(exported_once: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(exported_once, tmp_path / "exported"))
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_an_old_export_is_told_and_replaced_as_a_whole_where_that_is_asked_for(
+    grown: Path, exported: Path
+) -> None:
+    before = contents(exported)
+    old = ratchet(grown, "export", "champion", exported)
+    assert old.code == 2 and f"{exported} holds version 1 of tiny, exported from root on" in old.err
+    assert "Add --force to replace it with version 2." in old.err
+    assert contents(exported) == before
+
+    new = ratchet(grown, "export", "champion", exported, "--force")
+    assert new.code == 0 and new.out.startswith("Replaced version 1 of tiny, exported from root")
+    said = json.loads((exported / "ratchet.json").read_text())
+    assert (said["model"], said["version"], said["status"]) == ("tiny", 2, "champion")
+    assert said["files"].keys() | {"ratchet.json"} == contents(exported).keys()
+    assert contents(exported)["model.safetensors"] != before["model.safetensors"]
+    assert [path.name for path in exported.parent.glob("exported*")] == ["exported"]
+
+    written = (exported / "README.md").stat().st_mtime_ns
+    for words in ((), ("--force",)):
+        again = ratchet(grown, "export", "champion", exported, *words)
+        assert (again.code, again.out.split(";")[1]) == (0, " nothing was written.\n")
+    assert (exported / "README.md").stat().st_mtime_ns == written
+
+
+def test_an_export_that_was_changed_since_is_not_taken_for_the_version(
+    grown: Path, exported: Path
+) -> None:
+    (exported / "config.json").write_text("{}")
+    told = ratchet(grown, "export", "1", exported)
+    assert told.code == 2 and "config.json in it was changed" in told.err
+    assert ratchet(grown, "export", "1", exported, "--force").code == 0
+    assert (exported / "config.json").read_text() != "{}"
+
+
+@pytest.mark.parametrize("thing", ["notes.txt", "deep/notes.txt", "only", "file", "link"])
+def test_what_no_export_wrote_is_never_replaced(
+    grown: Path, exported: Path, tmp_path: Path, thing: str
+) -> None:
+    folder, kept = exported, exported / thing
+    if thing == "only":
+        folder, kept = tmp_path / "mine", tmp_path / "mine" / "notes.txt"
+    elif thing == "file":
+        folder = kept = tmp_path / "mine"
+    kept.parent.mkdir(exist_ok=True)
+    kept.symlink_to(tmp_path) if thing == "link" else kept.write_text("precious")
+    told = ratchet(grown, "export", "champion", folder, "--force")
+    assert told.code == 2 and "new folder" in told.err
+    assert kept.is_symlink() if thing == "link" else kept.read_text() == "precious"
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_folders_are_exchanged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: bool
+) -> None:
+    if not at_once:
+        monkeypatch.setattr(exported_folder, "_EXCHANGE", 1 << 20)  # no kernel takes this flag
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / name).touch()
+    exported_folder.exchange(tmp_path / "one", tmp_path / "other")
+    assert sorted(str(p.relative_to(tmp_path)) for p in tmp_path.glob("*/*")) == [
+        "one/other", "other/one",
+    ]  # fmt: skip
+
+
+def test_the_card_of_a_barred_version_says_that_it_must_not_ship(
+    grown: Path, tmp_path: Path
+) -> None:
+    assert ratchet(grown, "rollback", "--reason", "worse for customers").code == 0
+    told = ratchet(grown, "export", "2", tmp_path / "out")
+    why = "note: Version 2 must not ship: it was rolled back to version 1 on "
+    assert told.code == 0 and told.err.startswith(why) and "worse for customers" in told.err
+    assert "Version 2 must not ship" in (tmp_path / "out" / "README.md").read_text()
 
 
 def made(ws: Workspace, method: str, head: str = "linear", kind: str = "classifier"):

@@ -107,6 +107,14 @@ def test_an_earlier_version_answers_when_it_is_named(grown: Path, tmp_path: Path
     assert "Versions: 1, 2." in ratchet(grown, "predict", "--version", "7", "good").err
 
 
+def test_a_barred_version_answers_beside_the_reason_why_it_is_barred(grown: Path) -> None:
+    assert ratchet(grown, "rollback", "--reason", "worse for customers").code == 0
+    ran = ratchet(grown, "predict", "--version", "2", "good great fine")
+    assert (ran.code, ran.out) == (0, "pos\tgood great fine\n")
+    assert ran.err.startswith("note: Version 2 must not ship: it was rolled back to version 1 on ")
+    assert ran.err.endswith("UTC. worse for customers\n")
+
+
 def test_what_would_overwrite_or_confuse_is_refused_and_nothing_is_written(
     grown: Path, asked: Path, tmp_path: Path
 ) -> None:
