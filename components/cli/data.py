@@ -89,8 +89,9 @@ def list_exams(context: Context, as_json: bool) -> None:
         if not rows:
             echo("There are no exams yet: `ratchet holdout add FILE --task NAME`.")
             return
-        shown = [row | {"blocking": "yes" if row["blocking"] else "no"} for row in rows]
-        table(["exam", "task", "items", "used", "blocking"], [list(row.values()) for row in shown])
+        columns = ["exam", "task", "items", "used"]
+        table(columns, [[row[name] for name in columns] for row in rows])
+        echo("next: ratchet exam list (which of them decide)")
 
     facts(as_json, rows, show)
 

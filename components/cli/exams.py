@@ -25,7 +25,7 @@ SHOWN = {
     "used": "used",
     "unconfirmed": "unconfirmed",
     "sat": "decisions",
-    "refused": "turned_away",
+    "stopped": "stopped",
     "decides on": "decides",
 }
 """Heading of `exam list` -> its field in JSON."""
@@ -53,20 +53,28 @@ def exam() -> None:
 def list_exams(context: Context, retired_too: bool, as_json: bool) -> None:
     """List all exams and pools, and what each decides.
 
-    "unconfirmed" are rows of held batches; "sat" and "refused" count the candidates that an exam
-    examined, and those that it did not let pass. One exam a task decides on every batch; where
-    all of a task are too small for that, one decides on batches with rows of that task.
+    "sat" and "stopped" count the candidates that an exam examined, and those that were rejected
+    or held for what they got wrong on it. One exam a task decides on every batch; where all of a
+    task are too small for that, one decides on batches with rows of that task. What decides
+    nothing still stops what it shows to be too bad. "unconfirmed" are rows of held batches.
     """
     from components.operations.exam_overview import overview
 
     found = [each for each in overview(context.open()) if retired_too or not each.record.retired]
-    rows = [{**asdict(each.record), "used": each.used, "decides": each.decides} for each in found]
+    rows = [
+        {**asdict(each.record), "used": each.used, "stopped": each.stopped, "decides": each.decides}
+        for each in found
+    ]
 
     def show() -> None:
         if not rows:
             echo("There are no exams yet: `ratchet holdout add FILE --task NAME`.")
             return
-        table([*SHOWN], [[row[name] for name in SHOWN.values()] for row in rows])
+        shown = dict(SHOWN)
+        if not any(row["unconfirmed"] for row in rows):
+            del shown["unconfirmed"]
+        table([*shown], [[row[name] for name in shown.values()] for row in rows])
+        echo("next: ratchet gate plan (how many items each of them should have)")
 
     facts(as_json, rows, show)
 

@@ -22,7 +22,7 @@ from components.gate.probation import may_begin
 from components.gate.questions import Finding, answer_together
 from components.gate.sentences import number
 from components.gate.settling import ways_to_settle
-from components.gate.sources import known_sources
+from components.gate.sources import deciding, known_sources
 from components.gate.verdicts import Action, Decision, Examination, Outcome, Rules, Verdict
 
 NOTED_REASONS = 4
@@ -39,7 +39,8 @@ def judge(examination: Examination, rules: Rules) -> Decision:
     Laws: 5 (missing evidence never promotes); permuting items or exams changes nothing.
     """
     whole, rules = rules, rules.at_look(examination.look)
-    examined = {source.task for source in known_sources(examination)}
+    known = known_sources(examination)
+    examined = {source.task for source in known}
     rows = row_comparisons(examination.learned, examined, rules)
     findings: list[Finding] = [
         *_completeness(examination),
@@ -52,9 +53,9 @@ def judge(examination: Examination, rules: Rules) -> Decision:
     ]
     verdicts = answer_together(findings, rules.alpha)
     ordered = sorted(verdicts, key=_gravest_first)
-    known = {source.exam for source in known_sources(examination)}
+    decides = deciding(examination, whole) or {source.exam for source in known}
     labels = len(asked_inputs(examination.pools, verdicts))
-    action, headline = _act(ordered, rules, known, labels)
+    action, headline = _act(ordered, rules, decides, labels)
     undecided = action == "hold" and rules.undecided == "probation" and rules.approval == "auto"
     if undecided and may_begin(ordered, examination):
         action, headline = "probation", _headline_probation(ordered)
@@ -86,12 +87,12 @@ def _gravest_first(verdict: Verdict) -> tuple[int, bool, float]:
 
 
 def _act(
-    ordered: list[Verdict], rules: Rules, known: Collection[str], labels: int
+    ordered: list[Verdict], rules: Rules, decides: Collection[str], labels: int
 ) -> tuple[Action, str]:
     """Return the action and its headline.
 
-    `ordered`: the verdicts, gravest first; `known`: exams of tasks that were promoted before;
-    `labels`: inputs of pools whose labels could settle it.
+    `ordered`: the verdicts, gravest first; `decides`: the exams that must be passed; `labels`:
+    inputs of pools whose labels could settle it.
     """
     gravest = ordered[0].consequence
     if gravest == "reject":
@@ -99,8 +100,8 @@ def _act(
     if gravest == "hold":
         return "hold", _headline_hold(ordered, labels)
     if rules.approval == "always":
-        return "hold", f"Hold for approval: {_headline_pass(ordered, known)}"
-    return "promote", f"Promote: {_headline_pass(ordered, known)}"
+        return "hold", f"Hold for approval: {_headline_pass(ordered, decides)}"
+    return "promote", f"Promote: {_headline_pass(ordered, decides)}"
 
 
 def _completeness(examination: Examination) -> list[Verdict]:
@@ -139,11 +140,11 @@ def _headline_probation(ordered: list[Verdict]) -> str:
     return f"Promote on probation: {held[0].sentence}{_more(len(held) - 1)}"
 
 
-def _headline_pass(verdicts: list[Verdict], known: Collection[str]) -> str:
+def _headline_pass(verdicts: list[Verdict], decides: Collection[str]) -> str:
     passed = [
         v
         for v in verdicts
-        if v.outcome is Outcome.PASS and v.check == "forgetting" and v.exam in known
+        if v.outcome is Outcome.PASS and v.check == "forgetting" and v.exam in decides
     ]
     learned = sorted({v.task for v in verdicts if v.check == "learned" and v.outcome == "PASS"})
     parts = [f"learned {', '.join(learned)}"] if learned else []

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
+from components.errors import Corrupted
+from components.exam_names import task_of
 from components.gate.alpha_spending import count
 from components.gate.planning import Sitting
 from components.gate.sources import choose, least_items
 from components.ledger import views
+from components.ledger.events import CandidateExamined
 from components.pipeline.examination import rules
 from components.workspace.root import Workspace
 
@@ -21,11 +25,13 @@ class Listed:
 
     `own batches`: those with rows of its task, because no exam of the task is large enough to
     pass at all; `nothing`: another exam of the task decides, or no version has learned the task.
+    `stopped`: how many candidates were rejected or held for what they got wrong on it.
     """
 
     record: views.ExamRecord
     used: int
     decides: Decides
+    stopped: int
 
 
 def overview(ws: Workspace) -> list[Listed]:
@@ -47,10 +53,49 @@ def overview(ws: Workspace) -> list[Listed]:
         found.exam: "every batch" if found.size >= least else "own batches"
         for found in choose(sat, least).values()
     }
-    return [_listed(each, limit, chosen.get(each.exam, "nothing")) for each in records]
+    stopped = _stopped(ws)
+    return [
+        Listed(
+            each,
+            0 if each.retired else min(each.items, limit),
+            "retired" if each.retired else chosen.get(each.exam, "nothing"),
+            stopped.get((each.exam, each.retired), 0),
+        )
+        for each in records
+    ]
 
 
-def _listed(record: views.ExamRecord, limit: int, on: Decides) -> Listed:
-    if record.retired:
-        return Listed(record, 0, "retired")
-    return Listed(record, min(record.items, limit), on)
+def _stopped(ws: Workspace) -> dict[tuple[str, int], int]:
+    """Return how many candidates an exam did not let pass, by its name and what retired it."""
+    now = views.renamed_tasks(ws.ledger)
+    by_look = {
+        views.Look(each.payload.bundle, each.payload.snapshot): _stopping(
+            _verdicts(ws, each.payload.evidence), now
+        )
+        for each in views.told(ws.ledger, CandidateExamined)
+    }
+    return {
+        (exam, retired): sum(_key(exam, now) in by_look[look] for look in looks)
+        for (exam, retired), looks in views.looks_by_exam(ws.ledger).items()
+    }
+
+
+def _stopping(
+    verdicts: list[Mapping[str, Any]], now: Mapping[str, str]
+) -> frozenset[tuple[str, str]]:
+    grave = (each for each in verdicts if each["consequence"] in ("reject", "hold"))
+    return frozenset(_key(each["exam"], now) for each in grave if each["exam"])
+
+
+def _key(exam: str, now: Mapping[str, str]) -> tuple[str, str]:
+    """Return what names an exam whatever its task was called."""
+    task = task_of(exam)
+    return now.get(task, task), exam.removeprefix(task)
+
+
+def _verdicts(ws: Workspace, evidence: str) -> list[Mapping[str, Any]]:
+    """Return the verdicts of a document; damaged evidence has none: `audit verify` names it."""
+    try:
+        return list(ws.read_document(evidence)["decision"]["verdicts"])
+    except Corrupted:
+        return []

@@ -78,6 +78,16 @@ def test_an_update_that_changes_little_is_promoted() -> None:
     )
 
 
+def test_the_closest_call_is_that_of_an_exam_that_decides() -> None:
+    """Fault: an exam that decides nothing was counted as passed, and told as the closest call."""
+    small = replace(exam("tweets#batches", 0, 0, 120), task="tweets")
+    decision = decide(exam("tweets", 0, 0, 1000), small)
+    assert [v.outcome for v in decision.verdicts if v.check == "forgetting"] == [Outcome.PASS] * 2
+    assert decision.headline.startswith(
+        "Promote: 1 exam of earlier tasks passed; closest call tweets, "
+    )
+
+
 def test_a_closest_call_of_one_point_is_singular() -> None:
     passed = replace(decide(exam("tweets", 20, 18, 1000)).verdicts[0], upper_points=1.0)
     assert _closest([passed]) == "tweets, where at most 1 point is lost (margin 3)"

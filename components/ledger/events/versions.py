@@ -40,7 +40,13 @@ class TrainingAbandoned(Payload):
 
 
 @event(
-    "candidate.examined", read_by=("exam_use", "ledger.views.about_events", "operations.planning")
+    "candidate.examined",
+    read_by=(
+        "exam_use",
+        "ledger.views.about_events",
+        "operations.exam_overview",
+        "operations.planning",
+    ),
 )
 class CandidateExamined(Payload):
     """The gate decided on a candidate; the event has everything that promoting it would do.

@@ -200,6 +200,18 @@ def exam_use(ledger: Ledger, but: Look | None = None) -> dict[str, ExamUse]:
     return {exam: ExamUse(*counted) for exam, *counted in rows}
 
 
+def looks_by_exam(ledger: Ledger) -> dict[tuple[str, int], frozenset[Look]]:
+    """Return the looks that each exam helped to decide, by its name and the event that retired it.
+
+    0 stands for the exam that counts under that name.
+    """
+    table, found = schema.exam_use.c, dict[tuple[str, int], set[Look]]()
+    columns = sa.select(table.exam, table.retired, table.bundle, table.snapshot)
+    for exam, retired, *look in ledger.query(columns):
+        found.setdefault((exam, retired), set()).add(Look(*look))
+    return {exam: frozenset(own) for exam, own in found.items()}
+
+
 def use_by_exam(ledger: Ledger, but: Look | None = None) -> Callable[[str], ExamUse]:
     """Return what tells the use of any exam, one look left out; `spent` is the whole task's."""
     use, spent = exam_use(ledger, but), Counter[str]()
