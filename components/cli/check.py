@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import click
 
+from components.cli.daily import EXIT_CODES
 from components.cli.options import Context, json_option, pass_root, task_option
 from components.cli.outcomes import show_warnings
 from components.cli.output import Styled, counted, echo, facts, plain, shortened, status
@@ -35,33 +37,44 @@ def check(context: Context, file: Path, task: str | None, as_json: bool) -> None
     Nothing is trained or recorded. Says how the file is read, which rows would be rejected, how
     its labels compare with the champion's, what is in an exam or an earlier batch already, how
     many texts are cut or unknown to the base, where the champion is sure that a label is wrong,
-    and what the exams can tell. Exits with 0, or with 1 if a run would refuse the file.
+    and what the exams can tell. Exits with 0; with 1 if a run would refuse the file; with 3 if
+    rows look wrong or none is new, so that somebody should look first; for rows that came before,
+    as `ratchet run` did.
     """
     from components.operations.file_check import check as find
 
     value = find(context.open(), file, task)
     facts(as_json, value, lambda: _show(value, file, task))
-    sys.exit(1 if value["refused"] else 0)
+    sys.exit(_exit_code(value))
+
+
+def _exit_code(value: Mapping[str, Any]) -> int:
+    if value["verdict"] == "seen":
+        return EXIT_CODES.get(value["seen"]["status"], 1)
+    return {"refused": 1, "doubtful": 3}.get(value["verdict"], 0)
 
 
 def _show(value: dict[str, Any], file: Path, task: str | None) -> None:
-    if value["refused"]:
+    verdict = value["verdict"]
+    if verdict == "refused":
         echo((status("refused"), f" {value['file']}: a run would refuse this file"))
         echo(f"  {value['refused']}")
+    elif verdict == "seen":
+        echo((Styled("seen", "yellow"), f" {value['file']}: {_seen(value['seen'])}"))
     else:
         accepted = counted(value["rows"]["accepted"], "row")
         said = f" {value['file']}: {accepted} for {_listed('task', list(value['tasks']))}"
-        echo((Styled("fine" if not value["warnings"] else "usable", "green"), said))
+        echo((Styled(verdict, "yellow" if verdict == "doubtful" else "green"), said))
     if "rows" not in value:
         return
     lines: list[tuple[str, str]] = [
         ("format", _format(value["format"])),
-        ("seen", _seen(value["seen"])),
+        ("seen", _seen(value["seen"]) if verdict == "refused" else ""),
         ("rows", _rows(value["rows"])),
         *(("", line) for line in _rejected(value["rows"])),
         ("labels", _labels(value["labels"])),
     ]
-    if not value["refused"]:
+    if verdict != "refused":
         lines += [
             ("copies", _copies(value["copies"])),
             ("tokens", _tokens(value["tokens"])),
@@ -72,9 +85,30 @@ def _show(value: dict[str, Any], file: Path, task: str | None) -> None:
         if line:
             echo(f"  {name:<9} {line}")
     show_warnings(value["warnings"])
-    if not value["refused"] and not value["seen"]:
-        named = f" --task {task}" if task else ""
-        echo(f"next: ratchet run {file}{named}")
+    _show_next(value, f"{shlex.quote(str(file))}{f' --task {shlex.quote(task)}' if task else ''}")
+
+
+def _show_next(value: Mapping[str, Any], sent: str) -> None:
+    """Print what to do; `sent`: the file as a command takes it, with its task."""
+    seen = value["seen"]
+    if value["verdict"] == "refused":
+        return
+    if value["verdict"] == "seen":
+        step, why = f"ratchet quarantine show {seen['batch'][:12]}", "what became of these rows"
+        if seen["status"] in ("queued", "running"):
+            step, why = "ratchet intake", "they wait to be trained on"
+        elif seen["version"]:
+            step = f"ratchet version explain {seen['version']}"
+        echo(f"next: {step} ({why}; a run would train nothing)")
+    elif sum(value["copies"].values()) >= value["rows"]["accepted"]:
+        echo(f"next: send rows that are new; to train on these again, `ratchet run {sent}`")
+    elif value["verdict"] == "doubtful":
+        echo(
+            f"next: correct what is wrong in the file, then `ratchet check {sent}`; if the rows "
+            f"are right as they are, `ratchet run {sent}`"
+        )
+    else:
+        echo(f"next: ratchet run {sent}")
 
 
 def _format(found: Mapping[str, Any]) -> str:
@@ -91,7 +125,11 @@ def _format(found: Mapping[str, Any]) -> str:
 def _seen(seen: Mapping[str, Any] | None) -> str:
     if seen is None:
         return ""
-    return f"these rows came before: batch {seen['batch'][:12]}, {seen['source']}, {seen['status']}"
+    version = f", version {seen['version']}" if seen["version"] else ""
+    return (
+        f"these rows came before: batch {seen['batch'][:12]}, {seen['source']}, "
+        f"{seen['status']}{version}"
+    )
 
 
 def _rows(rows: Mapping[str, Any]) -> str:

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from components.data.columns import names_of
 from components.data.formats import MARKS, csv_mark
@@ -33,12 +33,17 @@ from components.pipeline.new_tasks import with_tasks_now
 from components.pipeline.preparation import known_labels, reason_counts
 from components.workspace.root import Workspace
 
+Verdict = Literal["refused", "seen", "doubtful", "usable", "fine"]
+
 SHOWN = 5
 """Rejected rows that are listed."""
 
 
 def check(ws: Workspace, path: Path, task: str | None) -> dict[str, Any]:
     """Return what is known of a file; `refused` says why a run would refuse it.
+
+    `verdict`: refused; seen, where a run would train nothing; doubtful, where people should look
+    at the rows first; usable, with warnings; or fine.
 
     Args:
         ws: the root.
@@ -54,7 +59,22 @@ def check(ws: Workspace, path: Path, task: str | None) -> dict[str, Any]:
         task = check_task(views.renamed_tasks(ws.ledger).get(task_name(task), task))
         check_task(task, ws.settings.data.tasks)
     named = check_task(task or folder_task(ws, path) or UNNAMED)
-    found: dict[str, Any] = {"file": path.name, "task": named, "refused": None}
+    found = _find(ws, path, named)
+    return found | {"verdict": _verdict(found)}
+
+
+def _verdict(found: Mapping[str, Any]) -> Verdict:
+    if found["refused"]:
+        return "refused"
+    if found["seen"]:
+        return "seen"
+    if found["doubts"]:
+        return "doubtful"
+    return "usable" if found["warnings"] else "fine"
+
+
+def _find(ws: Workspace, path: Path, named: str) -> dict[str, Any]:
+    found: dict[str, Any] = {"file": path.name, "task": named, "refused": None, "doubts": 0}
     try:
         reading = read_batch(path, ws.settings.data, named, path.name, ws.identity)
         found["format"] = _format(ws, path, reading)
@@ -65,17 +85,18 @@ def check(ws: Workspace, path: Path, task: str | None) -> dict[str, Any]:
     labels = known_labels(ws)
     checked = validate(reading, ws.settings.data, labels)
     items = checked.accepted
+    copies = _copies(ws, items)
     found |= {
         "rows": _rows(reading, checked),
-        "refused": checked.refused,
+        "refused": checked.refused or _nothing_to_train(copies, len(items)),
         "labels": _labels(items, labels),
-        "copies": _copies(ws, items),
+        "copies": copies,
         "tokens": None,
         "warnings": [],
         "tasks": _tasks(ws, items),
         "champion": None,
     }
-    if checked.refused or not items:
+    if found["refused"] or not items:
         return found
     try:
         shares = tokens(ws, items)
@@ -84,12 +105,34 @@ def check(ws: Workspace, path: Path, task: str | None) -> dict[str, Any]:
     except ConfigError as error:  # a run would stop there, before it takes the file in
         found["warnings"] = [str(error)]
         return found
+    doubts = [] if found["seen"] else _nothing_new(copies, len(items))
     answered = champion_on(ws, items, labels)
     if shares is None or shares.unknown < UNKNOWN:  # of texts that it can't read, it knows nothing
-        found["warnings"] += label_warnings(
+        doubts += label_warnings(
             answered, found["labels"]["missing"], respelt(found["labels"]["counts"].keys(), labels)
         )
-    return found | {"champion": answered}
+    found["warnings"] += doubts
+    return found | {"champion": answered, "doubts": len(doubts)}
+
+
+def _nothing_to_train(copies: Mapping[str, int], rows: int) -> str | None:
+    """Return why a run would have no rows: law 4, holdouts never train."""
+    if not rows or copies["in_exams"] < rows:
+        return None
+    return (
+        "No row is left to train on: every row is in an exam, or nearly the same as one. Send rows "
+        "that are new; labels of an exam are changed by `ratchet exam relabel`."
+    )
+
+
+def _nothing_new(copies: Mapping[str, int], rows: int) -> list[str]:
+    again = copies["in_earlier_batches"]
+    if copies["in_exams"] + again < rows:
+        return []
+    return [
+        f"No row is new: {copies['in_exams']:,} are in an exam, and {again:,} were trained on "
+        "before. A run would only train on these again; send rows that are new."
+    ]
 
 
 def _format(ws: Workspace, path: Path, reading: Reading) -> dict[str, Any]:
@@ -123,7 +166,12 @@ def _seen(ws: Workspace, reading: Reading, task: str) -> dict[str, Any] | None:
     if known is None:
         return None
     now = views.arrival(ws.ledger, views.pooled_into(ws.ledger, known.batch)) or known
-    return {"batch": known.batch, "source": known.source, "status": now.status}
+    return {
+        "batch": known.batch,
+        "source": known.source,
+        "status": now.status,
+        "version": now.version,
+    }
 
 
 def _rows(reading: Reading, checked: Validation) -> dict[str, Any]:

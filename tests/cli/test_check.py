@@ -13,7 +13,7 @@ import pytest
 
 from components.operations.label_check import label_warnings
 from tests.command import Ran, ratchet
-from tests.stream import PARAMS, batch, make_root, rows, write_jsonl
+from tests.stream import PARAMS, batch, make_root, rows, settle, write_jsonl
 
 
 def contents(root: Path) -> dict[str, str]:
@@ -63,7 +63,10 @@ def test_swapped_labels_are_named_with_the_worst_rows(grown: Path, tmp_path: Pat
     shown, found = check(
         grown, changed(tmp_path / "b.jsonl", pos="neg", neg="pos"), "--task", "mood"
     )
-    assert shown.code == 0 and shown.out.startswith("usable b.jsonl")
+    assert (shown.code, found["verdict"]) == (3, "doubtful")
+    assert shown.out.startswith("doubtful b.jsonl")
+    assert "next: correct what is wrong in the file, then `ratchet check " in shown.out
+    assert "if the rows are right as they are, `ratchet run " in shown.out
     assert found["champion"]["surely_otherwise"] > 60
     assert "The labels 'neg' and 'pos' look swapped" in found["warnings"][0]
     worst = found["champion"]["worst"][0]
@@ -141,7 +144,31 @@ def test_rows_that_came_before_are_named_and_no_run_is_proposed(
 ) -> None:
     shown, found = check(grown, batch(tmp_path / "again.jsonl", 1), "--task", "mood")
     assert found["seen"]["status"] == "promoted" and found["seen"]["source"] == "b1.jsonl"
-    assert "these rows came before" in shown.out and "next:" not in shown.out
+    assert shown.out.startswith("seen again.jsonl: these rows came before: batch ")
+    assert (shown.code, found["verdict"], found["seen"]["version"]) == (0, "seen", 1)
+    assert shown.out.endswith(
+        "next: ratchet version explain 1 (what became of these rows; a run would train nothing)\n"
+    )
+    settle(grown, batch(tmp_path / "poison.jsonl", 3, flip=True))
+    shown, found = check(grown, batch(tmp_path / "b.jsonl", 3, flip=True), "--task", "mood")
+    assert (shown.code, found["seen"]["status"]) == (1, "rejected")
+
+
+def test_a_file_without_a_row_that_is_new_is_doubtful(grown: Path, tmp_path: Path) -> None:
+    """Fault: it was called fine, though a run would train on the same rows again."""
+    shown, found = check(grown, write_jsonl(tmp_path / "b.jsonl", rows(1)[:60]), "--task", "mood")
+    assert (shown.code, found["verdict"]) == (3, "doubtful")
+    assert "No row is new: " in found["warnings"][0]
+    assert "next: send rows that are new; to train on these again, `ratchet run " in shown.out
+
+
+def test_a_file_of_exam_rows_would_be_refused(grown: Path, tmp_path: Path) -> None:
+    """Fault: `check` called it fine, and `run` then had no rows to train on."""
+    file = write_jsonl(tmp_path / "b.jsonl", rows(900, 200)[:60])
+    shown, found = check(grown, file, "--task", "mood")
+    assert shown.code == 1 and "every row is in an exam" in found["refused"]
+    ran = ratchet(grown, "run", file, "--task", "mood")
+    assert ran.code == 1 and ran.out.startswith("refused")
 
 
 def test_no_file_is_a_usage_error_and_a_folder_is_refused(grown: Path, tmp_path: Path) -> None:
