@@ -16,7 +16,7 @@ from components.pipeline import examination, pooling, preparation, settlement, t
 from components.pipeline.preparation import Settled
 from components.workspace.root import Workspace
 from flows import run_page
-from flows.steps import Step, as_task, directly, leased, workspace
+from flows.steps import Step, as_task, directly, leased, warn_of, workspace
 
 
 @flow(name="retrain", flow_run_name="retrain-{batch:.12}", validate_parameters=False)
@@ -77,6 +77,7 @@ def way_of_a_batch(ws: Workspace, lease: Lease, batch: str, step: Step) -> Settl
     validated = step("validate", partial(preparation.validate, ws, lease, arrival))
     if validated.refused:
         return preparation.refuse(ws, lease, validated)
+    warn_of(validated.warnings)
     step("store", partial(preparation.store, ws, lease, validated))
     if probation.hold_batch(ws, lease, batch):
         return preparation.settled(ws, batch)

@@ -20,25 +20,35 @@ from flows.temporary_server import at_own_server, reach_api
 from flows.watch import watch
 from flows.worker import Pace, serve
 
+
+def ignored(warning: str) -> None:
+    """Say nothing."""
+
+
 __all__ = ["Pace", "drain", "serve", "showing", "watch"]
 
 
 @contextmanager
-def showing(progress: Progress, batches: bool = False) -> Iterator[None]:
+def showing(
+    progress: Progress, batches: bool = False, warn: Callable[[str], None] = ignored
+) -> Iterator[None]:
     """Let the flows of this block report their progress, with an API up and answering.
 
-    `batches`: some wait to be trained on, so what that takes is loaded while the API starts.
+    `warn` is called with each warning about a batch's data as soon as there is one. `batches`: some
+    wait to be trained on, so what that takes is loaded while the API starts.
     """
     import_module("prefect.client.orchestration")  # here: two threads must not import at once
     with _beside(reach_api):
         if batches:
             _load()
     shown, kept = steps.progress.set(progress), steps.kept.set({})
+    warned = steps.warn.set(warn)
     try:
         with at_own_server():
             yield
     finally:
         steps.progress.reset(shown)
+        steps.warn.reset(warned)
         steps.kept.reset(kept)
 
 

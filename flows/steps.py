@@ -7,7 +7,7 @@ that the same body runs where no server may be started.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
@@ -33,6 +33,9 @@ progress: ContextVar[Progress] = ContextVar("progress", default=no_progress)
 """Where flows of this process show their progress; flow parameters must stay plain JSON."""
 
 
+warn: ContextVar[Callable[[str], None]] = ContextVar("warn", default=lambda _: None)
+"""What is called at once with each warning about a batch's data, before anything is trained."""
+
 kept: ContextVar[dict[Path, Workspace] | None] = ContextVar("kept", default=None)
 """The workspaces that stay open from flow to flow, where a session keeps them."""
 
@@ -42,6 +45,13 @@ class Step(Protocol):
 
     def __call__(self, name: str, work: Callable[[], T]) -> T:
         """Run `work` under `name`."""
+
+
+def warn_of(warnings: Iterable[str]) -> None:
+    """Say what people should know of a batch's data while the run goes on."""
+    for warning in warnings:
+        say(f"warning: {warning}")
+        warn.get()(warning)
 
 
 def directly(name: str, work: Callable[[], T]) -> T:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import click
 
 from components.cli.arguments import VersionName
+from components.cli.explanation import show_explanation
 from components.cli.options import Context, json_option, pass_root, quiet_option
-from components.cli.outcomes import show_causes
-from components.cli.output import echo, facts, progress_bar, status, table
-from components.report.verdicts import named, worth_showing
+from components.cli.output import echo, facts, progress_bar, table
 
 
 def register(group: click.Group) -> None:
@@ -53,16 +51,20 @@ def version() -> None:
 
 @version.command()
 @click.argument("name", metavar="VERSION", type=VersionName())
+@click.option("--full", is_flag=True, help="Show every check, drift and digest as well.")
 @json_option
 @pass_root
-def explain(context: Context, name: str, as_json: bool) -> None:
-    """Explain why VERSION was promoted, held or rejected: a number, `champion` or `candidate`."""
+def explain(context: Context, name: str, full: bool, as_json: bool) -> None:
+    """Explain why VERSION was promoted, held or rejected, and what to do now.
+
+    VERSION is a number, `champion` or `candidate`. --json always has everything.
+    """
     from components.operations.explanation import explain as find
     from components.operations.same_items import named
 
     ws = context.open()
     value = find(ws, named(ws, name).version)
-    facts(as_json, value, lambda: _show(value))
+    facts(as_json, value, lambda: show_explanation(value, full))
 
 
 @version.command("list")
@@ -127,91 +129,3 @@ def verify(context: Context, deep: bool, as_json: bool) -> None:
     facts(as_json, value, lambda: echo(*lines(report)))
     if (error := conclusion(report)) is not None:
         raise error
-
-
-def _show(value: dict[str, Any]) -> None:
-    parent = f"trained from version {value['parent']}" if value["parent"] else "the first version"
-    echo((f"Version {value['version']}: ", status(value["status"]), f", {parent}"))
-    if value["batch"]:
-        echo(f"Batch {value['batch'][:12]} ({value['source']})")
-        for each in value["pooled"]:
-            echo(f"  pooled: batch {each['batch'][:12]} ({each['source']})")
-    else:
-        echo(f"Origin: {value['origin']}, not a batch.")
-    echo("", value["headline"])
-    show_causes(value["causes"])
-    for reason in value["reasons"]:
-        if reason not in value["headline"]:
-            echo(f"  - {reason}")
-    if value["settle"]:
-        echo("", "To settle it:", *(f"  - {way}" for way in value["settle"]))
-    if value["later"]:
-        echo("", "Later:")
-        for each in value["later"]:
-            echo(f"  {each['time'][:19]}  {each['what']}")
-            for found in each["verdicts"]:
-                echo(f"    {found['exam']}: {_numbers(found)}")
-    echo("")
-    shown, passed = worth_showing([v for v in value["verdicts"] if v["check"] != "drift"])
-    table(
-        ["check", "exam", "verdict", "loss", "bounds", "margin", "n", "worse/better", "detectable"],
-        [_row(verdict) for verdict in shown],
-    )
-    if passed:
-        more = "1 more label or slice" if passed == 1 else f"{passed:,} more labels and slices"
-        echo(f"{more} passed; --json lists the rest.")
-    _show_drift(value["drift"])
-    echo(f"evidence {value['evidence']}", f"bundle   {value['bundle']}")
-    echo(f"frozen   {value['frozen']}", f"report   {value['report']}")
-    if value["parent"]:
-        echo(f"next: ratchet errors {value['version']} (the texts that broke, and that were fixed)")
-
-
-def _show_drift(findings: Sequence[Mapping[str, Any]]) -> None:
-    """Print which drift was found, and what was looked for in vain: no verdict, but a finding."""
-    if not findings:
-        return
-    found = [each for each in findings if each["drifted"]]
-    looked = [_named(each) for each in findings if not each["drifted"] and each["n"]]
-    unasked = [_named(each) for each in findings if not each["n"]]
-    echo("Drift, beside what the champion was trained on:")
-    for each in found:
-        echo(f"  found: {_named(each)}: {each['sentence'].removeprefix('Drift: ')}")
-    if looked:
-        echo(f"  none in: {', '.join(looked)}")
-    if unasked:
-        echo(f"  not examined: {', '.join(unasked)}")
-
-
-def _named(finding: Mapping[str, Any]) -> str:
-    return str(finding["name"]).replace("_", " ")
-
-
-def _row(v: Mapping[str, Any]) -> list[Any]:
-    changes = (v["right_to_wrong"], v["wrong_to_right"])
-    changed = "/".join(str(each) for each in changes if each is not None)
-    bounds = (
-        "" if v["lower_points"] is None else f"{v['lower_points']:.1f} … {v['upper_points']:.1f}"
-    )
-    return [
-        v["check"],
-        named(v),
-        v["outcome"],
-        _points(v["effect_points"]),
-        bounds,
-        _points(v["margin_points"]),
-        v["n"] or "",
-        changed,
-        _points(v["detectable_points"]),
-    ]
-
-
-def _numbers(v: dict[str, Any]) -> str:
-    return (
-        f"loss {v['effect_points']:.1f} points (bounds {v['lower_points']:.1f} … "
-        f"{v['upper_points']:.1f}), margin {v['margin_points']:.1f}, n {v['n']}"
-    )
-
-
-def _points(value: float | None) -> str:
-    return "" if value is None else f"{value:.1f}"

@@ -78,6 +78,7 @@ def run(context: Context, batch: Path, task: str | None, as_json: bool) -> None:
     from components.ledger import views
     from components.pipeline import arrival, pages, precedence, preparation
 
+    told = list[str]()
     with progress_bar() as progress:
         ws = context.open(progress)
         ws.base_folder(download=True)  # before anything is taken in, and not after 20 seconds
@@ -87,7 +88,7 @@ def run(context: Context, batch: Path, task: str | None, as_json: bool) -> None:
         earlier = preparation.settled(ws, views.pooled_into(ws.ledger, arrived.batch))
         outcomes = []
         if earlier.action in ("queued", "running") and not arrived.other_task:
-            outcomes = drain(ws, progress, arrived.batch)
+            outcomes = drain(ws, progress, arrived.batch, told)
     seen = earlier.action not in ("queued", "running") and not arrived.is_new
     decided = views.pooled_into(ws.ledger, arrived.batch)
     result = asdict(preparation.settled(ws, decided)) | {"seen_before": seen}
@@ -104,9 +105,9 @@ def run(context: Context, batch: Path, task: str | None, as_json: bool) -> None:
             show_arrived(asdict(arrived))
         for other in outcomes:
             if other["batch"] != decided:
-                show_settled(other)
+                show_settled(other, told)
         if not arrived.other_task:
-            show_settled(result)
+            show_settled(result, told)
 
     facts(as_json, result, show)
     unlearned = arrived.other_task or result["taken_out"]
@@ -129,12 +130,13 @@ def intake(context: Context, as_json: bool) -> None:
     from components.pipeline.polling import take_all
     from components.workspace.stored_files import remote_warning
 
+    told = list[str]()
     with progress_bar() as progress:
         ws = context.open(progress)
         warning = remote_warning(ws)
         done = Between().do(ws, changing, once=True)
         taken = take_all(ws)
-        outcomes = drain(ws, progress)
+        outcomes = drain(ws, progress, told=told)
     result = {
         "arrived": [asdict(each) for each in taken.arrived],
         **asdict(done),
@@ -157,7 +159,7 @@ def intake(context: Context, as_json: bool) -> None:
         show_left(result["left"])
         show_warnings(result["warnings"])
         for outcome in outcomes:
-            show_settled(outcome)
+            show_settled(outcome, told)
 
     facts(as_json, result, show)
 

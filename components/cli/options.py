@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 import click
 
 from components.cli.arguments import Words
-from components.cli.output import QUIET, echo
+from components.cli.output import QUIET, echo, warn_at_once
 
 if TYPE_CHECKING:
     from components.ledger.ledger import Lease
@@ -137,19 +137,27 @@ def own_prefect_home(root: Path) -> None:
     _OURS.update(values)
 
 
-def with_prefect(progress: Progress, act: Callable[[Any], T], batches: bool = False) -> T:
+def with_prefect(
+    progress: Progress, act: Callable[[Any], T], batches: bool = False, **heard: Any
+) -> T:
     """Import the flows (and Prefect) only when needed, and show their progress here.
 
-    `batches`: there are some to train on, so what that takes is loaded as well.
+    `batches`: there are some to train on, so what that takes is loaded as well. `heard`: as
+    `flows.session.showing` takes it.
     """
     from flows import session
 
-    with session.showing(progress, batches):
+    with session.showing(progress, batches, **heard):
         return act(session)
 
 
-def drain(ws: Workspace, progress: Progress, until: str | None = None) -> list[dict[str, Any]]:
+def drain(
+    ws: Workspace, progress: Progress, until: str | None = None, told: list[str] | None = None
+) -> list[dict[str, Any]]:
     """Run waiting batches, oldest first, to the end or until `until` is settled.
+
+    Warnings about their data are printed while they run, unless nothing is to be said meanwhile;
+    those that were are added to `told`.
 
     What breaks the contract is refused at once: Prefect takes longer to start than that. Not where
     a server is named that shows every run, nor while another process holds the model's lease: a
@@ -172,7 +180,10 @@ def drain(ws: Workspace, progress: Progress, until: str | None = None) -> list[d
     if precedence.next_batch(ws) is None:
         return refused
     ws.base_folder(download=True)  # before Prefect starts, and not after 20 seconds
-    run: list[dict[str, Any]] = with_prefect(progress, lambda flows: flows.drain(ws, until), True)
+    warn = warn_at_once([] if told is None else told)
+    run: list[dict[str, Any]] = with_prefect(
+        progress, lambda flows: flows.drain(ws, until), True, warn=warn
+    )
     return refused + run
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from components.cli.output import Styled, counted, echo, status
@@ -10,8 +10,8 @@ from components.pipeline.new_tasks import sentences
 from components.pipeline.taken_out import is_back
 
 
-def show_settled(outcome: dict[str, Any]) -> None:
-    """Print a settled batch: what, why, and what to type next."""
+def show_settled(outcome: dict[str, Any], told: Collection[str] = ()) -> None:
+    """Print a settled batch: what, why, and what to type next; no notes that were `told` before."""
     version = f", version {outcome['version']}" if outcome["version"] else ""
     source = f", {outcome['source']}" if outcome["source"] else ""
     out = outcome.get("taken_out")
@@ -23,7 +23,8 @@ def show_settled(outcome: dict[str, Any]) -> None:
     echo(f"  {out or outcome['headline']}")
     show_causes(outcome.get("causes", ()))
     for note in outcome.get("notes", ()):
-        echo(f"  note: {note}")
+        if note not in told:
+            echo(f"  note: {note}")
     for loud, sentence in sentences(outcome["new_tasks"]):
         echo(("  ", Styled(sentence, "yellow" if loud else None)))
     if outcome.get("broken") and outcome["action"] != "refused":

@@ -189,6 +189,20 @@ def progress_bar(phases: bool = True) -> Iterator[Progress]:
         yield update
 
 
+def warn_at_once(told: list[str]) -> Callable[[str], None]:
+    """Return a callback that prints a warning on stderr and adds it to `told`.
+
+    It does neither where `--json` or `--quiet` was given: then the result has it.
+    """
+
+    def warn(warning: str) -> None:
+        if not _is_quiet():
+            told.append(warning)
+            echo((Styled("warning:", "yellow"), f" {warning}"), err=True)
+
+    return warn
+
+
 def _is_quiet() -> bool:
     context = click.get_current_context(silent=True)
     asked = context.params if context else {}

@@ -13,11 +13,15 @@ wrong in many ways and unsure; it gives no cause.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any
 
 from components.gate.binomial import binomial_bounds
+
+Task = Mapping[str, Any]
+"""Of a task: `batch` and `held`, a `Told` each; `rows`, how many the batch has, in newer evidence.
+"""
 
 Told = Mapping[str, Mapping[str, tuple[int, int]]]
 """Label -> the champion's answer -> (rows, those of them that it was sure of)."""
@@ -46,6 +50,16 @@ MOVED = 0.3
 CUT = 0.2
 """From this share of rows on, and this much more than before, cutting texts is a cause."""
 
+_CONCEPT = ("concept",)
+_REMEDIES = {
+    "language": "If these texts belong to the model, give them a task of their own (`ratchet run "
+    "FILE --task NAME`) with an exam in their language; a base that knows it learns it better "
+    "(`model.base`, in a new root)",
+    "script": "Use a base that knows the script (`model.base`, in a new root), or leave these rows "
+    "out",
+    "cut": "Raise `model.max_tokens` in a new root, or shorten the texts",
+}
+_CORRECT = "Correct the labels and send the rows again"
 _ALIKE = ("domain_classifier", "mmd", "outliers", "language")
 
 _LANGUAGES = {
@@ -61,11 +75,28 @@ _LANGUAGES = {
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """A probable cause: `title` in a few words, `detail` with the numbers that show it."""
+    """A probable cause: `title` in a few words, `detail` with the numbers that show it.
+
+    Rows that show it are those of `task` with a label of `turned` that the champion answers as
+    what stands there; or the examples of the drift findings in `findings`, the first that has any.
+    """
 
     kind: str
     title: str
     detail: str
+    task: str = ""
+    turned: Mapping[str, str] = field(default_factory=dict)
+    findings: tuple[str, ...] = ()
+
+    @property
+    def doubts_labels(self) -> bool:
+        """Whether it says that labels of the task are wrong."""
+        return bool(self.turned)
+
+    @property
+    def remedy(self) -> str:
+        """What to do about it, without a full stop."""
+        return _CORRECT if self.doubts_labels else _REMEDIES[self.kind]
 
     def __str__(self) -> str:
         """Return both as one line."""
@@ -78,14 +109,15 @@ def causes(evidence: Mapping[str, Any]) -> tuple[Cause, ...]:
     answers = evidence.get("answers") or _from_counts(evidence, found)
     doubted: list[Cause] = []
     for task, told in sorted(answers.items()):
-        labels = [*_turned(task, told)]
-        doubted += labels or _wrong(task, told, found)
+        doubted += [*_turned(task, told)] or _wrong(task, told, found)
     return (*doubted, *_language(found), *_texts(evidence.get("texts") or {}))
 
 
-def _turned(task: str, told: Mapping[str, Told]) -> Iterator[Cause]:
+def _turned(task: str, told: Task) -> Iterator[Cause]:
     """Yield the labels of a task that stand for each other: all of them, or pairs."""
-    batch, held = told["batch"], told["held"]
+    batch: Told = told["batch"]
+    held: Told = told["held"]
+    asked = _asked(told)
     known = [label for label in batch if _share(held.get(label, {}), label) >= GOOD]
     turned = {
         label: other
@@ -100,7 +132,9 @@ def _turned(task: str, told: Mapping[str, Told]) -> Iterator[Cause]:
     ]
     if len(batch) == 2:
         if pairs and _least(batch, turned) > FLIPPED:
-            yield Cause("flipped", f"labels of {task} look flipped", _disagreement(told, turned))
+            detail = f"{_disagreement(told, turned)}{asked}"
+            title = f"labels of {task} look flipped"
+            yield Cause("flipped", title, detail, task, turned, _CONCEPT)
         return
     sure = [pair for pair in pairs if _least(batch, pair) > SWAPPED]
     astray = {label: other for label, other in turned.items() if turned.get(other) != label}
@@ -108,11 +142,13 @@ def _turned(task: str, told: Mapping[str, Told]) -> Iterator[Cause]:
     many = len(turned) * 2 > len(known) or {*ring} == {*ring.values()}
     if len(astray) > 2 and many and _least(batch, turned) > SWAPPED:
         title = f"labels of {task} look mixed up"
-        yield Cause("mixed up", title, f"{_crossed(batch, astray)}; {_before(held)}")
+        detail = f"{_crossed(batch, astray)}; {_before(held)}{asked}"
+        yield Cause("mixed up", title, detail, task, astray, _CONCEPT)
         return
     for pair in sure:
         title = f"two labels of {task} look swapped: {' and '.join(pair)}"
-        yield Cause("swapped", title, _crossed(batch, pair))
+        detail = f"{_crossed(batch, pair)}{asked}"
+        yield Cause("swapped", title, detail, task, pair, _CONCEPT)
 
 
 def _crossed(batch: Told, turned: Mapping[str, str]) -> str:
@@ -134,7 +170,13 @@ def _least(batch: Told, turned: Mapping[str, str]) -> float:
     return binomial_bounds(crossed, rows, ERROR)[0] if rows else 0.0
 
 
-def _disagreement(told: Mapping[str, Told], turned: Mapping[str, str]) -> str:
+def _asked(told: Task) -> str:
+    """Say of how many of a task's rows the answers are, where they are not of all."""
+    asked, rows = sum(map(_count, told["batch"].values())), told.get("rows") or 0
+    return f" (asked {asked:,} of its {rows:,} rows)" if asked < rows else ""
+
+
+def _disagreement(told: Task, turned: Mapping[str, str]) -> str:
     batch = told["batch"]
     rows = sum(_count(batch[label]) for label in turned)
     wrong = rows - sum(_of(batch[label], label) for label in turned)
@@ -144,13 +186,14 @@ def _disagreement(told: Mapping[str, Told], turned: Mapping[str, str]) -> str:
     )
 
 
-def _wrong(task: str, told: Mapping[str, Told], found: Mapping[str, Any]) -> list[Cause]:
+def _wrong(task: str, told: Task, found: Mapping[str, Any]) -> list[Cause]:
     """Return whether a part of a task's labels looks wrong, on texts like the earlier ones.
 
     Right answers to earlier rows are sure in a known share of cases. Where labels are wrong the
     champion is as sure of its answer; where it errs it is less so.
     """
-    batch, held = told["batch"], told["held"]
+    batch: Told = told["batch"]
+    held: Told = told["held"]
     labels = [label for label in batch if _count(held.get(label, {}))]
     now, past = ([side[label] for label in labels] for side in (batch, held))
     rows, before = (sum(map(_count, side)) for side in (now, past))
@@ -187,7 +230,10 @@ def _wrong(task: str, told: Mapping[str, Told], found: Mapping[str, Any]) -> lis
             "wrong labels",
             f"about {100 * min(share, 1):.0f} % of the labels of {task} look wrong",
             f"the champion disagrees with {wrong:,} of {rows:,} rows and is as sure of it as when "
-            f"it is right; {_crossed(batch, worst)}; {_before(held)}",
+            f"it is right; {_crossed(batch, worst)}; {_before(held)}{_asked(told)}",
+            task,
+            worst,
+            _CONCEPT,
         )
     ]
 
@@ -210,6 +256,7 @@ def _language(found: Mapping[str, Any]) -> Iterator[Cause]:
         "language",
         f"texts in another language: {name}",
         f"{_percent(moved['after'])} of them, {_percent(moved['before'])} of the earlier ones",
+        findings=("language",),
     )
 
 
@@ -224,20 +271,19 @@ def _texts(told: Mapping[str, Any]) -> Iterator[Cause]:
             "script",
             "texts in a script that the base does not know",
             f"{_percent(unknown)} of their pieces are unknown to it, {_percent(before)} before",
+            findings=("language", "outliers", "domain_classifier"),
         )
     cut, before = (_rate(side, "cut", "rows") for side in (now, past))
     if cut >= CUT and cut >= before + CUT:
         yield Cause(
             "cut",
             f"texts cut at {told['max_tokens']} tokens",
-            f"{_percent(cut)} of the rows are longer, {_percent(before)} before; raise "
-            "`model.max_tokens` in a new root, or shorten the texts",
+            f"{_percent(cut)} of the rows are longer, {_percent(before)} before",
+            findings=("length",),
         )
 
 
-def _from_counts(
-    evidence: Mapping[str, Any], found: Mapping[str, Any]
-) -> dict[str, dict[str, Told]]:
+def _from_counts(evidence: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Task]:
     """Return the same of older evidence, where there are two labels: wrong is the other one."""
     concept, labels = found.get("concept"), evidence["labels"]
     counts = (evidence.get("counts") or {}).get("answered") or {}

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection
 
+from components.exam_names import spoken
 from components.gate.checks import check_drift, exam_findings, row_comparisons
 from components.gate.comparison import ask
 from components.gate.extra_checks import EXTRA_CHECKS, run_extra_checks
@@ -160,7 +161,7 @@ def _closest(passed: list[Verdict]) -> str:
     upper = worst.upper_points or 0.0
     most = number(upper, 0, margin)
     lost = f"at most {most} point{' is' if most == '1' else 's are'}" if upper > 0 else "nothing is"
-    return f"{worst.exam}, where {lost} lost (margin {number(margin)})"
+    return f"{spoken(worst.exam)}, where {lost} lost (margin {number(margin)})"
 
 
 def _more(count: int) -> str:

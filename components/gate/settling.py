@@ -213,7 +213,7 @@ def _by_a_person(verdict: Verdict, rules: Rules) -> str:
         move = f"`ratchet anchor move --task {verdict.task} --reason WHY`"
         return f"a look at what the labels since the anchor take: if it is worth it, {move}"
     if what in EXTRA_CHECKS:
-        which = ", ".join(filter(None, (of, verdict.group))) or "the batch"
+        which = ", ".join(filter(None, (spoken(of), verdict.group))) or "the batch"
         return f"a look at {what} of {which}: if it may be so, change `gate.checks.{what}`"
     return ""
 

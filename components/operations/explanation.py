@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from components.errors import ConfigError
+from components.evaluation.causes import causes
 from components.ledger import views
 from components.ledger.events import (
     ApprovalGiven,
@@ -12,9 +13,10 @@ from components.ledger.events import (
     ProbationEnded,
     RollbackUndone,
 )
-from components.pipeline.cause import causes_of
+from components.pipeline import pages
 from components.pipeline.held import ways_to_settle
-from components.pipeline.reporting import report_path
+from components.pipeline.page_facts import rows_showing
+from components.pipeline.reporting import report_path, warnings_of
 from components.workspace.root import Workspace
 
 DOCUMENTS = ("evidence", "snapshot", "checks", "submission", "files", "texts", "settings")
@@ -31,7 +33,8 @@ def explain(ws: Workspace, number: int) -> dict[str, Any]:
     arrival = views.arrival(ws.ledger, version.batch) if version.batch else None
     examined = views.examined(ws.ledger, version)
     evidence = ws.read_document(version.evidence)
-    decision = evidence["decision"]
+    decision, likely = evidence["decision"], causes(evidence)
+    standing = pages.standing(ws, version)
     return {
         "version": number,
         "status": version.status,
@@ -40,8 +43,14 @@ def explain(ws: Workspace, number: int) -> dict[str, Any]:
         "batch": version.batch,
         "source": arrival.source if arrival else "",
         "pooled": _pooled(ws, version.batch) if version.batch else [],
+        "title": standing.title,
         "headline": decision["headline"],
-        "causes": causes_of(ws, version),
+        "why": standing.why,
+        "causes": [*map(str, likely)],
+        "rows": rows_showing(ws, evidence, version.batch) if version.batch else {},
+        "doubted": sorted({cause.task for cause in likely if cause.doubts_labels}),
+        "warnings": warnings_of(ws, version.batch) if version.batch else [],
+        "next": standing.next_steps,
         "reasons": decision["reasons"],
         "settle": ways_to_settle(ws, version) if version.status == "held" else (),
         "verdicts": decision["verdicts"],

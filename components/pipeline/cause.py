@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from components.errors import Corrupted
-from components.evaluation.causes import causes
+from components.evaluation.causes import Cause, causes
 from components.ledger import views
 from components.workspace.root import Workspace
 
 KEPT = 2_000
-_FOUND: dict[tuple[Path, str], tuple[str, ...]] = {}
+_FOUND: dict[tuple[Path, str], tuple[Cause, ...]] = {}
 """By root and evidence, which never changes: the index asks for hundreds of them each time."""
 
 
@@ -22,7 +22,12 @@ def causes_for(ws: Workspace, arrival: views.Arrival) -> tuple[str, ...]:
 
 
 def causes_of(ws: Workspace, version: views.Version | None) -> tuple[str, ...]:
-    """Return the probable causes that a version's evidence shows, each as one line.
+    """Return the probable causes that a version's evidence shows, each as one line."""
+    return tuple(map(str, likely_causes(ws, version)))
+
+
+def likely_causes(ws: Workspace, version: views.Version | None) -> tuple[Cause, ...]:
+    """Return the same as values, the clearest first.
 
     Empty where it shows none; evidence that is damaged says nothing here: `audit verify` names it.
     """
@@ -31,7 +36,7 @@ def causes_of(ws: Workspace, version: views.Version | None) -> tuple[str, ...]:
     key = ws.root, version.evidence
     if key not in _FOUND:
         try:
-            found = tuple(map(str, causes(ws.read_document(version.evidence))))
+            found = causes(ws.read_document(version.evidence))
         except Corrupted:
             return ()
         if len(_FOUND) >= KEPT:

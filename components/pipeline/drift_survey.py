@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from components.evaluation.causes import causes
 from components.gate.verdicts import Answers, DriftNote
 from components.items import Item
 from components.ledger import views
@@ -63,13 +64,14 @@ class Survey:
 
     @property
     def notes(self) -> list[DriftNote]:
-        """The findings as the gate weighs them."""
-        return [
-            DriftNote(
-                each.name, each.drifted if each.examined else None, each.policy, each.sentence
-            )
-            for each in (self.drift.findings if self.drift else ())
-        ]
+        """The findings as the gate weighs them; what to do is told with the cause, if one shows."""
+        caused = bool(causes({**self.record(), "labels": ()}))
+        notes = []
+        for each in self.drift.findings if self.drift else ():
+            drifted = each.drifted if each.examined else None
+            remedy = f" {each.remedy}" if each.remedy and not caused else ""
+            notes.append(DriftNote(each.name, drifted, each.policy, f"{each.sentence}{remedy}"))
+        return notes
 
     def record(self) -> dict[str, Any]:
         """Return what evidence keeps of it; words of texts are left out (law 11)."""
@@ -136,13 +138,18 @@ def survey(
         since=_since(ws, prepared.parent, prepared.batch),
         wrong=sorted(wrong),
         modality=ws.identity.modality,
+        rows=len(prepared.rows),
     )
     return Survey(
         examine(compared, settings.drift, settings.seed),
         seen,
         brought,
         answered,
-        by_label(given.answered(champion, rows.past), given.answered(champion, rows.own)),
+        by_label(
+            given.answered(champion, rows.past),
+            given.answered(champion, rows.own),
+            prepared.rows,
+        ),
         read_by_base(ws, batch, past),
     )
 

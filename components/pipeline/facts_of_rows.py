@@ -25,20 +25,24 @@ def answers_by_label(answered: Answered) -> dict[str, dict[str, int]]:
     return found
 
 
-def by_label(held: Answered, batch: Answered) -> dict[str, dict[str, dict[str, Any]]]:
+def by_label(held: Answered, batch: Answered, rows: Iterable[Item]) -> dict[str, dict[str, Any]]:
     """Return task -> "held" or "batch" -> label -> answer -> [rows, those it is sure of].
+
+    Task -> "rows" is how many of `rows`, the batch's own, are of the task: not all were asked.
 
     Sure is an answer of a confidence that half of the right answers to held rows of the task
     reach: what the champion thinks of itself is no measure, what it is when it is right is one.
     """
-    found: dict[str, dict[str, dict[str, Any]]] = {}
+    found: dict[str, dict[str, Any]] = {}
+    counts = Counter(item.task for item in rows)
     for task in sorted({item.task for item, _ in batch}):
         past = [pair for pair in held if pair[0].task == task]
         right = [scored.confidence for item, scored in past if scored.label == item.label]
         if right:
             now = [pair for pair in batch if pair[0].task == task]
             level = median(right)
-            found[task] = {"held": _sides(past, level), "batch": _sides(now, level)}
+            sides = {"held": _sides(past, level), "batch": _sides(now, level)}
+            found[task] = {**sides, "rows": counts[task]}
     return found
 
 

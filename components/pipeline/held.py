@@ -7,7 +7,12 @@ from typing import Any
 
 from components.errors import Corrupted
 from components.ledger import views
+from components.pipeline.cause import likely_causes
 from components.workspace.root import Workspace
+
+ALLOW = "drift.concept_hold_points"
+"""The setting that lets labels in which contradict earlier ones: no way out where they are wrong.
+"""
 
 WAIT = "or wait: it is trained together with the next small batch of its task"
 
@@ -33,11 +38,20 @@ def lacks_more_than_labels(decision: Mapping[str, Any]) -> bool:
 
 
 def ways_to_settle(ws: Workspace, version: views.Version) -> tuple[str, ...]:
-    """Return all that it takes to settle a held version, each with its cost."""
+    """Return all that it takes to settle a held version, each with its cost.
+
+    Where a cause is likely, what to do about it comes first.
+    """
     decision = decision_on(ws, version)
     if decision is None or version.batch is None:
         return ()
     ways = tuple(decision.get("settle", ()))
+    if likely := likely_causes(ws, version):
+        doubted = any(cause.doubts_labels for cause in likely)
+        ways = tuple(way for way in ways if not (doubted and ALLOW in way))
+        first = f"see and correct its labels: {correction(version.batch)}"
+        remedy = likely[0].remedy
+        ways = (first if doubted else f"{remedy[0].lower()}{remedy[1:]}", *ways)
     rows = len(views.split_side(ws.ledger, version.batch, "train"))
     small = rows < ws.settings.training.pool_below
     if ways and small and lacks_more_than_labels(decision):
@@ -48,6 +62,12 @@ def ways_to_settle(ws: Workspace, version: views.Version) -> tuple[str, ...]:
     )
     word = f"a person's word, which the gate does not answer for: {person}"
     return ways if beyond_a_person(decision) else (*ways, word)
+
+
+def correction(batch: str) -> str:
+    """Return the commands that bring back a batch with other labels."""
+    export = f"`ratchet quarantine export {batch[:12]} rows.csv --answers`"
+    return f"{export}, then `ratchet run rows.csv`"
 
 
 def beyond_a_person(decision: Mapping[str, Any]) -> str:

@@ -1,12 +1,19 @@
-"""What a page shows of single items: texts that broke and texts that were fixed."""
+"""What is shown of single items: texts that broke or were fixed, rows that show a cause.
+
+Promise: texts come from the root, so what was erased there is not shown; what each version answered
+comes from the stored answers, which may be gone. Nothing here runs a model.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import chain, zip_longest
 from typing import Any
 
 from components.errors import RatchetError
+from components.evaluation.causes import Cause, causes
 from components.evaluation.score_store import Scored
+from components.items import Item
 from components.ledger import views
 from components.pipeline.sittings import Sitting, paper, sittings
 from components.workspace.item_library import Library
@@ -18,13 +25,15 @@ MOST = 6
 LONGEST = 400
 """Characters of a text that a page shows."""
 
+SHOWN = 3
+"""So many rows show a cause."""
+
+LONGEST_ROW = 160
+"""Characters of their texts: they stand at the top."""
+
 
 def examples(ws: Workspace, document: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return texts that one of champion and candidate got right and the other wrong, broken first.
-
-    Texts come from the root, so what was erased there is not shown; what each answered comes from
-    the stored answers, which may be gone.
-    """
+    """Return texts that one of champion and candidate got right, the other wrong; broken first."""
     found = [*_changed(ws, document)]
     broke = [each for each in found if not each[2]][:MOST]
     fixed = [each for each in found if each[2]][:MOST]
@@ -37,7 +46,7 @@ def examples(ws: Workspace, document: Mapping[str, Any]) -> list[dict[str, Any]]
     return [
         {
             "exam": exam,
-            "text": _short(items[item].content),
+            "text": _short(items[item].content, LONGEST),
             "label": items[item].label,
             "before": before[item].label if item in before else "",
             "now": now[item].label if item in now else "",
@@ -46,6 +55,60 @@ def examples(ws: Workspace, document: Mapping[str, Any]) -> list[dict[str, Any]]
         for exam, item, fixed_now in [*broke, *fixed]
         if item in items
     ]
+
+
+def rows_showing(
+    ws: Workspace, document: Mapping[str, Any], batch: str
+) -> dict[str, list[dict[str, Any]]]:
+    """Return cause -> the rows of the batch that show it best, as far as they are still here.
+
+    Of labels that look wrong these are the rows that the champion is surest of, of each label in
+    turn; of anything else the examples of what was found.
+    """
+    own = [*views.split_side(ws.ledger, batch, "train")]
+    own += views.split_side(ws.ledger, batch, "holdout")
+    found: dict[str, list[dict[str, Any]]] = {}
+    for cause in causes(document):
+        try:
+            given = _answers(ws, document, "champion", own)
+            shown = _doubted(ws, cause, batch, given) or _examples(ws, document, cause, batch)
+        except RatchetError:  # as above
+            continue
+        if shown:
+            found[str(cause)] = [_row(item, given.get(item.digest)) for item in shown]
+    return found
+
+
+def _doubted(ws: Workspace, cause: Cause, batch: str, given: Mapping[str, Scored]) -> list[Item]:
+    """Return rows with a label that the cause doubts, and answered as what it stands for."""
+    answers = {*cause.turned.values()}
+    asked = [item for item, scored in given.items() if scored.label in answers]
+    sides: dict[str, list[Item]] = {label: [] for label in cause.turned}
+    for item in Library(ws).batch(batch, sorted(asked)):
+        wrong = cause.turned.get(item.label) == given[item.digest].label
+        if wrong and item.task == cause.task:
+            sides[item.label].append(item)
+    for rows in sides.values():
+        rows.sort(key=lambda item: (-given[item.digest].confidence, item.digest))
+    in_turn = chain.from_iterable(zip_longest(*sides.values()))
+    return [item for item in in_turn if item is not None][:SHOWN]
+
+
+def _examples(ws: Workspace, document: Mapping[str, Any], cause: Cause, batch: str) -> list[Item]:
+    """Return the examples of the first of the cause's findings that has any."""
+    drift = {each["name"]: each for each in document.get("drift") or ()}
+    named = (drift.get(name, {}).get("examples") or () for name in cause.findings)
+    return Library(ws).batch(batch, sorted(next(filter(None, named), ()))[:SHOWN])
+
+
+def _row(item: Item, given: Scored | None) -> dict[str, Any]:
+    return {
+        "item": item.digest,
+        "text": _short(item.content, LONGEST_ROW),
+        "label": item.label,
+        "champion": given.label if given else None,
+        "sure": given.confidence if given else None,
+    }
 
 
 def _changed(ws: Workspace, document: Mapping[str, Any]) -> Iterator[tuple[str, str, bool]]:
@@ -69,5 +132,5 @@ def _answers(
     return found
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+def _short(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"

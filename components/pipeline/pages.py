@@ -20,9 +20,9 @@ from components.files import write_bytes
 from components.ledger import views
 from components.ledger.events import ChampionRolledBack, RollbackUndone
 from components.pipeline import accuracy_history, reporting
-from components.pipeline.cause import causes_for
+from components.pipeline.cause import causes_for, likely_causes
 from components.pipeline.champion_accuracy import champion_accuracy
-from components.pipeline.held import ways_to_settle
+from components.pipeline.held import correction, ways_to_settle
 from components.pipeline.reporting import AS_EXAMINED, FACTS, report_path
 from components.pipeline.sittings import accuracy, paper_of
 from components.workspace.root import Workspace
@@ -80,7 +80,11 @@ def _facts(ws: Workspace, version: views.Version, folder: Path) -> ReportData:
 
     kept = folder / FACTS
     if kept.exists():
-        return ReportData.from_json(json.loads(kept.read_bytes()))
+        told = json.loads(kept.read_bytes())
+        if "rows" not in told:  # an older Ratchet kept them
+            document = ws.read_document(version.evidence)
+            told |= reporting.about_batch(ws, document, version.batch or "")
+        return ReportData.from_json(told)
     document = ws.read_document(version.evidence)
     state = json.loads((ws.bundles / version.bundle / "state.json").read_bytes())
     story = accuracy_history.story(ws, document, views.ancestors(ws.ledger, version))
@@ -119,20 +123,13 @@ def standing(ws: Workspace, version: views.Version) -> Standing:
         steps = [f"Nothing is open. To go back to it: `ratchet rollback --to {number}`."]
     elif version.status == "held":
         title = f"Version {number} can't ship yet: it waits for you."
-        steps = [f"{way}." for way in ways_to_settle(ws, version)]
+        steps = [f"{way[0].upper()}{way[1:]}." for way in ways_to_settle(ws, version)]
     elif version.status == "rejected":
         title = f"Version {number} can't ship: it was rejected."
         arrival = views.arrival(ws.ledger, version.batch) if version.batch else None
         if arrival is not None and arrival.reason.startswith(BY_A_PERSON):
             why = arrival.reason
-        if batch:
-            steps = [
-                f"See which texts broke: `ratchet errors {number}`.",
-                "See its rows beside what the champion answers: `ratchet quarantine export "
-                f"{batch} rows.csv --answers`. Correct them, then `ratchet run rows.csv`.",
-                f"If the rows are right as they are: `ratchet quarantine release {batch}`, then "
-                "`ratchet intake`.",
-            ]
+        steps = _after_rejection(ws, version) if batch else []
     elif version.status == "superseded":
         title = f"Version {number} can't ship: another version came into force before it."
         steps = ["Its batch is trained again on the champion: `ratchet status`."]
@@ -142,6 +139,23 @@ def standing(ws: Workspace, version: views.Version) -> Standing:
         if batch:
             steps.append(f"See what became of its batch: `ratchet quarantine show {batch}`.")
     return Standing(version.status, number, title, why, steps, INDEX)
+
+
+def _after_rejection(ws: Workspace, version: views.Version) -> list[str]:
+    """Return what to do about a rejected batch: what follows from its likely cause comes first."""
+    batch = str(version.batch)
+    broke = f"See which texts of the exams broke: `ratchet errors {version.version}`."
+    correct = f"See its rows beside the champion's answers and correct them: {correction(batch)}."
+    again = (
+        f"If the rows are right as they are: `ratchet quarantine release {batch[:12]}`, then "
+        "`ratchet intake`."
+    )
+    likely = next(iter(likely_causes(ws, version)), None)
+    if likely is None:
+        return [broke, correct, again]
+    if likely.doubts_labels:
+        return [correct, broke, again]
+    return [f"{likely.remedy}.", broke, again]
 
 
 def _after(ws: Workspace, number: int) -> int | None:
@@ -203,11 +217,11 @@ def _headline(ws: Workspace, inbox: list[views.Arrival]) -> str:
 
 def _row(ws: Workspace, arrival: views.Arrival, time: str) -> Row:
     from components.report.index_page import Row
+    from components.report.verdicts import without_action
 
     version = views.version(ws.ledger, arrival.version) if arrival.version else None
     status, why = arrival.status, arrival.reason or (version.headline if version else "")
-    why = why.removeprefix("Hold for a person: ").removeprefix("Reject: ").removeprefix("Promote: ")
-    why = next(iter(causes_for(ws, arrival)), why)
+    why = next(iter(causes_for(ws, arrival)), without_action(why))
     if version is not None and version.status == "barred":
         status, why = "barred", " ".join(_barred(ws, version.version))
     page = report_path(ws, version.batch, version.bundle) if version else None

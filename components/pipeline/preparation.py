@@ -62,11 +62,15 @@ AT_ONCE_BYTES = 5_000_000
 
 @dataclass(frozen=True, slots=True)
 class Validated:
-    """A batch after validation. `refused` is the reason why none of it is used, or None."""
+    """A batch after validation. `refused` is the reason why none of it is used, or None.
+
+    `warnings`: what people should know of the rows that are used, before these are trained on.
+    """
 
     arrival: views.Arrival
     reading: Reading
     validation: Validation
+    warnings: tuple[str, ...] = ()
 
     @property
     def batch(self) -> str:
@@ -184,6 +188,7 @@ def validate(
     known = known_labels(ws)
     validation = hold_to_contract(reading, ws.settings.data, known, run)
     prepare_rows(ws.quarantine, arrival.batch, arrival.source, validation.rejected)
+    told = () if validation.refused else (*warnings(ws, validation.accepted, known),)
     event = BatchValidated(
         batch=arrival.batch,
         accepted=len(validation.accepted),
@@ -192,13 +197,13 @@ def validate(
         checks=ws.write_document(list(validation.checks)),
         **find_new_tasks(ws, validation.accepted),
         renamed=renamed or None,
-        warnings=None if validation.refused else warnings(ws, validation.accepted, known) or None,
+        warnings=[*told] or None,
     )
     if validation.rejected:
         append_entry(ws, lease, event, arrival.batch)
     else:
         ws.ledger.append(event, lease)
-    return Validated(arrival, reading, validation)
+    return Validated(arrival, reading, validation, told)
 
 
 def refuse(ws: Workspace, lease: Lease, validated: Validated) -> Settled:

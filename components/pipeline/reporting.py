@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from components.evaluation.causes import causes
 from components.files import write_bytes
+from components.ledger import views
+from components.ledger.events import BatchValidated
 from components.pipeline.accuracy_history import Story
 from components.pipeline.examination import Examined
-from components.pipeline.page_facts import examples
+from components.pipeline.page_facts import examples, rows_showing
 from components.pipeline.preparation import Prepared, Validated, reason_counts
 from components.workspace.root import Workspace
 
@@ -90,7 +92,6 @@ def facts(
     return ReportData(
         action=decision["action"],
         headline=decision["headline"],
-        causes=[*map(str, causes(document))] if decision["action"] in ("hold", "reject") else [],
         model_name=ws.settings.model.name,
         tasks=sorted({part["task"] for part in document["learned"]}),
         verdicts=decision["verdicts"],
@@ -109,8 +110,28 @@ def facts(
             "settings": state["settings"],
         },
         next_steps=[f"{way}." for way in decision["settle"]],
+        **about_batch(ws, document, more["batch"]),
         **more,
     )
+
+
+def about_batch(ws: Workspace, document: Mapping[str, Any], batch: str) -> dict[str, Any]:
+    """Return what a page says of the batch itself: what is wrong with it, and rows that show it."""
+    stopped = document["decision"]["action"] in ("hold", "reject")
+    likely = causes(document) if stopped else ()
+    return {
+        "causes": [*map(str, likely)],
+        "rows": rows_showing(ws, document, batch) if likely else {},
+        "doubted": sorted({cause.task for cause in likely if cause.doubts_labels}),
+        "warnings": warnings_of(ws, batch),
+    }
+
+
+def warnings_of(ws: Workspace, batch: str) -> list[str]:
+    """Return what the validation of a batch warned of."""
+    arrival = views.arrival(ws.ledger, batch)
+    validated = views.newest_of_batch(ws.ledger, BatchValidated, arrival) if arrival else None
+    return [*((validated and validated.warnings) or ())]
 
 
 def _in_words(measures: Mapping[str, float | None]) -> dict[str, str]:

@@ -15,9 +15,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from components.exam_names import spoken
 from components.report.intervals import Axis, Interval, common_axis, interval
 from components.report.pages import percent, points, template
-from components.report.verdicts import named, worth_showing
+from components.report.verdicts import in_doubt, named, without_action, worth_showing
 
 _KINDS = {
     "forgetting": "Earlier tasks, against the champion",
@@ -78,7 +79,7 @@ WORDS = {
     "champion": "The version that answers now. A candidate is a new version under examination.",
     "anchor": "The version that a task is held against over the long run, so that small losses "
     "can't add up unseen.",
-    "exam": "Labelled items that no version was trained on. “#batches”: rows held out of batches.",
+    "exam": "Labelled items that no version was trained on. “(rows of batches)”: held out of them.",
     "PASS, FAIL": "Shown to be within the margin; shown to be beyond it.",
     "INCONCLUSIVE": "Examined, but too few items to tell.",
     "MISSING": "Could not be examined; never promoted.",
@@ -111,7 +112,9 @@ class ReportData:
     """What an examination found; it never changes.
 
     Args:
-        action, headline: of the decision; `causes`: what probably went wrong.
+        action, headline: of the decision; `causes`: what probably went wrong; `rows`: cause ->
+            rows of the batch that show it; `doubted`: tasks whose labels look wrong.
+        warnings: what its validation warned of.
         examined: when, in ISO 8601. source: the file. tasks: those that the batch holds.
         parent: the version that it was held against.
         verdicts: `Verdict.to_json` each; drift: the fields of `drift.Finding` each; words: those
@@ -127,6 +130,9 @@ class ReportData:
     batch: str
     examined: str
     causes: Sequence[str] = ()
+    rows: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+    doubted: Sequence[str] = ()
+    warnings: Sequence[str] = ()
     model_name: str = ""
     source: str = ""
     tasks: Sequence[str] = ()
@@ -190,23 +196,17 @@ def render(data: ReportData, standing: Standing | None = None) -> str:
         word_of_status=STATUS_WORDS.get(word, word.capitalize()),
         tone=TONES.get(word, "calm"),
         title=standing.title or EXAMINED.get(data.action, data.action.capitalize()),
-        why=standing.why or _without_action(data.headline),
+        why=standing.why or without_action(data.headline),
         steps=steps,
         charts=_charts(data.verdicts),
-        groups=_groups(data.verdicts),
+        groups=_groups(data.verdicts, data.doubted),
         heat=None if data.matrix is None else _heat(data.matrix),
         labels=[_labels(exam, told) for exam, told in data.confusion.items() if told],
         drifted=[_finding(each) for each in data.drift if each.get("drifted")],
-        still=[_spoken(each["name"]) for each in data.drift if not each.get("drifted")],
+        still=[_words(each["name"]) for each in data.drift if not each.get("drifted")],
         provenance={"batch": data.batch, **data.provenance},
         words=WORDS,
     )
-
-
-def _without_action(headline: str) -> str:
-    """Return a headline without the words that the title says."""
-    start, colon, rest = headline.partition(": ")
-    return rest if colon and start.split()[0] in {"Promote", "Hold", "Held", "Reject"} else headline
 
 
 def _kind(verdict: Mapping[str, Any]) -> str:
@@ -265,14 +265,24 @@ def _row(verdict: Mapping[str, Any], each: Interval, axis: Axis | None = None) -
         "against": against or {"own": "rows of the batch"}.get(kind, ""),
         "outcome": str(verdict["outcome"]),
         "noted": verdict["outcome"] != "PASS" and verdict.get("consequence") in {"note", "promote"},
-        "sentence": verdict.get("sentence", ""),
+        "sentence": _without_name(verdict),
         "change": points(each.effect),
         "range": f"{points(each.low)} to {points(each.high)}" if each.low is not None else "",
         "bar": None if axis is None or each.effect is None else _bar(each, axis),
     }
 
 
-def _groups(verdicts: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _without_name(verdict: Mapping[str, Any]) -> str:
+    """Return a verdict's sentence without what it is about, which stands beside it."""
+    said, name = str(verdict.get("sentence", "")), named(verdict)
+    for about in (f"{name}: ", f"{name}, new items: "):
+        if said.startswith(about):
+            rest = said.removeprefix(about)
+            return f"{rest[:1].upper()}{rest[1:]}"
+    return said
+
+
+def _groups(verdicts: Sequence[Mapping[str, Any]], doubted: Sequence[str]) -> list[dict[str, Any]]:
     """Return the checks by kind; drift is no check that can be passed, and has its own place."""
     groups = []
     for kind, title in _KINDS.items():
@@ -282,7 +292,10 @@ def _groups(verdicts: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
             groups.append(
                 {
                     "title": title,
-                    "rows": [_row(row, interval(row)) for row in shown],
+                    "rows": [
+                        _row(row, interval(row)) | {"doubt": in_doubt(row, doubted)}
+                        for row in shown
+                    ],
                     "passed": passed,
                 }
             )
@@ -332,7 +345,7 @@ def _heat(matrix: Matrix) -> dict[str, Any]:
         return {"text": percent(value), "shade": shade}
 
     columns = [
-        {"exam": exam, "items": items, "of": of}
+        {"exam": spoken(exam), "items": items, "of": of}
         for exam, items, of in zip(matrix.exams, matrix.items, matrix.of, strict=True)
     ]
     rows = [
@@ -365,7 +378,7 @@ def _labels(exam: str, told: Mapping[str, Mapping[str, Mapping[str, int]]]) -> d
     mixed.sort(key=lambda each: (-each["items"], each["label"], each["answer"]))
     small = len(names) <= SMALL_MATRIX
     return {
-        "exam": exam,
+        "exam": spoken(exam),
         "rows": rows[:MOST_LABELS],
         "more": max(0, len(rows) - MOST_LABELS),
         "names": names if small else [],
@@ -390,7 +403,7 @@ def _counts_of(label: str, names: Sequence[str], answers: Mapping[str, int]) -> 
 def _finding(finding: Mapping[str, Any]) -> dict[str, Any]:
     """Return a drift that was found: its sentence and what moved."""
     return {
-        "name": _spoken(str(finding["name"])),
+        "name": _words(str(finding["name"])),
         "sentence": str(finding["sentence"]).removeprefix("Drift: "),
         "classes": [
             {
@@ -403,5 +416,5 @@ def _finding(finding: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _spoken(name: object) -> str:
+def _words(name: object) -> str:
     return str(name).replace("_", " ")

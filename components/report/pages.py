@@ -6,6 +6,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from components.exam_names import spoken
+
 if TYPE_CHECKING:
     from jinja2 import Environment, Template
 
@@ -30,6 +32,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {"number": number, "points": points, "percent": percent, "day": day}
+    environment.filters["exam"] = spoken
     return environment
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from components.exam_names import spoken
@@ -17,6 +17,23 @@ def worth_showing(
     """Return the verdicts to show, and how many labels and slices passed beside them."""
     shown = [row for row in verdicts if row["check"] not in COUNTED or row["outcome"] != "PASS"]
     return shown, len(verdicts) - len(shown)
+
+
+def without_action(headline: str) -> str:
+    """Return a headline without the decision that it begins with: the title says it."""
+    start, colon, rest = headline.partition(": ")
+    said = {"Promote", "Hold", "Held", "Reject"}
+    return rest if colon and start.split()[0] in said else headline
+
+
+def in_doubt(verdict: Mapping[str, Any], doubted: Collection[str]) -> str:
+    """Return what must be said of a check that was made on labels that look wrong; else nothing.
+
+    `doubted`: the tasks whose labels in the batch look wrong.
+    """
+    if verdict["check"] != "learned" or verdict.get("task") not in doubted:
+        return ""
+    return "Measured by the batch's own labels, which look wrong: it counts for nothing."
 
 
 def named(verdict: Mapping[str, Any]) -> str:

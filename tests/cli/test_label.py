@@ -147,7 +147,7 @@ def test_status_and_the_outcome_of_a_batch_say_that_labels_are_asked_for(waiting
     assert "examine it again" not in again.out, "that happens by itself"
     assert f"):\n  - {way}\n  - a person's word, which the gate does not answer for:" in ran.out
     assert "To settle batch" in ran.out and "`ratchet approve 2" in ran.out
-    assert f"To settle it:\n  - {way}\n" in ratchet(waiting, "version", "explain", "2").out
+    assert f"What to do now:\n  - L{way[1:]}.\n" in ratchet(waiting, "version", "explain", "2").out
     assert "ratchet holdout add" not in again.out
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from components.cli.audit import _row
+from components.cli.explanation import _row
 from components.cli.gate import _show_replay
 from components.cli.outcomes import show_rollback
 from components.cli.output import counted
@@ -80,6 +80,5 @@ def test_frozen_layers_are_counted_in_words_and_the_list_of_exams_leads_on(grown
     assert ratchet(grown, "holdout", "list").out.endswith(
         "next: ratchet exam list (which of them decide)\n"
     )
-    assert (
-        "computed once per text: the lowest layer" in ratchet(grown, "version", "explain", "1").out
-    )
+    explained = ratchet(grown, "version", "explain", "1", "--full").out
+    assert "computed once per text: the lowest layer" in explained

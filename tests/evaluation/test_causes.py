@@ -154,3 +154,25 @@ def test_texts_that_are_cut_or_not_known_are_a_cause_unless_earlier_ones_were_to
         "texts in a script that the base does not know"
     ]
     assert of([0, 0, 0, 0], [0, 0, 0, 0]) == []
+
+
+def test_a_cause_says_what_shows_it_and_of_how_many_rows_it_knows() -> None:
+    batch = answered(2, 200, 0.06, 0.1, {0: 1, 1: 0})
+    document = evidence(batch, HELD[2])
+    [cause] = causes(document)
+    assert (cause.task, cause.turned) == ("tweets", {"l0": "l1", "l1": "l0"})
+    assert "asked" not in cause.detail
+
+    document["answers"]["tweets"]["rows"] = 900
+    [cause] = causes(document)
+    assert cause.detail.endswith(" (asked 200 of its 900 rows)")
+
+
+def test_what_to_do_is_to_correct_labels_only_where_labels_are_doubted() -> None:
+    [flipped] = causes(evidence(answered(2, 200, 0.06, 0.1, {0: 1, 1: 0}), HELD[2]))
+    moved = {"name": "de", "before": 0.0, "after": 0.9}
+    language = {"name": "language", "drifted": True, "effect": 0.9, "classes": [moved]}
+    [german] = causes(evidence(answered(2, 200, 0.06, 0.1), HELD[2], [*ALIKE[:3], language]))
+
+    assert flipped.doubts_labels and flipped.remedy.startswith("Correct the labels")
+    assert not german.doubts_labels and "a task of their own" in german.remedy

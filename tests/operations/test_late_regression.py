@@ -177,7 +177,7 @@ def test_explain_tells_the_story_of_the_barred_version_in_numbers(story: Story) 
     } <= (found.keys())
     assert (found["task"], found["margin_points"], found["n"]) == ("mood", 20, 100)
     said = ratchet(story.ws.root, "version", "explain", "2").out
-    assert "rolled back to version 1" in said and "margin 20.0, n 100" in said
+    assert "rolled back to version 1" in said and "margin −20.0, 100 items" in said
 
 
 def test_looking_again_finds_nothing_more(story: Story) -> None:

@@ -13,10 +13,13 @@ from transformers import PreTrainedTokenizerFast
 from components.evaluation.token_shares import token_shares
 from components.items import Item, make_item
 from components.ledger import views
-from components.ledger.events import BatchValidated
+from components.ledger.events import BatchValidated, TrainingBegun
 from components.model.encoding import tokenise
 from components.pipeline.data_warnings import tokens, warnings
 from components.workspace.root import Workspace, open_workspace
+from flows import steps
+from tests.command import ratchet
+from tests.server import Server
 from tests.stream import BAD, FILLER, GOOD, make_root, rows, settle, write_jsonl
 
 KNOWN = frozenset({"pos", "neg"})
@@ -146,3 +149,32 @@ def test_warnings_are_recorded_and_told_with_the_outcome(grown: Path) -> None:
     ledger = open_workspace(grown).ledger
     events = [each.payload for each in views.told(ledger, BatchValidated)]
     assert events[0].warnings is None and events[-1].warnings == [done.notes[0]]
+
+
+def test_warnings_are_said_before_anything_is_trained(grown: Path) -> None:
+    ledger, heard = open_workspace(grown).ledger, list[tuple[str, int]]()
+
+    def trainings() -> int:
+        return len(views.told(ledger, TrainingBegun))
+
+    before = trainings()
+    token = steps.warn.set(lambda warning: heard.append((warning, trainings())))
+    try:
+        done = settle(grown, write_jsonl(grown / "b3.jsonl", quoted(0.6)))
+    finally:
+        steps.warn.reset(token)
+    assert heard == [(done.notes[0], before)] and trainings() == before + 1
+
+
+def test_a_warning_is_printed_at_once_and_once_and_stays_to_be_read(
+    grown: Path, prefect_here: Server
+) -> None:
+    file = write_jsonl(grown / "b3.jsonl", quoted(0.6))
+    ran = ratchet(grown, "run", file, "--task", "mood")
+
+    assert ran.err.startswith("warning: 60% of the texts are cut") and "are cut" not in ran.out
+    explained = ratchet(grown, "version", "explain", "3", "--json").facts
+    assert [each[:25] for each in explained["warnings"]] == ["60% of the texts are cut:"]
+    assert "About its data: 60% of" in ratchet(grown, "version", "explain", "3").out
+    page = Path(explained["report"]).read_text(encoding="utf-8")
+    assert "60% of the texts are cut" in page and "1 warning" in page

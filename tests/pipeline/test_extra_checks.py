@@ -195,7 +195,7 @@ def test_explain_counts_the_labels_that_passed(
 ) -> None:
     settle(grown, batch(grown / "b3.jsonl", 3))
     with pytest.raises(SystemExit) as ended:
-        cli.main(["--root", str(grown), "version", "explain", "3"], prog_name="ratchet")
+        cli.main(["--root", str(grown), "version", "explain", "3", "--full"], prog_name="ratchet")
     said = capsys.readouterr().out
     assert ended.value.code == 0
     assert "2 more labels and slices passed" in said and "label pos" not in said

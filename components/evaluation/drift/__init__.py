@@ -105,7 +105,7 @@ DRIFT_CHECKS = (
         "the champion's error rate on the batch is {} higher than on held-out rows",
         "points",
         held_above="concept_hold_points",
-        remedy=" Read rows with their labels: if the labels are wrong, send the rows again with "
+        remedy="Read rows with their labels: if the labels are wrong, send the rows again with "
         "right ones; if the texts are of another kind, give them a task of their own; if the "
         "meaning of the labels changed, let it in with a higher `drift.concept_hold_points`.",
     ),
@@ -141,7 +141,9 @@ def examine(compared: Compared, settings: DriftSettings, seed: int) -> Drift:
         if check.name in settings.wanted and check.only in (None, compared.modality)
     ]
     chance = Chance(max(settings.permutations, ceil(2 * len(wanted) / settings.alpha)), seed)
-    found = findings({check: check.test(sampled, chance) for check in wanted}, settings)
+    found = findings(
+        {check: check.test(sampled, chance) for check in wanted}, settings, compared.rows
+    )
     if compared.modality != "text" or not any(finding.drifted for finding in found):
         return Drift(found)
     return Drift(found, moved_words(sampled.earlier.contents, sampled.batch.contents))

@@ -112,6 +112,7 @@ class Finding:
         sentence: the finding for a manager, with what moved.
         examples: at most five item digests.
         classes: at most eight labels, languages or the like, what moved most first.
+        remedy: what to do where it is held although its policy is `note`; a sentence.
     """
 
     name: str
@@ -126,6 +127,7 @@ class Finding:
     sentence: str
     examples: tuple[str, ...] = ()
     classes: tuple[Shift, ...] = ()
+    remedy: str = ""
 
     @property
     def examined(self) -> bool:
@@ -134,13 +136,13 @@ class Finding:
 
 
 def findings(
-    measured: Mapping[DriftCheck, Measured | str], settings: DriftSettings
+    measured: Mapping[DriftCheck, Measured | str], settings: DriftSettings, rows: int = 0
 ) -> tuple[Finding, ...]:
-    """Judge all measurements of one batch together, in their order."""
+    """Judge all measurements of one batch of `rows` together, in their order."""
     made = {check: each for check, each in measured.items() if isinstance(each, Measured)}
     adjusted = dict(zip(made, adjust([each.p_value for each in made.values()]), strict=True))
     return tuple(
-        _found(check, each, adjusted[check], settings)
+        _found(check, each, adjusted[check], settings, rows)
         if isinstance(each, Measured)
         else _unexamined(check, each, settings)
         for check, each in measured.items()
@@ -162,7 +164,7 @@ def adjust(p_values: Sequence[float]) -> list[float]:
 
 
 def _found(
-    check: DriftCheck, measured: Measured, adjusted: float, settings: DriftSettings
+    check: DriftCheck, measured: Measured, adjusted: float, settings: DriftSettings, rows: int
 ) -> Finding:
     floor = float(getattr(settings, check.floor))
     drifted = adjusted <= settings.alpha and measured.effect > floor
@@ -171,10 +173,10 @@ def _found(
     held_above = float(getattr(settings, check.held_above)) if check.held_above else 100.0
     too_far = drifted and policy == "note" and measured.effect > held_above
     moved = f": {measured.moved}" if drifted and measured.moved else ""
+    sample = f"a sample of {measured.n:,} of {rows:,}" if measured.n < rows else f"{measured.n:,}"
     sentence = (
         f"{'Drift' if drifted else 'No drift'}: {subject}{moved}; the limit is "
-        f"{check.shown(floor)} ({_chance(adjusted)} over all checks, {measured.n:,} rows)."
-        f"{check.remedy if too_far else ''}"
+        f"{check.shown(floor)} ({_chance(adjusted)} over all checks, {sample} rows)."
     )
     return Finding(
         check.name,
@@ -191,6 +193,7 @@ def _found(
         tuple(
             sorted(measured.classes, key=lambda each: (-abs(each.growth), each.name))[:MAX_CLASSES]
         ),
+        check.remedy if too_far else "",
     )
 
 

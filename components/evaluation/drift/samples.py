@@ -49,7 +49,7 @@ class Compared:
         earlier: rows that the champion was trained on, of the batch's tasks.
         batch: rows of the batch.
         seen: every row that the champion's lineage was trained on, counted.
-        brought: every row of the batch, counted.
+        brought: the batch's training rows, counted; rows: all of its rows.
         known: the labels that the champion can answer.
         held: the champion's answers to rows held out of earlier batches.
         answered: its answers to rows of this batch, none of which it was trained on.
@@ -68,6 +68,7 @@ class Compared:
     since: Sequence[Answered] = ()
     wrong: Sequence[str] = ()
     modality: str = "text"
+    rows: int = 0
 
     def sampled(self, size: int) -> Compared:
         """Return the same with at most `size` rows a side."""

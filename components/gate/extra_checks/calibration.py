@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from components.exam_names import spoken
 from components.gate import bounded_scores, reliability
 from components.gate.answer_pairs import Comparison, pair
 from components.gate.comparison import missing
@@ -48,7 +49,7 @@ def _scores(exam: ExamResult, rule: Calibration, rules: Rules) -> Iterator[Findi
         "calibration",
         exam.task,
         exam.exam,
-        f"{exam.exam}, Brier score",
+        f"{spoken(exam.exam)}, Brier score",
         "the champion",
         exam.champion,
         exam.candidate,
@@ -59,7 +60,7 @@ def _scores(exam: ExamResult, rule: Calibration, rules: Rules) -> Iterator[Findi
     )
     ece = replace(
         brier,
-        subject=f"{exam.exam}, calibration error",
+        subject=f"{spoken(exam.exam)}, calibration error",
         margin_points=rule.ece_margin_points,
         group="calibration error",
     )

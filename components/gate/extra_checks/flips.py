@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from components.exam_names import spoken
 from components.gate.answer_pairs import Comparison, count_changes
 from components.gate.binomial import binomial_bounds, p_value_not_above
 from components.gate.comparison import missing
@@ -29,7 +30,7 @@ def _flips(exam: ExamResult, rule: NegativeFlips, alpha: float) -> Finding:
         "negative_flips",
         exam.task,
         exam.exam,
-        exam.exam,
+        spoken(exam.exam),
         "the champion",
         exam.champion,
         exam.candidate,

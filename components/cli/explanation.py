@@ -1,0 +1,174 @@
+"""What `version explain` prints: the verdict, the cause, what to do; everything else if asked.
+
+Concept: the first screen answers; `--full` adds every comparison, drift and digest. Numbers are
+changes of accuracy in points, as on the page: a loss has a minus.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from components.cli.output import COLOURS, Styled, echo, shortened, table
+from components.report.intervals import interval
+from components.report.pages import points
+from components.report.verdicts import in_doubt, named, without_action, worth_showing
+
+TEXT_CHARS = 100
+AT_ONCE = ("forgetting", "anchor", "learned")
+"""The checks of whole tasks: each has its line."""
+
+IN_FORCE = ("champion", "former")
+"""Statuses of what got in: a cause of a refusal is none of theirs."""
+
+Value = Mapping[str, Any]
+
+
+def show_explanation(value: Value, full: bool) -> None:
+    """Print why a version is what it is: in short, or with all that it rests on."""
+    _show_head(value)
+    _show_why(value)
+    if value["next"]:
+        echo("", "What to do now:", *(f"  - {step}" for step in value["next"]))
+    _show_later(value["later"])
+    if full:
+        _show_everything(value)
+    else:
+        _show_checks(value)
+    echo("", f"report: {value['report']}")
+
+
+def _show_head(value: Value) -> None:
+    title, parent = value["title"], value["parent"]
+    echo(Styled(title, COLOURS.get(value["status"])))
+    if not value["batch"]:
+        echo(f"  origin: {value['origin']}, not a batch; trained from version {parent}")
+        return
+    made = f"trained from version {parent}" if parent else "the first version"
+    echo(f"  {value['source']}, batch {value['batch'][:12]}; {made}")
+    for each in value["pooled"]:
+        echo(f"  pooled: batch {each['batch'][:12]} ({each['source']})")
+
+
+def _show_why(value: Value) -> None:
+    echo("", f"Why: {value['why'] or without_action(value['headline'])}")
+    for cause in value["causes"] if value["status"] not in IN_FORCE else ():
+        echo((Styled("Likely cause: ", "yellow"), cause))
+        for row in value["rows"].get(cause, ()):
+            echo(f"  {_answered(row)}, ratchet item {row['item'][:12]}")
+            echo(f"    {shortened(row['text'], TEXT_CHARS)}")
+    for warning in value["warnings"]:
+        echo((Styled("About its data: ", "yellow"), warning))
+
+
+def _answered(row: Value) -> str:
+    said = f"labelled {row['label']}"
+    if row["champion"] is not None:
+        said += f"; the champion answers {row['champion']}, {100 * row['sure']:.0f} % sure"
+    return said
+
+
+def _show_later(later: Sequence[Value]) -> None:
+    if later:
+        echo("", "Later:")
+    for each in later:
+        echo(f"  {each['time'][:19]}  {each['what']}")
+        for found in each["verdicts"]:
+            echo(f"    {_line(found)}")
+
+
+def _show_checks(value: Value) -> None:
+    """Print a line a task, and how the other checks came out."""
+    verdicts = [each for each in value["verdicts"] if each["check"] != "drift"]
+    whole = [each for each in verdicts if each["check"] in AT_ONCE]
+    echo("", "Checks, change of accuracy in points:")
+    for each in whole:
+        echo(("  ", _outcome(each), f" {_line(each)}{_doubt(each, value['doubted'])}"))
+    rest = Counter(each["outcome"] for each in verdicts if each not in whole)
+    more = ", ".join(f"{count:,} {outcome}" for outcome, count in sorted(rest.items()))
+    found = [_words(each) for each in value["drift"] if each["drifted"]]
+    if found:
+        echo(f"  drift in: {', '.join(found)}")
+    if rest:
+        echo(f"  {rest.total():,} more: {more}")
+    echo(f"  all of them: ratchet version explain {value['version']} --full")
+
+
+def _outcome(verdict: Value) -> Styled:
+    colours = {"FAIL": "red", "MISSING": "red", "INCONCLUSIVE": "yellow", "PASS": "green"}
+    outcome = str(verdict["outcome"])
+    return Styled(f"{outcome:<12}", colours.get(outcome))
+
+
+def _line(verdict: Value) -> str:
+    """Return a verdict's change, its interval, its margin and its items."""
+    against = {"anchor": ", against its anchor", "learned": ", the batch's own rows"}
+    what = f"{named(verdict)}{against.get(verdict['check'], '')}"
+    each = interval(verdict)
+    if each.effect is None:
+        return f"{what}: {verdict['sentence']}"
+    said = f"{what}: {points(each.effect)} ({points(each.low)} to {points(each.high)})"
+    return f"{said}, margin {points(each.limit)}, {verdict['n']:,} items"
+
+
+def _doubt(verdict: Value, doubted: Collection[str]) -> str:
+    said = in_doubt(verdict, doubted)
+    return f". {said}" if said else ""
+
+
+def _show_everything(value: Value) -> None:
+    echo("", "Everything that was found:")
+    echo(*(f"  - {reason}" for reason in value["reasons"] if reason not in value["headline"]))
+    shown, passed = worth_showing([v for v in value["verdicts"] if v["check"] != "drift"])
+    columns = "check", "exam", "verdict", "change", "interval", "margin", "items", "worse/better"
+    table([*columns, "detectable"], [_row(verdict) for verdict in shown])
+    if passed:
+        more = "1 more label or slice" if passed == 1 else f"{passed:,} more labels and slices"
+        echo(f"{more} passed; --json lists the rest.")
+    for doubt in filter(None, {in_doubt(each, value["doubted"]) for each in shown}):
+        echo(f"learned: {doubt}")
+    _show_drift(value["drift"])
+    for name in ("evidence", "bundle", "frozen"):
+        echo(f"{name:<8} {value[name]}")
+
+
+def _show_drift(findings: Sequence[Value]) -> None:
+    """Print which drift was found, and what was looked for in vain: no verdict, but a finding."""
+    if not findings:
+        return
+    found = [each for each in findings if each["drifted"]]
+    looked = [_words(each) for each in findings if not each["drifted"] and each["n"]]
+    unasked = [_words(each) for each in findings if not each["n"]]
+    echo("Drift, beside what the champion was trained on:")
+    for each in found:
+        echo(f"  found: {_words(each)}: {each['sentence'].removeprefix('Drift: ')}")
+    if looked:
+        echo(f"  none in: {', '.join(looked)}")
+    if unasked:
+        echo(f"  not examined: {', '.join(unasked)}")
+
+
+def _words(finding: Value) -> str:
+    return str(finding["name"]).replace("_", " ")
+
+
+def _row(v: Value) -> list[Any]:
+    changes = (v["right_to_wrong"], v["wrong_to_right"])
+    changed = "/".join(str(each) for each in changes if each is not None)
+    each = interval(v)
+    return [
+        v["check"],
+        named(v),
+        v["outcome"],
+        _points(each.effect),
+        "" if each.low is None else f"{points(each.low)} to {points(each.high)}",
+        _points(each.limit),
+        v["n"] or "",
+        changed,
+        "" if v["detectable_points"] is None else f"{v['detectable_points']:.1f}",
+    ]
+
+
+def _points(value: float | None) -> str:
+    return "" if value is None else points(value)
