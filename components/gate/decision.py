@@ -81,10 +81,13 @@ def _passed(verdicts: list[Verdict]) -> tuple[str, ...]:
     return tuple(told or [v.sentence for v in verdicts])
 
 
-def _gravest_first(verdict: Verdict) -> tuple[int, bool, float]:
-    """Order by consequence, a failure before what is missing, the largest sure loss first."""
-    failed = verdict.outcome is Outcome.FAIL
-    return -_GRAVITY[verdict.consequence], not failed, -(verdict.lower_points or 0.0)
+def _gravest_first(verdict: Verdict) -> tuple[int, bool, bool, float]:
+    """Order by consequence, a failure before what is missing, the largest sure loss first.
+
+    A whole task comes before its labels and slices, and before all else that extra checks look at.
+    """
+    failed, extra = verdict.outcome is Outcome.FAIL, verdict.check in EXTRA_CHECKS
+    return -_GRAVITY[verdict.consequence], not failed, extra, -(verdict.lower_points or 0.0)
 
 
 def _act(

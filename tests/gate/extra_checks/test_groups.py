@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -28,6 +29,13 @@ def test_a_label_that_breaks_is_named_where_the_whole_exam_passes() -> None:
     assert outcomes == {"label other": Outcome.PASS, "label refund": Outcome.FAIL}
     [refund] = [v for v in found(decision, "classes") if v.group == "label refund"]
     assert (refund.n, refund.right_to_wrong, refund.wrong_to_right) == (60, 30, 0)
+
+
+def test_the_whole_task_is_told_before_a_label_that_lost_more() -> None:
+    broken = by_label(("refund", 60, 50), ("other", 900, 300))
+    decision = decide(broken, replace(rules(classes=Groups("reject")), margin_points=3.0))
+    assert decision.headline.startswith("Reject: tweets: against the champion")
+    assert decision.reasons[1].startswith("tweets, label refund: ")
 
 
 @pytest.mark.parametrize(
