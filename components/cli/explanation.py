@@ -82,7 +82,8 @@ def _show_checks(value: Value) -> None:
     """Print a line a task, and how the other checks came out."""
     verdicts = [each for each in value["verdicts"] if each["check"] != "drift"]
     whole = [each for each in verdicts if each["check"] in AT_ONCE]
-    echo("", "Checks, change of accuracy in points:")
+    when = "when it was examined, " if value["status"] == "barred" else ""
+    echo("", f"Checks, {when}change of accuracy in points:")
     for each in whole:
         echo(("  ", _outcome(each), f" {_line(each)}{_doubt(each, value['doubted'])}"))
     rest = Counter(each["outcome"] for each in verdicts if each not in whole)

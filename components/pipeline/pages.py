@@ -136,6 +136,8 @@ def standing(ws: Workspace, version: views.Version) -> Standing:
     elif version.status == "barred":
         title, why = _barred(ws, number)
         steps = ["See what was in force when: `ratchet history`."]
+        if _can_be_undone(ws, number):
+            steps.insert(0, "If that was a slip: `ratchet rollback --undo --reason WHY`.")
         if batch:
             steps.append(f"See what became of its batch: `ratchet quarantine show {batch}`.")
     return Standing(version.status, number, title, why, steps, INDEX)
@@ -172,6 +174,14 @@ def _barred(ws: Workspace, number: int) -> tuple[str, str]:
             title = f"Version {number} must not ship: it was rolled back to version {said.to}"
             return f"{title} on {when}.", said.reason
     return f"Version {number} must not ship: it gives the answers of one that was rolled back.", ""
+
+
+def _can_be_undone(ws: Workspace, number: int) -> bool:
+    """Tell whether a person's rollback past a version may still be undone."""
+    standing, champion = _rollbacks(ws), views.champion(ws.ledger)
+    if not standing or champion is None or number not in standing[-1].barred:
+        return False
+    return not standing[-1].regressions and champion.version == standing[-1].to
 
 
 def write_index(ws: Workspace) -> Path:

@@ -55,6 +55,8 @@ def test_a_page_says_what_became_of_its_version(rolled_back: Path) -> None:
     assert barred.startswith("Barred Version 2 ")
     assert "must not ship: it was rolled back to version 1 on " in barred
     assert "Customers complained about refunds." in barred
+    assert "When it was examined: change from" in barred
+    assert "If that was a slip: ratchet rollback --undo --reason WHY" in barred
     rejected = text(page_of(ws, 3))
     assert rejected.startswith("Rejected Version 3 ")
     assert "Likely cause: labels of mood look flipped" in rejected

@@ -53,6 +53,8 @@ FOUND = {
     "classes": [shift("pos", 0.0, 0.25)],
 }
 
+SHOWN = {"item": "ef" * 32, "text": "dull film", "label": "good", "champion": "bad", "sure": 0.97}
+
 DATA = ReportData(
     action="reject",
     headline=f"Reject: {SENTENCE}",
@@ -179,6 +181,8 @@ def test_hostile_names_are_text_and_nothing_else() -> None:
         headline=evil,
         source=evil,
         causes=(evil,),
+        rows={evil: [{**SHOWN, "text": evil, "label": evil, "champion": evil}]},
+        warnings=(evil,),
         model_name=evil,
         tasks=(evil,),
         verdicts=[verdict(task=evil, exam=evil, sentence=evil)],
@@ -224,6 +228,31 @@ def test_texts_that_broke_are_shown_with_both_answers() -> None:
     text = Page(render(DATA)).text
     assert "fine film broke \N{MIDDLE DOT} films \N{MIDDLE DOT} it is good" in text
     assert "before: good \N{MIDDLE DOT} now: bad" in text
+
+
+def test_a_cause_stands_above_the_rows_that_show_it() -> None:
+    answered = "dull film labelled good \N{MIDDLE DOT} the champion answers bad , 97 % sure"
+    unasked = {**SHOWN, "text": "odd film", "champion": None, "sure": None}
+    text = Page(render(replace(DATA, rows={DATA.causes[0]: [SHOWN, unasked]}))).text
+
+    start = text.index("Likely cause: labels of films look flipped")
+    assert start < text.index(f"{answered} \N{MIDDLE DOT} ratchet item efefefefefef")
+    assert "odd film labelled good \N{MIDDLE DOT} ratchet item" in text
+    assert text.index("odd film") < text.index("Change from the champion")
+
+
+def test_a_sentence_does_not_say_again_what_it_is_about() -> None:
+    rows = Page(render(DATA)).text.split("Earlier tasks, against the champion ")[1]
+    assert rows.startswith("films FAIL Against the champion, a loss of 6.2 points")
+
+
+def test_what_was_learned_from_wrong_labels_is_said_to_count_for_nothing() -> None:
+    learned = verdict(check="learned", outcome="PASS")
+    doubt = "Measured by the batch's own labels, which look wrong: it counts for nothing."
+    for doubted, said in ((["films"], True), (["books"], False)):
+        data = replace(DATA, verdicts=[verdict(), learned], doubted=doubted)
+        assert (doubt in Page(render(data)).text) == said
+        assert Page(render(data)).text.count(doubt) == said
 
 
 def test_a_drift_that_was_found_shows_what_moved() -> None:
