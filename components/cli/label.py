@@ -13,7 +13,7 @@ import click
 from components.cli.arguments import VERSION, Words
 from components.cli.keys import END, Keys, reading_keys
 from components.cli.next_steps import only_task
-from components.cli.options import Context, changing, drain, json_option, pass_root
+from components.cli.options import Context, changing, drain, json_option, pass_root, quiet_option
 from components.cli.outcomes import show_probation, show_released, show_settled
 from components.cli.output import (
     Styled,
@@ -43,6 +43,7 @@ def register(group: click.Group) -> None:
 @click.group(invoke_without_command=True)
 @click.option("--task", type=Words(), help="Ask about inputs of this task only.")
 @click.option("--no-run", is_flag=True, help="Record answers only; `ratchet intake` does the rest.")
+@quiet_option
 @click.pass_context
 def label(context: click.Context, task: str | None, no_run: bool) -> None:
     """Label the inputs that can decide about held versions.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from components.cli.arguments import VersionName, Words
-from components.cli.options import Context, json_option, pass_root
+from components.cli.options import Context, json_option, pass_root, quiet_option
 from components.cli.output import counted, echo, facts, progress_bar, shortened, table
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def register(group: click.Group) -> None:
     help="Write every item that is wrong now to this new file, for correction.",
 )
 @click.option("--all", "show_all", is_flag=True, help="Show every text and pair, not the first.")
+@quiet_option
 @json_option
 @pass_root
 def errors(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from components.cli.arguments import Number, VersionName
-from components.cli.options import Context, json_option, pass_root
+from components.cli.options import Context, json_option, pass_root, quiet_option
 from components.cli.output import counted, echo, facts, plain, progress_bar
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ def register(group: click.Group) -> None:
     help='Say "don\'t know" where the best label is less probable than this.',
 )
 @click.option("--proba", is_flag=True, help="Show the probability of each label.")
+@quiet_option
 @json_option
 @pass_root
 def predict(
@@ -96,6 +97,7 @@ def predict(
 @click.argument("name", metavar="VERSION", type=VersionName())
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--force", is_flag=True, help="Replace what an earlier export wrote into FOLDER.")
+@quiet_option
 @json_option
 @pass_root
 def export(context: Context, name: str, folder: Path, force: bool, as_json: bool) -> None:

@@ -11,7 +11,7 @@ import click
 
 from components.cli.arguments import VersionName, Words
 from components.cli.audit import version
-from components.cli.options import Context, json_option, pass_root
+from components.cli.options import Context, json_option, pass_root, quiet_option
 from components.cli.output import Styled, counted, echo, facts, progress_bar, table
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ def register(group: click.Group) -> None:
 )
 @click.option("--task", type=Words(), help="Look at this task alone.  [default: all tasks]")
 @click.option("--all", "show_all", is_flag=True, help="Show every label, not those that changed.")
+@quiet_option
 @json_option
 @pass_root
 def diff(
@@ -89,7 +90,18 @@ def _show(found: VersionDiff, show_all: bool) -> None:
     _show_labels(found)
     _show_between(found)
     _show_settings(found)
-    echo("", f"next: ratchet errors {second.version} (what it still gets wrong)")
+    echo("", _next(found))
+
+
+def _next(found: VersionDiff) -> str:
+    """Return what to do: `ratchet errors` where the second version has any."""
+    number = found.sides[1].version
+    seen = [(each.items, each.right[1]) for each in found.tasks]
+    seen += [(each.items, each.right) for each in found.new_labels if each.of == number]
+    wrong = sum(items - right for items, right in seen)
+    if wrong:
+        return f"next: ratchet errors {number} (the {counted(wrong, 'item')} that it gets wrong)"
+    return f"Version {number} gets none of these items wrong; harder ones would tell more."
 
 
 def _described(side: Side) -> str:
@@ -137,7 +149,7 @@ def _show_groups(kind: str, groups: Sequence[Change], found: VersionDiff, show_a
     if not groups:
         return
     if not shown:
-        echo(f"No {kind} changed.")
+        echo(f"By {kind}: the same items are right in both versions.")
         return
     many = len({each.task for each in groups}) > 1
     words = [
@@ -168,12 +180,19 @@ def _show_labels(found: VersionDiff) -> None:
                 "", f"Labels {what}, which only version {side.version} knows: {', '.join(labels)}."
             )
             rows = [
-                (each.task, each.label, each.items, f"{100 * each.right / each.items:.1f} %")
+                (
+                    each.task,
+                    each.label,
+                    f"{each.items:,}",
+                    f"{100 * each.right / each.items:.1f} %",
+                    f"{each.low:.1f} to {each.high:.1f} %",
+                )
                 for each in found.new_labels
                 if each.of == side.version
             ]
             if rows:
-                table(["task", "label", "items", f"version {side.version}"], rows)
+                heads = ["task", "label", "items", f"version {side.version}", "95 % interval"]
+                table(heads, rows)
 
 
 def _show_between(found: VersionDiff) -> None:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from components.gate.binomial import binomial_bounds
 from components.gate.paired_statistics import (
     Changes,
     holm,
@@ -72,7 +73,7 @@ class Change:
 class NewLabel:
     """A label that only one of the versions knows, and how many of its items that one gets right.
 
-    `of`: the number of the version.
+    `of`: the number of the version. `low`, `high`: the 95 % interval of its accuracy, in percent.
     """
 
     task: str
@@ -80,6 +81,8 @@ class NewLabel:
     of: int
     items: int
     right: int
+    low: float
+    high: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +226,9 @@ def _new_labels(sitting: Sitting) -> Iterator[NewLabel]:
         totals = Counter((row.item.task, row.item.label) for row in rows)
         right = Counter((row.item.task, row.item.label) for row in rows if row.right(place))
         for (task, label), items in sorted(totals.items()):
-            yield NewLabel(task, label, sitting.versions[place].version, items, right[task, label])
+            own_right, number = right[task, label], sitting.versions[place].version
+            low, high = (100 * each for each in binomial_bounds(own_right, items, ALPHA / 2))
+            yield NewLabel(task, label, number, items, own_right, low, high)
 
 
 def _since(ws: Workspace) -> dict[int, str]:

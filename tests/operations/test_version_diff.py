@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import shutil
 from pathlib import Path
 
@@ -70,6 +71,7 @@ def test_labels_that_one_of_them_lacks_stand_apart(stream: Path) -> None:
     assert (list(back.labels_gained), list(back.labels_lost)) == ([], ["none"])
     [new] = there.new_labels
     assert (new.label, new.of) == ("none", 3) and 0 <= new.right <= new.items
+    assert new.low <= 100 * new.right / new.items <= new.high and new.high - new.low > 1
     assert new.items > 0 and [*back.new_labels] == [new]
     assert "none" not in {each.group for each in there.groups["label"]}
 
@@ -101,6 +103,14 @@ def test_the_command_says_who_is_better_and_takes_a_date(stream: Path) -> None:
     ran = ratchet(stream, "version", "diff", "2", "4")
     assert ran.code == 0 and "version 4 is worse" in ran.out and "next: ratchet errors 4" in ran.out
     assert "-0.0" not in ran.out
+    wrong = int(re.findall(r"\(the ([\d,]+) items that it gets wrong\)", ran.out)[0])
+    there = between(stream, 2, 4)
+    [task], [new] = there.tasks, there.new_labels
+    assert wrong == task.items - task.right[1] + new.items - new.right > 0
+    same = ratchet(stream, "version", "diff", "1", "2").out
+    assert "next: ratchet errors" not in same and "gets none of these items wrong" in same
+    gained = ratchet(stream, "version", "diff", "2", "3").out
+    assert "95 % interval" in gained
     today = views.pointer_history(open_workspace(stream).ledger)[0].time[:10]
     since = ratchet(stream, "version", "diff", "--since", today, "--json").facts
     champion = views.champion(open_workspace(stream).ledger)
