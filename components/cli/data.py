@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,10 +13,14 @@ from components.cli.arguments import BatchPrefix, Words
 from components.cli.next_steps import after_exam, after_quarantine
 from components.cli.options import Context, changing, json_option, pass_root
 from components.cli.outcomes import show_causes
-from components.cli.output import counted, echo, facts, table
+from components.cli.output import counted, echo, facts, shortened, table
+from components.gate.sentences import listed
 
-SIDES = ("train", "holdout")
-"""Where the rows of a batch are after its split."""
+if TYPE_CHECKING:
+    from components.operations.quarantine_overview import Listed
+
+REASON_CHARS, FILES = 120, 3
+"""How much of a reason, and how many files, the list of the quarantine shows."""
 
 
 def register(group: click.Group) -> None:
@@ -102,38 +107,52 @@ def quarantine() -> None:
 
 
 @quarantine.command("list")
+@click.option("--all", "show_all", is_flag=True, help="Show corrected entries as well.")
 @json_option
 @pass_root
-def list_quarantine(context: Context, as_json: bool) -> None:
-    """List what can be released: what is in quarantine, and batches that are held."""
-    from components.ledger import views
+def list_quarantine(context: Context, show_all: bool, as_json: bool) -> None:
+    """List what is in quarantine, and batches that are held, with the likely cause.
+
+    An entry is left out once all of its rows came in with a file that was promoted, whatever
+    their labels are there. All of these can be released. --json has everything.
+    """
+    from components.operations.quarantine_overview import overview
 
     ws = context.open()
-    older = ws.ledger.difference()
-    sources = {arrival.batch: arrival.source for arrival in views.arrivals(ws.ledger)}
-    rows = [
-        {"batch": row.batch, "file": sources.get(row.batch, ""), "kind": row.kind,
-         "rows": row.rows, "status": row.status, "reason": row.reason}
-        for row in views.quarantined(ws.ledger)
-    ]  # fmt: skip
-    rows += [
-        {"batch": held.batch, "file": held.source, "kind": "held",
-         "rows": sum(len(views.split_side(ws.ledger, held.batch, side)) for side in SIDES),
-         "status": "held", "reason": held.reason}
-        for held in views.held_batches(ws.ledger)
-    ]  # fmt: skip
+    older, found = ws.ledger.difference(), overview(ws)
+    rows = [asdict(each) for each in found]
 
     def show() -> None:
         if older:
             echo(f"{older} `ratchet reconcile` explains what to do.")
-        elif not rows:
+        elif not found:
             echo("Quarantine is empty, and no batch is held.")
-        if not rows:
-            return
-        shown = [[row["batch"][:12], *list(row.values())[1:]] for row in rows]
-        table(["batch", "file", "kind", "rows", "status", "reason"], shown)
+        shown = [each for each in found if show_all or not each.corrected]
+        if shown:
+            table(
+                ["batch", "file", "kind", "rows", "status", "why"],
+                [
+                    (each.batch[:12], each.file, each.kind, each.rows, each.status, _why(each))
+                    for each in shown
+                ],
+            )
+        if len(shown) < len(found):
+            echo(
+                f"Not shown: {len(found) - len(shown):,} whose rows all came in with another file "
+                "(--all shows them)."
+            )
 
     facts(as_json, rows, show)
+
+
+def _why(each: Listed) -> tuple[str, ...]:
+    """Return the probable cause in a few words, else the reason; and what came in since."""
+    cause = each.causes[0].partition(": ")[0] if each.causes else ""
+    since = ""
+    if each.came_in:
+        of = f"{each.came_in.rows:,} of {each.came_in.of:,} rows"
+        since = f"{of} came in with {listed(each.came_in.files, FILES)}"
+    return cause or shortened(each.reason, REASON_CHARS), since
 
 
 @quarantine.command("show")

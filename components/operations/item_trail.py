@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from components.data.columns import as_read
 from components.data.quarantine import read_entry, read_rows
 from components.data.readers import Reading, read_batch
 from components.errors import ConfigError, Corrupted, DataRejected
@@ -215,8 +216,9 @@ def _refused(ws: Workspace, prefix: str) -> Iterator[tuple[str, InQuarantine, Fo
         for row in read_rows(entry):
             if row.digest.startswith(prefix):
                 line = isinstance(row.raw, str)
-                text = row.raw if line else row.raw.get(data.text_column)
-                label = None if line else row.raw.get(data.label_column)
+                values = {} if line else as_read(row.raw, data)
+                text = row.raw if line else values.get(data.text_column)
+                label = values.get(data.label_column)
                 place = InQuarantine(kept.batch, entry.source, row.place, row.reasons, kept.status)
                 yield row.digest, place, (text, label)
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from components.data.columns import as_read
 from components.data.exported_table import ID, TOLD, require_new, write_table
 from components.data.quarantine import Entry, read_rows, write_batch_file
 from components.data.readers import read_batch
@@ -169,7 +170,7 @@ def _values(ws: Workspace, row: Rejected) -> dict[str, Any]:
     data = ws.settings.data
     if isinstance(row.raw, str):
         return {data.text_column: row.raw}
-    own = parsed(row.raw)
+    own = dict(as_read(parsed(row.raw), data))
     named = own.get(data.task_column)
     if named is None or (isinstance(named, str) and not named.strip()):
         own[data.task_column] = row.task or None

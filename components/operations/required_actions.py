@@ -9,6 +9,7 @@ from components.exam_names import task_of
 from components.gate.alpha_spending import OVERUSED_AFTER, count
 from components.ledger import views
 from components.ledger.events import BatchArrived, BatchRefused, VersionHeld, VersionRejected
+from components.operations.quarantine_overview import entry
 from components.pipeline.held import beyond_a_person, decision_on, waits_for_labels, ways_to_settle
 from components.pipeline.taken_out import is_back
 from components.pipeline.words import counting
@@ -74,7 +75,8 @@ def upkeep(ws: Workspace) -> list[str]:
     """Return what whoever keeps this root should look at.
 
     These are worn exams, batches that were taken out and came back by a rollback, and what lies in
-    quarantine. Of the quarantine, what came within `QUARANTINE_DAYS`: nothing waits for it.
+    quarantine. Of the quarantine, what came within `QUARANTINE_DAYS` and is not corrected: nothing
+    waits for it.
     """
     use = views.use_by_exam(ws.ledger)
     worn = [
@@ -95,9 +97,14 @@ def upkeep(ws: Workspace) -> list[str]:
         for each in views.told(ws.ledger, kind)
         if (batch := getattr(each.payload, "batch", None))
     }
-    kept = {row.batch for row in views.quarantined(ws.ledger) if row.status == "kept"}
-    ages = {batch: _days(ws, since[batch]) for batch in kept & since.keys()}
-    fresh = [age for age in ages.values() if age <= QUARANTINE_DAYS]
+    fresh = {
+        row.batch
+        for row in views.quarantined(ws.ledger)
+        if row.status == "kept"
+        and row.batch in since
+        and _days(ws, since[row.batch]) <= QUARANTINE_DAYS
+        and not entry(ws, row).corrected
+    }
     if fresh:
         batches = "a batch" if len(fresh) == 1 else f"{len(fresh)} batches"
         lines.append(

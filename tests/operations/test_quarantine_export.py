@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from components.ledger import views
+from components.operations.quarantine_overview import overview
 from components.workspace.root import open_workspace
 from tests.command import assert_one_paragraph, ratchet
 from tests.data.test_exported_table import CELLS
-from tests.stream import batch, rows, settle, write_jsonl
+from tests.stream import PARAMS, batch, rows, settle, write_jsonl
 
 Edit = Callable[[dict[str, str]], dict[str, str] | None]
 
@@ -135,3 +136,30 @@ def test_a_file_that_is_no_table_is_corrected_itself(grown: Path) -> None:
     ran = ratchet(grown, "quarantine", "export", known, grown / "rows.csv")
     assert_one_paragraph(ran)
     assert ran.code == 1 and "Correct a copy of" in ran.err
+
+
+def test_rows_of_a_file_with_other_columns_come_back_too(grown: Path) -> None:
+    """Fault: the table had empty columns `text` and `label` beside the file's own, and won."""
+    (grown / "params.yaml").write_text(
+        PARAMS.replace("data: {", "data: {columns: {body: text, kind: label}, ")
+    )
+    fresh = rows(77, 40)
+    named, others = (
+        [{"body": row["text"], "kind": row["label"]} for row in each] for each in (fresh, rows(5))
+    )
+    broken = [row | {"kind": ""} for row in named[:12]]
+    settle(grown, write_jsonl(grown / "sent.jsonl", others + broken))
+    ws = open_workspace(grown)
+    [kept] = [each for each in views.quarantined(ws.ledger) if each.kind == "rows"]
+    file = grown / "rows.csv"
+    assert ratchet(grown, "quarantine", "export", kept.batch, file, "--answers").code == 0
+    right = {row["text"]: row["label"] for row in fresh}
+    table = rewrite(file, lambda row: row | {"label": right[row["text"]]})
+    assert len(table) == 12 and "body" not in table[0] and table[0]["ratchet_champion"]
+    assert sum(ratchet(grown, "check", file, "--json").facts["labels"]["counts"].values()) == 12
+    digest = json.loads((ws.quarantine / kept.batch / "rows.jsonl").read_text().splitlines()[0])
+    item = ratchet(grown, "item", digest["digest"][:12], "--json").facts
+    assert item["text"] in right
+    assert settle(grown, write_jsonl(grown / "again.jsonl", named)).action == "promoted"
+    [entry] = [each for each in overview(ws) if each.batch == kept.batch and each.kind == "rows"]
+    assert entry.corrected

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from components.ledger import schema
+from components.ledger.database import among
 from components.ledger.ledger import Ledger
+from components.ledger.projections import LINEAGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,30 @@ def split_side(ledger: Ledger, batch: str, side: str) -> list[str]:
     table = schema.splits
     statement = sa.select(table.c.item).where(table.c.batch == batch, table.c.side == side)
     return [row.item for row in ledger.query(statement.order_by(table.c.item))]
+
+
+def near_keys(ledger: Ledger, batch: str) -> frozenset[str]:
+    """Return what near-duplicates of a batch's rows have in common, as it was last split."""
+    table = schema.splits.c
+    rows = ledger.query(sa.select(table.near).where(table.batch == batch))
+    return frozenset(row.near for row in rows)
+
+
+def promoted_with(ledger: Ledger, near: Iterable[str], since: int) -> dict[str, str]:
+    """Return those of the near-duplicate keys that a promoted batch has -> the file it came as.
+
+    `since`: the position in the inbox from which on batches count.
+    """
+    splits, inbox, versions = schema.splits.c, schema.inbox.c, schema.versions.c
+    statement = (
+        sa.select(splits.near, inbox.source)
+        .join(schema.inbox, inbox.batch == splits.batch)
+        .join(schema.versions, versions.batch == splits.batch)
+        .where(versions.status.in_(LINEAGE), inbox.position >= since)
+        .where(splits.near.in_(among(near)))
+        .order_by(inbox.position)
+    )
+    return {row.near: row.source for row in ledger.query(statement)}
 
 
 def quarantined(ledger: Ledger, batch: str | None = None) -> list[Any]:

@@ -1,0 +1,56 @@
+"""`ratchet quarantine list`: a cause each, and what came in corrected is no longer open."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from components.operations.quarantine_overview import CameIn, overview
+from components.operations.required_actions import upkeep
+from components.workspace.root import open_workspace
+from tests.command import ratchet
+from tests.stream import batch, rows, settle, write_jsonl
+
+
+def test_a_rejected_batch_has_its_cause_and_is_closed_by_its_corrected_copy(grown: Path) -> None:
+    """Fault: the list showed numbers of the gate, and kept what had come in long ago."""
+    assert settle(grown, batch(grown / "poison.jsonl", 3, flip=True)).action == "rejected"
+    shown = " ".join(ratchet(grown, "quarantine", "list").out.replace("│", " ").split())
+    assert "labels of mood look flipped" in shown and "Reject:" not in shown
+    assert settle(grown, write_jsonl(grown / "part.jsonl", rows(3)[:60])).action == "promoted"
+    ws = open_workspace(grown)
+    [entry] = overview(ws)
+    assert any("a batch came to quarantine" in line for line in upkeep(ws))
+    assert entry.came_in is not None and not entry.corrected
+    assert entry.came_in.rows < entry.came_in.of and entry.came_in.files == ("part.jsonl",)
+    assert settle(grown, batch(grown / "rest.jsonl", 3)).action == "promoted"
+    [entry] = overview(ws)
+    assert entry.corrected and not any("quarantine" in line for line in upkeep(ws))
+    listed = ratchet(grown, "quarantine", "list").out
+    assert listed == ("Not shown: 1 whose rows all came in with another file (--all shows them).\n")
+    everything = " ".join(ratchet(grown, "quarantine", "list", "--all").out.split())
+    assert "rows came in" in everything and "poison.jsonl" in everything
+    [told] = ratchet(grown, "quarantine", "list", "--json").facts
+    assert told["status"] == "kept" and told["came_in"]["rows"] == told["came_in"]["of"]
+    assert ratchet(grown, "rollback", "--reason", "worse").code == 0
+    by_file = {each.file: each for each in overview(ws)}
+    assert not by_file["poison.jsonl"].corrected, "the rows are no longer in"
+
+
+def test_refused_rows_are_closed_by_the_file_that_has_them_labelled(grown: Path) -> None:
+    fresh = rows(77, 40)
+    broken = [{**row, "label": ""} for row in fresh[:8]]
+    settle(grown, write_jsonl(grown / "gaps.jsonl", rows(5) + broken))
+    ws = open_workspace(grown)
+    [entry] = [each for each in overview(ws) if each.kind == "rows"]
+    assert (entry.rows, entry.came_in) == (8, None)
+    assert settle(grown, write_jsonl(grown / "again.jsonl", fresh)).action == "promoted"
+    [entry] = [each for each in overview(ws) if each.file == "gaps.jsonl"]
+    assert entry.came_in == CameIn(8, 8, ("again.jsonl",)) and entry.corrected
+
+
+def test_a_line_that_is_no_row_stays_open_whatever_came_in(grown: Path) -> None:
+    lines = (batch(grown / "b5.jsonl", 5)).read_text() + "half a row\n"
+    (grown / "b5.jsonl").write_text(lines)
+    settle(grown, grown / "b5.jsonl")
+    [entry] = overview(open_workspace(grown))
+    assert entry.rows == 1 and not entry.corrected
