@@ -67,6 +67,7 @@ class BatchStarted(Payload):
         "quarantine",
         "pipeline.new_tasks",
         "pipeline.preparation",
+        "pipeline.reporting",
         "operations.quarantine_restoration",
     ),
 )
