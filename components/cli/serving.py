@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 DONT_KNOW = "don't know"
 """What stands for a label that is withheld, where people read; it is null in JSON."""
 
+NO_TEXT = "no text"
+"""What stands for the answer to a blank text, where people read; it is null in JSON."""
+
 
 def register(group: click.Group) -> None:
     """Add this module's commands."""
@@ -66,8 +69,8 @@ def predict(
 
     The champion answers, or the version that --version names. With --file and --out each row is
     written as it stands, followed by its `prediction` and `probability`. The file may be of any
-    size and of any format that a batch may have; --out appears once it is complete. Exits with 1
-    if rows without a text remain unanswered.
+    size and of any format that a batch may have; --out appears once it is complete. A blank text
+    has no answer; exits with 1 where there was one.
     """
     if (file is None) != (out is None) or (file and texts):
         raise click.UsageError("Name a file of texts and one for the answers: --file IN --out OUT.")
@@ -138,35 +141,28 @@ def _answers(
     ws: Workspace, version: Version, texts: tuple[str, ...], threshold: float
 ) -> dict[str, Any]:
     from components.errors import ConfigError
+    from components.model.serving import answers
     from components.pipeline.arrival import printable
 
-    lines = texts or [line.rstrip("\n") for line in sys.stdin if line.strip()]
-    asked = [printable(line) for line in lines]
-    if not asked:
+    asked = [printable(line) for line in texts or (x.rstrip("\n") for x in sys.stdin)]
+    if not any(map(str.strip, asked)):
         raise ConfigError(
             "No texts were given.",
             "Pass texts as arguments, as lines on standard input, or with --file and --out.",
         )
-    found = _answerer(ws, version).answer(asked)
-    rows = [
-        {
-            "text": text,
-            "label": label,
-            "probability": float(chances.max()),
-            "probabilities": dict(zip(found.classes, map(float, chances), strict=True)),
-        }
-        for text, label, chances in zip(
-            asked, found.labels_from(threshold), found.probabilities, strict=True
-        )
-    ]
-    return {"version": version.version, "answers": rows}
+    found = answers(_answerer(ws, version), asked, threshold)
+    rows = [{"text": text, **answer} for text, answer in zip(asked, found, strict=True)]
+    unanswered = sum(row["probability"] is None for row in rows)
+    return {"version": version.version, "answers": rows, "unanswered": unanswered}
 
 
 def _show_answers(value: dict[str, Any], proba: bool) -> None:
     for row in value["answers"]:
-        chances = "  ".join(f"{k} {v:.3f}" for k, v in row["probabilities"].items())
+        chances = "  ".join(f"{k} {v:.3f}" for k, v in (row["probabilities"] or {}).items())
         label = row["label"]
-        if label is None:
+        if row["probability"] is None:
+            label = NO_TEXT
+        elif label is None:
             label = f"{DONT_KNOW} ({row['probability']:.3f})"
         echo("\t".join(map(plain, [label, row["text"], *([chances] if proba else [])])))
 

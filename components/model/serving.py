@@ -22,41 +22,59 @@ from .base_lookup import find_base
 from .bundle import ChangedBundle, open_bundle
 from .placement import Placement
 
-__all__ = ["RatchetError", "Served", "open_served", "texts_of"]
+__all__ = ["RatchetError", "Served", "answers", "open_served", "texts_of"]
+
+NAMED = 12
+"""So many digits of a bundle's digest name the version in its answers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A version that takes what people ask, in any usual form."""
+    """A version that takes what people ask, in any usual form. `bundle`: the digest of its own."""
 
     version: Answerer
+    bundle: str
 
     def predict(self, asked: Any, probabilities: bool = False, threshold: float = 0.0) -> list[Any]:
-        """Return the label of each text, in order.
+        """Return the label of each text, in order; None for a text without an answer.
 
         Args:
             asked: a string, a list of strings, or a frame (or dict of lists) with the column
                 `text` or one column without a name.
-            probabilities: ask for dicts instead, with label, probability and probabilities
-                (label to number, sums to 1).
+            probabilities: ask for dicts instead, as `answers` gives them, with the first digits
+                of the bundle that answered.
             threshold: a label less probable than this is withheld: None stands for it.
 
         Raises:
             ValueError: there is not exactly one such column, a cell is no string, or the threshold
                 is no probability.
         """
-        found = self.version.answer(texts_of(asked))
-        labels = found.labels_from(threshold)
+        found = answers(self.version, texts_of(asked), threshold)
         if not probabilities:
-            return labels
-        return [
-            {
-                "label": label,
-                "probability": float(row.max()),
-                "probabilities": dict(zip(found.classes, map(float, row), strict=True)),
-            }
-            for label, row in zip(labels, found.probabilities, strict=True)
-        ]
+            return [each["label"] for each in found]
+        return [{**each, "bundle": self.bundle[:NAMED]} for each in found]
+
+
+def answers(version: Answerer, texts: Sequence[str], threshold: float) -> list[dict[str, Any]]:
+    """Return label, probability and probabilities (label to number, sums to 1) of each text.
+
+    The label is None where it is less probable than `threshold`. A blank text has no answer: all
+    three are None.
+
+    Raises:
+        ValueError: the threshold is not from 0 to 1.
+    """
+    found = version.answer([text for text in texts if text.strip()])
+    given = zip(found.labels_from(threshold), found.probabilities, strict=True)
+    told: list[dict[str, Any]] = []
+    for text in texts:
+        label, row, shares = None, None, None
+        if text.strip():
+            label, row = next(given)
+            shares = dict(zip(found.classes, map(float, row), strict=True))
+        best = None if row is None else float(row.max())
+        told.append({"label": label, "probability": best, "probabilities": shares})
+    return told
 
 
 def open_served(folder: Path, places: Sequence[str]) -> Served:
@@ -83,14 +101,15 @@ def open_served(folder: Path, places: Sequence[str]) -> Served:
     found = find_base(base["name"], base["digest"], places)
     placement = Placement("cpu", "float32", bundle.max_tokens, torch.get_num_threads(), alone=True)
     whole = read_base(base["name"], base["digest"], found)
-    return Served(load_version(whole, bundle, placement))
+    return Served(load_version(whole, bundle, placement), bundle.digest)
 
 
 def texts_of(asked: Any) -> list[str]:
     """Return the texts of whatever was asked: a string, a list, a column named `text`.
 
     MLflow hands on a list as a frame whose one column is called 0, a dict of a list as one row
-    with the list in its cell, and leaves out columns that its schema does not name.
+    with the list in its cell, and leaves out columns that its schema does not name. A cell without
+    a value is a blank text.
 
     Raises:
         ValueError: there is not exactly one such column, or a cell is no string.
@@ -112,6 +131,8 @@ def texts_of(asked: Any) -> list[str]:
             asked = asked.iloc[0]
     texts = [asked] if isinstance(asked, str) else list(asked)
     for place, text in enumerate(texts):
-        if not isinstance(text, str):
+        if pd.api.types.is_scalar(text) and pd.isna(text):
+            texts[place] = ""
+        elif not isinstance(text, str):
             raise ValueError(f"Text {place} is {type(text).__name__}, not a string.")
     return texts

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, cast
 from components.errors import ConfigError, Corrupted
 from components.files import PART_SUFFIX, write_bytes
 from components.ledger import views
+from components.ledger.events import VersionExported
 from components.operations import exported_folder
 from components.operations.exported_folder import Holds
 from components.registry.packaging import requirements
@@ -141,10 +142,23 @@ def export(ws: Workspace, version: views.Version, folder: Path, force: bool = Fa
         write_bytes(part / "README.md", about.encode())
         exported_folder.write(part, holds)
         exported_folder.publish(part, place)
+        _record(ws, version, place)
         ws.progress("exporting", 3, 3)
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return _exported(folder, bundle, holds, replaced=str(before) if before else None)
+
+
+def _record(ws: Workspace, version: views.Version, place: Path) -> None:
+    """Let `ratchet status` know where the version lies: counted from the root, where it can be."""
+    inside = place.is_relative_to(ws.root)
+    told = VersionExported(
+        version=version.version,
+        bundle=version.bundle,
+        folder=str(place.relative_to(ws.root) if inside else place),
+        status=version.status,
+    )
+    ws.ledger.append(told, None)
 
 
 def _exported(

@@ -20,6 +20,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from components.data.expectations import kind_of
 from components.data.modality import MODALITIES
 from components.data.readers import open_records
 from components.data.source_file import Source, Unreadable, shown
@@ -135,17 +136,18 @@ def _answered(
     """Yield the rows of a portion with their answers, and count them."""
     read = MODALITIES[ws.identity.modality].read
     texts = [read(values, ws.settings.data) for _, values in portion]
-    found = answerer.answer([text for text in texts if isinstance(text, str)])
+    kinds = [kind_of(text) for text in texts]
+    found = answerer.answer([t for t, kind in zip(texts, kinds, strict=True) if kind == "string"])
     answers = _columns_of(found, threshold)
-    for (place, values), text in zip(portion, texts, strict=True):
+    for (place, values), kind in zip(portion, kinds, strict=True):
         done.rows += 1
         answer: Sequence[Any] = [None] * len(added)
-        if isinstance(text, str):
+        if kind == "string":
             answer = next(answers)[: len(added)]
             done.answered += 1
             done.withheld += answer[0] is None
         else:
-            done.report(place, "no text" if text is None else "its text is not a string")
+            done.report(place, "no text" if kind == "missing" else "its text is not a string")
         yield values | dict(zip(added, answer, strict=True))
 
 

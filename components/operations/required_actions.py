@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from datetime import datetime
 
+from components.errors import ConfigError
 from components.exam_names import task_of
 from components.gate.alpha_spending import OVERUSED_AFTER, count
 from components.ledger import views
-from components.ledger.events import BatchArrived, BatchRefused, VersionHeld, VersionRejected
+from components.ledger.events import (
+    BatchArrived,
+    BatchRefused,
+    VersionExported,
+    VersionHeld,
+    VersionRejected,
+)
+from components.operations import exported_folder
 from components.operations.quarantine_overview import entry
 from components.pipeline.held import beyond_a_person, decision_on, waits_for_labels, ways_to_settle
 from components.pipeline.taken_out import is_back
@@ -74,9 +83,9 @@ def required_actions(ws: Workspace, newest: int | None = None) -> list[Required]
 def upkeep(ws: Workspace) -> list[str]:
     """Return what whoever keeps this root should look at.
 
-    These are worn exams, batches that were taken out and came back by a rollback, and what lies in
-    quarantine. Of the quarantine, what came within `QUARANTINE_DAYS` and is not corrected: nothing
-    waits for it.
+    These are worn exams, batches that were taken out and came back by a rollback, exported folders
+    that hold what was champion once, and what lies in quarantine. Of the quarantine, what came
+    within `QUARANTINE_DAYS` and is not corrected: nothing waits for it.
     """
     use = views.use_by_exam(ws.ledger)
     worn = [
@@ -91,6 +100,7 @@ def upkeep(ws: Workspace) -> list[str]:
     ]
     back = views.brought_back(ws.ledger, views.lineage(ws.ledger))
     lines += [f"{is_back(each.batch, each.version.version)}." for each in back]
+    lines += _outdated_exports(ws)
     since = {
         batch: each.time
         for kind in (BatchArrived, BatchRefused, VersionRejected)
@@ -111,6 +121,28 @@ def upkeep(ws: Workspace) -> list[str]:
             f"{batches} came to quarantine within {QUARANTINE_DAYS} days: "
             "`ratchet quarantine list` says why."
         )
+    return lines
+
+
+def _outdated_exports(ws: Workspace) -> list[str]:
+    """Name the folders that were given the champion, and hold it although it is that no more.
+
+    Those that are gone, or hold something else by now, are somebody's own affair.
+    """
+    champion, lines = views.champion(ws.ledger), []
+    newest = {each.payload.folder: each.payload for each in views.told(ws.ledger, VersionExported)}
+    for folder, told in newest.items():
+        if champion is None or told.status != "champion" or told.version == champion.version:
+            continue
+        try:
+            holds = exported_folder.read(ws.root / folder)
+        except ConfigError:
+            continue
+        if holds.bundle == told.bundle:
+            lines.append(
+                f"{folder} holds version {told.version}, and the champion is version "
+                f"{champion.version}: `ratchet export champion {shlex.quote(folder)} --force`."
+            )
     return lines
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from components.pipeline import pages
 from components.pipeline.reporting import report_path
 from components.workspace.root import open_workspace
 from tests.browser.chromium import MARKS, opened, picture
-from tests.stream import BAD, GOOD, add_exam, batch, rows, settle, write_jsonl
+from tests.stream import BAD, GOOD, add_exam, batch, copied, rows, settle, write_jsonl
 
 pytestmark = MARKS
 
@@ -27,7 +26,7 @@ HTML = "<script>document.title='broken'</script><b>bold</b>"
 @pytest.fixture(scope="module")
 def pages_to_see(grown_once: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """The pages of a root with long labels, hostile texts, 25 labels and a rejected batch."""
-    root = Path(shutil.copytree(grown_once, tmp_path_factory.mktemp("seen") / "root"))
+    root = copied(grown_once, tmp_path_factory.mktemp("seen") / "root")
     many = [
         {"text": f"{word} {other} {HTML}", "label": f"{LONG} {place}"[-60:]}
         for place, word in enumerate([*GOOD, *BAD])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import pickle
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from components.ledger.verify import verify
 from components.workspace.root import open_workspace
 from tests.command import Ran, assert_one_paragraph, ratchet
 from tests.server import Server
-from tests.stream import PARAMS, batch, rows, write_jsonl
+from tests.stream import PARAMS, batch, copied, rows, write_jsonl
 
 CLOSED = PARAMS.replace("min_rows: 10", "min_rows: 10, labels: [pos, neg]")
 
@@ -93,7 +92,7 @@ def tried(
     grown_once: Path, tmp_path_factory: pytest.TempPathFactory, prefect_server: Server
 ) -> tuple[Path, dict[str, Trial]]:
     """Every bad batch after the other on one root."""
-    root = Path(shutil.copytree(grown_once, tmp_path_factory.mktemp("bad") / "root"))
+    root = copied(grown_once, tmp_path_factory.mktemp("bad") / "root")
     (root / "params.yaml").write_text(CLOSED)
     trials = {}
     with prefect_server.here():
@@ -148,7 +147,7 @@ def test_afterwards_all_is_in_quarantine_and_nothing_is_half_done(
 def test_the_next_good_batch_works(
     tried: tuple[Path, dict[str, Trial]], tmp_path: Path, prefect_here: Server
 ) -> None:
-    root = Path(shutil.copytree(tried[0], tmp_path / "root"))
+    root = copied(tried[0], tmp_path / "root")
     good = write_jsonl(tmp_path / "good.jsonl", [*rows(5, 120), {"text": None, "label": "pos"}])
     ran = ratchet(root, "run", good, "--task", "mood")
     assert (ran.code, ran.err) == (0, "") and ran.out.startswith("promoted batch ")

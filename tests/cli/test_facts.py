@@ -140,8 +140,11 @@ def test_an_absent_version_names_the_ones_there_are(grown: Path) -> None:
 def test_predict_answers_arguments_or_lines_and_refuses_nothing_at_all(grown: Path) -> None:
     ran = ratchet(grown, "predict", "lovely nice table", "awful ugly chair")
     assert [line.split("\t")[0] for line in ran.out.splitlines()] == ["pos", "neg"]
-    piped = ratchet(grown, "predict", "--proba", stdin="lovely nice table\n\nawful sad\n")
+    piped = ratchet(grown, "predict", "--proba", stdin="lovely nice table\nawful sad\n")
     assert len(piped.out.splitlines()) == 2 and "pos " in piped.out.split("\t")[2]
+    blank = ratchet(grown, "predict", stdin="lovely nice table\n\nawful sad\n")
+    assert (blank.code, blank.out.split("\n")[1]) == (1, "no text\t")
+    assert [line.split("\t")[0] for line in blank.out.splitlines()] == ["pos", "no text", "neg"]
     nothing = ratchet(grown, "predict", stdin="\n")
     assert nothing.code == 2
     assert_one_paragraph(nothing)

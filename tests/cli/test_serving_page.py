@@ -21,6 +21,8 @@ from tests.stream import PARAMS, add_exam, batch, make_root, settle
 
 PAGE = (REPOSITORY / "docs" / "serving.md").read_text(encoding="utf-8")
 
+NIGHT = "id,text,prediction,probability\n1,good great fine,pos,0."
+
 
 def blocks() -> Iterator[tuple[str, str, str]]:
     """Yield (heading, language, code) of every block of code."""
@@ -120,6 +122,9 @@ def test_every_command_of_the_page_does_what_the_page_says(tmp_path: Path) -> No
                 page.server, page.root = None, Path(shutil.move(root, tmp_path / "moved"))
             if language == "python":
                 told = page.python(code)
+                if "tonight.csv" in code:
+                    assert (page.root / "tonight.csv").read_text().startswith(NIGHT)
+                    continue
                 assert told and (heading == "A plain Hugging Face model" or told[0] == [label])
                 continue
             for line in code.splitlines():
@@ -138,10 +143,11 @@ def test_every_command_of_the_page_does_what_the_page_says(tmp_path: Path) -> No
                     assert out.startswith(f"{label}\t")
                 elif "models predict" in line:
                     assert '{"predictions": ["pos"]}' in out
-        snippet = next(code for heading, _, code in blocks() if heading.startswith("Python"))
+        snippet = next(code for _, language, code in blocks() if language == "python")
         assert page.python(snippet)[0] == [label]
     finally:
         page.end()
+    assert "mlflow==" in (page.root / "needed" / "requirements.txt").read_text()
     answers = (page.root / "answers.csv").read_text().splitlines()
     assert answers[0] == "id,text,prediction,probability"
     assert [line.split(",")[2] for line in answers[1:]] == ["pos", "neg"]

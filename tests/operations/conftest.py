@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import random
-import shutil
 from pathlib import Path
 
 import pytest
 
 from components.workspace.root import Workspace, open_workspace
-from tests.stream import FILLER, rows, settle, write_jsonl
+from tests.stream import FILLER, copied, rows, settle, write_jsonl
 
 
 @pytest.fixture(scope="module")
 def three_once(grown_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A root of three versions; the third brought a task and a label of its own."""
-    root = Path(shutil.copytree(grown_once, tmp_path_factory.mktemp("three") / "root"))
+    root = copied(grown_once, tmp_path_factory.mktemp("three") / "root")
     pick = random.Random(0)
     values: list[dict[str, str]] = rows(3)
     for label, words in (("left", FILLER[:7]), ("right", FILLER[7:])):
@@ -27,4 +26,4 @@ def three_once(grown_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 @pytest.fixture
 def three(three_once: Path, tmp_path: Path) -> Workspace:
-    return open_workspace(Path(shutil.copytree(three_once, tmp_path / "three")))
+    return open_workspace(copied(three_once, tmp_path / "three"))

@@ -30,14 +30,14 @@ from components.workspace import batch_files, unknown_files
 from components.workspace.root import open_workspace
 from tests.command import Ran, assert_one_paragraph, files_up_to, finish, ratchet, start
 from tests.server import Server
-from tests.stream import batch, settle
+from tests.stream import batch, copied, settle
 
 
 @pytest.fixture(scope="module")
 def taken(grown_once: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A backup in both forms. Copy them, never write to them."""
     folder = tmp_path_factory.mktemp("taken")
-    root = Path(shutil.copytree(grown_once, folder / "root"))
+    root = copied(grown_once, folder / "root")
     places = {"tar": folder / "b.tar", "folder": folder / "b"}
     for place in places.values():
         ran = ratchet(root, "backup", place)

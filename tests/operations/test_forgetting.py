@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
@@ -20,7 +19,7 @@ from components.pipeline.reporting import report_path
 from components.workspace.root import open_workspace
 from flows.retrain import run_batch
 from tests.command import ratchet
-from tests.stream import PARAMS, add_exam, make_root, rows, settle, write_jsonl
+from tests.stream import PARAMS, add_exam, copied, make_root, rows, settle, write_jsonl
 
 ANALYTIC = PARAMS.replace(
     "strategy: {method: replay, update_share: 1.0, replay_ratio: 1.0, distillation: 0.0}",
@@ -52,7 +51,7 @@ def told(
     solved_once: tuple[Path, list[str]], tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, list[str]]:
     root = tmp_path_factory.mktemp("forget") / "root"
-    return Path(shutil.copytree(solved_once[0], root)), solved_once[1]
+    return copied(solved_once[0], root), solved_once[1]
 
 
 @pytest.fixture(scope="module")
@@ -60,14 +59,14 @@ def without_once(
     solved_once: tuple[Path, list[str]], tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, list[str]]:
     """A root whose version 4 lacks the batch of version 2."""
-    root = Path(shutil.copytree(solved_once[0], tmp_path_factory.mktemp("without") / "root"))
+    root = copied(solved_once[0], tmp_path_factory.mktemp("without") / "root")
     forget(root, solved_once[1][1])
     return root, solved_once[1]
 
 
 @pytest.fixture
 def without(without_once: tuple[Path, list[str]], tmp_path: Path) -> tuple[Path, list[str]]:
-    return Path(shutil.copytree(without_once[0], tmp_path / "root")), without_once[1]
+    return copied(without_once[0], tmp_path / "root"), without_once[1]
 
 
 def forget(root: Path, batch: str) -> Forgotten:

@@ -7,7 +7,6 @@ those round and passes. A second generation of the exam brings them, and `watch`
 from __future__ import annotations
 
 import random
-import shutil
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -26,7 +25,7 @@ from flows.intake import drain
 from flows.retrain import run_batch
 from flows.watch import look_and_go_back
 from tests.command import ratchet
-from tests.stream import BAD, FILLER, GOOD, PARAMS, add_exam, make_root, settle, write_jsonl
+from tests.stream import BAD, FILLER, GOOD, PARAMS, add_exam, copied, make_root, settle, write_jsonl
 
 LENIENT = PARAMS.replace("permutations: 20", "permutations: 20, concept_hold_points: 100")
 SETTINGS = f"""{LENIENT.replace("replay_ratio: 1.0", "replay_ratio: 0.5")}
@@ -82,7 +81,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     add_exam(first, write_jsonl(folder / "exam.jsonl", sentences(900, 200, PLAIN)))
     begun = sentences(1, 120, PLAIN) + sentences(11, 24, RARE)
     assert settle(first, write_jsonl(folder / "begun.jsonl", begun)).action == "promoted"
-    never = Path(shutil.copytree(first, folder / "never"))
+    never = copied(first, folder / "never")
 
     spoiling = sentences(2, 120, PLAIN) + sentences(12, 45, TURNED)
     offending = settle(first, write_jsonl(folder / "offending.jsonl", spoiling))
@@ -195,7 +194,7 @@ def test_ledger_and_mlflow_agree_in_the_end(story: Story) -> None:
 def test_the_offending_batch_released_trains_to_a_version_that_the_fresh_exam_refuses(
     story: Story, tmp_path: Path
 ) -> None:
-    root = Path(shutil.copytree(story.ws.root, tmp_path / "root"))
+    root = copied(story.ws.root, tmp_path / "root")
     assert ratchet(root, "quarantine", "release", story.offending.batch[:12]).code == 0
     ws = open_workspace(root)
     outcome = run_batch(ws, story.offending.batch)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import shutil
 import sqlite3
 from collections import Counter
 from contextlib import closing
@@ -22,20 +21,20 @@ from components.operations.holdouts import items_path
 from components.operations.mistakes import find_mistakes
 from components.workspace.root import Workspace, open_workspace
 from tests.command import assert_one_paragraph, ratchet
-from tests.stream import add_exam, batch, rows, settle, write_jsonl
+from tests.stream import add_exam, batch, copied, rows, settle, write_jsonl
 
 
 @pytest.fixture(scope="module")
 def poisoned_once(grown_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The grown root with a third version that learned turned labels and was rejected."""
-    root = Path(shutil.copytree(grown_once, tmp_path_factory.mktemp("poisoned") / "root"))
+    root = copied(grown_once, tmp_path_factory.mktemp("poisoned") / "root")
     assert settle(root, batch(root / "b3.jsonl", 3, flip=True)).action == "rejected"
     return root
 
 
 @pytest.fixture
 def poisoned(poisoned_once: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(poisoned_once, tmp_path / "root"))
+    return copied(poisoned_once, tmp_path / "root")
 
 
 def version(ws: Workspace, number: int) -> views.Version:

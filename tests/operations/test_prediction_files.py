@@ -48,6 +48,10 @@ def test_each_row_keeps_its_columns_and_gets_the_answer_that_its_text_gets(
     assert ran.code == 1 and "answered 3 rows" in ran.out
     assert "line 3: no text\nline 6: 4 cells where the header has 3\n" in ran.err
     assert "Without an answer: 2 lines" in ran.err
+    blank = tmp_path / "blank.jsonl"
+    blank.write_text('{"text": "good"}\n{"text": ""}\n{"text": "  "}\n{"text": null}\n')
+    ran = ratchet(grown, "predict", "--file", blank, "--out", tmp_path / "o.jsonl", "--json")
+    assert [each["reason"] for each in ran.facts["problems"]] == ["no text"] * 3
 
     found = table(out)
     assert [row["id"] for row in found] == ["1", "2", "3", "5"]

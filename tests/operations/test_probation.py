@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -29,7 +28,7 @@ from components.workspace.root import Workspace, open_workspace
 from flows.retrain import run_batch
 from flows.steps import changing
 from tests.pools import add_pool, asked, inputs, truth
-from tests.stream import PARAMS, add_exam, make_root, rows, settle, write_jsonl
+from tests.stream import PARAMS, add_exam, copied, make_root, rows, settle, write_jsonl
 
 ON = PARAMS + "gate: {undecided: probation, probation_labels: 150, probation_days: 7}\n"
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs/evidence.schema.json").read_bytes())
@@ -51,7 +50,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def root(template: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(template, tmp_path / "root"))
+    return copied(template, tmp_path / "root")
 
 
 def champion(ws: Workspace) -> int | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import re
-import shutil
 from pathlib import Path
 
 import pytest
@@ -14,13 +13,23 @@ from components.operations.same_items import named, sit
 from components.operations.version_diff import VersionDiff, compare
 from components.workspace.root import open_workspace
 from tests.command import assert_one_paragraph, ratchet
-from tests.stream import FILLER, PARAMS, add_exam, batch, make_root, rows, settle, write_jsonl
+from tests.stream import (
+    FILLER,
+    PARAMS,
+    add_exam,
+    batch,
+    copied,
+    make_root,
+    rows,
+    settle,
+    write_jsonl,
+)
 
 
 @pytest.fixture(scope="module")
 def stream_once(grown_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The grown root, then a new label in version 3, and a rejected version 4."""
-    root = Path(shutil.copytree(grown_once, tmp_path_factory.mktemp("stream") / "root"))
+    root = copied(grown_once, tmp_path_factory.mktemp("stream") / "root")
     pick = random.Random(1)
     new = [{"text": " ".join(pick.choices(FILLER, k=6)), "label": "none"} for _ in range(80)]
     third = settle(root, write_jsonl(root / "b3.jsonl", [*rows(3, 80), *new]))
@@ -31,7 +40,7 @@ def stream_once(grown_once: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 
 @pytest.fixture
 def stream(stream_once: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(stream_once, tmp_path / "root"))
+    return copied(stream_once, tmp_path / "root")
 
 
 def between(root: Path, first: int, second: int) -> VersionDiff:

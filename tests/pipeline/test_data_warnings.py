@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from components.workspace.root import Workspace, open_workspace
 from flows import steps
 from tests.command import ratchet
 from tests.server import Server
-from tests.stream import BAD, FILLER, GOOD, make_root, rows, settle, write_jsonl
+from tests.stream import BAD, FILLER, GOOD, copied, make_root, rows, settle, write_jsonl
 
 KNOWN = frozenset({"pos", "neg"})
 JAPANESE = "この商品はとても良いですまた買いたいと思います返品したいのですが手続きを教えてください"
@@ -95,7 +94,7 @@ def test_a_script_in_pieces_smaller_than_a_letter_is_told_too(
     """Tokenizers of bytes know no unknown token: they cut what they do not know into bytes."""
     from tokenizers import Tokenizer, models, pre_tokenizers
 
-    root = Path(shutil.copytree(ws.root, tmp_path / "root"))
+    root = copied(ws.root, tmp_path / "root")
     letters = pre_tokenizers.ByteLevel.alphabet()
     tokenizer = Tokenizer(models.BPE({each: n for n, each in enumerate(sorted(letters))}, []))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)

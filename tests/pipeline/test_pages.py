@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from components.pipeline.reporting import AS_EXAMINED, FACTS, report_path
 from components.workspace.root import Workspace, open_workspace
 from tests.command import ratchet
 from tests.report.test_batch_report import Page
-from tests.stream import batch, settle
+from tests.stream import batch, copied, settle
 
 
 def page_of(ws: Workspace, number: int) -> Path:
@@ -33,7 +32,7 @@ def text(path: Path) -> str:
 @pytest.fixture(scope="module")
 def rolled_back(grown_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A root with a rejected batch, a refused one, and a version that was rolled back."""
-    root = Path(shutil.copytree(grown_once, tmp_path_factory.mktemp("pages") / "root"))
+    root = copied(grown_once, tmp_path_factory.mktemp("pages") / "root")
     assert settle(root, batch(root / "turned.jsonl", 3, flip=True)).action == "rejected"
     odd = root / "odd.csv"
     odd.write_text("a;b\n1;2\n", encoding="utf-8")
@@ -82,7 +81,7 @@ def test_the_index_has_every_batch_refused_ones_too_with_cause_and_link(
 def test_everything_can_be_written_again_and_the_registrys_copy_stays_as_it_was(
     rolled_back: Path, tmp_path: Path
 ) -> None:
-    root = Path(shutil.copytree(rolled_back, tmp_path / "root"))
+    root = copied(rolled_back, tmp_path / "root")
     ws = open_workspace(root)
     before = {number: text(page_of(ws, number)) for number in (1, 2, 3)}
     kept = page_of(ws, 2).with_suffix("") / AS_EXAMINED
@@ -99,7 +98,7 @@ def test_everything_can_be_written_again_and_the_registrys_copy_stays_as_it_was(
 def test_a_page_without_kept_facts_is_written_from_the_evidence(
     rolled_back: Path, tmp_path: Path
 ) -> None:
-    ws = open_workspace(Path(shutil.copytree(rolled_back, tmp_path / "root")))
+    ws = open_workspace(copied(rolled_back, tmp_path / "root"))
     page = page_of(ws, 2)
     (page.with_suffix("") / FACTS).unlink()
     pages.write_pages(ws, [2])

@@ -100,6 +100,7 @@ def model_folder(registry: Registry) -> str:
 def test_a_stranger_gets_the_answers_that_the_scoring_gives(served, trained, tmp_path):
     base, bundle = trained
     expected = predict(base, bundle, ODD, PLAIN)
+    assert ODD[2:] == [text for text in ODD if text.strip()]
     best = expected.probabilities.max(axis=1)
     threshold = float(best.min() + best.max()) / 2
     (tmp_path / "elsewhere").mkdir()
@@ -116,16 +117,20 @@ def test_a_stranger_gets_the_answers_that_the_scoring_gives(served, trained, tmp
     assert told.returncode == 0, told.stderr[-2000:]
     answers = json.loads(told.stdout)
     assert set(expected.labels) == {"good", "bad"}
-    assert answers["list"] == answers["frame"] == expected.labels
-    assert [row["label"] for row in answers["shares"]] == expected.labels
-    for row, wanted in zip(answers["shares"], expected.probabilities, strict=True):
+    labels = [None, None, *expected.labels[2:]]
+    assert answers["list"] == answers["frame"] == labels
+    assert [row["label"] for row in answers["shares"]] == labels
+    assert {row["bundle"] for row in answers["shares"]} == {bundle.digest[:12]}
+    for row in answers["shares"][:2]:
+        assert (row["probability"], row["probabilities"]) == (None, None)
+    for row, wanted in zip(answers["shares"][2:], expected.probabilities[2:], strict=True):
         shares = [row["probabilities"][label] for label in expected.classes]
         assert shares == pytest.approx(wanted.tolist(), abs=1e-6)
         assert row["probability"] == max(shares)
-    sure = [row["probability"] >= threshold for row in answers["shares"]]
+    sure = [(row["probability"] or 0) >= threshold for row in answers["shares"]]
     assert True in sure and False in sure
     assert answers["sure"] == [
-        label if each else None for label, each in zip(expected.labels, sure, strict=True)
+        label if each else None for label, each in zip(labels, sure, strict=True)
     ]
     [line] = told.stderr.splitlines()
     assert "Found extra inputs" in line and "['label']" in line  # MLflow's word on our table
@@ -148,7 +153,7 @@ def test_files_of_the_base_that_no_digest_covers_change_no_served_answer(trained
     long = ["great " * 30 + "awful " * 30, "AWFUL " * 30 + "GREAT " * 30]
     served = open_served(bundle.folder, [str(folder)])
     assert served.predict(long) == ["good", "bad"]
-    asked = [*long, *ODD, LONE]
+    asked = [*long, *ODD[2:], LONE]  # the first two are blank
     assert served.predict(asked, True) == open_served(bundle.folder, [str(base.folder)]).predict(
         asked, True
     )
@@ -173,6 +178,14 @@ def test_texts_may_come_in_any_usual_form(served, asked):
     assert model.predict("great parcel 1") == ["good"]
     assert model.predict({"text": "great parcel 1"}) == ["good"]
     assert model.predict(pandas.DataFrame({"text": []}, dtype=object)) == []
+
+
+@pytest.mark.parametrize("nothing", ["", " ", None, float("nan")])
+def test_a_blank_text_has_no_answer_and_the_others_keep_theirs(served, nothing):
+    model = pyfunc.load_model(model_folder(served))
+    asked = pandas.DataFrame({"text": ["great parcel 1", nothing, "awful parcel 1"]}, dtype=object)
+    assert model.predict(asked) == ["good", None, "bad"]
+    assert model.predict(asked.iloc[1:2]) == [None]
 
 
 def test_a_label_less_probable_than_the_threshold_is_withheld_with_its_probability(served):
@@ -264,7 +277,7 @@ def test_a_changed_bundle_is_refused_by_name(served, file):
 @pytest.mark.parametrize(
     ("asked", "complaint"),
     [
-        (["fine", None], "Text 1 is NoneType"),
+        (["fine", 7], "Text 1 is int"),
         (pandas.DataFrame({"a": ["x"], "b": ["y"]}), "There is no column 'text'"),
         (pandas.DataFrame({"a": ["x"]}), "There is no column 'text'"),
         (

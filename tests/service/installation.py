@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
 import sqlite3
@@ -23,7 +22,7 @@ from components.operations import people
 from components.service import supervisor
 from components.workspace.root import Workspace, open_workspace
 from components.workspace.secrets_file import read_secrets
-from tests.stream import PARAMS, make_root
+from tests.stream import PARAMS, copied, make_root
 
 UP_SECONDS = 180.0
 PEOPLE = (("ann", "approver"), ("ben", "approver"), ("lea", "labeller"), ("vera", "viewer"))
@@ -125,7 +124,7 @@ def installed(
     if grown is None:
         root = make_root(folder / "root", f"{PARAMS}\ngate: {{approval: always}}\n{service}\n")
     else:
-        root = Path(shutil.copytree(grown, folder / "root"))
+        root = copied(grown, folder / "root")
         with (root / "params.yaml").open("a", encoding="utf-8") as file:
             file.write(f"\n{service}\n")
     more = [other_root(root, name) for name in others]

@@ -19,7 +19,7 @@ from components.operations import reconciliation
 from components.workspace import unknown_files
 from components.workspace.root import Workspace, open_workspace
 from tests.command import assert_one_paragraph, ratchet
-from tests.stream import batch, rows, settle, write_jsonl
+from tests.stream import batch, copied, rows, settle, write_jsonl
 
 UNREADABLE = b"\x00\xff\x00 no JSON at all"
 
@@ -44,7 +44,7 @@ class Told:
 def told_once(grown_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Told:
     """Copy it, never write to it."""
     folder = tmp_path_factory.mktemp("told")
-    root = Path(shutil.copytree(grown_once, folder / "root"))
+    root = copied(grown_once, folder / "root")
     ledger = root / "mlruns" / "ratchet.db"
     older = Path(shutil.copy(ledger, folder / "older.db"))
     third = settle(root, batch(root / "b3.jsonl", 3))
@@ -61,7 +61,7 @@ def told_once(grown_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Tol
 
 @pytest.fixture
 def told(told_once: Told, tmp_path: Path) -> Told:
-    return replace(told_once, root=Path(shutil.copytree(told_once.root, tmp_path / "root")))
+    return replace(told_once, root=copied(told_once.root, tmp_path / "root"))
 
 
 def lying(root: Path) -> dict[str, bytes]:

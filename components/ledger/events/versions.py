@@ -294,6 +294,19 @@ class VersionSuperseded(Payload):
     passed: bool | None = None
 
 
+@event("version.exported", read_by=("operations.required_actions",), leased=False)
+class VersionExported(Payload):
+    """A version was written into a folder of its own, as a plain Hugging Face model.
+
+    `folder`: its place, counted from the root if it lies in there; `status`: of the version, then.
+    """
+
+    version: int
+    bundle: str
+    folder: str
+    status: str
+
+
 @event("champion.watched")
 class ChampionWatched(Payload):
     """The champion was examined again on the exams in `snapshot`."""
