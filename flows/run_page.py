@@ -7,7 +7,8 @@ has the record.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
@@ -52,11 +53,16 @@ def end(ws: Workspace, settled: Settled, value: dict[str, Any]) -> Any:
     causes = (f"likely cause: {each}" for each in settled.causes)
     for line in (f"{settled.action}: {settled.headline}", *causes, *settled.notes):
         say(line)
-    key = f"batch-{settled.batch[:12]}"
-    create_markdown_artifact(story(ws, settled), key, settled.headline[:500])
+    create_markdown_artifact(story(ws, settled), key_of(settled), settled.headline[:500])
     promoted = settled.action == "promoted"
     name = None if promoted else settled.action.capitalize()
     return Completed(name=name, message=settled.headline[:500], data=value)
+
+
+def key_of(settled: Settled) -> str:
+    """Return what a batch's artifact is called: its file, in the letters that Prefect allows."""
+    file = re.sub(r"[^a-z0-9]+", "-", PurePath(settled.source).stem.lower()).strip("-")
+    return f"{file or 'batch'}-{settled.batch[:12]}"
 
 
 def story(ws: Workspace, settled: Settled) -> str:
@@ -71,16 +77,23 @@ def story(ws: Workspace, settled: Settled) -> str:
     ]
     parts.append("\n".join(f"- {line}" for line in more))
     if version is not None:
-        parts.append(_table(decision_on(ws, version) or {}))
-        parts.append(f"Report: `{report_path(ws, settled.batch, version.bundle)}`")
-        parts.append(f"All of it: `ratchet version explain {version.version}`")
+        page = report_path(ws, settled.batch, version.bundle).relative_to(ws.root)
+        parts.append(f"Next: `ratchet version explain {version.version}`, or open `{page}`")
+        parts += _checks((decision_on(ws, version) or {}).get("verdicts", ()))
     elif settled.action == "refused":
-        parts.append(f"Its rows: `ratchet quarantine show {settled.batch[:12]}`")
+        parts.append(f"Next: `ratchet quarantine show {settled.batch[:12]}`")
     return "\n\n".join(filter(None, parts))
 
 
-def _table(decision: Mapping[str, Any]) -> str:
-    shown, _ = worth_showing(decision.get("verdicts", ()))
+def _checks(verdicts: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
+    """Return the table of what was checked, and how many checks more just passed."""
+    worth, _ = worth_showing(verdicts)
+    shown = [each for each in worth if (each["check"], each["outcome"]) != ("drift", "PASS")]
+    more = len(verdicts) - len(shown)
+    return _table(shown), f"{more} more checks passed." if more else ""
+
+
+def _table(shown: Sequence[Mapping[str, Any]]) -> str:
     rows = [
         (
             each["check"],
@@ -89,7 +102,7 @@ def _table(decision: Mapping[str, Any]) -> str:
             _points(each["effect_points"]),
             _points(each["upper_points"]),
             _points(each["margin_points"]),
-            each["n"],
+            each["n"] or "",
         )
         for each in shown
     ]

@@ -1,4 +1,4 @@
-"""A real Prefect server for tests: its own database, its own port, ended by its process id."""
+"""Real servers for tests, Prefect's and MLflow's: each on a port of its own, ended by its id."""
 
 from __future__ import annotations
 
@@ -43,23 +43,47 @@ class Server:
 
 
 @contextmanager
-def serve(home: Path) -> Iterator[Server]:
-    """Start a server whose files lie under `home`; end it with the block."""
+def serve(home: Path, ui: bool = False) -> Iterator[Server]:
+    """Start a server whose files lie under `home`, with pages if `ui`; end it with the block."""
     port = _free_port()
     url = f"http://127.0.0.1:{port}/api"
-    environment = {**os.environ, "PREFECT_HOME": str(home), "PREFECT_API_URL": url}
-    command = ["prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port), "--no-ui"]
-    with (home / "server.log").open("wb") as log:
+    environment = {
+        **os.environ,
+        "PREFECT_HOME": str(home),
+        "PREFECT_API_URL": url,
+        "PREFECT_SERVER_UI_API_URL": url,
+    }
+    command = ["prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    with _running([*command, "--ui" if ui else "--no-ui"], environment, url, home / "server.log"):
+        yield Server(url, environment)
+
+
+@contextmanager
+def mlflow_ui(root: Path) -> Iterator[str]:
+    """Start MLflow's pages over a root, as people do; yield their address."""
+    port = _free_port()
+    url = f"http://127.0.0.1:{port}"
+    store = f"sqlite:///{root / 'mlruns' / 'mlflow.db'}"
+    command = ["mlflow", "ui", "--backend-store-uri", store, "--port", str(port), "--workers", "1"]
+    with _running(command, dict(os.environ), url, root / "mlruns" / "ui.log"):
+        yield url
+
+
+@contextmanager
+def _running(
+    command: list[str], environment: dict[str, str], url: str, log: Path
+) -> Iterator[None]:
+    with log.open("wb") as said:
         process = subprocess.Popen(
             [sys.executable, "-m", *command],
             env=environment,
-            stdout=log,
-            stderr=log,
+            stdout=said,
+            stderr=said,
             start_new_session=True,
         )
     try:
-        _await(url, process, home / "server.log")
-        yield Server(url, environment)
+        _await(url, process, log)
+        yield
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
@@ -73,7 +97,7 @@ def _await(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
                 return
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             time.sleep(0.2)
-    raise AssertionError(f"Prefect's server did not come up:\n{log.read_text()[-3000:]}")
+    raise AssertionError(f"{url} did not come up:\n{log.read_text()[-3000:]}")
 
 
 def _free_port() -> int:

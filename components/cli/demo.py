@@ -58,6 +58,7 @@ def demo(folder: Path, base: Path | None, seed: int, as_json: bool) -> None:
 
 
 def _show(result: dict[str, Any]) -> None:
+    from components.workspace.root import open_workspace
     from flows.prefect_home import START
 
     echo("")
@@ -83,7 +84,8 @@ def _show(result: dict[str, Any]) -> None:
         f'  {command} predict "what a lovely day"',
         "  DO_NOT_TRACK=true mlflow ui --backend-store-uri "
         f"sqlite:///{shown / 'mlruns' / 'mlflow.db'}"
-        "    # versions, runs, reports",
+        "    # versions, runs, reports, at",
+        f"      http://127.0.0.1:5000/{open_workspace(root).registry.runs_page()}",
         f"  PREFECT_HOME={shown / 'mlruns' / 'prefect'} {START}"
         "    # the flow runs of this demo, at http://127.0.0.1:4200",
     )

@@ -106,6 +106,7 @@ def _run(home: Workspace, roots: list[Workspace]) -> None:
         echo(
             "",
             f"MLflow:   {servers.model_page(home)}   (log in as a person, see below)",
+            f"          {servers.runs_page(home)}   (every version: outcome, accuracy, report)",
             f"Prefect:  {urls['prefect']}   (flow runs, schedules)",
             *(f"Batches:  {ws.root / 'data' / 'incoming'}" for ws in roots),
         )

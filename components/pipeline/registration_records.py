@@ -135,6 +135,7 @@ def expected(ws: Workspace, record: Record, worded: bool = True) -> Shown:
     """Return what MLflow is to show of a version; if not `worded`, what an older Ratchet showed."""
     version = record.version
     marks = {f"ratchet.{name}": record.payload.get(name) for name in ("files", "texts")}
+    experiment = record.submission.get("experiment")
     return expected_shown(
         record.submission,
         version=version.version,
@@ -142,7 +143,7 @@ def expected(ws: Workspace, record: Record, worded: bool = True) -> Shown:
         status=version.status,
         artifacts=ws.registry.place(version.run),
         marks={name: digest for name, digest in marks.items() if digest},
-        words=version_words.words(ws, version) if worded else None,
+        words=version_words.words(ws, version, experiment) if worded else None,
     )
 
 

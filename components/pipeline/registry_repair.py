@@ -47,6 +47,7 @@ def restore_versions(ws: Workspace, lease: Lease, deep: bool, only: int | None =
 
 
 def _restore_rows(ws: Workspace, record: Record, found: Shown | None) -> list[str]:
+    ws.registry.require_experiment(record.submission.get("experiment"))
     wanted = registration_records.expected(ws, record)
     wrong = differences(wanted, found)
     if not wrong:

@@ -14,7 +14,7 @@ from components.errors import Corrupted
 from components.ledger import views
 from components.ledger.events import ChampionRolledBack
 from components.pipeline.sittings import accuracy
-from components.registry.inspection import Words
+from components.registry.inspection import Words, way_to
 from components.workspace.root import Workspace
 
 OUTCOMES = {"candidate": "not decided yet", "champion": "promoted", "former": "promoted"}
@@ -24,16 +24,21 @@ LISTED = 5
 REASON_CHARS = 600
 
 
-def words(ws: Workspace, version: views.Version) -> Words:
-    """Return what is said of a version; nothing of its accuracy where its evidence is damaged."""
+def words(ws: Workspace, version: views.Version, experiment: str | None = None) -> Words:
+    """Return what is said of a version; nothing of its accuracy where its evidence is damaged.
+
+    `experiment`: the name of the one that its run is to be in; None for the one that it is in.
+    """
     outcome, why = OUTCOMES.get(version.status, version.status), ""
+    report = ws.registry.report_page(version.run, experiment)
     if version.status == "barred":
         why = _why_barred(ws, version.version)
     try:
         exams = ws.read_document(version.evidence)["exams"]
     except Corrupted:
-        return Words(outcome, why)
-    return Words(outcome, why, accuracies(exams), _note(version, outcome, why, exams))
+        return Words(outcome, report, why)
+    note = _note(version, outcome, why, report, exams)
+    return Words(outcome, report, why, accuracies(exams), note)
 
 
 def accuracies(exams: list[Mapping[str, Any]]) -> str:
@@ -50,8 +55,10 @@ def _why_barred(ws: Workspace, number: int) -> str:
     return " ".join(reason.split())[:REASON_CHARS]
 
 
-def _note(version: views.Version, outcome: str, why: str, exams: list[Mapping[str, Any]]) -> str:
-    """Return the description of a version's run, in Markdown."""
+def _note(
+    version: views.Version, outcome: str, why: str, report: str, exams: list[Mapping[str, Any]]
+) -> str:
+    """Return the description of a version's run, in Markdown; MLflow folds it after some lines."""
     rows = [
         f"| {name} | {share} | {_share(exam['champion']) or 'none'} | {len(exam['candidate']):,} |"
         for exam in exams
@@ -61,11 +68,10 @@ def _note(version: views.Version, outcome: str, why: str, exams: list[Mapping[st
     table = ["| exam | this version | champion before | items |", "|---|---|---|---|", *rows]
     return "\n\n".join(
         [
-            f"**Version {version.version}: {outcome}.** {why}".strip(),
-            version.headline,
+            f"**Version {version.version}: {outcome}.** {way_to(report)}",
+            f"{why} {version.headline}".strip(),
             *(["\n".join(table)] if rows else []),
-            "The report is `report.html`, under Artifacts. In a terminal: "
-            f"`ratchet version explain {version.version}`.",
+            f"In a terminal: `ratchet version explain {version.version}`.",
         ]
     )
 

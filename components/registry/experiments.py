@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from components.errors import ConfigError, NeedsHuman
-from components.registry import mlflow_rows
+from components.registry import mlflow_pages, mlflow_rows
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -68,6 +68,16 @@ def moved_from(connection: Connection, name: str) -> str | None:
     return None if found == connection.artifacts.as_uri() else found
 
 
+def ensure_table(client: MlflowClient, name: str) -> None:
+    """Set up MLflow's table of an experiment's runs; what people made of it stays."""
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        return
+    for key, value in mlflow_pages.experiment_tags(found.experiment_id).items():
+        if key not in found.tags:
+            client.set_experiment_tag(found.experiment_id, key, value)
+
+
 def experiment_id(connection: Connection, client: MlflowClient, name: str) -> str:
     """Return the id of an experiment that is to be there."""
     found = client.get_experiment_by_name(name)
@@ -88,7 +98,7 @@ ABOUT = """Kept current by Ratchet: each version learned from one batch, and goe
 shown to keep what the version before it could do.
 
 - `champion` is the version in force, `candidate` one that waits for a person.
-- A version's first line says what became of it and why; its run has the report (`report.html`).
+- A version's first lines say what became of it and why, and lead to its report.
 - The gate decides, and people where it can't tell; Ratchet's ledger records it. An alias that
   is moved here by hand is put back.
 

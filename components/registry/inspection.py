@@ -47,6 +47,9 @@ NO_STAGE = "None"
 
 BARRED = "BARRED, rolled back"
 
+_WAY = "[The report]("
+"""How the paragraph begins that leads from a version's description to its report."""
+
 _LOADED = f"{MODEL}/registered_model_meta"
 """MLflow writes the model's name and version there whenever a version is loaded."""
 
@@ -55,10 +58,12 @@ _LOADED = f"{MODEL}/registered_model_meta"
 class Words:
     """What is said of a version for people: what became of it, why it is barred, how good it is.
 
-    `accuracy` is a line, `note` the page of its run; None where the ledger can't tell.
+    `report` is the address of MLflow's page of its report. `accuracy` is a line, `note` the page
+    of its run; None where the ledger can't tell.
     """
 
     outcome: str
+    report: str
     why_barred: str = ""
     accuracy: str | None = None
     note: str | None = None
@@ -71,8 +76,11 @@ class Words:
         """Return the tags of its run, which MLflow offers as columns."""
         return self.of_version() | _told({VERSION: str(version), NOTE: self.note})
 
-    def headline(self, headline: str) -> str:
-        """Return the first line of the version's description."""
+    def description(self, headline: str, body: str) -> str:
+        """Return the version's description."""
+        return described(self._first_line(headline), self.report, body)
+
+    def _first_line(self, headline: str) -> str:
         if self.outcome != "barred":
             return headline
         why = f": {self.why_barred.rstrip('.')}. " if self.why_barred else ". "
@@ -172,12 +180,15 @@ def expected_shown(
     whole = "metrics" in submission
     metrics = submission["metrics"] if whole else None
     headline, name = submission.get("headline", ""), submission.get("run_name")
+    description = page(headline, submission["description"]) if whole else None
     of_run, of_version = dict[str, str](), dict[str, str]()
     if words is not None:
         of_run, of_version = words.of_run(version), words.of_version()
-        headline, name = words.headline(headline), None if name is None else words.run_name(name)
-    elif status == "barred":
-        headline = f"{BARRED}. {headline}"
+        name = None if name is None else words.run_name(name)
+        if whole:
+            description = words.description(headline, submission["description"])
+    elif status == "barred" and whole:
+        description = page(f"{BARRED}. {headline}", submission["description"])
     run = RunShown(
         run_id,
         submission.get("experiment"),
@@ -195,9 +206,25 @@ def expected_shown(
         f"{place}/{MODEL}",
         f"{place}/{MODEL}",
         run,
-        page(headline, submission["description"]) if whole else None,
+        description,
         {**of_version, **tags, **marks, STATUS: status},
     )
+
+
+def way_to(report: str) -> str:
+    """Return the sentence that leads to a report, in Markdown."""
+    return f"{_WAY}{report}) shows why, with charts."
+
+
+def described(headline: str, report: str, body: str) -> str:
+    """Return a version's description: what became of it, the way to its report, and details."""
+    return page(headline, f"{way_to(report)}\n\n{body}".rstrip())
+
+
+def body_of(description: str) -> str:
+    """Return what a description says after its first line and the way to the report."""
+    body = description.partition("\n")[2].strip("\n")
+    return body.partition("\n\n")[2] if body.startswith(_WAY) else body
 
 
 def is_own(key: str) -> bool:

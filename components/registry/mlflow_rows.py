@@ -195,6 +195,19 @@ def hiding(path: Path, model: str) -> list[int]:
         return sorted(int(number) for (number,) in connection.execute(asked, (model, HIDING)))
 
 
+def experiment_of(
+    path: Path, otherwise: str, run_id: str = "", wanted: str | None = None
+) -> str | None:
+    """Return the id of the experiment `wanted`, else of a run's, else of `otherwise`; or None."""
+    named = f"(SELECT experiment_id FROM experiments WHERE {HERE} AND name = ?)"
+    of_run = "(SELECT experiment_id FROM runs WHERE run_uuid = ?)"
+    with _looking(path) as connection:
+        [found] = connection.execute(
+            f"SELECT coalesce({named}, {of_run}, {named})", (wanted, run_id, otherwise)
+        ).fetchone()
+    return None if found is None else str(found)
+
+
 def stands(path: Path, experiment: str, artifacts: str, model: str) -> bool:
     """Tell whether experiment and model are there for MLflow, and the files at their place."""
     with _looking(path) as connection:

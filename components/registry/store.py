@@ -15,11 +15,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.errors import ConfigError, Retryable
-from components.registry import database, mlflow_rows, restoring, review_queues
+from components.registry import (
+    database,
+    mlflow_pages,
+    mlflow_rows,
+    restoring,
+    review_queues,
+)
 from components.registry.connection import Connection
 from components.registry.experiments import (
     ensure_experiment,
     ensure_model,
+    ensure_table,
     experiment_for,
     experiment_id,
     has_model,
@@ -28,10 +35,13 @@ from components.registry.experiments import (
 from components.registry.inspection import (
     RUN_NAME,
     STATUS,
+    VERSION,
     Glance,
     Said,
     Shown,
     Words,
+    body_of,
+    described,
     differences,
     listing,
 )
@@ -95,6 +105,7 @@ class Registry:
                 database.create(self._at.file, self._at.artifacts)
             with self._at.client() as client:
                 ensure_experiment(self._at, client, self._experiment)
+                ensure_table(client, self._experiment)
                 if anew or self._at.file is None:
                     ensure_model(client, self._model_name)
                 elif not has_model(client, self._model_name):
@@ -229,11 +240,10 @@ class Registry:
             name: what its run is called, the outcome left out.
             headline: the first line of its description, before it was barred.
         """
-        body = now.description.partition("\n")[2].strip("\n")
         said = Said(
             now.version,
             now.run_id,
-            page(words.headline(headline), body),
+            words.description(headline, body_of(now.description)),
             {**words.of_version(), STATUS: status},
             {**words.of_run(now.version), RUN_NAME: words.run_name(name)},
         )
@@ -317,9 +327,39 @@ class Registry:
                 f"/{run_id}/artifacts"
             )
 
+    def report_page(self, run_id: str, experiment_name: str | None = None) -> str:
+        """Return the address of a run's report among MLflow's pages.
+
+        `experiment_name`: where the run is to be; None for where it is.
+        """
+        if self._at.file is not None:
+            experiment = mlflow_rows.experiment_of(
+                self._at.file, self._experiment, run_id, experiment_name
+            )
+        else:
+            with self._at.client() as client:
+                experiment = client.get_run(run_id).info.experiment_id
+        return mlflow_pages.report_page(experiment, run_id)
+
+    def runs_page(self) -> str:
+        """Return the address of the table of runs among MLflow's pages."""
+        if self._at.file is not None:
+            found = mlflow_rows.experiment_of(self._at.file, self._experiment)
+            return mlflow_pages.runs_page(found)
+        with self._at.client() as client:
+            return mlflow_pages.runs_page(experiment_id(self._at, client, self._experiment))
+
     def run_folder(self, run_id: str) -> Path | None:
         """Return the folder of a run's files; None where a server keeps them."""
         return None if self._at.file is None else self._at.artifacts / run_id / "artifacts"
+
+    def require_experiment(self, name: str | None) -> None:
+        """Make an experiment where it is lost: its number stands in the addresses of its pages."""
+        name = name or self._experiment
+        if self._at.file is None or mlflow_rows.experiment_of(self._at.file, name) is not None:
+            return
+        with self._at.locked(), self._at.client() as client:
+            experiment_for(self._at, client, name)
 
     def put_right(self, wanted: Shown, when: int) -> list[str]:
         """Make MLflow show a version as wanted; return what is still different, in words.
@@ -362,6 +402,7 @@ class Registry:
                 done.append(f"restored the experiment {self._experiment}, deleted in MLflow")
             done += restoring.restore_names(self._at.file, self._model_name, self._experiment)
             with self._at.client() as client:
+                ensure_table(client, self._experiment)
                 if ensure_model(client, self._model_name) and wrong is None:
                     done.append(
                         f"recreated the model {self._model_name}, which was missing in MLflow"
@@ -382,7 +423,8 @@ class Registry:
         tags = submission.all_tags()
         experiment = experiment_id(self._at, client, self._experiment)
         shown = {**submission.first_tags, **tags}
-        run = client.create_run(experiment, tags=shown, run_name=submission.run_name)
+        of_run = {**submission.first_tags, VERSION: "", **tags}  # it has no number yet
+        run = client.create_run(experiment, tags=of_run, run_name=submission.run_name)
         run_id = run.info.run_id
         log_numbers(client, run_id, submission)
         log_dataset(client, run_id, submission.dataset)
@@ -392,12 +434,13 @@ class Registry:
             marks = _marks(staging, keep)
             client.log_artifacts(run_id, str(staging))
         client.set_terminated(run_id, "FINISHED")
+        report = mlflow_pages.report_page(experiment, run_id)
         row = client.create_model_version(
             self._model_name,
             f"{run.info.artifact_uri}/{MODEL}",
             run_id,
             tags={**shown, **marks},
-            description=page(submission.headline, submission.description),
+            description=described(submission.headline, report, submission.description),
         )
         return _registered(row)
 

@@ -14,14 +14,13 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
-from urllib.parse import quote
 
 from components.errors import ConfigError
 from components.files import write_bytes
 from components.operations.people import accounts_path, renew_grants
 from components.operations.reconciliation import reconcile
 from components.operations.registry_server import ROOTS
-from components.registry import accounts, proxy_login
+from components.registry import accounts, mlflow_pages, proxy_login
 from components.registry.database import sqlite_path
 from components.service.supervisor import Child
 from components.workspace.root import Workspace, open_workspace
@@ -49,12 +48,13 @@ def mlflow_url(ws: Workspace) -> str:
 
 
 def model_page(ws: Workspace) -> str:
-    """Return MLflow's page of the registered model.
+    """Return MLflow's page of the registered model."""
+    return f"{mlflow_url(ws)}/{mlflow_pages.model_page(ws.settings.model.name)}"
 
-    Without `workflowType` MLflow 3 opens its pages for language models, with no run in sight.
-    """
-    name = quote(ws.settings.model.name, safe="")
-    return f"{mlflow_url(ws)}/#/models/{name}?workflowType=machine_learning"
+
+def runs_page(ws: Workspace) -> str:
+    """Return MLflow's table of a root's runs: every version, its outcome and accuracy."""
+    return f"{mlflow_url(ws)}/{ws.registry.runs_page()}"
 
 
 def prefect_url(ws: Workspace) -> str:

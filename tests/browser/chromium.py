@@ -16,6 +16,9 @@ from tests.service.installation import Installation
 CHROMIUM = shutil.which("chromium")
 FLAGS = ("--no-sandbox", "--disable-background-networking", "--disable-component-update")
 PAGE_MILLISECONDS = 90_000
+COLOURS = 64
+NO_ASSISTANT = "localStorage.setItem('mlflow.assistant.fab.autoOpenedOnFirstLoad_v1', 'true')"
+"""MLflow opens its assistant beside the first page that a browser ever sees."""
 
 MARKS = [
     pytest.mark.browser,
@@ -34,15 +37,28 @@ def opened() -> Iterator[Any]:
 
 
 @contextmanager
+def page_at(browser: Any, address: str, **context: Any) -> Iterator[Any]:
+    """Open an address in a window of its own, MLflow's assistant closed.
+
+    `context`: what Chromium is to know of the window.
+    """
+    made = browser.new_context(**{"viewport": {"width": 1280, "height": 720}, **context})
+    made.set_default_timeout(PAGE_MILLISECONDS)
+    made.add_init_script(NO_ASSISTANT)
+    page = made.new_page()
+    page.goto(address, wait_until="commit")
+    yield page
+    made.close()
+
+
+@contextmanager
 def page_of(up: Installation, browser: Any, user: str, path: str) -> Iterator[Any]:
     """Open a page of MLflow's as somebody who has logged in."""
     login = {"username": user, "password": up.passwords[user]}
-    context = browser.new_context(http_credentials=login, viewport={"width": 1280, "height": 1000})
-    context.set_default_timeout(PAGE_MILLISECONDS)
-    page = context.new_page()
-    page.goto(f"{up.mlflow}/#/{path}", wait_until="commit")
-    yield page
-    context.close()
+    tall = {"width": 1280, "height": 1000}
+    address = f"{up.mlflow}/#/{path}"
+    with page_at(browser, address, viewport=tall, http_credentials=login) as page:
+        yield page
 
 
 @contextmanager
@@ -68,8 +84,12 @@ def answer(page: Any, option: str, reason: str = "") -> None:
 
 
 def picture(page: Any, name: str) -> None:
-    """Keep what is seen, where `PICTURES` names a folder."""
+    """Keep what is seen, in few colours, where `PICTURES` names a folder."""
     folder = os.environ.get("PICTURES")
     if folder:
+        from PIL import Image
+
         page.wait_for_timeout(1000)
-        page.screenshot(path=str(Path(folder) / f"{name}.png"))
+        file = Path(folder) / f"{name}.png"
+        page.screenshot(path=str(file))
+        Image.open(file).convert("RGB").quantize(COLOURS).save(file)

@@ -45,7 +45,7 @@ def run_of(server: Server, name: str) -> dict[str, Any]:
 
 def told_of(server: Server, batch: str) -> str:
     """Return the artifact that tells of a batch."""
-    key = {"key": {"any_": [f"batch-{batch[:12]}"]}}
+    key = {"key": {"like_": f"-{batch[:12]}"}}
     [told] = post(server, "artifacts", {"artifacts": key})
     return str(told["data"])
 
@@ -60,7 +60,10 @@ def test_a_batch_is_one_flow_run_of_a_few_named_tasks(grown: Path, prefect_here:
     assert set(run["tags"]) == {"root:root", "model:tiny"}
     story = told_of(prefect_here, arrived.batch)
     assert story.startswith("# promoted: rainy-august.jsonl, version 3\n\nPromote")
-    assert "| forgetting | mood | PASS |" in story and "Report: `" in story
+    assert "| forgetting | mood | PASS |" in story and "| drift |" not in story
+    assert " more checks passed." in story
+    way = "Next: `ratchet version explain 3`, or open `mlruns/reports/"
+    assert story.index(way) < story.index("| check")
     query = {"flow_runs": {"id": {"any_": [run["id"]]}}}
     tasks = post(prefect_here, "task_runs", query)
     assert {task["name"].rpartition("-")[0] for task in tasks} == {

@@ -9,6 +9,7 @@ from pathlib import Path
 from mlflow import MlflowClient
 
 from components.registry.inspection import NOTE
+from components.registry.mlflow_pages import VIEW_TAG
 from components.workspace.root import Workspace, open_workspace
 from tests.command import ratchet
 from tests.registry_state import registry_differences
@@ -38,12 +39,16 @@ def test_run_and_version_say_what_became_of_it_how_good_it_is_and_why(grown: Pat
         assert tags["accuracy"].startswith(f"mood {100 * share:.1f} %")
         note = tags[NOTE]
         assert note.startswith(f"**Version {number}: {outcome}.**")
-        assert row.description.splitlines()[0] in note and "report.html" in note
+        assert row.description.splitlines()[0] in note
+        report = f"#/experiments/{run.info.experiment_id}/runs/{row.run_id}/artifacts/report.html"
+        assert row.description.splitlines()[2].startswith(f"[The report]({report}")
+        assert row.description.count("[The report](") == 1 and f"[The report]({report}" in note
         assert f"| mood | {100 * share:.1f} % | " in note
         assert row.description.startswith("Reject:" if number == 3 else "Promote:")
         assert min(row.tags) == "accuracy" and sorted(row.tags)[1] == "outcome"
     assert run.info.run_name == "flipped · rejected"
-    assert [name for name in tags if not name.startswith("mlflow.")][:2] == ["accuracy", "outcome"]
+    assert [name for name in tags if name in WORDS[:3]] == list(WORDS[:3])
+    assert [name for name in tags if not name.startswith("mlflow.")][:3] == list(WORDS[:3])
 
 
 def test_a_barred_version_says_why_in_its_first_line(grown: Path) -> None:
@@ -54,7 +59,8 @@ def test_a_barred_version_says_why_in_its_first_line(grown: Path) -> None:
     assert row.description.startswith(f"BARRED, rolled back: {why}. Promote: ")
     run = client_of(ws).get_run(row.run_id)
     assert run.info.run_name == "b2 · barred" and row.tags["outcome"] == "barred"
-    assert run.data.tags[NOTE].startswith(f"**Version 2: barred.** {why}")
+    first, second = run.data.tags[NOTE].split("\n\n")[:2]
+    assert first.startswith("**Version 2: barred.** [The report](") and second.startswith(why)
     assert list(registry_differences(ws)) == []
 
 
@@ -65,13 +71,21 @@ def test_versions_of_an_older_ratchet_are_no_finding_and_get_their_words_once(gr
             mlflow.execute(f"DELETE FROM {table} WHERE key IN ({names})")
         mlflow.execute("UPDATE runs SET name = substr(name, 1, 2) || '.jsonl'")
         mlflow.execute("UPDATE registered_models SET description = NULL")
+        mlflow.execute("DELETE FROM experiment_tags WHERE key LIKE 'mlflow.sharedViewState.%'")
+        told = mlflow.execute("SELECT version, description FROM model_versions").fetchall()
+        for number, text in told:
+            headline, _, body = text.split("\n\n", 2)
+            changed = ("\n\n".join([headline, body]), number)
+            mlflow.execute("UPDATE model_versions SET description = ? WHERE version = ?", changed)
     assert ratchet(grown, "audit", "verify", "--json").facts["findings"] == []
 
     done = ratchet(grown, "reconcile", "--json").facts["done"]
     assert any("tag outcome reads None, not 'promoted'" in line for line in done)
     ws = open_workspace(grown)
     assert list(registry_differences(ws)) == []
-    assert "models:/tiny@champion" in client_of(ws).get_registered_model("tiny").description
+    client = client_of(ws)
+    assert "models:/tiny@champion" in client.get_registered_model("tiny").description
+    assert VIEW_TAG in client.get_experiment_by_name("ratchet").tags
     assert ratchet(grown, "reconcile", "--json").facts["done"] == []
 
 
