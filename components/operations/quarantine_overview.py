@@ -17,7 +17,7 @@ from typing import Any
 from components.data.columns import as_read
 from components.data.quarantine import read_entry, read_rows
 from components.data.readers import read_batch
-from components.errors import DataRejected
+from components.errors import Corrupted, DataRejected
 from components.ledger import views
 from components.pipeline.cause import causes_for, causes_of
 from components.workspace.batch_files import raw_path
@@ -85,7 +85,10 @@ def _held(ws: Workspace, held: views.Arrival) -> Listed:
 
 
 def _came_in(ws: Workspace, arrival: views.Arrival, kind: str) -> CameIn | None:
-    near = {*(_of_rows(ws, arrival) if kind == "rows" else _of_batch(ws, arrival))}
+    try:
+        near = {*(_of_rows(ws, arrival) if kind == "rows" else _of_batch(ws, arrival))}
+    except Corrupted:  # a display; `audit verify` names it
+        return None
     found = views.promoted_with(ws.ledger, near, arrival.position)
     if not found:
         return None

@@ -54,3 +54,13 @@ def test_a_line_that_is_no_row_stays_open_whatever_came_in(grown: Path) -> None:
     settle(grown, grown / "b5.jsonl")
     [entry] = overview(open_workspace(grown))
     assert entry.rows == 1 and not entry.corrected
+
+
+def test_a_damaged_entry_is_still_listed(grown: Path) -> None:
+    broken = [{**row, "label": ""} for row in rows(77, 8)]
+    settle(grown, write_jsonl(grown / "gaps.jsonl", rows(5) + broken))
+    ws = open_workspace(grown)
+    for place in ws.quarantine.glob("*/rows.jsonl"):
+        place.write_text("{")
+    [entry] = overview(ws)
+    assert (entry.rows, entry.reason, entry.came_in) == (8, "missing label (8)", None)
