@@ -217,7 +217,10 @@ def _show_between(found: VersionDiff) -> None:
 
 def _show_settings(found: VersionDiff) -> None:
     if found.settings:
-        rows = [(name, str(before), str(now)) for name, (before, now) in found.settings.items()]
+        rows = [
+            (name, *("·" if value is None else str(value) for value in values))
+            for name, values in found.settings.items()
+        ]
         first, second = found.sides
         table(["setting", f"version {first.version}", f"version {second.version}"], rows)
     else:

@@ -247,7 +247,7 @@ def _settings(ws: Workspace, version: views.Version) -> dict[str, Any]:
 
 def _flat(value: Mapping[str, Any], before: str) -> Iterator[tuple[str, Any]]:
     for name, own in value.items():
-        if isinstance(own, Mapping) and own:
+        if isinstance(own, Mapping):
             yield from _flat(own, f"{before}{name}.")
         else:
             yield f"{before}{name}", own
