@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from components.exam_names import task_of
 from components.gate.binomial import binomial_bounds
 from components.gate.sources import choose, least_items
 from components.ledger import views
@@ -145,8 +146,16 @@ def _own_rows(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _trends(ws: Workspace) -> dict[str, Trend]:
-    """Return exam -> how the versions in force so far did on the items that they share."""
+    """Return exam -> how the versions in force so far did on the items that they share.
+
+    A version that did not know the exam's task has no point.
+    """
     lineage = views.lineage_evidence(ws.ledger)
+    now = views.renamed_tasks(ws.ledger)
+    known = {
+        each.version: {now.get(task, task) for task in each.anchors}
+        for each in views.versions(ws.ledger)
+    }
     shared = same_items(ws, [paper_of(ws, evidence) for _, evidence in lineage])
     numbers = [version for version, _ in lineage][-len(shared.rows) :]
     found = {}
@@ -155,7 +164,7 @@ def _trends(ws: Workspace) -> dict[str, Trend]:
         points = [
             Point(version, 100 * cell)
             for version, cell in zip(numbers, cells, strict=True)
-            if cell is not None
+            if cell is not None and task_of(exam) in known[version]
         ]
         change = points[-1].percent - points[0].percent if len(points) > 1 else None
         found[exam] = Trend(shared.items[column], tuple(points), change)

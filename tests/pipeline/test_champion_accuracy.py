@@ -92,3 +92,14 @@ def test_items_whose_label_the_champion_does_not_know_are_left_out_of_both_sides
     assert len(sat["candidate"]["mood"].asked) == last["exams"][0]["n"]
     earlier = {key: value for key, value in last.items() if key != "asked"}
     assert "mood" not in sittings(ws, paper(earlier))["candidate"], "guessed which were asked"
+
+
+def test_versions_from_before_a_task_came_are_no_part_of_its_trend(grown: Path) -> None:
+    add_exam(grown, batch(grown / "exam-chat.jsonl", 50, 200), "chat")
+    for seed in (51, 52):
+        arrived = batch(grown / f"chat-{seed}.jsonl", seed)
+        assert settle(grown, arrived, task="chat").action == "promoted"
+
+    told = {each.task: each.trend for each in champion_accuracy(open_workspace(grown))}
+    assert [point.version for point in told["chat"].points] == [3, 4]
+    assert [point.version for point in told["mood"].points] == [1, 2, 3, 4]
