@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
-from typing import Any
+from contextlib import contextmanager
 
 from components.errors import Retryable
 from flows.prefect_home import START, prune
 from flows.server_process import ServerProcess, named_url, server
+
+DRAIN_SECONDS = 5.0
+"""How long a server that does not answer is waited for."""
 
 
 def reach_api() -> None:
@@ -68,12 +70,15 @@ def _remedy() -> str:
     return "Ratchet starts it again: run the same command again."
 
 
-def at_own_server() -> Any:
+@contextmanager
+def at_own_server() -> Iterator[None]:
     """Let Prefect talk to this process's own server in this block, where no other is named.
 
     Its flows need no heartbeat, that only a server of one's own acts on: the thread takes up to a
-    second to end, with every flow run. It shows no pages, so logs lead to none.
+    second to end, with every flow run. It shows no pages, so logs lead to none. What happened to
+    tasks is sent by the end: Prefect's sender would go on sending to this server afterwards.
     """
+    from prefect.events.worker import EventsWorker
     from prefect.settings import (
         PREFECT_API_URL,
         PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
@@ -82,10 +87,15 @@ def at_own_server() -> Any:
     )
 
     if named_url() is not None:
-        return nullcontext()
-    return temporary_settings(
+        yield
+        return
+    with temporary_settings(
         {PREFECT_API_URL: server.url, PREFECT_UI_URL: "", PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
-    )
+    ):
+        try:
+            yield
+        finally:
+            EventsWorker.drain_all(timeout=DRAIN_SECONDS)
 
 
 @contextmanager
