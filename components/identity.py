@@ -35,11 +35,14 @@ class Form:
     canonical: content -> what an item's digest covers; takes any JSON value, for broken rows
         have an identity as well.
     near: content -> text that near-duplicates share. Law: idempotent.
+    same: content -> text that contents share which a reader can't tell apart. Law: idempotent;
+        what is the same is near.
     """
 
     modality: str
     canonical: Callable[[Any], Any]
     near: Callable[[str], str]
+    same: Callable[[str], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,10 @@ class Identity:
         """Return the digest under which near-duplicates of `content` collide."""
         return self._hash(_bytes(FORMS[self.kind].near(content))).hexdigest()
 
+    def same(self, content: str) -> str:
+        """Return the digest under which contents collide that say the same to a reader."""
+        return self._hash(_bytes(FORMS[self.kind].same(content))).hexdigest()
+
     def batch(self, items: Iterable[str]) -> str:
         """Return the identity of a batch: the `value` of its sorted item digests.
 
@@ -120,6 +127,9 @@ def normalised_text(text: str) -> str:
     marks on them (the vowels of Hindi or Thai are marks) made one space. Two texts of
     punctuation or symbols alone keep their characters, so they do not all collapse into one.
 
+    They are kept from standing on both sides of the split, and may still say opposite things:
+    `5 > 3` and `5 < 3` are near.
+
     Law: idempotent; case, width and Unicode form of the text do not count.
     """
     folded = _folded(text)
@@ -130,6 +140,16 @@ def normalised_text(text: str) -> str:
         )
         words.append(character if in_word else " ")
     return " ".join("".join(words).split()) or "".join(folded.split())
+
+
+def read_text(text: str) -> str:
+    """Return the form in which two texts say the same to a reader: every visible sign counts.
+
+    Invisible characters dropped, NFKC, case folded, white space made one space.
+
+    Law: idempotent; texts with the same form have the same `normalised_text`.
+    """
+    return " ".join(_folded(text).split())
 
 
 def _folded(text: str) -> str:
@@ -143,7 +163,7 @@ def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-FORMS = {"text-v1": Form("text", nfc, normalised_text)}
+FORMS = {"text-v1": Form("text", nfc, normalised_text, read_text)}
 """Kind of identity -> form. A kind's digests never change."""
 
 PLAIN = Identity()

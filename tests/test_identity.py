@@ -16,7 +16,7 @@ from components.data.behaviour_cases import read_cases
 from components.data.readers import content_digest, identities, read_batch
 from components.digest import json_digest
 from components.errors import ConfigError
-from components.identity import FORMS, PLAIN, Identity, normalised_text
+from components.identity import FORMS, PLAIN, Identity, normalised_text, read_text
 from components.items import make_item, read_items, write_items
 from components.settings import DataSettings
 
@@ -240,3 +240,12 @@ def test_slices_are_no_part_of_an_items_identity_and_absent_ones_leave_no_trace(
     assert (bare.digest, bare.near) == (told.digest, told.near)
     write_items(tmp_path / "items", [bare])
     assert (tmp_path / "items").read_bytes() == b'{"label":"b","task":"t","text":"a"}\n'
+
+
+@given(ANY_TEXT, ANY_TEXT)
+@example("A\u00ad  b", "a B")
+@example("\u2075 > 3", "5 < 3")
+def test_what_reads_the_same_is_near(one: str, other: str) -> None:
+    assert read_text(read_text(one)) == read_text(one)
+    assert normalised_text(read_text(one)) == normalised_text(one)
+    assert read_text(one) != read_text(other) or PLAIN.near(one) == PLAIN.near(other)

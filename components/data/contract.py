@@ -33,7 +33,7 @@ CONTROL_IN_NAME = r"[\x00-\x1f\x7f]"
 PAIR_CHECKS = (
     Expectation(ANOTHER_LABEL, "expect_column_values_to_be_between",
           {"column": "labels_of_text", "max_value": 1}),
-    Expectation(COPY, "expect_compound_columns_to_be_unique", {"column_list": ["near", "label"]}),
+    Expectation(COPY, "expect_compound_columns_to_be_unique", {"column_list": ["same", "label"]}),
 )  # fmt: skip
 
 

@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 
 # Tab, line feed and carriage return belong to texts, not to names.
 CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
-LETTER_OR_DIGIT = r"[^\W_]"
+EMOJI = "\u231a-\u23ff\u2600-\u27bf\u2b05-\u2b55\U0001f000-\U0001faff\ufe0f"
+"""Blocks of emoji, and the character that makes a picture of the sign before it."""
+WORD_OR_EMOJI = rf"[^\W_]|[{EMOJI}]"
+
+NO_CONTENT = "no letters, digits or emoji"
 
 Columns = dict[str, list[Any]]
 
@@ -81,7 +85,7 @@ def _text_checks(contract: DataSettings) -> ContentChecks:
         size=(
             each("text too short", "value_lengths_to_be_between", "text", min_value=shortest),
             each("text too long", "value_lengths_to_be_between", "text", max_value=longest),
-            each("no letters or digits", "values_to_match_regex", "text", regex=LETTER_OR_DIGIT),
+            each(NO_CONTENT, "values_to_match_regex", "text", regex=WORD_OR_EMOJI),
         ),
     )
 

@@ -49,8 +49,9 @@ def split_items(
     Args:
         items: the accepted items, in any order.
         fractions: task -> share of each label's texts that is held out, 0 to 1. Of two texts
-            or more one is held out and one trains; the labels of a single text give their
-            share together.
+            or more one is held out and one trains (near-duplicates under another label are one
+            text with them, so they may take the last one); the labels of a single text give
+            their share together.
         seed: of the draws.
         held: near digests of items that are held out, at least all that `items` share;
             these are blocked.

@@ -87,9 +87,10 @@ def validate(
         run: computes the checks; `plain_checks.hold_plainly` does it without Great Expectations.
 
     Law: shuffling the rows leaves `accepted`, `refused` and `checks` unchanged. Of rows with
-    the same normalised text and the same label, the one with the smallest digest stays (of
-    exact copies the one whose slices come first); the copies are rejected but do not count as
-    broken.
+    the same text to a reader (`identity.read_text`) and the same label, the one with the smallest
+    digest stays (of exact copies the one whose slices come first); the copies are rejected but do
+    not count as broken. Near-duplicates that differ in a sign are no copies: the split keeps
+    them on one side.
     """
     rows, reasons = reading.rows, Reasons()
     modality = MODALITIES[reading.identity.modality]
@@ -97,7 +98,7 @@ def validate(
     items = {
         i: _item(row, contract, reading.identity) for i, row in enumerate(rows) if i not in reasons
     }
-    outcomes += _check_pairs(rows, items, reasons, run)
+    outcomes += _check_pairs(rows, items, reading.identity, reasons, run)
     accepted = [item for i, item in items.items() if i not in reasons]
     rejected = _rejected(reading, reasons)
     final = _check_batch(accepted, rejected, contract, known_labels, run)
@@ -155,24 +156,25 @@ def _named(reason: str, row: Row) -> str:
 
 
 def _check_pairs(
-    rows: Sequence[Row], items: dict[int, Item], reasons: Reasons, run: Run
+    rows: Sequence[Row], items: dict[int, Item], identity: Identity, reasons: Reasons, run: Run
 ) -> list[Outcome]:
     """Hold sound rows against each other: copies, and one text with two labels."""
     order = sorted(items, key=lambda i: (*_identity(items[i]), rows[i].place))
+    said = {i: (identity.same(items[i].content), items[i].label) for i in order}
     kept: dict[tuple[str, str], int] = {}
     for i in order:
-        kept.setdefault((items[i].near, items[i].label), i)
-    labels = Counter(near for near, _ in kept)
+        kept.setdefault(said[i], i)
+    labels = Counter(same for same, _ in kept)
     columns: dict[str, list[Any]] = {
-        "near": [items[i].near for i in order],
-        "label": [items[i].label for i in order],
-        "labels_of_text": [labels[items[i].near] for i in order],
+        "same": [same for same, _ in said.values()],
+        "label": [label for _, label in said.values()],
+        "labels_of_text": [labels[same] for same, _ in said.values()],
     }
     outcomes = run(columns, words.PAIR_CHECKS)
     conflicting, repeated = ([order[at] for at in outcome.rows] for outcome in outcomes)
     reasons.update({i: [words.ANOTHER_LABEL] for i in conflicting})
     for i in repeated:
-        keeper = kept[items[i].near, items[i].label]
+        keeper = kept[said[i]]
         if i != keeper:
             reasons.setdefault(i, [f"{words.COPY} {rows[keeper].place}"])
     return outcomes

@@ -80,6 +80,14 @@ def test_every_label_with_two_texts_is_on_both_sides_and_gives_its_share(
             assert fraction > 0.5 or held[label] <= max(1, count / 2)
 
 
+def test_near_duplicates_with_other_labels_stand_on_one_side() -> None:
+    signs = (":)", ":(")
+    batch = [make_item(f"place {n} {sign}", sign, "t") for n in range(100) for sign in signs]
+    split = split_all(batch, 0.2, 0, NONE, NONE)
+    assert not nears(split.train) & nears(split.holdout)
+    assert Counter(item.label for item in split.holdout) == {":)": 20, ":(": 20}
+
+
 def test_labels_of_a_single_text_give_their_share_together() -> None:
     batch = [make_item(f"number {n}", f"label {n}", "t") for n in range(100)]
     assert len(split_all(batch, 0.2, 0, NONE, NONE).holdout) == 20

@@ -99,10 +99,10 @@ BAD_ROWS: list[tuple[dict[str, Any], list[str]]] = [
     (row("fine", task="ma\nil"), ["control characters in task"]),
     (row("ab"), ["text too short"]),
     (row("x" * 101), ["text too long"]),
-    (row("!!! ___ 🎉"), ["no letters or digits"]),
+    (row("!!! ___ :) ──→"), ["no letters, digits or emoji"]),
     (row(None, None), ["missing text", "missing label"]),
     (row("\x01", 3), ["label is not a string", "control characters", "text too short",
-                      "no letters or digits"]),
+                      "no letters, digits or emoji"]),
 ]  # fmt: skip
 
 
@@ -125,6 +125,11 @@ def test_text_in_any_script_is_accepted() -> None:
     assert check([row(text) for text in texts]).rejected == ()
 
 
+def test_a_text_of_emoji_alone_is_a_text() -> None:
+    texts = ["👍", "👎", "↩️💰!", "❤️", "☹", "⏰", "🇬🇧", "1️⃣", "⭐ ⭐"]
+    assert check([row(text) for text in texts]).rejected == ()
+
+
 def test_any_label_is_legal_where_labels_are_open() -> None:
     assert check([row("fine", "brand new")]).rejected == ()
 
@@ -144,7 +149,7 @@ def test_of_exact_copies_the_first_stays() -> None:
 
 
 def test_of_near_copies_one_stays_whatever_the_order() -> None:
-    rows = [row("Good day!"), row("good  day"), row("GOOD DAY")]
+    rows = [row("Good day!"), row("good  day!"), row("GOOD\u00ad DAY!")]
     first, second = check(rows), check(rows[::-1])
     assert first.accepted == second.accepted
     assert len(first.accepted) == 1
@@ -152,9 +157,19 @@ def test_of_near_copies_one_stays_whatever_the_order() -> None:
 
 
 def test_one_text_with_two_labels_is_rejected_every_time() -> None:
-    rows = [row("Good day", "pos"), row("good day!", "neg"), row("good day", "pos"), row("other")]
+    rows = [row("Good day", "pos"), row("good  day", "neg"), row("good day", "pos"), row("other")]
     conflict = ("same text with another label",)
     assert reasons(check(rows)) == {1: conflict, 2: conflict, 3: conflict}
+
+
+OPPOSITES = [("I love it :)", "I love it :("), ("5 > 3", "5 < 3"), ("-5%", "+5%"), ("👍", "👎"),
+             ("C++", "C#"), ("It works!", "It works?"), ("my boss 👍", "my boss 👎")]  # fmt: skip
+
+
+@pytest.mark.parametrize("pair", OPPOSITES)
+def test_texts_that_differ_in_a_sign_are_neither_copies_nor_conflicts(pair: Any) -> None:
+    assert check([row(pair[0], "pos"), row(pair[1], "neg")]).rejected == ()
+    assert check([row(pair[0]), row(pair[1])]).rejected == ()
 
 
 def test_a_row_that_is_broken_anyway_takes_no_sound_row_along() -> None:
@@ -288,7 +303,7 @@ def test_checks_are_plain_json_with_the_same_bytes_in_a_fresh_process() -> None:
     assert done.stdout.strip() == here
     assert done.stderr == ""
     flagged = {found["check"]: found["flagged"] for found in json.loads(here)}
-    assert (flagged["missing text"], flagged["no letters or digits"]) == (1, 1)
+    assert (flagged["missing text"], flagged["no letters, digits or emoji"]) == (1, 1)
 
 
 def test_threads_validate_their_own_batches() -> None:
