@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from components.data.source_file import Source, parsed, shown
+from components.data.source_file import Source, jq, parsed, shown
 from components.errors import DataRejected
 
 if TYPE_CHECKING:
@@ -52,14 +52,32 @@ def refuse_missing(
     if not missing:
         return
     free = [name for name in columns if name not in needed]
-    guessed = _guess(missing, needed, free, [parsed(row) for row in islice(rows, GUESSED_FROM)])
+    first = [parsed(row) for row in islice(rows, GUESSED_FROM)]
+    what = f"{source.name} has no column {shown(missing)}; it has {shown(list(columns)) or 'none'}."
+    inside = _inside(missing, free, first)
+    if inside:
+        raise DataRejected(
+            f"{what} These stand inside {shown([inside])}, and columns are read at the outermost "
+            "level alone.",
+            f"Move them out: `{jq(f'. + .[{json.dumps(inside)}]', source)}`.",
+        )
+    guessed = _guess(missing, needed, free, first)
     pasted = ", ".join(f"{_yaml(theirs)}: {_yaml(ours)}" for theirs, ours in guessed.items())
     pasted = pasted or f"THEIR_NAME: {_yaml(missing[0])}"
     raise DataRejected(
-        f"{source.name} has no column {shown(missing)}; it has {shown(list(columns)) or 'none'}.",
+        what,
         f"Rename the columns, or add to params.yaml, under `data:`, `columns: {{{pasted}}}`"
         f"{' (a guess: check it)' if guessed else ''}.",
     )
+
+
+def _inside(missing: Sequence[str], free: Sequence[str], rows: Sequence[Any]) -> str | None:
+    """Return the column whose objects have all that is missing, where there is one."""
+    for name in free:
+        inner = (row[name] for row in rows if isinstance(row.get(name), dict))
+        if any(set(missing) <= each.keys() for each in inner):
+            return name
+    return None
 
 
 def _guess(

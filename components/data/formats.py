@@ -27,6 +27,7 @@ from components.data.source_file import (
     Records,
     Source,
     Unreadable,
+    jq,
     not_utf8,
     refuse_columns,
     shown,
@@ -42,7 +43,16 @@ MARKS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 
 
 def jsonl_records(source: Source) -> Records:
-    """Yield the objects of a JSON Lines file; `place` is the line, blank lines are skipped."""
+    """Yield the objects of a JSON Lines file; `place` is the line, blank lines are skipped.
+
+    Raises:
+        DataRejected: the file is one JSON array.
+    """
+    if _is_one_array(source):
+        raise DataRejected(
+            f"{source.name} is one JSON array, not one JSON object a line.",
+            f"Write its objects a line each: `{jq('.[]', source)}`.",
+        )
     for place, line in _lines(source):
         if line.isspace():
             continue
@@ -129,6 +139,19 @@ def _lines(source: Source) -> Iterator[tuple[int, bytes]]:
             if left < 0:
                 raise too_large(source, f"(line {place})")
             yield place, line
+
+
+def _is_one_array(source: Source) -> bool:
+    """Tell whether a file is one array, on one line or on many; an array a line is none."""
+    with source.path.open("rb") as file:
+        if file.read(len(BOM)) != BOM:
+            file.seek(0)
+        lines = iter(lambda: file.readline(source.line_bytes), b"")
+        filled = (line.strip() for line in lines if not line.isspace())
+        first, second = next(filled, b""), next(filled, b"")
+        file.seek(max(0, source.path.stat().st_size - 1_000))
+        ends = file.read().rstrip().endswith(b"]")
+    return first.startswith(b"[") and ends and not (second and first.endswith(b"]"))
 
 
 def _decoded(source: Source, place: int, line: bytes) -> str:

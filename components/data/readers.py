@@ -27,6 +27,7 @@ from components.data.source_file import (
     Records,
     Source,
     Unreadable,
+    jq,
     one_line,
     parsed,
     shown,
@@ -288,7 +289,8 @@ def _refuse_other_formats(source: Source) -> None:
     if suffix not in FORMATS:
         raise DataRejected(
             f"{source.name} has the suffix {shown([suffix])}, which is not a known format.",
-            f"Send one of {', '.join(FORMATS)}.",
+            f"Send one of {', '.join(FORMATS)}."
+            + (f" From a JSON array: `{jq('.[]', source)}`." if suffix == ".json" else ""),
         )
     try:
         with source.path.open("rb") as file:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shlex
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
@@ -175,6 +176,11 @@ def shown(names: list[str]) -> str:
     """Return names for a message: quoted, escaped, at most twelve, each cut at 60."""
     quoted = [repr(name if len(name) <= 60 else name[:60] + "…") for name in names[:12]]
     return ", ".join(quoted) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
+
+
+def jq(program: str, source: Source) -> str:
+    """Return the command that writes a JSON file as the JSON Lines that `program` makes of it."""
+    return f"jq -c {shlex.quote(program)} {shlex.quote(source.name)} > NEW.jsonl"
 
 
 def one_line(error: Exception) -> str:

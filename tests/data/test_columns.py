@@ -79,3 +79,13 @@ def test_the_line_that_a_refusal_gives_makes_the_file_readable(
 def test_columns_that_lead_nowhere_are_a_wrong_setting() -> None:
     with pytest.raises(ValueError, match="not to txt"):
         DataSettings(columns={"body": "txt"})
+
+
+def test_columns_inside_another_are_named_with_the_command_that_moves_them_out(
+    tmp_path: Path,
+) -> None:
+    for row in ({"my data": ROWS[0]}, {"my data": {"text": "a"}, "label": "b"}):
+        with pytest.raises(DataRejected, match="These stand inside 'my data'") as caught:
+            read(tmp_path / "a.jsonl", [{"my data": None}, row], OURS)
+        command = """`jq -c '. + .["my data"]' tickets.jsonl > NEW.jsonl`"""
+        assert command in caught.value.remedy

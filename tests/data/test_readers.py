@@ -133,6 +133,32 @@ def test_a_line_that_is_no_row_is_a_problem_at_its_line(read: Any, line: str, re
     assert (problem.place, problem.reason, problem.raw) == (2, reason, line)
 
 
+OBJECTS = [{"text": "a", "label": "x"}, {"text": "b", "label": "y"}]
+ONE_A_LINE = ",\n".join(map(json.dumps, OBJECTS))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [json.dumps(OBJECTS), json.dumps(OBJECTS, indent=1), f"\ufeff\n[\n{ONE_A_LINE}\n]\n\n"],
+)
+def test_one_json_array_is_refused_with_the_command_that_makes_lines_of_it(
+    tmp_path: Path, text: str
+) -> None:
+    path = tmp_path / "of may.jsonl"
+    path.write_text(text)
+    with pytest.raises(DataRejected, match="is one JSON array, not one JSON object a li") as caught:
+        read_batch(path, DataSettings(), "t", "of may.jsonl")
+    assert "`jq -c '.[]' 'of may.jsonl' > NEW.jsonl`" in caught.value.remedy
+    with pytest.raises(DataRejected) as caught:
+        read_batch(path.rename(tmp_path / "a.json"), DataSettings(), "t", "a.json")
+    assert "`jq -c '.[]' a.json > NEW.jsonl`" in caught.value.remedy
+
+
+@pytest.mark.parametrize("lines", ['["a", "x"]\n["b", "y"]\n', f"[\n{json.dumps(OBJECTS[0])}\n"])
+def test_arrays_of_a_line_each_are_lines(read: Any, lines: str) -> None:
+    assert len(read(lines).problems)
+
+
 def test_an_integer_too_long_to_parse_is_a_problem_and_no_crash(read: Any) -> None:
     [problem] = read(GOOD + b'{"text":' + b"9" * 5000 + b"}\n").problems
     assert problem.reason.startswith("not JSON: Exceeds the limit")
