@@ -243,23 +243,33 @@ def export_quarantine(
     type=Words(),
     help="Task of the rows; in a file that could not be read, only of rows without a task.",
 )
+@click.option("--force", is_flag=True, help="Release it although its rows came in since.")
 @json_option
 @pass_root
-def release_quarantine(context: Context, batch: str, task: str | None, as_json: bool) -> None:
+def release_quarantine(
+    context: Context, batch: str, task: str | None, force: bool, as_json: bool
+) -> None:
     """Queue a quarantine entry or a held batch again.
 
     It runs with the current settings and passes the whole gate. Release a held batch after
     adding items with `ratchet holdout add`. A batch that was rolled back trains to the same
     barred bundle unless the holdouts or the champion have changed. With --task, a batch that is
     held or queued comes back as a batch of that task, and replaces the old one.
+
+    Refused is what came in with another file since, wholly or for the most part: it was corrected,
+    and would be learned once more with the labels that it had. --force releases it all the same.
     """
     from components.operations.quarantine_release import release_any
 
     ws = context.open()
     with changing(ws) as lease:
-        released = release_any(ws, lease, batch, task)
-    facts(
-        as_json,
-        asdict(released),
-        lambda: echo(f"Batch {released.batch[:12]} is in the inbox.", "next: ratchet intake"),
-    )
+        released = release_any(ws, lease, batch, task, force)
+
+    def show() -> None:
+        echo(
+            f"Batch {released.batch[:12]} is in the inbox, and runs through the whole gate.",
+            "A release can't be taken back; what comes of it can: `ratchet rollback`.",
+            "next: ratchet intake",
+        )
+
+    facts(as_json, asdict(released), show)

@@ -55,6 +55,11 @@ def after_quarantine(ws: Workspace, entry: Entry) -> list[str]:
     kept = {row.kind for row in views.quarantined(ws.ledger, entry.batch) if row.status == "kept"}
     if entry.kind not in kept:
         return ["It was released: `ratchet status` shows what became of it."]
+    from components.pipeline.came_in import came_in
+
+    since = came_in(ws, arrival, entry.kind) if arrival is not None else None
+    if since is not None and since.mostly:
+        return [f"Nothing is to be done: {since.sentence}, which was promoted."]
     if entry.kind == "batch" and arrival is not None and arrival.status != "refused":
         return [
             f"next: ratchet quarantine export {entry.batch[:12]} rows.csv --answers (its rows, and "

@@ -6,8 +6,12 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from components.cli.output import Styled, counted, echo, status
+from components.pipeline.held import WAIT
 from components.pipeline.new_tasks import sentences
 from components.pipeline.taken_out import is_back
+
+BY_ITSELF = ("ratchet label", "ratchet approve", "ratchet reject", "ratchet run", WAIT)
+"""What settles a held batch, or takes its place, without that it is examined again."""
 
 
 def show_settled(outcome: dict[str, Any], told: Collection[str] = ()) -> None:
@@ -54,10 +58,9 @@ def show_settle(ways: Sequence[str], batch: str) -> None:
     """Print all that it takes to settle a held batch."""
     if ways:
         echo("  to settle it:", *(f"    - {way}" for way in ways))
-    alone = ("ratchet label", "ratchet approve")
-    if any(all(command not in way for command in alone) for way in ways):
+    if any(all(each not in way for each in BY_ITSELF) for way in ways):
         release = f"`ratchet quarantine release {batch[:12]}` and `ratchet intake`"
-        echo(f"    then examine it again, once with all of it: {release}")
+        echo(f"    once exams or settings have changed, examine it again, as it is: {release}")
 
 
 def show_arrived(arrived: dict[str, Any]) -> None:

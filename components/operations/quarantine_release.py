@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Literal
 
 from components.data.quarantine import (
     ABOUT,
@@ -29,6 +30,7 @@ from components.ledger.events import BatchRequeued, QuarantineReleased, VersionS
 from components.ledger.ledger import Lease
 from components.pipeline import publication
 from components.pipeline.arrival import arrive, check_task
+from components.pipeline.came_in import came_in
 from components.pipeline.other_task import correct_task
 from components.workspace.batch_files import items_path, raw_path
 from components.workspace.root import Workspace
@@ -46,28 +48,54 @@ class Released:
     rows: int
 
 
-def release_any(ws: Workspace, lease: Lease, prefix: str, task: str | None = None) -> Released:
+def release_any(
+    ws: Workspace, lease: Lease, prefix: str, task: str | None = None, force: bool = False
+) -> Released:
     """Release the held or quarantined batch whose digest begins with `prefix`.
 
-    With `task`, one that is still queued, or was given another task before, as well.
+    With `task`, one that is still queued, or was given another task before, as well. With `force`,
+    also what came in with another batch since, which would be learned twice: as it was refused,
+    beside the rows that are right.
 
     Raises:
-        ConfigError: there is none, there are several, it was released before, or it cannot
-            be given another `task`.
+        ConfigError: there is none, there are several, it was released before, it cannot be given
+            another `task`, or most of its rows came in since.
     """
     found = [each for each in views.arrivals(ws.ledger) if each.batch.startswith(prefix)]
     held = [each for each in found if each.status == "held"]
     kept = {each.batch for each in views.quarantined(ws.ledger) if each.status == "kept"}
     if not held and (member := _pooled_member(ws, found, kept)) is not None:
+        if not force:
+            _require_not_in(ws, member, "batch")
         return _release_member(ws, lease, member, task)
     if task is not None and not held:
         held = [each for each in found if each.status in CHANGING and each.batch not in kept]
     if len(held) != 1:
-        return release(ws, lease, find_entry(ws, prefix), task)
+        return release(ws, lease, find_entry(ws, prefix), task, force)
+    if held[0].status == "held" and not force:
+        _require_not_in(ws, held[0], "batch")
     if task is not None:
         return _release_for(ws, lease, held[0], check_task(task, ws.settings.data.tasks))
     release_held(ws, lease, held[0], "queued to be examined again")
     return Released(held[0].batch, "held", 0)
+
+
+def _require_not_in(ws: Workspace, arrival: views.Arrival, kind: Literal["rows", "batch"]) -> None:
+    """Refuse what would be learned twice: corrected already, and now as it was refused.
+
+    Raises:
+        ConfigError: most of its rows came in with batches that were promoted.
+    """
+    found = came_in(ws, arrival, kind)
+    if found is None or not found.mostly:
+        return
+    of = "refused rows of " if kind == "rows" else ""
+    raise ConfigError(
+        f"There is nothing to release: of the {found.of:,} {of}{'' if of else 'rows of '}"
+        f"{arrival.source}, {'all' if found.all else f'{found.rows:,}'} {found}, which was "
+        "promoted. Released, they would be learned once more, with the labels that they have here.",
+        "If you mean that, add --force.",
+    )
 
 
 def _release_for(ws: Workspace, lease: Lease, held: views.Arrival, task: str) -> Released:
@@ -199,14 +227,16 @@ def find_entry(ws: Workspace, prefix: str) -> Entry:
     )
 
 
-def release(ws: Workspace, lease: Lease, entry: Entry, task: str | None = None) -> Released:
+def release(
+    ws: Workspace, lease: Lease, entry: Entry, task: str | None = None, force: bool = False
+) -> Released:
     """Queue a quarantined batch, or the rejected rows of one, again.
 
     `task`: for a file that could not be read when it arrived, the task of rows without one; for
-    all else, the task of every row, which makes it a batch of its own.
+    all else, the task of every row, which makes it a batch of its own. `force`: as `release_any`.
 
     Raises:
-        ConfigError: it was released before, or its name is not usable.
+        ConfigError: it was released before, its name is not usable, or most of its rows came in.
         DataRejected: the stored file can't be read today.
     """
     if task is not None:
@@ -221,6 +251,10 @@ def release(ws: Workspace, lease: Lease, entry: Entry, task: str | None = None) 
             f"The {entry.kind} of {entry.id[:12]} are no longer in quarantine.",
             "See `ratchet status`.",
         )
+    arrival = views.arrival(ws.ledger, entry.batch)
+    assert arrival is not None  # an entry is of a batch that arrived
+    if not force:
+        _require_not_in(ws, arrival, entry.kind)
     again = _requeue if entry.kind == "batch" else _rows_as_batch
     batch = again(ws, entry, task)
     ws.ledger.append(QuarantineReleased(batch=entry.batch, kind_=entry.kind, as_=batch), lease)

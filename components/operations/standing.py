@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from components.ledger import views
 from components.ledger.events import BatchArrived
+from components.pipeline.came_in import corrected_since
 from components.pipeline.cause import causes_for
 from components.workspace.root import Workspace
 
@@ -29,7 +30,8 @@ class Known:
     """A batch of the inbox. `next`: a command, or nothing to do.
 
     `task`: those of its rows, by the names that they have now; `arrived`: when, in ISO 8601;
-    `why`: what probably went wrong with it, where the facts show it, else the recorded reason.
+    `why`: that its rows came in since, else what probably went wrong with it, where the facts show
+    it, else the recorded reason.
     """
 
     arrival: views.Arrival
@@ -53,16 +55,13 @@ def batches(ws: Workspace) -> list[Known]:
     """Return every batch, first in first out, with what to do about it."""
     times = {each.payload.batch: each.time for each in views.told(ws.ledger, BatchArrived)}
     busy = ws.ledger.is_held(ws.settings.model.name)
-    return [
-        Known(
-            each,
-            views.tasks_of(ws.ledger, each),
-            times.get(each.batch, ""),
-            next(iter(causes_for(ws, each)), each.reason),
-            _next(each, busy),
-        )
-        for each in views.arrivals(ws.ledger)
-    ]
+    found = []
+    for each in views.arrivals(ws.ledger):
+        since = corrected_since(ws, each)
+        why = since or next(iter(causes_for(ws, each)), each.reason)
+        task, next_ = views.tasks_of(ws.ledger, each), "" if since else _next(each, busy)
+        found.append(Known(each, task, times.get(each.batch, ""), why, next_))
+    return found
 
 
 def _next(arrival: views.Arrival, busy: bool) -> str:

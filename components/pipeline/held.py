@@ -7,6 +7,7 @@ from typing import Any
 
 from components.errors import Corrupted
 from components.ledger import views
+from components.pipeline.came_in import corrected_since
 from components.pipeline.cause import likely_causes
 from components.workspace.root import Workspace
 
@@ -45,6 +46,9 @@ def ways_to_settle(ws: Workspace, version: views.Version) -> tuple[str, ...]:
     decision = decision_on(ws, version)
     if decision is None or version.batch is None:
         return ()
+    if since := corrected_since(ws, views.arrival(ws.ledger, version.batch)):
+        close = f'`ratchet reject {version.version} --reason "it came in corrected"`'
+        return (f"nothing is to be done, {since}; to close it: {close}",)
     ways = tuple(decision.get("settle", ()))
     if likely := likely_causes(ws, version):
         doubted = any(cause.doubts_labels for cause in likely)

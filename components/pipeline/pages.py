@@ -20,6 +20,7 @@ from components.files import write_bytes
 from components.ledger import views
 from components.ledger.events import ChampionRolledBack, RollbackUndone
 from components.pipeline import accuracy_history, reporting
+from components.pipeline.came_in import corrected_since
 from components.pipeline.cause import causes_for, likely_causes
 from components.pipeline.champion_accuracy import champion_accuracy
 from components.pipeline.held import correction, ways_to_settle
@@ -108,6 +109,7 @@ def standing(ws: Workspace, version: views.Version) -> Standing:
     from components.report.batch_report import Standing
 
     number, batch = version.version, (version.batch or "")[:12]
+    arrival = views.arrival(ws.ledger, version.batch) if version.batch else None
     title, why, steps = f"Version {number}: {version.status}.", "", list[str]()
     if version.status == "champion":
         title = f"Version {number} ships: it is in force."
@@ -126,7 +128,6 @@ def standing(ws: Workspace, version: views.Version) -> Standing:
         steps = [f"{way[0].upper()}{way[1:]}." for way in ways_to_settle(ws, version)]
     elif version.status == "rejected":
         title = f"Version {number} can't ship: it was rejected."
-        arrival = views.arrival(ws.ledger, version.batch) if version.batch else None
         if arrival is not None and arrival.reason.startswith(BY_A_PERSON):
             why = arrival.reason
         steps = _after_rejection(ws, version) if batch else []
@@ -138,8 +139,8 @@ def standing(ws: Workspace, version: views.Version) -> Standing:
         steps = ["See what was in force when: `ratchet history`."]
         if _can_be_undone(ws, number):
             steps.insert(0, "If that was a slip: `ratchet rollback --undo --reason WHY`.")
-        if batch:
-            steps.append(f"See what became of its batch: `ratchet quarantine show {batch}`.")
+        if arrival is not None:
+            steps.append(_batch_of_barred(ws, arrival))
     return Standing(version.status, number, title, why, steps, INDEX)
 
 
@@ -152,12 +153,29 @@ def _after_rejection(ws: Workspace, version: views.Version) -> list[str]:
         f"If the rows are right as they are: `ratchet quarantine release {batch[:12]}`, then "
         "`ratchet intake`."
     )
+    if since := corrected_since(ws, views.arrival(ws.ledger, batch)):
+        return [f"Nothing is to be done: {since}."]
     likely = next(iter(likely_causes(ws, version)), None)
     if likely is None:
         return [broke, correct, again]
     if likely.doubts_labels:
         return [correct, broke, again]
     return [f"{likely.remedy}.", broke, again]
+
+
+def _batch_of_barred(ws: Workspace, arrival: views.Arrival) -> str:
+    """Say what became of the batch of a version that was rolled back, and what to do about it."""
+    name = f"Its batch ({arrival.batch[:12]})"
+    if since := corrected_since(ws, arrival):
+        return f"Nothing is to be done about its batch: {since}."
+    if arrival.status == "quarantined":
+        return f"{name} is in quarantine: `ratchet quarantine show {arrival.batch[:12]}`."
+    if arrival.status == "queued":
+        return f"{name} is queued, to be examined again: `ratchet intake`."
+    if arrival.version is not None:
+        again = f"`ratchet version explain {arrival.version}`"
+        return f"{name} was examined again and is {arrival.status}: {again}."
+    return f"{name} is {arrival.status}: `ratchet status`."
 
 
 def _after(ws: Workspace, number: int) -> int | None:

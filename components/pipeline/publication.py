@@ -60,7 +60,7 @@ def mirror(
     show_words(
         ws, [*filter(None, known), *(views.versions(ws.ledger, status="held") if whole else [])]
     )
-    pages.write_pages(ws, touched or ())
+    pages.write_pages(ws, {*(touched or ()), *views.sharing_rows(ws.ledger, touched or ())})
     if whole or touched:  # each command that changes something looks here, mostly in vain
         pages.write_index(ws)
     return changes if whole else changes + _mirror_statuses(ws, touched or ())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from components.ledger import views
 from components.operations.quarantine_overview import CameIn, overview
 from components.operations.required_actions import upkeep
 from components.workspace.root import open_workspace
@@ -43,9 +44,50 @@ def test_refused_rows_are_closed_by_the_file_that_has_them_labelled(grown: Path)
     ws = open_workspace(grown)
     [entry] = [each for each in overview(ws) if each.kind == "rows"]
     assert (entry.rows, entry.came_in) == (8, None)
-    assert settle(grown, write_jsonl(grown / "again.jsonl", fresh)).action == "promoted"
+    again = settle(grown, write_jsonl(grown / "again.jsonl", fresh))
+    assert again.action == "promoted"
     [entry] = [each for each in overview(ws) if each.file == "gaps.jsonl"]
-    assert entry.came_in == CameIn(8, 8, ("again.jsonl",)) and entry.corrected
+    assert entry.came_in == CameIn(8, 8, ("again.jsonl",), (again.batch,)) and entry.corrected
+
+
+def test_what_came_in_corrected_is_not_released_by_accident(grown: Path) -> None:
+    """Fault: once all rows were in, the wrong labels passed the gate, as every text led to it."""
+    wrong = settle(grown, batch(grown / "poison.jsonl", 3, flip=True))
+    assert wrong.action == "rejected"
+    before = ratchet(grown, "version", "explain", str(wrong.version)).out
+    assert "correct them" in before and "Nothing is to be done" not in before
+    right = settle(grown, batch(grown / "right.jsonl", 3))
+    assert right.action == "promoted"
+    said = f"its rows came in with right.jsonl (batch {right.batch[:12]})"
+    explained = ratchet(grown, "version", "explain", str(wrong.version)).out
+    assert f"Nothing is to be done: {said}." in explained
+    assert "quarantine release" not in explained and "quarantine export" not in explained
+    page = next((grown / "mlruns" / "reports").glob(f"*{wrong.batch[:12]}*.html")).read_text()
+    assert f"Nothing is to be done: {said}." in page
+    [row] = [
+        r for r in ratchet(grown, "status", "--json").facts["inbox"] if "poison" in r["source"]
+    ]
+    assert (row["why"], row["next"]) == (said, "")
+    shown = ratchet(grown, "quarantine", "show", wrong.batch[:12]).out
+    assert said in shown and "ratchet quarantine release" not in shown
+    refused = ratchet(grown, "quarantine", "release", wrong.batch[:12])
+    assert refused.code != 0 and "right.jsonl" in refused.err and "--force" in refused.err
+    assert not views.waiting(open_workspace(grown).ledger)
+    forced = ratchet(grown, "quarantine", "release", wrong.batch[:12], "--force")
+    assert forced.code == 0 and "ratchet rollback" in forced.out
+
+
+def test_a_held_batch_that_came_in_corrected_is_not_examined_again(grown: Path) -> None:
+    held = settle(grown, batch(grown / "few.jsonl", 5, 30), "other")
+    assert held.action == "held"
+    more = write_jsonl(grown / "more.jsonl", [*rows(5, 30), *rows(6)])
+    right = settle(grown, more, "mood")
+    assert right.action == "promoted"
+    released = ratchet(grown, "quarantine", "release", held.batch[:12])
+    assert released.code != 0 and right.batch[:12] in released.err
+    [waits] = ratchet(grown, "status", "--json").facts["settle"]
+    assert len(waits["settle"]) == 1 and "came in with more.jsonl" in waits["settle"][0]
+    assert f"ratchet reject {held.version}" in waits["settle"][0]
 
 
 def test_a_line_that_is_no_row_stays_open_whatever_came_in(grown: Path) -> None:

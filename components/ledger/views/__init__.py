@@ -17,6 +17,7 @@ from components.ledger.views.about_batches import (
     pooled_into,
     promoted_with,
     quarantined,
+    sharing_rows,
     split_side,
     waiting,
 )
@@ -209,6 +210,7 @@ __all__ = [
     "removed_sources",
     "renamed_tasks",
     "sender",
+    "sharing_rows",
     "split_side",
     "taken_out",
     "task_records",

@@ -104,21 +104,33 @@ def near_keys(ledger: Ledger, batch: str) -> frozenset[str]:
     return frozenset(row.near for row in rows)
 
 
-def promoted_with(ledger: Ledger, near: Iterable[str], since: int) -> dict[str, str]:
-    """Return those of the near-duplicate keys that a promoted batch has -> the file it came as.
+def promoted_with(ledger: Ledger, near: Iterable[str], since: int) -> dict[str, Arrival]:
+    """Return those of the near-duplicate keys that a promoted batch has -> the newest such batch.
 
     `since`: the position in the inbox from which on batches count.
     """
-    splits, inbox, versions = schema.splits.c, schema.inbox.c, schema.versions.c
+    splits, inbox, versions = schema.splits.c, schema.inbox, schema.versions.c
     statement = (
-        sa.select(splits.near, inbox.source)
-        .join(schema.inbox, inbox.batch == splits.batch)
+        sa.select(splits.near, inbox)
+        .join(inbox, inbox.c.batch == splits.batch)
         .join(schema.versions, versions.batch == splits.batch)
-        .where(versions.status.in_(LINEAGE), inbox.position >= since)
+        .where(versions.status.in_(LINEAGE), inbox.c.position >= since)
         .where(splits.near.in_(among(near)))
-        .order_by(inbox.position)
+        .order_by(inbox.c.position)
     )
-    return {row.near: row.source for row in ledger.query(statement)}
+    rows = (dict(row._mapping) for row in ledger.query(statement))
+    return {row.pop("near"): Arrival(**row) for row in rows}
+
+
+def sharing_rows(ledger: Ledger, numbers: Iterable[int]) -> set[int]:
+    """Return which versions that did not get in have rows that these versions' batches have too."""
+    splits, versions = schema.splits.c, schema.versions.c
+    theirs = sa.select(versions.batch).where(versions.version.in_([*numbers]))
+    near = sa.select(splits.near).where(splits.batch.in_(theirs))
+    batches = sa.select(splits.batch).where(splits.near.in_(near))
+    statement = sa.select(versions.version).where(versions.batch.in_(batches))
+    rows = ledger.query(statement.where(versions.status.in_(("held", "rejected", "barred"))))
+    return {row.version for row in rows}
 
 
 def quarantined(ledger: Ledger, batch: str | None = None) -> list[Any]:
