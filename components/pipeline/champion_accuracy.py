@@ -10,10 +10,11 @@ interval and its date, and what nobody measured is not there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from components.errors import Corrupted
 from components.exam_names import task_of
 from components.gate.binomial import binomial_bounds
 from components.gate.sources import choose, least_items
@@ -104,6 +105,24 @@ def champion_accuracy(ws: Workspace) -> list[TaskAccuracy]:
                 name, task = exam["exam"], exam["task"]
                 found[task] = _measured(task, name, bits, when, trends.get(name, Trend()))
     return [found[task] for task in sorted(found)]
+
+
+def shown_exams(
+    ws: Workspace, told: Iterable[TaskAccuracy], versions: Iterable[views.Version]
+) -> dict[str, str]:
+    """Return task -> the exam on which it is shown over these versions, the newest first.
+
+    That on which the champion is told; of a task that it does not know, the one that decides.
+    """
+    found = {each.task: each.exam for each in told if each.exam != OWN_ROWS}
+    for version in versions:
+        try:
+            deciding = _deciding(ws, ws.read_document(version.evidence))
+        except Corrupted:
+            continue
+        for exam in deciding:
+            found.setdefault(exam["task"], exam["exam"])
+    return found
 
 
 def _measured(task: str, exam: str, bits: str, when: str, trend: Trend) -> TaskAccuracy:

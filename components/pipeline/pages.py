@@ -11,26 +11,32 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.errors import Corrupted
+from components.exam_names import spoken
 from components.files import write_bytes
 from components.ledger import views
-from components.ledger.events import ChampionRolledBack, RollbackUndone
+from components.ledger.events import (
+    ChampionRolledBack,
+    Recorded,
+    RegistrationDone,
+    RollbackUndone,
+)
 from components.pipeline import accuracy_history, reporting
 from components.pipeline.came_in import corrected_since
 from components.pipeline.cause import causes_for, likely_causes
-from components.pipeline.champion_accuracy import champion_accuracy
+from components.pipeline.champion_accuracy import champion_accuracy, shown_exams
 from components.pipeline.held import correction, ways_to_settle
 from components.pipeline.reporting import AS_EXAMINED, FACTS, report_path
-from components.pipeline.sittings import accuracy, paper_of
+from components.pipeline.sittings import Paper, accuracy, paper_of
 from components.workspace.root import Workspace
 
 if TYPE_CHECKING:
     from components.report.batch_report import ReportData, Standing
-    from components.report.index_page import Panel, Row, Step
+    from components.report.index_page import Panel, Return, Row, Step
 
 INDEX = "index.html"
 NEWEST, PLOTTED = 300, 60
@@ -214,7 +220,7 @@ def write_index(ws: Workspace) -> Path:
         _headline(ws, inbox),
         _panels(ws),
         [_row(ws, each, times.get(each.position, "")) for each in newest],
-        [max(each.barred) + 0.5 for each in _rollbacks(ws)],
+        _returns(ws),
         len(inbox) - len(newest),
     )
     path = index_path(ws)
@@ -264,44 +270,70 @@ def _row(ws: Workspace, arrival: views.Arrival, time: str) -> Row:
     )
 
 
+def _returns(ws: Workspace) -> list[Return]:
+    """Return every rollback, and every undo of one."""
+    from components.report.index_page import Return
+
+    made = [(each.seq, each.payload.version) for each in views.told(ws.ledger, RegistrationDone)]
+    back: list[tuple[str, Recorded[ChampionRolledBack] | Recorded[RollbackUndone]]] = [
+        *(("rollback", each) for each in views.told(ws.ledger, ChampionRolledBack)),
+        *(("undo", each) for each in views.told(ws.ledger, RollbackUndone)),
+    ]
+    return [
+        Return(
+            each.payload.to,
+            max(version for seq, version in made if seq < each.seq),
+            how,
+            each.time[:10],
+            each.payload.reason,
+        )
+        for how, each in sorted(back, key=lambda pair: pair[1].seq)
+    ]
+
+
 def _panels(ws: Workspace) -> list[Panel]:
-    """Return a panel a task: each version beside its parent on the task's largest exam."""
+    """Return a panel a task: each version beside its parent on the exam that decides."""
     from components.report.index_page import Panel
 
-    steps: dict[str, list[Step]] = {}
-    for version in views.versions(ws.ledger)[-PLOTTED:]:
+    steps: dict[str, dict[int, Step]] = {}
+    champion = champion_accuracy(ws)
+    versions = views.versions(ws.ledger)[-PLOTTED:]
+    exams = shown_exams(ws, champion, reversed(versions))
+    statuses = {each.version: each.status for each in versions}
+    for version in versions:
         try:
-            found = _steps(ws, version)
+            paper = paper_of(ws, version.evidence)
         except Corrupted:
             continue
-        for task, step in found.items():
-            steps.setdefault(task, []).append(step)
+        for task, exam in exams.items():
+            if exam in paper.kept:
+                own = steps.setdefault(task, {})
+                for step in _steps(paper, exam, version, statuses):
+                    own.setdefault(step.version, step)
     told = {
         each.task: f"{each.percent:.1f} % ({each.low:.1f} to {each.high:.1f}) on {each.items:,} "
-        f"items of {each.exam}, {each.examined[:10]}"
-        for each in champion_accuracy(ws)
+        f"items of {spoken(each.exam)}, {each.examined[:10]}"
+        for each in champion
     }
-    return [Panel(task, told.get(task, ""), steps[task]) for task in sorted(steps)]
+    return [
+        Panel(task, told.get(task, ""), [own[version] for version in sorted(own)])
+        for task, own in sorted(steps.items())
+        if own
+    ]
 
 
-def _steps(ws: Workspace, version: views.Version) -> dict[str, Step]:
-    """Return task -> the version beside its parent; alone where the parent had not learned it."""
-    from components.exam_names import task_of
+def _steps(
+    paper: Paper, exam: str, version: views.Version, statuses: Mapping[int, str]
+) -> Iterator[Step]:
+    """Yield a version's parent, where it had learned the exam's task, and the version beside it."""
     from components.report.index_page import Step
 
-    paper, found = paper_of(ws, version.evidence), dict[str, Step]()
-    for exam, kept in sorted(paper.kept.items()):
-        now = kept["candidate"]
-        task = task_of(exam)
-        if now and (task not in found or len(now) > found[task].items):
-            before = accuracy(kept["champion"]) if exam in paper.known else None
-            found[task] = Step(
-                version.version,
-                version.parent,
-                version.status,
-                before,
-                now.count("1") / len(now),
-                len(now),
-                exam,
-            )
-    return found
+    kept, parent = paper.kept[exam], version.parent
+    before = accuracy(kept["champion"]) if exam in paper.known else None
+    if before is not None and parent is not None and parent in statuses:
+        items = len(kept["champion"] or "")
+        yield Step(parent, None, statuses[parent], None, before, items, exam)
+    now = kept["candidate"]
+    if now:
+        share = now.count("1") / len(now)
+        yield Step(version.version, parent, version.status, before, share, len(now), exam)

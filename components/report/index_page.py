@@ -1,30 +1,48 @@
 """The index of all batches: how good the champion is, every batch with what became of it.
 
-Concept: a panel a task shows each version beside its parent on the same items of one exam, so every
-line drawn is a fair comparison; where the exam changed in between, the level jumps, and a dotted
-line says so.
+Concept: a panel a task, on one exam, shows each version beside its parent on the same items, so
+every line drawn is a fair comparison; where the exam grew in between, the level jumps, and a dotted
+line says so. A version that came into force again, by a rollback or an undo, has a place of its own
+among the versions, in the order of time.
 
-Promise: as of a batch's page: self-contained, no scripts, all text escaped.
+Promise: every value lies where the labels of the axis say; as of a batch's page: self-contained, no
+scripts, all text escaped.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
+from math import ceil, floor
 from typing import Any
 
+from components.exam_names import spoken
 from components.report.batch_report import TONES
 from components.report.pages import number, points, template
 
-HEIGHT, EDGE = 120, 14
+HEIGHT, EDGE = 130, 10
 """Pixels of a panel, and of its upper and lower edge."""
 
-LEAST_SPAN = 0.1
-DEEPER = 0.1
-"""So far below the versions that were in force does the axis go for those that never were."""
+LEFT, RIGHT = 15, 96
+"""Where the first and the last place lie, in percent: what is left of them belongs to the axis."""
+
+GRID = 5
+"""An axis begins and ends at multiples of so many percent, with one between its ends at least."""
 
 KEPT = ("champion", "former", "barred")
-COLOURS = 6
+SIGNS = {
+    "kept": "in force, or was",
+    "barred": "rolled back",
+    "held": "held",
+    "rejected": "rejected",
+    "open": "superseded, or not decided",
+}
+"""The signs of versions, by status, with what the legend says of them."""
+
+NAMED = 9
+"""So many places are named under a panel."""
+
 MOST_PANELS = 12
 UNFOLDED = 12
 """Rows above the fold."""
@@ -41,6 +59,17 @@ class Step:
     after: float
     items: int
     exam: str
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """A version that came into force again. `newest`: the newest one that there was by then."""
+
+    version: int
+    newest: int
+    how: str
+    date: str
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,23 +99,25 @@ def render_index(
     headline: str,
     panels: Sequence[Panel],
     rows: Sequence[Row],
-    rollbacks: Sequence[float] = (),
+    returns: Sequence[Return] = (),
     earlier: int = 0,
 ) -> str:
     """Return the page.
 
-    `rows`: newest first; `earlier`: how many are left out. `rollbacks`: after which version each.
+    `rows`: newest first; `earlier`: how many are left out. `returns`: oldest first.
     """
-    versions = sorted({step.version for panel in panels for step in panel.steps})
     shown = panels[:MOST_PANELS]
+    places = _places(sorted({step.version for panel in shown for step in panel.steps}), returns)
+    drawn = [_panel(panel, places) for panel in shown]
+    signs = {mark["sign"] for panel in drawn for mark in panel["marks"]}
     return template("index.html.j2").render(
         model=model,
         headline=headline,
-        panels=[
-            _panel(panel, versions, rollbacks, 1 + place % COLOURS)
-            for place, panel in enumerate(shown)
-        ],
+        panels=drawn,
         more=len(panels) - len(shown),
+        legend=[(sign, said) for sign, said in SIGNS.items() if sign in signs],
+        ways=sorted({each.how for each in places if isinstance(each, Return)}),
+        jumped=any(panel["jumps"] for panel in drawn),
         parts=[rows[:UNFOLDED], rows[UNFOLDED:]],
         earlier=earlier,
         tones=TONES | {"refused": "bad", "promoted": "good", "queued": "calm"},
@@ -94,56 +125,93 @@ def render_index(
     )
 
 
-def _panel(
-    panel: Panel, versions: Sequence[int], rollbacks: Sequence[float], colour: int
-) -> dict[str, Any]:
-    kept = [step for step in panel.steps if step.status in KEPT] or panel.steps
-    measured = [each for step in kept for each in (step.before, step.after)]
-    values = [each for each in measured if each is not None]
-    others = [step.after for step in panel.steps]
-    low, high = max(min(values) - DEEPER, min(values + others)), max(values + others)
-    lacking = max(0.0, LEAST_SPAN - (high - low)) / 2
-    low, high = max(0.0, low - lacking), min(1.0, high + lacking)
-    places = {version: place for place, version in enumerate(versions)}
+def _places(versions: Sequence[int], returns: Sequence[Return]) -> list[int | Return]:
+    """Return versions and returns in the order of time; a return before all of them is left out."""
+    found: list[int | Return] = []
+    for version, following in zip_longest(versions, versions[1:]):
+        found.append(version)
+        found += [
+            each
+            for each in returns
+            if version <= each.newest and (following is None or each.newest < following)
+        ]
+    return found
 
-    def x(version: float) -> float:
-        before = sum(each < version for each in versions) - 1
-        place = places.get(int(version), 0) if version in places else before + 0.5
-        return round(4 + 92 * place / max(len(versions) - 1, 1), 2)
+
+def _version(place: int | Return) -> int:
+    return place.version if isinstance(place, Return) else place
+
+
+def _sign(status: str) -> str:
+    """Return the sign of a status."""
+    return "kept" if status in ("champion", "former") else status if status in SIGNS else "open"
+
+
+def _axis(values: Sequence[float]) -> tuple[int, int]:
+    """Return the ends of the axis in percent, with all values between them."""
+    low = GRID * floor(100 * min(values) / GRID + 1e-9)
+    high = GRID * ceil(100 * max(values) / GRID - 1e-9)
+    if high - low < 2 * GRID:
+        low = max(0, high - 2 * GRID)
+    return low, max(high, low + 2 * GRID)
+
+
+def _panel(panel: Panel, places: Sequence[int | Return]) -> dict[str, Any]:
+    """Return what is drawn of a task; heights in pixels, places across in percent of the width."""
+    low, high = _axis(
+        [v for each in panel.steps for v in (each.before, each.after) if v is not None]
+    )
+
+    def x(place: int) -> float:
+        return round(LEFT + (RIGHT - LEFT) * place / max(len(places) - 1, 1), 2)
 
     def y(value: float) -> float:
-        value = max(value, low)  # what is far below all that was in force lies on the edge
-        return round(EDGE + (HEIGHT - 2 * EDGE) * (high - value) / max(high - low, 1e-9), 1)
+        return round(EDGE + (HEIGHT - 2 * EDGE) * (high - 100 * value) / (high - low), 1)
 
-    lines, jumps, marks, last = [], [], [], dict[int, float]()
-    for step in panel.steps:
-        if step.before is not None and step.parent is not None:
-            start = x(step.parent)
-            was = last.get(step.parent)
-            if was is not None and abs(was - step.before) > 0.0005:
-                jumps.append({"x": start, "y1": y(was), "y2": y(step.before)})
-            line = {"x1": start, "y1": y(step.before), "x2": x(step.version), "y2": y(step.after)}
-            lines.append(line | {"kept": step.status in KEPT})
-        change = None if step.before is None else 100 * (step.after - step.before)
+    steps = {step.version: step for step in panel.steps}
+    lines, jumps, marks, returns = [], [], [], []
+    last = dict[int, tuple[float, float]]()  # version -> where it was drawn last: place and value
+    for place, what in enumerate(places):
+        at = x(place)
+        if isinstance(what, Return):
+            about = f"{what.how} to version {what.version}, {what.date}: {what.why}"
+            returns.append({"x": at, "about": about})
+            if what.version in last:
+                value = last[what.version][1]
+                marks.append({"x": at, "y": y(value), "sign": "kept", "about": about})
+                last[what.version] = at, value
+            continue
+        step = steps.get(what)
+        if step is None:
+            continue
         about = f"version {step.version}, {step.status}: {100 * step.after:.1f} %"
-        if change is not None:
-            about += f", {points(change)} points from version {step.parent}"
-        about += f", on {number(step.items)} items of {step.exam}"
-        marks.append(
-            {"x": x(step.version), "y": y(step.after), "status": step.status, "about": about,
-             "version": step.version}
-        )  # fmt: skip
-        last[step.version] = step.after
+        if step.before is not None and step.parent in last:
+            start, was = last[step.parent]
+            if abs(was - step.before) > 0.0005:
+                jumps.append({"x": start, "y1": y(was), "y2": y(step.before)})
+            line = {"x1": start, "y1": y(step.before), "x2": at, "y2": y(step.after)}
+            lines.append(line | {"kept": step.status in KEPT})
+            change = points(100 * (step.after - step.before))
+            about += f", {change} points from version {step.parent}"
+        about += f", on {number(step.items)} items of {spoken(step.exam)}"
+        sign = _sign(step.status)
+        marks.append({"x": at, "y": y(step.after), "sign": sign, "about": about})
+        last[step.version] = at, step.after
     return {
         "task": panel.task,
         "told": panel.told,
-        "colour": colour,
         "lines": lines,
         "jumps": jumps,
         "marks": marks,
-        "rollbacks": [x(each) for each in rollbacks],
-        "high": f"{100 * high:.0f} %",
-        "low": f"{100 * low:.0f} %",
-        "first": versions[0],
-        "last": versions[-1],
+        "returns": returns,
+        "grid": [{"y": y(value / 100), "text": f"{value} %"} for value in (high, low)],
+        "names": [
+            {"x": x(place), "text": f"v{_version(places[place])}"} for place in _named(len(places))
+        ],
     }
+
+
+def _named(count: int) -> list[int]:
+    """Return which places are named: all of a few, else the first, the last and some between."""
+    every = -(-count // NAMED)
+    return [place for place in range(count) if (count - 1 - place) % every == 0]

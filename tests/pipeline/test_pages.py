@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,12 @@ import pytest
 from components.errors import DataRejected
 from components.ledger import views
 from components.operations.rollback import roll_back
+from components.operations.rollback_undo import undo
 from components.operations.verification import verify
 from components.pipeline import pages
+from components.pipeline.champion_accuracy import champion_accuracy, shown_exams
 from components.pipeline.reporting import AS_EXAMINED, FACTS, report_path
+from components.pipeline.sittings import Paper
 from components.workspace.root import Workspace, open_workspace
 from tests.command import ratchet
 from tests.report.test_batch_report import Page
@@ -74,7 +78,7 @@ def test_the_index_has_every_batch_refused_ones_too_with_cause_and_link(
     assert "barred 2 Version 2 must not ship" in told
     links = [each["href"] for tag, each in Page(index.read_text()).tags if tag == "a"]
     assert len(links) == 3 and all((index.parent / str(link)).exists() for link in links)
-    assert 'stroke-dasharray="2 4"' in index.read_text(), "the rollback is not marked"
+    assert "rollback to version 1, " in index.read_text(), "the rollback is not marked"
     assert str(index) in ratchet(rolled_back, "status").out
 
 
@@ -118,3 +122,41 @@ def test_writing_pages_loads_neither_matplotlib_nor_torch(rolled_back: Path) -> 
         "sys.exit(bool({'matplotlib', 'torch', 'mlflow'} & set(sys.modules)))"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_panel_has_the_exam_on_which_the_champion_is_told(rolled_back: Path) -> None:
+    ws = open_workspace(rolled_back)
+    told = champion_accuracy(ws)
+    (panel,) = pages._panels(ws)
+
+    assert {each.exam for each in panel.steps} == {each.exam for each in told} == {"mood"}
+    batches = [replace(each, exam="mood#batches") for each in told]
+    assert shown_exams(ws, batches, views.versions(ws.ledger)) == {"mood": "mood#batches"}
+    assert shown_exams(ws, [], views.versions(ws.ledger)) == {"mood": "mood"}
+
+
+def test_a_step_is_of_one_exam_also_where_another_has_more_items(rolled_back: Path) -> None:
+    version = views.version(open_workspace(rolled_back).ledger, 2)
+    assert version is not None
+    kept = {
+        "mood": {"champion": "1111", "candidate": "1110"},
+        "mood#batches": {"champion": "10" * 99, "candidate": "00" * 99},
+    }
+    sat = Paper("", kept, {}, frozenset(), frozenset(kept))
+
+    parent, own = pages._steps(sat, "mood", version, {1: "champion", 2: "barred"})
+    assert (parent.version, parent.after, parent.items) == (1, 1.0, 4)
+    assert (own.version, own.before, own.after, own.items) == (2, 1.0, 0.75, 4)
+
+
+def test_a_rollback_and_its_undo_are_drawn_although_it_was_the_newest_version(
+    grown: Path,
+) -> None:
+    ws = open_workspace(grown)
+    with ws.ledger.lease(ws.settings.model.name, 60) as lease:
+        roll_back(ws, lease, None, "Refunds were wrong.")
+        undo(ws, lease, "It was the shop.")
+    index = pages.write_index(ws).read_text(encoding="utf-8")
+
+    assert "rollback to version 1, " in index and "undo to version 2, " in index
+    assert "Refunds were wrong." in index and "It was the shop." in index

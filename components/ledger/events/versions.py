@@ -110,6 +110,7 @@ class RegistrationBegun(Payload):
     read_by=(
         "versions",
         "inbox",
+        "pipeline.pages",
         "pipeline.registration_records",
         "workspace.unknown_files",
         "operations.verification.bundles",
