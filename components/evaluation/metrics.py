@@ -23,7 +23,8 @@ class AccuracyMatrix:
 
     Args:
         tasks: task names, one per column.
-        learned_at: per task, the step (row number) at which it was first trained on.
+        learned_at: per task, the step (row number) at which it was first trained on; below zero
+            where that was before the first row.
         rows: one per step, oldest first; None where it was not examined.
 
     Raises:

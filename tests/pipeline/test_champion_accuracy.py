@@ -76,6 +76,24 @@ def test_an_exam_that_grew_is_compared_on_the_items_that_all_versions_answered(
     assert told.measures["forgetting"] < 0.05
 
 
+def test_measures_are_of_the_same_items_as_the_table_beside_them(growing: Path) -> None:
+    ws = open_workspace(growing)
+    versions = views.versions(ws.ledger)
+    last = ws.read_document(versions[-1].evidence)
+    told = story(ws, last, [(each.version, each.evidence) for each in versions[:-1]])
+
+    *earlier, newest = told.shared.rows
+    known = [cell for cell in newest if cell is not None]
+    assert told.shared.items != told.shared.of, "the exam grew: its own items say something else"
+    assert told.measures["average_accuracy"] == pytest.approx(sum(known) / len(known))
+    columns = [
+        (*(row[place] for row in earlier if row[place] is not None), newest[place])
+        for place in range(len(newest))
+    ]
+    lost = [max(past) - now for *past, now in columns if past]
+    assert told.measures["forgetting"] == pytest.approx(sum(lost) / len(lost))
+
+
 def test_items_whose_label_the_champion_does_not_know_are_left_out_of_both_sides(
     grown: Path,
 ) -> None:
