@@ -13,11 +13,21 @@ from typing import Any
 from components.cli.output import COLOURS, Styled, echo, shortened, table
 from components.report.intervals import interval
 from components.report.pages import points
-from components.report.verdicts import in_doubt, named, without_action, worth_showing
+from components.report.verdicts import (
+    held_against_guessing,
+    in_doubt,
+    named,
+    noted_only,
+    without_action,
+    worth_showing,
+)
 
 TEXT_CHARS = 100
 AT_ONCE = ("forgetting", "anchor", "learned")
 """The checks of whole tasks: each has its line."""
+
+DECIDED, MOST_DECIDED = ("reject", "hold"), 10
+"""The consequences of what stopped a version, the gravest first; how many have a line."""
 
 IN_FORCE = ("champion", "former")
 """Statuses of what got in: a cause of a refusal is none of theirs."""
@@ -79,21 +89,38 @@ def _show_later(later: Sequence[Value]) -> None:
 
 
 def _show_checks(value: Value) -> None:
-    """Print a line a task, and how the other checks came out."""
+    """Print what decided, a line a task, and how the other checks came out."""
     verdicts = [each for each in value["verdicts"] if each["check"] != "drift"]
-    whole = [each for each in verdicts if each["check"] in AT_ONCE]
+    decided = [each for what in DECIDED for each in verdicts if each["consequence"] == what]
+    whole = [each for each in verdicts if each["check"] in AT_ONCE and each not in decided]
+    learned = [each for each in whole if held_against_guessing(each) and each["outcome"] == "PASS"]
     when = "when it was examined, " if value["status"] == "barred" else ""
     echo("", f"Checks, {when}change of accuracy in points:")
-    for each in whole:
+    shown = [*decided[:MOST_DECIDED], *(each for each in whole if each not in learned)]
+    for each in shown:
         echo(("  ", _outcome(each), f" {_line(each)}{_doubt(each, value['doubted'])}"))
-    rest = Counter(each["outcome"] for each in verdicts if each not in whole)
-    more = ", ".join(f"{count:,} {outcome}" for outcome, count in sorted(rest.items()))
+    if learned:
+        _show_learned(learned, value["doubted"])
+    rest = Counter(
+        f"{each['outcome']}{', noted only' if noted_only(each) else ''}"
+        for each in verdicts
+        if each not in shown and each not in learned
+    )
+    more = "; ".join(f"{count:,} {outcome}" for outcome, count in sorted(rest.items()))
     found = [_words(each) for each in value["drift"] if each["drifted"]]
     if found:
         echo(f"  drift in: {', '.join(found)}")
     if rest:
         echo(f"  {rest.total():,} more: {more}")
     echo(f"  all of them: ratchet version explain {value['version']} --full")
+
+
+def _show_learned(passed: Sequence[Value], doubted: Collection[str]) -> None:
+    """Print what was learned: of several that passed, the one that is least sure stands for all."""
+    least = max(passed, key=lambda each: each["upper_points"] or 0.0)
+    echo(("  ", _outcome(least), f" {_line(least)}{_doubt(least, doubted)}"))
+    if len(passed) > 1:
+        echo(f"  {'':<12} and {len(passed) - 1:,} more learned, none of them less sure")
 
 
 def _outcome(verdict: Value) -> Styled:
@@ -104,13 +131,16 @@ def _outcome(verdict: Value) -> Styled:
 
 def _line(verdict: Value) -> str:
     """Return a verdict's change, its interval, its margin and its items."""
+    new = held_against_guessing(verdict)
     against = {"anchor": ", against its anchor", "learned": ", the batch's own rows"}
-    what = f"{named(verdict)}{against.get(verdict['check'], '')}"
-    each = interval(verdict)
+    what = f"{named(verdict)}{against.get(verdict['check'], '')}{', above guessing' if new else ''}"
+    each, last = interval(verdict), ", noted only" if noted_only(verdict) else ""
     if each.effect is None:
-        return f"{what}: {verdict['sentence']}"
+        return f"{what}: {verdict['sentence']}{last}"
     said = f"{what}: {points(each.effect)} ({points(each.low)} to {points(each.high)})"
-    return f"{said}, margin {points(each.limit)}, {verdict['n']:,} items"
+    if each.limit or not new:
+        said += f", {'required' if new else 'margin'} {points(each.limit)}"
+    return f"{said}, {verdict['n']:,} item{'s' * (verdict['n'] != 1)}{last}"
 
 
 def _doubt(verdict: Value, doubted: Collection[str]) -> str:

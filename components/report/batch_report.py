@@ -18,7 +18,14 @@ from typing import Any
 from components.exam_names import spoken
 from components.report.intervals import Axis, Interval, common_axis, interval
 from components.report.pages import percent, points, template
-from components.report.verdicts import in_doubt, named, without_action, worth_showing
+from components.report.verdicts import (
+    held_against_guessing,
+    in_doubt,
+    named,
+    noted_only,
+    without_action,
+    worth_showing,
+)
 
 _KINDS = {
     "forgetting": "Earlier tasks, against the champion",
@@ -216,7 +223,7 @@ def _kind(verdict: Mapping[str, Any]) -> str:
         return "competition"
     if check != "learned":
         return check if check in _KINDS else "examination"
-    return "new" if verdict.get("right_to_wrong") is None else "own"
+    return "new" if held_against_guessing(verdict) else "own"
 
 
 def _charts(verdicts: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -264,7 +271,7 @@ def _row(verdict: Mapping[str, Any], each: Interval, axis: Axis | None = None) -
         "name": named(verdict),
         "against": against or {"own": "rows of the batch"}.get(kind, ""),
         "outcome": str(verdict["outcome"]),
-        "noted": verdict["outcome"] != "PASS" and verdict.get("consequence") in {"note", "promote"},
+        "noted": noted_only(verdict),
         "sentence": _without_name(verdict),
         "change": points(each.effect),
         "range": f"{points(each.low)} to {points(each.high)}" if each.low is not None else "",

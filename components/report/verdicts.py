@@ -36,7 +36,23 @@ def in_doubt(verdict: Mapping[str, Any], doubted: Collection[str]) -> str:
     return "Measured by the batch's own labels, which look wrong: it counts for nothing."
 
 
+def noted_only(verdict: Mapping[str, Any]) -> bool:
+    """Tell whether a verdict that is no PASS stopped nothing."""
+    return verdict["outcome"] != "PASS" and verdict.get("consequence") in {"note", "promote"}
+
+
+def held_against_guessing(verdict: Mapping[str, Any]) -> bool:
+    """Tell whether a verdict is of what the champion had not learned: a new task or label."""
+    return verdict.get("check") == "learned" and verdict.get("right_to_wrong") is None
+
+
 def named(verdict: Mapping[str, Any]) -> str:
-    """Return what a verdict is about: its exam or task, and the group of items or the score."""
-    parts = (spoken(verdict.get("exam") or verdict.get("task") or ""), verdict.get("group"))
-    return ", ".join(part for part in parts if part)
+    """Return what a verdict is about: its exam or task, and the group of items or the score.
+
+    Which new labels were learned stands in the sentence alone.
+    """
+    task = spoken(verdict.get("exam") or verdict.get("task") or "")
+    subject, told, _ = str(verdict.get("sentence", "")).partition(": the candidate answers ")
+    if told and held_against_guessing(verdict) and subject.startswith(task):
+        return subject
+    return ", ".join(part for part in (task, verdict.get("group")) if part)
