@@ -173,7 +173,7 @@ def _least(batch: Told, turned: Mapping[str, str]) -> float:
 def _asked(told: Task) -> str:
     """Say of how many of a task's rows the answers are, where they are not of all."""
     asked, rows = sum(map(_count, told["batch"].values())), told.get("rows") or 0
-    return f" (asked {asked:,} of its {rows:,} rows)" if asked < rows else ""
+    return f" (asked {asked:,} of the task's {rows:,} rows in the batch)" if asked < rows else ""
 
 
 def _disagreement(told: Task, turned: Mapping[str, str]) -> str:
@@ -305,7 +305,7 @@ def _from_counts(evidence: Mapping[str, Any], found: Mapping[str, Any]) -> dict[
 def _before(held: Told) -> str:
     rows = sum(map(_count, held.values()))
     wrong = rows - sum(_of(each, label) for label, each in held.items())
-    return f"of earlier rows it gets {_percent(wrong / rows if rows else 0)} wrong"
+    return f"of earlier rows the champion gets {_percent(wrong / rows if rows else 0)} wrong"
 
 
 def _share(answers: Mapping[str, tuple[int, int]], label: str) -> float:

@@ -252,8 +252,10 @@ def _chart(origin: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     shown = ordered[:_MOST_CHARTED]
     drawn = [interval(row) for row in shown]
     axis = common_axis(drawn)
+    limit = "" if len(_limits(drawn)) < 2 else "required" if origin == "guessing" else "margin"
     return {
         "rows": [_row(row, each, axis) for row, each in zip(shown, drawn, strict=True)],
+        "limit": limit,
         "origin": origin,
         "more": len(ordered) - len(shown),
         "ticks": _ticks(axis, drawn, "guessing" if origin == "guessing" else "no change"),
@@ -275,6 +277,7 @@ def _row(verdict: Mapping[str, Any], each: Interval, axis: Axis | None = None) -
         "sentence": _without_name(verdict),
         "change": points(each.effect),
         "range": f"{points(each.low)} to {points(each.high)}" if each.low is not None else "",
+        "limit": "" if each.limit is None else points(each.limit),
         "bar": None if axis is None or each.effect is None else _bar(each, axis),
     }
 
@@ -326,13 +329,17 @@ def _bar(each: Interval, axis: Axis) -> dict[str, float]:
 def _ticks(axis: Axis, drawn: Sequence[Interval], origin: str) -> list[dict[str, Any]]:
     """Return what is written under the axis: the origin, and the margin where all share one."""
     ticks = [_tick(axis, 0.0, origin, 1)]
-    limits = {round(each.limit, 6) for each in drawn if each.limit is not None}
+    limits = _limits(drawn)
     if len(limits) == 1 and not limits & {0.0}:
         limit = limits.pop()
         near = abs(axis.percent(limit) - axis.percent(0.0)) < _APART_PERCENT
         name = "margin" if limit < 0 else "required"
         ticks.append(_tick(axis, limit, f"{name} {points(limit)}", 2 if near else 1))
     return ticks
+
+
+def _limits(drawn: Sequence[Interval]) -> set[float]:
+    return {round(each.limit, 6) for each in drawn if each.limit is not None}
 
 
 def _tick(axis: Axis, value: float, text: str, line: int) -> dict[str, Any]:

@@ -54,7 +54,10 @@ HELD = {2: answered(2, 300, 0.06, 0.1, seed=9), 25: answered(25, 1500, 0.1, 0.1,
 def test_turned_labels_are_called_flipped() -> None:
     [cause] = causes(evidence(answered(2, 200, 0.06, 0.1, {0: 1, 1: 0}), HELD[2]))
     assert cause.title == "labels of tweets look flipped"
-    assert "190 of 200 rows with another label; of earlier rows it gets 7 % wrong" in cause.detail
+    assert (
+        "190 of 200 rows with another label; of earlier rows the champion gets 7 % wrong"
+        in cause.detail
+    )
 
 
 def test_two_of_many_labels_are_named_when_they_are_swapped() -> None:
@@ -165,7 +168,7 @@ def test_a_cause_says_what_shows_it_and_of_how_many_rows_it_knows() -> None:
 
     document["answers"]["tweets"]["rows"] = 900
     [cause] = causes(document)
-    assert cause.detail.endswith(" (asked 200 of its 900 rows)")
+    assert cause.detail.endswith(" (asked 200 of the task's 900 rows in the batch)")
 
 
 def test_what_to_do_is_to_correct_labels_only_where_labels_are_doubted() -> None:

@@ -356,3 +356,21 @@ def test_facts_that_were_kept_give_the_same_page() -> None:
     kept = json.loads(json.dumps(asdict(DATA)))
 
     assert render(ReportData.from_json(kept)) == render(DATA)
+
+
+def test_where_margins_differ_each_row_of_the_chart_names_its_own() -> None:
+    other = verdict(task="books", exam="books", margin_points=10.0)
+    text = Page(render(replace(DATA, verdicts=[verdict(), other]))).text
+    chart = text[: text.index("Tasks every check")]
+
+    assert "margin \N{MINUS SIGN}3.0" in chart and "margin \N{MINUS SIGN}10.0" in chart
+    alone = Page(render(replace(DATA, verdicts=[verdict()]))).text
+    assert alone[: alone.index("Tasks every check")].count("margin \N{MINUS SIGN}3.0") == 1
+
+
+def test_an_option_of_a_command_is_never_broken_at_its_hyphens() -> None:
+    steps = ("Correct them: `ratchet quarantine export abc rows.csv --answers`.",)
+    page = Page(render(replace(DATA, next_steps=steps)))
+
+    assert page.text.count("ratchet quarantine export abc rows.csv --answers") == 1
+    assert ("span", {"class": "option"}) in page.tags
