@@ -491,6 +491,10 @@ class Verdict:
         return cls(**{**values, "outcome": Outcome(values["outcome"])})
 
 
+PASSED_TOLD = 5
+"""So many sentences tell what a promotion rests on."""
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
     """Promote, promote on probation, hold for a person, or reject.
@@ -511,8 +515,23 @@ class Decision:
 
     @property
     def told(self) -> tuple[str, ...]:
-        """The reasons, and what it takes to settle a hold, as sentences."""
-        return (*self.reasons, *(f"To settle it: {way}." for way in self.settle))
+        """The reasons, and what it takes to settle a hold, as sentences.
+
+        Of a promotion, first what it rests on; the reasons beside that decided nothing.
+        """
+        settled = [f"To settle it: {way}." for way in self.settle]
+        if self.action != "promote":
+            return (*self.reasons, *settled)
+        whole = [v for v in self.verdicts if v.check in ("forgetting", "learned")]
+        passed = [v.sentence for v in whole if v.outcome is Outcome.PASS]
+        noted = {v.sentence for v in self.verdicts if v.consequence == "note"}
+        beside = [
+            f"Noted only: {each}" if each in noted and "Noted only: " not in each else each
+            for each in self.reasons
+            if each not in passed
+        ]
+        more = [f"{len(passed) - PASSED_TOLD} more passed."] if len(passed) > PASSED_TOLD else []
+        return (*passed[:PASSED_TOLD], *more, *beside, *settled)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, one per field."""
