@@ -13,7 +13,8 @@ import click
 from components.cli.daily import EXIT_CODES
 from components.cli.options import Context, json_option, pass_root, task_option
 from components.cli.outcomes import show_warnings
-from components.cli.output import Styled, counted, echo, facts, plain, shortened, status
+from components.cli.output import Styled, counted, echo, facts, shortened, status
+from components.control_characters import plain
 
 LABELS = 12
 """Labels that are shown with their counts."""

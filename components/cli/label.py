@@ -21,10 +21,10 @@ from components.cli.output import (
     echo,
     facts,
     paragraphs,
-    plain,
     progress_bar,
     table,
 )
+from components.control_characters import plain
 
 if TYPE_CHECKING:
     from components.ledger.views import Version

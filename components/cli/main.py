@@ -40,7 +40,8 @@ from components.cli import (
     worker,
 )
 from components.cli.options import Context, own_prefect_home
-from components.cli.output import Styled, echo, echo_json, plain
+from components.cli.output import Styled, echo, echo_json
+from components.control_characters import plain
 from components.errors import RatchetError
 from components.workspace.root import root_around
 

@@ -23,6 +23,7 @@ from typing import Any
 
 import click
 
+from components.control_characters import plain
 from components.workspace.root import STEP, Progress, no_progress
 
 QUIET = "ratchet.quiet"
@@ -46,13 +47,6 @@ COLOURS = {
 }
 
 
-UNSAFE = re.compile(
-    "[\x00-\x1f\x7f-\x9f"  # C0, DEL and C1: cursor, colours, title, clipboard
-    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # the order in which text is shown
-    "\u2028\u2029\ud800-\udfff]"  # further line ends, and what UTF-8 cannot hold
-)
-
-
 @dataclass(frozen=True, slots=True)
 class Styled:
     """Words in a colour of ours; formatted into other text they lose it."""
@@ -66,11 +60,6 @@ class Styled:
 
 Line = str | Styled | tuple[str | Styled, ...]
 """One line: text, or pieces of text of which some have a colour."""
-
-
-def plain(text: object) -> str:
-    """Return text with every control character made visible: its code, after a backslash."""
-    return UNSAFE.sub(_visible, str(text))
 
 
 def echo(*lines: Line, err: bool = False) -> None:
@@ -230,10 +219,3 @@ def _say_phases() -> Progress:
 def _drawn(piece: str | Styled) -> str:
     text = "\t".join(map(plain, str(piece).split("\t")))
     return click.style(text, fg=piece.colour, bold=True) if isinstance(piece, Styled) else text
-
-
-def _visible(found: re.Match[str]) -> str:
-    code = ord(found[0])
-    return {"\n": "\\n", "\r": "\\r", "\t": "\\t"}.get(
-        found[0], f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
-    )

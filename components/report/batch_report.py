@@ -17,7 +17,7 @@ from typing import Any
 
 from components.exam_names import spoken
 from components.report.intervals import Axis, Interval, common_axis, interval
-from components.report.pages import percent, points, template
+from components.report.pages import percent, points, rendered
 from components.report.verdicts import (
     held_against_guessing,
     in_doubt,
@@ -197,7 +197,8 @@ def render(data: ReportData, standing: Standing | None = None) -> str:
     standing = standing or Standing()
     word = standing.status or data.action
     steps = data.next_steps if standing.next_steps is None else standing.next_steps
-    return template("batch_report.html.j2").render(
+    return rendered(
+        "batch_report.html.j2",
         data=data,
         standing=standing,
         word_of_status=STATUS_WORDS.get(word, word.capitalize()),

@@ -19,7 +19,7 @@ from typing import Any
 
 from components.exam_names import spoken
 from components.report.batch_report import TONES
-from components.report.pages import number, points, template
+from components.report.pages import number, points, rendered
 
 HEIGHT, EDGE = 130, 10
 """Pixels of a panel, and of its upper and lower edge."""
@@ -110,7 +110,8 @@ def render_index(
     places = _places(sorted({step.version for panel in shown for step in panel.steps}), returns)
     drawn = [_panel(panel, places) for panel in shown]
     signs = {mark["sign"] for panel in drawn for mark in panel["marks"]}
-    return template("index.html.j2").render(
+    return rendered(
+        "index.html.j2",
         model=model,
         headline=headline,
         panels=drawn,

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from components.control_characters import in_order
 from components.exam_names import spoken
 
 if TYPE_CHECKING:
-    from jinja2 import Environment, Template
+    from jinja2 import Environment
 
 DASH = "\N{EN DASH}"
 _MINUS = "\N{MINUS SIGN}"
 
 
-def template(name: str) -> Template:
-    """Return one of this room's templates."""
-    return _environment().get_template(name)
+def rendered(template: str, **values: Any) -> str:
+    """Return a page of one of this room's templates; no value turns the order of its text round."""
+    return in_order(_environment().get_template(template).render(**values))
 
 
 @cache

@@ -10,7 +10,8 @@ import click
 import pytest
 
 from components.cli import output
-from components.cli.output import Styled, echo, plain
+from components.cli.output import Styled, echo
+from components.control_characters import plain
 from components.ledger import views
 from components.workspace.root import open_workspace
 from tests.command import Ran, ratchet

@@ -201,6 +201,20 @@ def test_hostile_names_are_text_and_nothing_else() -> None:
     assert page.text.count("<script>alert(1)</script>") > 20
 
 
+def test_no_name_turns_the_order_of_a_line_round() -> None:
+    evil = "\u202egpj.txt\u2066\u200f"
+    page = render(
+        replace(
+            DATA,
+            source=evil,
+            confusion={evil: {"candidate": {evil: {evil: 3}}}},
+            examples=[{**DATA.examples[0], "text": f"{evil} שלום", "label": evil}],
+        )
+    )
+    assert page.count(r"\u202egpj.txt\u2066\u200f") > 3 and "שלום" in page
+    assert not set("\u202e\u2066\u200f") & set(page)
+
+
 def test_a_missing_number_is_shown_as_missing_and_never_as_zero() -> None:
     text = Page(render(DATA)).text
 
