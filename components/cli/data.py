@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,13 +15,19 @@ from components.cli.next_steps import after_exam, after_quarantine
 from components.cli.options import Context, changing, json_option, pass_root
 from components.cli.outcomes import show_causes
 from components.cli.output import counted, echo, facts, shortened, table
+from components.data.contract import COPY, EARLIER_COPY
 from components.gate.sentences import listed
 
 if TYPE_CHECKING:
+    from components.data.validation import Rejected
     from components.operations.quarantine_overview import Listed
+    from components.settings import DataSettings
 
 REASON_CHARS, FILES = 120, 3
 """How much of a reason, and how many files, the list of the quarantine shows."""
+
+LABEL_CHARS, TEXT_CHARS = 40, 100
+"""How much of a refused row's label and text is shown."""
 
 
 def register(group: click.Group) -> None:
@@ -60,10 +67,8 @@ def add(context: Context, file: Path, task: str, fill: bool, as_json: bool) -> N
 
     def show() -> None:
         echo(f"{added.exam}: {counted(added.items, 'new item')} held out.")
-        left = {"broken": added.rejected, "known": added.known, "trained on": added.trained}
-        if any(left.values()):
-            said = ", ".join(f"{count} {why}" for why, count in left.items() if count)
-            echo(f"Left out: {said}.")
+        if added.left_out:
+            echo(f"Left out: {added.left_out}.")
         echo(after_exam(ws, views.renamed_tasks(ws.ledger).get(task, task)))
 
     facts(as_json, asdict(added), show)
@@ -187,12 +192,33 @@ def show_quarantine(context: Context, batch: str, as_json: bool) -> None:
         show_causes(likely)
         if rows:
             table(
-                ["line", "why", "row"],
-                [(row.place, "; ".join(row.reasons), ascii(row.raw)[:100]) for row in rows],
+                ["line", "why", "label", "text"],
+                [(row.place, _reasons(row), *_said(row.raw, ws.settings.data)) for row in rows],
             )
         echo(*after_quarantine(ws, entry))
 
     facts(as_json, value, show)
+
+
+def _reasons(row: Rejected) -> str:
+    return "; ".join(row.reasons).replace(EARLIER_COPY, COPY)
+
+
+def _said(raw: Any, contract: DataSettings) -> tuple[str, str]:
+    """Return the label and the text of a row that was refused; of a line that is no row, the line.
+
+    What is no string is shown as JSON.
+    """
+    from components.data.columns import as_read
+
+    if isinstance(raw, str):
+        return "", shortened(raw, TEXT_CHARS)
+    values = as_read(raw, contract)
+    said = (values.get(name) for name in (contract.label_column, contract.text_column))
+    label, text = (
+        each if isinstance(each, str) else "" if each is None else json.dumps(each) for each in said
+    )
+    return shortened(label, LABEL_CHARS), shortened(text, TEXT_CHARS)
 
 
 @quarantine.command("export")

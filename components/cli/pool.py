@@ -51,14 +51,8 @@ def add(context: Context, file: Path, task: str, as_json: bool) -> None:
 
     def show() -> None:
         echo(f"{added.exam}: {counted(added.items, 'new input')}.")
-        left = {
-            "broken": added.rejected - added.copies,
-            "twice in the file": added.copies,
-            "known": added.known,
-            "trained on": added.trained,
-        }
-        if said := ", ".join(f"{count} {why}" for why, count in left.items() if count):
-            echo(f"Left out: {said}.")
+        if added.left_out:
+            echo(f"Left out: {added.left_out}.")
         echo(f"next: ratchet run FILE --task {task}")
 
     facts(as_json, asdict(added), show)

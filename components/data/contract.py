@@ -22,7 +22,10 @@ UNKNOWN_LABEL = "unknown label"
 UNKNOWN_TASK = "unknown task"
 UNUSABLE_TASK = "a task's name can't hold # or what is not printable"
 ANOTHER_LABEL = "same text with another label"
-COPY = "duplicate of row"
+COPY = "duplicate of line"
+EARLIER_COPY = "duplicate of row"
+"""What entries of the quarantine say that were made before December 2026."""
+
 TOO_FEW_ROWS = "too few usable rows"
 TOO_MANY_BROKEN = "too many broken rows"
 TOO_FEW_LABELS = "too few labels"
@@ -86,7 +89,9 @@ def batch_checks(contract: DataSettings, known_labels: frozenset[str]) -> list[E
 
 def stem(reason: str) -> str:
     """Return a reason without the part that differs from row to row, for counting."""
-    for words in (UNKNOWN_LABEL, UNKNOWN_TASK, COPY):
+    if reason.startswith(COPY):
+        return "duplicate"
+    for words in (UNKNOWN_LABEL, UNKNOWN_TASK, EARLIER_COPY):
         if reason.startswith(words):
             return words
     return reason.partition(":")[0]

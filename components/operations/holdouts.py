@@ -49,6 +49,17 @@ class Added:
     trained: int
     copies: int = 0
 
+    @property
+    def left_out(self) -> str:
+        """How many rows of the file are no new items, by why; empty where all are."""
+        counts = {
+            "broken": self.rejected - self.copies,
+            "twice in the file": self.copies,
+            "known": self.known,
+            "trained on": self.trained,
+        }
+        return ", ".join(f"{count} {why}" for why, count in counts.items() if count)
+
 
 class NothingNew(DataRejected):
     """A file without a single new item; `found` says what its rows are."""

@@ -106,9 +106,9 @@ def _imbalance(ws: Workspace, items: Sequence[Item]) -> Iterable[str]:
         yield (
             f"Task {task} is imbalanced: {rows / total:.0%} of its {total:,} rows are labelled "
             f"{shown([most])}, {others}. About {round(rest * shares[task]):,} of these are held "
-            f"out, and always answering {shown([most])} is right in {rows / total:.0%}: the exam "
-            "says little about the other labels. Send more rows of these; more of the same mixture "
-            "helps little."
+            f"out, and always answering {shown([most])} is right in {rows / total:.0%} of what is: "
+            "it adds little to what an exam says about the other labels. Send more rows of these; "
+            "more of the same mixture helps little."
         )
 
 

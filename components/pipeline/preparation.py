@@ -378,9 +378,11 @@ def known_labels(ws: Workspace) -> frozenset[str]:
 
 
 def reason_counts(validation: Validation) -> dict[str, int]:
-    """Count the reasons; "duplicate of row 12" counts as a duplicate, whichever row it copies."""
+    """Count the reasons; "duplicate of line 12" counts as a duplicate, whichever line it copies."""
     counts = Counter(
-        re.sub(r" of row \d+$", "", reason) for row in validation.rejected for reason in row.reasons
+        re.sub(r" of line \d+$", "", reason)
+        for row in validation.rejected
+        for reason in row.reasons
     )
     return dict(sorted(counts.items()))
 

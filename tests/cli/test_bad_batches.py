@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from components.ledger.verify import verify
 from components.workspace.root import open_workspace
 from tests.command import Ran, assert_one_paragraph, ratchet
 from tests.server import Server
-from tests.stream import PARAMS, batch, copied, rows, write_jsonl
+from tests.stream import PARAMS, batch, copied, make_root, rows, write_jsonl
 
 CLOSED = PARAMS.replace("min_rows: 10", "min_rows: 10, labels: [pos, neg]")
 
@@ -142,6 +143,27 @@ def test_afterwards_all_is_in_quarantine_and_nothing_is_half_done(
         shown = ratchet(root, "quarantine", "show", row["batch"][:16])
         assert (shown.code, shown.err) == (0, "") and row["file"] in shown.out
         assert ratchet(root, "quarantine", "show", row["batch"], "--json").facts["reason"]
+
+
+def test_refused_rows_are_shown_as_people_wrote_them_and_found_by_their_lines(
+    tmp_path: Path,
+) -> None:
+    root = make_root(tmp_path / "root", CLOSED)
+    table = tmp_path / "mini.csv"
+    bad = ["furious 😡 \u202e,meh", "so good,pos", "so  GOOD,pos", "so bad,", "a,b,c"]
+    table.write_text("text,label\n" + "\n".join(bad) + "\n", encoding="utf-8")
+    assert ratchet(root, "run", table, "--task", "mood").code == 1
+    row, *_ = ratchet(root, "quarantine", "list", "--json").facts
+    shown = ratchet(root, "quarantine", "show", row["batch"]).out
+    assert r"furious 😡 \u202e" in shown and "{" not in shown and "None" not in shown
+    [copied_row] = [line for line in shown.splitlines() if "duplicate of line" in line]
+    assert set(re.findall(r"\d+", copied_row)) == {"3", "4"}
+    taken = tmp_path / "exam.csv"
+    taken.write_text(
+        "text,label\n" + "".join(f"{n} good,pos\n" for n in range(9)) + "8  GOOD,pos\n,neg\n"
+    )
+    added = ratchet(root, "holdout", "add", taken, "--task", "mood")
+    assert "Left out: 1 broken, 1 twice in the file." in added.out
 
 
 def test_the_next_good_batch_works(

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from components.data.contract import stem
 from components.data.expectations import Expectation, run_checks
 from components.data.readers import Problem, Reading, Row
 from components.data.validation import Validation, validate
@@ -144,7 +145,7 @@ def test_labels_unknown_to_the_champion_are_noted_but_not_rejected() -> None:
 
 def test_of_exact_copies_the_first_stays() -> None:
     checked = check([row("other"), row("same"), row("same"), row("same")])
-    assert reasons(checked) == {3: ("duplicate of row 2",), 4: ("duplicate of row 2",)}
+    assert reasons(checked) == {3: ("duplicate of line 2",), 4: ("duplicate of line 2",)}
     assert len(checked.accepted) == 2
 
 
@@ -357,3 +358,8 @@ def test_the_words_for_unknown_tasks_are_counted_together() -> None:
 def test_a_closed_list_of_tasks_holds_usable_names_once(tasks: list[str]) -> None:
     with pytest.raises(ValueError, match="tasks"):
         DataSettings(tasks=tasks)
+
+
+def test_copies_are_counted_as_duplicates_and_earlier_entries_keep_their_summary() -> None:
+    assert stem("duplicate of line 12") == "duplicate"
+    assert stem("duplicate of row 12") == "duplicate of row"

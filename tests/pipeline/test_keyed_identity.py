@@ -51,7 +51,7 @@ def test_every_digest_that_rows_lead_to_is_another_one_and_the_walls_stand(ws: W
         sides = split(ws, lease, validated).split
     shown = [item.text for item, reason in sides.blocked if reason == HELD_OUT]
     assert near["text"] in shown, "a near-duplicate of an exam's text is kept out of training"
-    assert [row.reasons for row in validated.validation.rejected] == [("duplicate of row 1",)]
+    assert [row.reasons for row in validated.validation.rejected] == [("duplicate of line 1",)]
     items = [*sides.train, *sides.holdout]
     assert Library(ws).batch(arrived.batch, [item.digest for item in items]) == items
     told = "".join(event.payload for event in views.events(ws.ledger))
