@@ -13,6 +13,7 @@ from components.ledger import views
 
 if TYPE_CHECKING:
     from components.data.quarantine import Entry
+    from components.data.validation import Rejected
     from components.workspace.root import Workspace
 
 
@@ -55,6 +56,7 @@ def after_quarantine(ws: Workspace, entry: Entry) -> list[str]:
     kept = {row.kind for row in views.quarantined(ws.ledger, entry.batch) if row.status == "kept"}
     if entry.kind not in kept:
         return ["It was released: `ratchet status` shows what became of it."]
+    from components.data.quarantine import read_rows
     from components.pipeline.came_in import came_in
 
     since = came_in(ws, arrival, entry.kind) if arrival is not None else None
@@ -67,8 +69,27 @@ def after_quarantine(ws: Workspace, entry: Entry) -> list[str]:
             f"if they are right, once the exams or the champion have changed: {release}",
         ]
     task = shlex.quote(arrival.task if arrival is not None else "NAME")
+    if arrival is not None and views.arrived(ws.ledger, arrival).refused:
+        return [
+            f"next: change params.yaml as said above, then `{release}`; or correct your file and "
+            f"`ratchet run FILE --task {task}`"
+        ]
+    export = f"`ratchet quarantine export {entry.batch[:12]} rows.csv`"
+    if entry.kind == "rows" and all(map(_is_copy, read_rows(entry))):
+        return ["Nothing is to be done: each is a copy of a row of the same file that was taken."]
+    least = ws.settings.data.min_rows
+    if entry.kind == "rows" and entry.row_count < least:
+        return [
+            f"next: {export}, correct them, and add them to the next file of {task}: a batch takes "
+            f"{least:,} rows (data.min_rows)"
+        ]
     return [
-        f"next: `ratchet quarantine export {entry.batch[:12]} rows.csv`, correct them, and "
-        f"`ratchet run rows.csv --task {task}`; or change the setting that refuses them, then "
-        f"`{release}`"
+        f"next: {export}, correct them, and `ratchet run rows.csv --task {task}`; or change the "
+        f"setting that refuses them, then `{release}`"
     ]
+
+
+def _is_copy(row: Rejected) -> bool:
+    from components.data.contract import COPY
+
+    return bool(row.reasons) and all(each.startswith(COPY) for each in row.reasons)

@@ -97,7 +97,10 @@ def rollback(
             show_requeued(done)
             if done["requeued"]:
                 echo("  next: ratchet intake")
-            echo(f"  to undo it: ratchet rollback --undo --reason {UNDO_REASON}")
+            echo(
+                f"  to undo it: ratchet rollback --undo --reason {UNDO_REASON}",
+                "    (as long as no other version comes into force)",
+            )
 
     facts(as_json, done, show)
 

@@ -29,7 +29,7 @@ from components.ledger import views
 from components.ledger.events import BatchRequeued, QuarantineReleased, VersionSuperseded
 from components.ledger.ledger import Lease
 from components.pipeline import publication
-from components.pipeline.arrival import arrive, check_task
+from components.pipeline.arrival import UNNAMED, arrive, check_task
 from components.pipeline.came_in import came_in
 from components.pipeline.other_task import correct_task
 from components.workspace.batch_files import items_path, raw_path
@@ -281,15 +281,28 @@ def _requeue(ws: Workspace, entry: Entry, task: str | None) -> str:
 
 
 def _rows_as_batch(ws: Workspace, entry: Entry, task: str | None) -> str:
-    return _as_batch(ws, read_rows(entry), task, f"released rows of {entry.source}")
+    arrival = views.arrival(ws.ledger, entry.batch)
+    assert arrival is not None  # an entry is of a batch that arrived
+    came_as = None if arrival.task == UNNAMED else arrival.task
+    name = f"released rows of {entry.source}"
+    return _as_batch(ws, read_rows(entry), task, name, came_as)
 
 
-def _as_batch(ws: Workspace, rows: Iterable[Rejected], task: str | None, name: str) -> str:
-    """Let rows arrive as a batch; with `task`, all of them are given that one."""
+def _as_batch(
+    ws: Workspace,
+    rows: Iterable[Rejected],
+    task: str | None,
+    name: str,
+    came_as: str | None = None,
+) -> str:
+    """Let rows arrive as a batch; with `task`, all of them are given that one.
+
+    `came_as`: the task that they arrived for, of rows without one.
+    """
     with TemporaryDirectory(PART_SUFFIX, "released-", ws.mlruns) as folder:
         target = Path(folder) / "released.jsonl"
         write_batch_file(rows, target, ws.settings.data.task_column, task)
-        return arrive(ws, target, None, name).batch
+        return arrive(ws, target, came_as, name).batch
 
 
 def all_rows(reading: Reading) -> Iterator[Rejected]:

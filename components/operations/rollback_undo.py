@@ -27,6 +27,7 @@ from components.ledger.events import (
 )
 from components.ledger.ledger import Lease
 from components.pipeline import publication
+from components.pipeline.came_in import corrected_since
 from components.pipeline.readiness import require_ready
 from components.workspace.root import Workspace
 
@@ -138,8 +139,11 @@ def _learn_again(ws: Workspace, said: ChampionRolledBack) -> str:
     """Say how what a rollback took away can be learned otherwise."""
     batch = said.offending_batch
     found = views.arrival(ws.ledger, batch) if batch else None
+    if since := corrected_since(ws, found):
+        return f"Nothing is to be done about its batch: {since}."
     if batch is None or found is None or found.status != "quarantined":
-        return "See `ratchet history`."
+        became = f"Its batch {batch[:12]} is {found.status} now. " if batch and found else ""
+        return f"{became}See `ratchet history`; `ratchet rollback --to VERSION` goes back further."
     return (
         "To let its batch be learned again: "
         f"`ratchet quarantine release {batch[:12]}`, then `ratchet intake`."

@@ -24,6 +24,7 @@ from components.ledger.events import (
     Recorded,
     RegistrationDone,
     RollbackUndone,
+    VersionSuperseded,
 )
 from components.pipeline import accuracy_history, reporting
 from components.pipeline.came_in import corrected_since
@@ -138,15 +139,15 @@ def standing(ws: Workspace, version: views.Version) -> Standing:
             why = arrival.reason
         steps = _after_rejection(ws, version) if batch else []
     elif version.status == "superseded":
-        title = f"Version {number} can't ship: another version came into force before it."
-        steps = ["Its batch is trained again on the champion: `ratchet status`."]
+        title, why = _superseded(ws, version)
+        steps = [_became(ws, arrival)] if arrival else []
     elif version.status == "barred":
         title, why = _barred(ws, number)
         steps = ["See what was in force when: `ratchet history`."]
         if _can_be_undone(ws, number):
             steps.insert(0, "If that was a slip: `ratchet rollback --undo --reason WHY`.")
         if arrival is not None:
-            steps.append(_batch_of_barred(ws, arrival))
+            steps.append(_became(ws, arrival))
     return Standing(version.status, number, title, why, steps, INDEX)
 
 
@@ -169,19 +170,35 @@ def _after_rejection(ws: Workspace, version: views.Version) -> list[str]:
     return [f"{likely.remedy}.", broke, again]
 
 
-def _batch_of_barred(ws: Workspace, arrival: views.Arrival) -> str:
-    """Say what became of the batch of a version that was rolled back, and what to do about it."""
-    name = f"Its batch ({arrival.batch[:12]})"
+def _superseded(ws: Workspace, version: views.Version) -> tuple[str, str]:
+    """Say why the examination of a version no longer counts."""
+    title, batch = f"Version {version.version} can't ship: ", version.batch or ""
+    for event in reversed(views.told(ws.ledger, VersionSuperseded)):
+        if event.payload.version == version.version:
+            why = event.payload.reason
+            return f"{title}its examination no longer counts.", f"{why[:1].upper()}{why[1:]}"
+    whole = views.arrival(ws.ledger, views.pooled_into(ws.ledger, batch)) if batch else None
+    if whole is None or whole.batch == batch:
+        return f"{title}its examination no longer counts.", ""
+    later = f", into version {whole.version}" if whole.version else ""
+    return f"{title}its batch was trained together with others{later}.", (
+        f"It was too small by itself, and became part of batch {whole.batch[:12]} ({whole.source})."
+    )
+
+
+def _became(ws: Workspace, arrival: views.Arrival) -> str:
+    """Say what became of the batch of a version that no longer counts, and what to do about it."""
     if since := corrected_since(ws, arrival):
         return f"Nothing is to be done about its batch: {since}."
-    if arrival.status == "quarantined":
-        return f"{name} is in quarantine: `ratchet quarantine show {arrival.batch[:12]}`."
-    if arrival.status == "queued":
+    whole = views.arrival(ws.ledger, views.pooled_into(ws.ledger, arrival.batch)) or arrival
+    name = f"{'Its' if whole.batch == arrival.batch else 'The pooled'} batch {whole.batch[:12]}"
+    if whole.status == "quarantined":
+        return f"{name} is in quarantine: `ratchet quarantine show {whole.batch[:12]}`."
+    if whole.status == "queued":
         return f"{name} is queued, to be examined again: `ratchet intake`."
-    if arrival.version is not None:
-        again = f"`ratchet version explain {arrival.version}`"
-        return f"{name} was examined again and is {arrival.status}: {again}."
-    return f"{name} is {arrival.status}: `ratchet status`."
+    if whole.version is not None:
+        return f"{name} is {whole.status} now: `ratchet version explain {whole.version}`."
+    return f"{name} is {whole.status} now: `ratchet status`."
 
 
 def _after(ws: Workspace, number: int) -> int | None:
@@ -238,14 +255,19 @@ def _rollbacks(ws: Workspace) -> list[ChampionRolledBack]:
 def _headline(ws: Workspace, inbox: list[views.Arrival]) -> str:
     champion = views.champion(ws.ledger)
     told = f"Version {champion.version} is in force." if champion else "No champion yet."
-    counts = Counter(each.status for each in inbox)
+    barred = {each.version for each in views.versions(ws.ledger, status="barred")}
+    out = [each for each in inbox if each.version in barred]
+    counts = Counter("barred" if each.version in barred else each.status for each in inbox)
     words = {
+        "barred": "barred",
         "held": "wait for you",
         "queued": "queued",
         "rejected": "rejected",
         "refused": "refused",
     }
     found = [f"{counts[status]} {word}" for status, word in words.items() if counts[status]]
+    if again := sum(each.status == "queued" for each in out):
+        found[0] += f" ({again} of them queued again)"
     return f"{told} Of {len(inbox)} batches: {', '.join(found)}." if found else told
 
 

@@ -13,6 +13,8 @@ import click
 import pytest
 
 from components.cli.main import cli
+from components.pipeline import arrival
+from components.workspace.root import open_workspace
 from tests.command import REPOSITORY, ratchet
 from tests.stream import add_exam, batch, rows, settle, write_jsonl
 
@@ -87,6 +89,48 @@ def test_a_rejected_batch_is_released_once_something_has_changed(grown: Path) ->
     assert turned.action == "rejected"
     shown = ratchet(grown, "quarantine", "show", turned.batch[:12]).out
     assert "once the exams or the champion have changed: ratchet quarantine release" in shown
+
+
+def test_a_file_without_the_columns_is_not_to_be_exported(grown: Path) -> None:
+    """Fault: what can't be read as rows was to be exported, which failed."""
+    odd = write_jsonl(grown / "odd.jsonl", [{"body": "good", "queue": "pos"}] * 20)
+    arrived = arrival.arrive(open_workspace(grown), odd, "mood")
+    assert arrived.refused
+    refused = arrived.batch[:12]
+    shown = ratchet(grown, "quarantine", "show", refused).out
+    assert "quarantine export" not in shown and "change params.yaml as said above" in shown
+    assert f"`ratchet quarantine release {refused}`" in shown
+
+
+def test_copies_and_few_refused_rows_are_not_to_be_released(grown: Path) -> None:
+    """Fault: a release of these was refused for want of rows."""
+    some = rows(3)
+    copied = settle(grown, write_jsonl(grown / "copied.jsonl", [*some, some[0]]))
+    shown = ratchet(grown, "quarantine", "show", copied.batch[:12]).out
+    assert "Nothing is to be done" in shown and "quarantine release" not in shown
+    gap = [{"text": "a row without a label", "label": ""}]
+    gaps = settle(grown, write_jsonl(grown / "gaps.jsonl", [*rows(4), *gap]))
+    shown = ratchet(grown, "quarantine", "show", gaps.batch[:12]).out
+    assert "add them to the next file of mood" in shown and "quarantine release" not in shown
+
+
+def test_after_a_rollback_each_batch_is_named_with_what_to_do_about_it(grown: Path) -> None:
+    """Fault: of a batch that was queued again, an entry of the quarantine was to be shown."""
+    assert settle(grown, batch(grown / "b3.jsonl", 3)).action == "promoted"
+    back = ratchet(grown, "rollback", "--to", "1", "--reason", "worse").out
+    assert "(as long as no other version comes into force)" in back
+    queued = ratchet(grown, "version", "explain", "3").out
+    assert "is queued, to be examined again: `ratchet intake`" in queued
+    assert "quarantine show" not in queued
+    assert (
+        "is in quarantine: `ratchet quarantine show"
+        in ratchet(grown, "version", "explain", "2").out
+    )
+    index = (grown / "mlruns" / "reports" / "index.html").read_text()
+    assert "Of 3 batches: 2 barred (1 of them queued again)." in index
+    assert settle(grown, batch(grown / "b4.jsonl", 4)).action == "promoted"
+    late = ratchet(grown, "rollback", "--undo", "--reason", "a slip")
+    assert late.code != 0 and "`ratchet quarantine release" in late.err
 
 
 def test_what_a_plan_lacks_is_named_with_its_task(grown: Path) -> None:

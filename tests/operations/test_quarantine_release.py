@@ -57,7 +57,7 @@ def test_released_rows_come_back_as_a_batch_of_their_own(grown: Path) -> None:
     assert released.batch != first.batch and released.rows == 20
     arrival = views.arrival(ws.ledger, released.batch)
     assert arrival is not None
-    assert (arrival.source, arrival.task) == ("released rows of b3.jsonl", "default")
+    assert (arrival.source, arrival.task) == ("released rows of b3.jsonl", "mood")
     outcome = run_batch(open_workspace(grown), released.batch)
     assert outcome.version == 4, "it went through the whole gate"
     with pytest.raises(ConfigError, match="no longer in quarantine"):

@@ -122,6 +122,10 @@ def test_a_held_batch_is_trained_together_with_the_next_one(undecided: Path) -> 
     assert second.version is None, "it is not trained by itself"
     shown = ws.registry.version(2)
     assert shown is not None and shown.tags["ratchet.status"] == "superseded"
+    explained = ratchet(ws.root, "version", "explain", "2").out
+    assert "its batch was trained together with others, into version 3" in explained
+    assert "is held now: `ratchet version explain 3`" in explained
+    assert "another version came into force" not in explained
     with pytest.raises(ConfigError, match="Version 2 is superseded: its batch was trained as part"):
         with ws.ledger.lease("tiny", 5) as lease:
             promote(ws, lease, 2)
