@@ -2,7 +2,8 @@
 
 Concept: faults that no check of a single row can find and that make a good version look bad:
 texts that are cut, texts in a script that the base does not know, one label that is nearly all
-there is, a label for each row, and labels that were renamed. `warnings` says each in one
+there is, a label for each row, labels that were renamed, and rows that were learned with another
+label: of these no check asks the champion, which has seen their texts. `warnings` says each in one
 sentence, with what to do.
 
 Promise: only what is worth knowing is said; a sound batch has no warning.
@@ -16,15 +17,19 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from components.data.source_file import shown
-from components.items import Item
+from components.errors import Corrupted
+from components.items import Item, read_items
+from components.ledger import views
 from components.pipeline.held_out_share import held_out_shares
+from components.workspace.batch_files import items_path
 from components.workspace.root import Workspace
 
 if TYPE_CHECKING:
     from components.evaluation.token_shares import TokenShares
 
-CUT, UNKNOWN, IMBALANCED = 0.1, 0.05, 0.9
-"""Shares from which a warning is given: texts cut, tokens unknown, rows with one label."""
+CUT, UNKNOWN, IMBALANCED, RELABELLED = 0.1, 0.05, 0.9, 0.1
+"""Shares from which a warning is given: texts cut, tokens unknown, rows with one label, rows that
+came in before with another label."""
 
 PER_LETTER = 1.1
 """Tokens a letter above which a base has no pieces for a script: English has 0.2, German 0.3,
@@ -43,6 +48,7 @@ def warnings(ws: Workspace, items: Sequence[Item], known_labels: Set[str]) -> li
     `known_labels`: the champion's.
     """
     found = [*_about_tokens(tokens(ws, items)), *_scattered(items), *_imbalance(ws, items)]
+    found += _relabelled(ws, items)
     return [*found, *_renamed({item.label for item in items}, known_labels)]
 
 
@@ -110,6 +116,31 @@ def _imbalance(ws: Workspace, items: Sequence[Item]) -> Iterable[str]:
             "it adds little to what an exam says about the other labels. Send more rows of these; "
             "more of the same mixture helps little."
         )
+
+
+def _relabelled(ws: Workspace, items: Sequence[Item]) -> Iterable[str]:
+    """Tell that rows came in before, for the same task, with another label."""
+    earlier = views.promoted_with(ws.ledger, {item.near for item in items}, 0)
+    before: dict[tuple[str, str, str], set[str]] = {}
+    for batch in {each.batch for each in earlier.values()}:
+        try:
+            for row in read_items(items_path(ws, batch), ws.identity):
+                before.setdefault((batch, row.near, row.task), set()).add(row.label)
+        except (Corrupted, OSError):
+            continue  # a warning; `audit verify` names it
+    found = Counter[str]()
+    for item in items:
+        if came := earlier.get(item.near):
+            labels = before.get((came.batch, item.near, item.task), {item.label})
+            found[f"{came.source} (batch {came.batch[:12]})"] += item.label not in labels
+    rows = found.total()
+    if rows < RELABELLED * len(items) or not rows:
+        return
+    yield (
+        f"{rows:,} of {len(items):,} rows came in before with another label, most of them with "
+        f"{found.most_common(1)[0][0]}. No check asks about rows that the champion has learned. If "
+        "the earlier labels are right, take this batch back once it is in: `ratchet rollback`."
+    )
 
 
 def respelt(labels: Set[str], known: Set[str]) -> dict[str, str]:

@@ -154,13 +154,16 @@ def standing(ws: Workspace, version: views.Version) -> Standing:
 def _after_rejection(ws: Workspace, version: views.Version) -> list[str]:
     """Return what to do about a rejected batch: what follows from its likely cause comes first."""
     batch = str(version.batch)
+    arrival = views.arrival(ws.ledger, batch)
+    if arrival is not None and (arrival.version, arrival.status) != (version.version, "rejected"):
+        return [_became(ws, arrival)]
     broke = f"See which texts of the exams broke: `ratchet errors {version.version}`."
     correct = f"See its rows beside the champion's answers and correct them: {correction(batch)}."
     again = (
         f"If the rows are right as they are: `ratchet quarantine release {batch[:12]}`, then "
         "`ratchet intake`."
     )
-    if since := corrected_since(ws, views.arrival(ws.ledger, batch)):
+    if since := corrected_since(ws, arrival):
         return [f"Nothing is to be done: {since}."]
     likely = next(iter(likely_causes(ws, version)), None)
     if likely is None:

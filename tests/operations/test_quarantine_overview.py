@@ -8,6 +8,7 @@ from components.ledger import views
 from components.operations.quarantine_overview import CameIn, overview
 from components.operations.required_actions import upkeep
 from components.workspace.root import open_workspace
+from flows.retrain import run_batch
 from tests.command import ratchet
 from tests.stream import batch, rows, settle, write_jsonl
 
@@ -75,6 +76,10 @@ def test_what_came_in_corrected_is_not_released_by_accident(grown: Path) -> None
     assert not views.waiting(open_workspace(grown).ledger)
     forced = ratchet(grown, "quarantine", "release", wrong.batch[:12], "--force")
     assert forced.code == 0 and "ratchet rollback" in forced.out
+    again = run_batch(open_workspace(grown), wrong.batch)
+    [note] = [each for each in again.notes if "with another label" in each]
+    assert note.startswith("120 of 120 rows came in before") and "right.jsonl" in note
+    assert not any("with another label" in each for each in right.notes)
 
 
 def test_a_held_batch_that_came_in_corrected_is_not_examined_again(grown: Path) -> None:

@@ -72,7 +72,7 @@ def test_the_index_has_every_batch_refused_ones_too_with_cause_and_link(
     index = pages.index_path(ws)
     told = text(index)
 
-    assert "Version 1 is in force. Of 4 batches: 1 rejected, 1 refused." in told
+    assert "Version 1 is in force. Of 4 batches: 1 barred, 1 rejected, 1 refused." in told
     assert "turned.jsonl" in told and "labels of mood look flipped" in told
     assert "odd.csv" in told and "it has 'a', 'b'" in told
     assert "barred 2 Version 2 must not ship" in told
