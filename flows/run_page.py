@@ -18,6 +18,7 @@ from prefect.context import FlowRunContext
 from prefect.logging import get_run_logger
 from prefect.states import Completed
 
+from components.evaluation.cause import called
 from components.ledger import views
 from components.pipeline.held import decision_on
 from components.pipeline.preparation import Settled
@@ -50,7 +51,7 @@ def end(ws: Workspace, settled: Settled, value: dict[str, Any]) -> Any:
     if FlowRunContext.get() is None:
         return value
     _name(ws, settled.source, settled.action)
-    causes = (f"likely cause: {each}" for each in settled.causes)
+    causes = (f"{called(settled.action)}: {each}" for each in settled.causes)
     for line in (f"{settled.action}: {settled.headline}", *causes, *settled.notes):
         say(line)
     create_markdown_artifact(story(ws, settled), key_of(settled), settled.headline[:500])
@@ -71,7 +72,7 @@ def story(ws: Workspace, settled: Settled) -> str:
     title = f"# {settled.action}: {settled.source}"
     parts = [title + (f", version {settled.version}" if version else ""), settled.headline]
     more = [
-        *(f"likely cause: {each}" for each in settled.causes),
+        *(f"{called(settled.action)}: {each}" for each in settled.causes),
         *settled.notes,
         *(f"to settle it: {way}" for way in settled.settle),
     ]

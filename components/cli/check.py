@@ -177,9 +177,9 @@ def _tokens(found: Mapping[str, Any] | None) -> str:
     if found is None:
         return "not looked at"
     return (
-        f"{found['cut']:.1%} of the texts are cut at {found['max_tokens']} tokens (19 of 20 have "
-        f"at most {found['long']:,}); {found['unknown']:.1%} of the tokens are unknown to the base "
-        f"(looked at {counted(found['texts'], 'text')})"
+        f"{100 * found['cut']:.1f} % of the texts are cut at {found['max_tokens']} tokens "
+        f"(19 of 20 have at most {found['long']:,}); {100 * found['unknown']:.1f} % of the tokens "
+        f"are unknown to the base (looked at {counted(found['texts'], 'text')})"
     )
 
 
@@ -198,7 +198,7 @@ def _exams(tasks: Mapping[str, Any]) -> Iterator[str]:
             yield (
                 f"{pool['exam']} has {counted(pool['inputs'], 'input')}: a decision asks for about "
                 f"{counted(usual['median'], 'label')}, in 9 of 10 cases at most "
-                f"{usual['nine_in_ten']:,} (if {usual['churn']:.0%} of the answers change)"
+                f"{usual['nine_in_ten']:,} (if {100 * usual['churn']:.0f} % of the answers change)"
             )
         if not deciding and not each["pools"]:
             what = "is new" if each["new"] else "has no exam that decides"
@@ -231,7 +231,10 @@ def _champion(found: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:
         yield "", f"labelled {each['label']}{new}, surely {each['champion']}: {of}"
     for each in found["worst"]:
         short = shortened(plain(each["text"]), TEXT_CHARS)
-        yield "", f"{each['sure']:.0%} {each['champion']}, labelled {each['label']}: {short}"
+        yield (
+            "",
+            f"{100 * each['sure']:.0f} % {each['champion']}, labelled {each['label']}: {short}",
+        )
 
 
 def _listed(noun: str, names: list[str]) -> str:

@@ -30,7 +30,7 @@ DECIDED, MOST_DECIDED = ("reject", "hold"), 10
 """The consequences of what stopped a version, the gravest first; how many have a line."""
 
 IN_FORCE = ("champion", "former")
-"""Statuses of what got in: a cause of a refusal is none of theirs."""
+"""Statuses of what got in: of the causes of a refusal only labels that look wrong are its own."""
 
 Value = Mapping[str, Any]
 
@@ -63,8 +63,10 @@ def _show_head(value: Value) -> None:
 
 def _show_why(value: Value) -> None:
     echo("", f"Why: {value['why'] or without_action(value['headline'])}")
-    for cause in value["causes"] if value["status"] not in IN_FORCE else ():
-        echo((Styled("Likely cause: ", "yellow"), cause))
+    got_in = value["status"] in IN_FORCE
+    what = "About its labels: " if got_in else "Likely cause: "
+    for cause in value["doubts" if got_in else "causes"]:
+        echo((Styled(what, "yellow"), cause))
         for row in value["rows"].get(cause, ()):
             echo(f"  {_answered(row)}, ratchet item {row['item'][:12]}")
             echo(f"    {shortened(row['text'], TEXT_CHARS)}")

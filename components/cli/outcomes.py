@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from components.cli.output import Styled, counted, echo, status
+from components.evaluation.cause import called
 from components.pipeline.held import WAIT
 from components.pipeline.new_tasks import sentences
 from components.pipeline.taken_out import is_back
@@ -25,7 +26,7 @@ def show_settled(outcome: dict[str, Any], told: Collection[str] = ()) -> None:
     if outcome.get("pooled"):
         echo(f"  trained together: {', '.join(outcome['pooled'])}")
     echo(f"  {out or outcome['headline']}")
-    show_causes(outcome.get("causes", ()))
+    show_causes(outcome.get("causes", ()), called(outcome["action"]))
     for note in outcome.get("notes", ()):
         if note not in told:
             echo(f"  note: {note}")
@@ -48,10 +49,10 @@ def show_settled(outcome: dict[str, Any], told: Collection[str] = ()) -> None:
         echo(f"  next: ratchet quarantine show {outcome['batch'][:12]}")
 
 
-def show_causes(causes: Sequence[str]) -> None:
+def show_causes(causes: Sequence[str], name: str = called("held")) -> None:
     """Print what probably went wrong."""
     for cause in causes:
-        echo((Styled("  likely cause: ", "yellow"), cause))
+        echo((Styled(f"  {name}: ", "yellow"), cause))
 
 
 def show_settle(ways: Sequence[str], batch: str) -> None:

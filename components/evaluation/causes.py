@@ -1,8 +1,10 @@
 """What probably went wrong with a batch, in words, where the recorded facts carry it.
 
 Concept: evidence records how the champion answered the batch's rows, beside the rows held out of
-earlier batches, in what languages the texts are, and how many the base cuts or does not know. Each
-rule names one cause; what no rule is sure of has no cause.
+earlier batches, in what languages the texts are, and how many the base cuts or does not know; the
+same of each file of a pool. Each rule names one cause; what no rule is sure of has no cause. Of
+texts that the champion can't read it knows nothing: then labels are doubted only where the rest of
+the rows, which evidence has apart, shows it.
 
 Promise: pure, and conservative: a cause needs the champion to be good on earlier rows of the same
 labels, a difference that chance does not explain, and, where labels are doubted though most of
@@ -12,12 +14,16 @@ wrong in many ways and unsure; it gives no cause.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
+from components.evaluation.cause import Cause, percent
+from components.evaluation.reading import reading_causes
 from components.gate.binomial import binomial_bounds
+
+__all__ = ["Cause", "causes", "doubts", "reading_causes"]
 
 Task = Mapping[str, Any]
 """Of a task: `batch` and `held`, a `Told` each; `rows`, how many the batch has, in newer evidence.
@@ -44,73 +50,59 @@ WRONG, WRONG_ROWS, UNSURE_ERROR = 0.1, 40, 0.025
 """Labels look wrong from this share on, on so many rows of either side, unless the champion is
 less sure of its disagreements, at this error."""
 
-MOVED = 0.3
-"""From this share of texts on, another language is a cause."""
-
-CUT = 0.2
-"""From this share of rows on, and this much more than before, cutting texts is a cause."""
-
 _CONCEPT = ("concept",)
-_REMEDIES = {
-    "language": "If these texts belong to the model, give them a task of their own (`ratchet run "
-    "FILE --task NAME`) with an exam in their language; a base that knows it learns it better "
-    "(`model.base`, in a new root)",
-    "script": "Use a base that knows the script (`model.base`, in a new root), or leave these rows "
-    "out",
-    "cut": "Raise `model.max_tokens` in a new root, or shorten the texts",
-}
-_CORRECT = "Correct the labels and send the rows again"
 _ALIKE = ("domain_classifier", "mmd", "outliers", "language")
-
-_LANGUAGES = {
-    "ar": "Arabic", "bg": "Bulgarian", "bn": "Bengali", "cs": "Czech", "da": "Danish",
-    "de": "German", "el": "Greek", "en": "English", "es": "Spanish", "fa": "Persian",
-    "fi": "Finnish", "fr": "French", "he": "Hebrew", "hi": "Hindi", "hu": "Hungarian",
-    "id": "Indonesian", "it": "Italian", "ja": "Japanese", "ko": "Korean", "nl": "Dutch",
-    "no": "Norwegian", "pl": "Polish", "pt": "Portuguese", "ro": "Romanian", "ru": "Russian",
-    "sv": "Swedish", "th": "Thai", "tr": "Turkish", "uk": "Ukrainian", "vi": "Vietnamese",
-    "zh": "Chinese",
-}  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Cause:
-    """A probable cause: `title` in a few words, `detail` with the numbers that show it.
-
-    Rows that show it are those of `task` with a label of `turned` that the champion answers as
-    what stands there; or the examples of the drift findings in `findings`, the first that has any.
-    """
-
-    kind: str
-    title: str
-    detail: str
-    task: str = ""
-    turned: Mapping[str, str] = field(default_factory=dict)
-    findings: tuple[str, ...] = ()
-
-    @property
-    def doubts_labels(self) -> bool:
-        """Whether it says that labels of the task are wrong."""
-        return bool(self.turned)
-
-    @property
-    def remedy(self) -> str:
-        """What to do about it, without a full stop."""
-        return _CORRECT if self.doubts_labels else _REMEDIES[self.kind]
-
-    def __str__(self) -> str:
-        """Return both as one line."""
-        return f"{self.title}: {self.detail}"
 
 
 def causes(evidence: Mapping[str, Any]) -> tuple[Cause, ...]:
-    """Return the probable causes that a document of evidence shows, the clearest first."""
+    """Return the probable causes that a document of evidence shows, the clearest first.
+
+    Of a pool each is told with its file, where the file shows it by itself.
+    """
+    files = [
+        replace(cause, title=f"{part['source']}: {cause.title}")
+        for part in evidence.get("files") or ()
+        for cause in _causes(part)
+    ]
+    named = {each.sort for each in files}
+    return (*files, *(each for each in _causes(evidence) if each.sort not in named))
+
+
+def doubts(likely: Iterable[Cause]) -> tuple[Cause, ...]:
+    """Return those that are true of a version that got in as well: labels stay wrong."""
+    return tuple(cause for cause in likely if cause.doubts_labels)
+
+
+def _causes(evidence: Mapping[str, Any]) -> tuple[Cause, ...]:
+    reading = reading_causes(evidence)
+    if not reading:
+        return _doubted(evidence)
+    alike = evidence.get("alike") or {}
+    doubted = tuple(
+        replace(each, detail=f"among texts like the earlier ones {each.detail}")
+        for each in _doubted(alike)
+    )
+    mostly = 2 * _disagreements(alike) > _disagreements(evidence)
+    return (*doubted, *reading) if mostly else (*reading, *doubted)
+
+
+def _doubted(evidence: Mapping[str, Any]) -> tuple[Cause, ...]:
+    """Return the causes that lie in labels."""
     found = {each["name"]: each for each in evidence.get("drift") or ()}
     answers = evidence.get("answers") or _from_counts(evidence, found)
     doubted: list[Cause] = []
     for task, told in sorted(answers.items()):
         doubted += [*_turned(task, told)] or _wrong(task, told, found)
-    return (*doubted, *_language(found), *_texts(evidence.get("texts") or {}))
+    return tuple(doubted)
+
+
+def _disagreements(evidence: Mapping[str, Any]) -> int:
+    """Return how many rows of the batch the champion answers with another label."""
+    return sum(
+        _count(given) - _of(given, label)
+        for told in (evidence.get("answers") or {}).values()
+        for label, given in told["batch"].items()
+    )
 
 
 def _turned(task: str, told: Task) -> Iterator[Cause]:
@@ -140,7 +132,8 @@ def _turned(task: str, told: Task) -> Iterator[Cause]:
     astray = {label: other for label, other in turned.items() if turned.get(other) != label}
     ring = {label: other for label, other in astray.items() if other in astray}
     many = len(turned) * 2 > len(known) or {*ring} == {*ring.values()}
-    if len(astray) > 2 and many and _least(batch, turned) > SWAPPED:
+    apart = len({*astray.values()}) == len(astray)  # a champion that is lost answers one label
+    if len(astray) > 2 and many and apart and _least(batch, turned) > SWAPPED:
         title = f"labels of {task} look mixed up"
         detail = f"{_crossed(batch, astray)}; {_before(held)}{asked}"
         yield Cause("mixed up", title, detail, task, astray, _CONCEPT)
@@ -159,7 +152,8 @@ def _crossed(batch: Told, turned: Mapping[str, str]) -> str:
         f"as {turned[label]}"
         for label in rows[:NAMED]
     ]
-    more = [f"and more of {len(rows) - NAMED} other labels"] if len(rows) > NAMED else []
+    left = len(rows) - NAMED
+    more = [f"and so on for {left} more label{'s' * (left > 1)}"] if left > 0 else []
     return f"the champion answers {', '.join([*said, *more])}"
 
 
@@ -246,46 +240,9 @@ def _chance_of_more(now: tuple[int, int], before: tuple[int, int]) -> float:
     return float(hypergeom.sf(now[0] - 1, rows, hits, now[1]))
 
 
-def _language(found: Mapping[str, Any]) -> Iterator[Cause]:
-    finding = found.get("language")
-    if finding is None or not finding["drifted"] or finding["effect"] < MOVED:
-        return
-    moved = max(finding["classes"], key=lambda each: (each["after"] or 0) - (each["before"] or 0))
-    name = _LANGUAGES.get(moved["name"], f"language {moved['name']}")
-    yield Cause(
-        "language",
-        f"texts in another language: {name}",
-        f"{_percent(moved['after'])} of them, {_percent(moved['before'])} of the earlier ones",
-        findings=("language",),
-    )
-
-
-def _texts(told: Mapping[str, Any]) -> Iterator[Cause]:
-    """Yield what the base does not read: pieces that it does not know, ends that are cut off."""
-    now, past = told.get("batch"), told.get("earlier")
-    if not now or not now["rows"]:
-        return
-    unknown, before = (_rate(side, "unknown", "tokens") for side in (now, past))
-    if unknown >= CUT and unknown >= before + CUT:
-        yield Cause(
-            "script",
-            "texts in a script that the base does not know",
-            f"{_percent(unknown)} of their pieces are unknown to it, {_percent(before)} before",
-            findings=("language", "outliers", "domain_classifier"),
-        )
-    cut, before = (_rate(side, "cut", "rows") for side in (now, past))
-    if cut >= CUT and cut >= before + CUT:
-        yield Cause(
-            "cut",
-            f"texts cut at {told['max_tokens']} tokens",
-            f"{_percent(cut)} of the rows are longer, {_percent(before)} before",
-            findings=("length",),
-        )
-
-
 def _from_counts(evidence: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Task]:
     """Return the same of older evidence, where there are two labels: wrong is the other one."""
-    concept, labels = found.get("concept"), evidence["labels"]
+    concept, labels = found.get("concept"), evidence.get("labels") or ()
     counts = (evidence.get("counts") or {}).get("answered") or {}
     if concept is None or not concept["drifted"] or len(labels) != 2 or len(counts) != 1:
         return {}
@@ -305,7 +262,7 @@ def _from_counts(evidence: Mapping[str, Any], found: Mapping[str, Any]) -> dict[
 def _before(held: Told) -> str:
     rows = sum(map(_count, held.values()))
     wrong = rows - sum(_of(each, label) for label, each in held.items())
-    return f"of earlier rows the champion gets {_percent(wrong / rows if rows else 0)} wrong"
+    return f"of earlier rows the champion gets {percent(wrong / rows if rows else 0)} wrong"
 
 
 def _share(answers: Mapping[str, tuple[int, int]], label: str) -> float:
@@ -327,11 +284,3 @@ def _sure(answers: Mapping[str, tuple[int, int]], label: str) -> int:
 
 def _drifted(found: Mapping[str, Any], name: str) -> bool:
     return bool(found.get(name, {}).get("drifted"))
-
-
-def _rate(side: Mapping[str, int] | None, part: str, whole: str) -> float:
-    return side[part] / side[whole] if side and side[whole] else 0.0
-
-
-def _percent(share: float | None) -> str:
-    return f"{100 * (share or 0):.0f} %"

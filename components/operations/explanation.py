@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from components.errors import ConfigError
-from components.evaluation.causes import causes
+from components.evaluation.causes import causes, doubts
 from components.ledger import views
 from components.ledger.events import (
     ApprovalGiven,
@@ -47,6 +47,7 @@ def explain(ws: Workspace, number: int) -> dict[str, Any]:
         "headline": decision["headline"],
         "why": standing.why,
         "causes": [*map(str, likely)],
+        "doubts": [*map(str, doubts(likely))],
         "rows": rows_showing(ws, evidence, version.batch) if version.batch else {},
         "doubted": sorted({cause.task for cause in likely if cause.doubts_labels}),
         "warnings": warnings_of(ws, version.batch) if version.batch else [],

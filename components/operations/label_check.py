@@ -13,6 +13,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from components.data.source_file import shown
+from components.evaluation.cause import percent
 from components.items import Item
 from components.ledger import views
 from components.workspace.root import Workspace
@@ -132,7 +133,7 @@ def label_warnings(
     if left >= max(FEWEST, SUSPICIOUS * found["compared"]):
         share = left / found["compared"]
         said.append(
-            f"{share:.0%} of the labels may be wrong: the champion surely answers otherwise to "
-            f"{left:,} of {found['compared']:,} rows. Read the worst ones above."
+            f"{percent(share)} of the labels may be wrong: the champion surely answers otherwise "
+            f"to {left:,} of {found['compared']:,} rows. Read the worst ones above."
         )
     return said

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from components.errors import Corrupted
-from components.evaluation.causes import Cause, causes
+from components.evaluation.causes import Cause, causes, doubts
 from components.ledger import views
 from components.workspace.root import Workspace
 
@@ -15,10 +15,14 @@ _FOUND: dict[tuple[Path, str], tuple[Cause, ...]] = {}
 
 
 def causes_for(ws: Workspace, arrival: views.Arrival) -> tuple[str, ...]:
-    """Return the probable causes why a batch did not get in, where it was held or rejected."""
-    if arrival.version is None or arrival.status not in ("held", "rejected"):
+    """Return the probable causes why a batch did not get in, where it was held or rejected.
+
+    Of one that got in: why its labels look wrong, which the gate does not decide on.
+    """
+    if arrival.version is None or arrival.status not in ("held", "rejected", "promoted"):
         return ()
-    return causes_of(ws, views.version(ws.ledger, arrival.version))
+    likely = likely_causes(ws, views.version(ws.ledger, arrival.version))
+    return tuple(map(str, doubts(likely) if arrival.status == "promoted" else likely))
 
 
 def causes_of(ws: Workspace, version: views.Version | None) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from components.data.source_file import shown
 from components.errors import Corrupted
+from components.evaluation.cause import percent
 from components.items import Item, read_items
 from components.ledger import views
 from components.pipeline.held_out_share import held_out_shares
@@ -70,17 +71,19 @@ def _about_tokens(found: TokenShares | None) -> Iterable[str]:
     if found is None:
         return
     if found.cut >= CUT:
+        cut = percent(found.cut)
         yield (
-            f"{found.cut:.0%} of the texts are cut: a version reads {found.max_tokens} tokens of a "
-            f"text and nothing of what comes after; 19 of 20 texts have at most {found.long:,} "
+            f"{cut} of the texts are cut: a version reads {found.max_tokens} tokens of "
+            f"a text and nothing of what comes after; 19 of 20 texts have at most {found.long:,} "
             "tokens. Raise `model.max_tokens` as far as the base allows, or put what matters first."
         )
     script = "another language or script than the base knows"
     do = "Use a base that knows it (a new root with another `model.base`), or leave these rows out."
     if found.unknown >= UNKNOWN:
+        unknown = percent(found.unknown)
         yield (
-            f"{found.unknown:.0%} of the tokens are unknown to the base ([UNK]): the texts are in "
-            f"{script}, and many of them look alike to it. {do}"
+            f"{unknown} of the tokens are unknown to the base ([UNK]): the texts are "
+            f"in {script}, and many of them look alike to it. {do}"
         )
     elif found.per_letter > PER_LETTER:
         yield (
@@ -108,13 +111,14 @@ def _imbalance(ws: Workspace, items: Sequence[Item]) -> Iterable[str]:
         rest = total - rows
         if rows < IMBALANCED * total or not rest:
             continue
+        share, held_out = percent(rows / total), round(rest * shares[task])
         others = f"only {rest:,} have another one ({shown(sorted(labels.keys() - {most}))})"
         yield (
-            f"Task {task} is imbalanced: {rows / total:.0%} of its {total:,} rows are labelled "
-            f"{shown([most])}, {others}. About {round(rest * shares[task]):,} of these are held "
-            f"out, and always answering {shown([most])} is right in {rows / total:.0%} of what is: "
-            "it adds little to what an exam says about the other labels. Send more rows of these; "
-            "more of the same mixture helps little."
+            f"Task {task} is imbalanced: {share} of its {total:,} rows are labelled "
+            f"{shown([most])}, {others}. About {held_out:,} of these are held out, and always "
+            f"answering {shown([most])} is right in {share} of what is: it adds little to what an "
+            "exam says about the other labels. Send more rows of these; more of the same mixture "
+            "helps little."
         )
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from components.items import Item
 from components.ledger import views
 from components.pipeline.facts_of_rows import by_label, read_by_base
 from components.pipeline.preparation import Prepared
+from components.pipeline.survey_parts import Asked, parts
 from components.pipeline.version_answers import Given
 from components.workspace.item_library import Library
 from components.workspace.root import Workspace
@@ -53,6 +54,7 @@ class Survey:
         answered: the champion's answers to rows of this batch, none where it was not asked.
         answers: the same label by label, beside those to rows held out of earlier batches.
         texts: how many rows the base cuts, and how many pieces of texts it does not know.
+        parts: facts of parts of the batch, where there are any (`survey_parts`).
     """
 
     drift: Drift | None
@@ -61,6 +63,7 @@ class Survey:
     answered: Answered
     answers: Mapping[str, Any]
     texts: Mapping[str, Any] | None
+    parts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def notes(self) -> list[DriftNote]:
@@ -82,6 +85,7 @@ class Survey:
             "counts": counts,
             "answers": self.answers,
             "texts": self.texts,
+            **self.parts,
         }
 
 
@@ -140,18 +144,22 @@ def survey(
         modality=ws.identity.modality,
         rows=len(prepared.rows),
     )
-    return Survey(
+    asked = Asked(
+        compared,
+        batch,
+        past,
+        given.answered(champion, rows.past),
+        given.answered(champion, rows.own),
+    )
+    found = Survey(
         examine(compared, settings.drift, settings.seed),
         seen,
         brought,
         answered,
-        by_label(
-            given.answered(champion, rows.past),
-            given.answered(champion, rows.own),
-            prepared.rows,
-        ),
+        by_label(asked.held, asked.own, prepared.rows),
         read_by_base(ws, batch, past),
     )
+    return replace(found, parts=parts(ws, prepared.batch, asked, found.record()))
 
 
 def representative(

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 Answered = Sequence[tuple[Item, "Scored"]]
 """Items, each with what a version answers."""
 
+UNKNOWN = 0.2
+"""From this share of unknown pieces on a text is not read."""
+
 
 def answers_by_label(answered: Answered) -> dict[str, dict[str, int]]:
     """Return label -> answer -> items."""
@@ -65,10 +68,15 @@ def read_by_base(
     return {"max_tokens": most} | {side: _read(ws, most, items) for side, items in sides.items()}
 
 
-def _read(ws: Workspace, most: int, items: Iterable[Item]) -> dict[str, int]:
-    from components.model.encoding import tokenise
+def is_read(ws: Workspace, items: Sequence[Item]) -> list[bool]:
+    """Tell of each text whether the base reads all of it: no cut end, hardly an unknown piece."""
+    most, unknown = ws.settings.model.max_tokens, ws.base.tokenizer.unk_token_id
+    rows = _tokens(ws, most, items)
+    return [len(row) <= most and row.count(unknown) < UNKNOWN * len(row) for row in rows]
 
-    rows = tokenise(ws.base, [item.content for item in items], most + 1)
+
+def _read(ws: Workspace, most: int, items: Iterable[Item]) -> dict[str, int]:
+    rows = _tokens(ws, most, items)
     unknown = ws.base.tokenizer.unk_token_id
     return {
         "rows": len(rows),
@@ -76,3 +84,10 @@ def _read(ws: Workspace, most: int, items: Iterable[Item]) -> dict[str, int]:
         "tokens": sum(map(len, rows)),
         "unknown": sum(row.count(unknown) for row in rows) if unknown is not None else 0,
     }
+
+
+def _tokens(ws: Workspace, most: int, items: Iterable[Item]) -> list[list[int]]:
+    """Return the pieces of each text: one more than `most` where it is longer."""
+    from components.model.encoding import tokenise
+
+    return [[*row] for row in tokenise(ws.base, [item.content for item in items], most + 1)]

@@ -53,9 +53,12 @@ def ways_to_settle(ws: Workspace, version: views.Version) -> tuple[str, ...]:
     if likely := likely_causes(ws, version):
         doubted = any(cause.doubts_labels for cause in likely)
         ways = tuple(way for way in ways if not (doubted and ALLOW in way))
-        first = f"see and correct its labels: {correction(version.batch)}"
-        remedy = likely[0].remedy
-        ways = (first if doubted else f"{remedy[0].lower()}{remedy[1:]}", *ways)
+        correct = f"see and correct its labels: {correction(version.batch)}"
+        first = (
+            correct if cause.doubts_labels else f"{cause.remedy[0].lower()}{cause.remedy[1:]}"
+            for cause in likely
+        )
+        ways = (*dict.fromkeys(first), *ways)
     rows = len(views.split_side(ws.ledger, version.batch, "train"))
     small = rows < ws.settings.training.pool_below
     if ways and small and lacks_more_than_labels(decision):

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.errors import Corrupted
+from components.evaluation.causes import doubts
 from components.exam_names import spoken
 from components.files import write_bytes
 from components.ledger import views
@@ -121,6 +122,12 @@ def standing(ws: Workspace, version: views.Version) -> Standing:
     if version.status == "champion":
         title = f"Version {number} ships: it is in force."
         steps = ["Nothing is open. Try it: `ratchet predict TEXT`."]
+        if version.parent and version.batch and doubts(likely_causes(ws, version)):
+            back = f"`ratchet rollback --to {version.parent} --reason WHY`"
+            steps = [
+                "Read the rows above. If their labels are right, nothing is open. If they are "
+                f"wrong: {back}, then correct them: {correction(version.batch)}."
+            ]
         on = views.probation(ws.ledger)
         if on is not None and on.version == number:
             title = f"Version {number} is in force on probation until {on.ends[:10]}."
@@ -165,12 +172,11 @@ def _after_rejection(ws: Workspace, version: views.Version) -> list[str]:
     )
     if since := corrected_since(ws, arrival):
         return [f"Nothing is to be done: {since}."]
-    likely = next(iter(likely_causes(ws, version)), None)
-    if likely is None:
+    likely = likely_causes(ws, version)
+    if not likely:
         return [broke, correct, again]
-    if likely.doubts_labels:
-        return [correct, broke, again]
-    return [f"{likely.remedy}.", broke, again]
+    first = (correct if cause.doubts_labels else f"{cause.remedy}." for cause in likely)
+    return [*dict.fromkeys(first), broke, again]
 
 
 def _superseded(ws: Workspace, version: views.Version) -> tuple[str, str]:

@@ -93,7 +93,8 @@ class Settled:
     that it was made of; `broken`: how many of its rows are in quarantine by themselves;
     `blocked`: how many were not trained on because they, or nearly the same texts, are held out;
     `settle` says all that it takes to settle a held batch; `causes`: what probably went wrong with
-    a batch that was held or rejected, where the facts show it.
+    a batch that was held or rejected, where the facts show it; of one that was promoted, labels
+    that look wrong.
     """
 
     batch: str

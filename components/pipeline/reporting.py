@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from components.evaluation.causes import causes
+from components.evaluation.causes import causes, doubts
 from components.files import write_bytes
 from components.ledger import views
 from components.ledger.events import BatchValidated
@@ -117,8 +117,8 @@ def facts(
 
 def about_batch(ws: Workspace, document: Mapping[str, Any], batch: str) -> dict[str, Any]:
     """Return what a page says of the batch itself: what is wrong with it, and rows that show it."""
-    stopped = document["decision"]["action"] in ("hold", "reject")
-    likely = causes(document) if stopped else ()
+    stopped, likely = document["decision"]["action"] in ("hold", "reject"), causes(document)
+    likely = likely if stopped else doubts(likely)
     return {
         "causes": [*map(str, likely)],
         "rows": rows_showing(ws, document, batch) if likely else {},

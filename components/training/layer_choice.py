@@ -88,9 +88,10 @@ def depth_worth_its_seconds(
             progress(half * len(depths) + place, 2 * len(depths))
     trials = [_trial(layers, tries[layers], len(rows)) for layers in depths]
     found = ", ".join(f"{t.layers}: {t.accuracy:.1f} % in {t.seconds:.0f} s" for t in trials)
+    spread = 100 * max(t.spread for t in trials)
     why = (
         f"more layers must bring {POINTS_WANTED:g} points for each doubling of the seconds "
-        f"({found}; two tries of a depth were up to {max(t.spread for t in trials):.0%} apart)"
+        f"({found}; two tries of a depth were up to {spread:.0f} % apart)"
     )
     return decide(trials).layers, why
 

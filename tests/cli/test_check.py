@@ -93,7 +93,7 @@ def test_a_few_wrong_labels_are_no_warning_and_many_are() -> None:
         return {"pairs": pairs, "surely_otherwise": 2 * wrong, "compared": 200}
 
     assert label_warnings(found(2), (), ()) == [] == label_warnings(None, (), ())
-    assert label_warnings(found(20), (), ())[0].startswith("20% of the labels may be wrong")
+    assert label_warnings(found(20), (), ())[0].startswith("20 % of the labels may be wrong")
 
 
 def test_it_answers_in_a_new_root_without_champion_exam_or_base(tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ def test_without_a_champion_the_base_still_says_what_is_cut(tmp_path: Path) -> N
     assert ratchet(root, "init", root).code == 0
     long = [{**row, "text": f"{row['text']} {row['text']} {row['text']}"} for row in rows(1)]
     shown, found = check(root, write_jsonl(tmp_path / "b.jsonl", long))
-    assert found["tokens"]["cut"] == 1.0 and "100% of the texts are cut" in shown.out
+    assert found["tokens"]["cut"] == 1.0 and "100 % of the texts are cut" in shown.out
 
 
 @pytest.mark.parametrize(

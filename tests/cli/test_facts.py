@@ -102,7 +102,8 @@ def test_json_has_these_shapes(grown: Path) -> None:
     assert keys(explained) == {
         "version", "status", "parent", "origin", "batch", "source", "pooled", "headline", "reasons",
         "verdicts", "later", "anchors", "evidence", "bundle", "run", "report", "frozen",
-        "settle", "causes", "drift", "title", "why", "rows", "doubted", "warnings", "next",
+        "settle", "causes", "doubts", "drift", "title", "why", "rows", "doubted", "warnings",
+        "next",
     }  # fmt: skip
     asked = [v for v in explained["verdicts"] if v["check"] == "forgetting"]
     assert [(v["exam"], v["consequence"]) for v in asked] == [

@@ -179,3 +179,97 @@ def test_what_to_do_is_to_correct_labels_only_where_labels_are_doubted() -> None
 
     assert flipped.doubts_labels and flipped.remedy.startswith("Correct the labels")
     assert not german.doubts_labels and "a task of their own" in german.remedy
+
+
+def moved_language(after: dict[str, float], before: float = 0.0) -> dict[str, Any]:
+    classes = [{"name": name, "before": before, "after": share} for name, share in after.items()]
+    classes.append({"name": "en", "before": 1.0, "after": 1 - sum(after.values())})
+    return {"name": "language", "drifted": True, "effect": sum(after.values()), "classes": classes}
+
+
+def in_german(share: float) -> list[dict[str, Any]]:
+    others = [{**each, "drifted": True} for each in ALIKE if each["name"] != "language"]
+    return [*others, moved_language({"de": share})]
+
+
+CUT = {
+    "max_tokens": 128,
+    "batch": {"rows": 200, "cut": 200, "tokens": 25_600, "unknown": 0},
+    "earlier": {"rows": 200, "cut": 0, "tokens": 4_000, "unknown": 0},
+}
+
+
+def lost(labels: int, rows: int, seed: int) -> dict[str, Any]:
+    """Return answers of a champion that can't read the texts: few labels, whatever stands there."""
+    pick, told = random.Random(seed), dict[str, Any]()
+    favours = pick.choices(range(labels), k=3)
+    for _ in range(rows):
+        label, answer = pick.randrange(labels), pick.choices(favours, (6, 3, 1))[0]
+        cell = told.setdefault(f"l{label}", {}).setdefault(f"l{answer}", [0, 0])
+        cell[0], cell[1] = cell[0] + 1, cell[1] + (pick.random() < 0.5)
+    return told
+
+
+@pytest.mark.parametrize("labels", [2, 4, 25])
+@pytest.mark.parametrize("kind", ["language", "cut"])
+def test_honest_texts_that_the_champion_cannot_read_are_told_by_that_alone(
+    labels: int, kind: str
+) -> None:
+    held = answered(labels, 900, 0.06, 0.1, seed=9)
+    why: dict[str, Any] = {"drift": in_german(1.0)} if kind == "language" else {"texts": CUT}
+    told = [kinds({**evidence(lost(labels, 200, seed), held), **why}) for seed in range(100)]
+    assert told.count([kind]) == 100
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_a_champion_that_is_lost_is_no_proof_of_labels_that_are_mixed_up(seed: int) -> None:
+    held = answered(4, 900, 0.06, 0.1, seed=9)
+    assert "mixed up" not in kinds(evidence(lost(4, 200, seed), held))
+
+
+def test_all_languages_that_came_are_named() -> None:
+    drift = [moved_language({"de": 0.43, "fr": 0.41, "es": 0.16})]
+    [cause] = causes({"labels": [], "drift": drift})
+    assert str(cause) == (
+        "texts in other languages: German, French, Spanish: 100 % of them (German 43 %, French "
+        "41 %, Spanish 16 %), 0 % of the earlier ones"
+    )
+
+
+def test_labels_are_doubted_where_the_rows_that_read_like_earlier_ones_show_it() -> None:
+    swapped = answered(4, 200, 0.06, 0.1, {0: 1, 1: 0})
+    held = answered(4, 900, 0.06, 0.1, seed=9)
+    mixed = {**evidence(swapped, held), "drift": in_german(0.4)}
+    assert kinds(mixed) == ["language"]
+
+    alike = evidence(answered(4, 120, 0.06, 0.1, {0: 1, 1: 0}), held)
+    first, second = causes({**mixed, "alike": alike})
+    assert (first.kind, second.kind) == ("swapped", "language"), "it explains most of the rows"
+    assert first.detail.startswith("among texts like the earlier ones the champion answers")
+
+    honest = evidence(answered(4, 120, 0.06, 0.1), held)
+    assert kinds({**mixed, "alike": honest}) == ["language"]
+
+
+def test_each_file_of_a_pool_has_its_own_cause() -> None:
+    held = answered(4, 900, 0.06, 0.1, seed=9)
+    flips = evidence(answered(4, 160, 0.06, 0.1, flips=0.4), held)
+    german = {**evidence(lost(4, 160, 1), held), "drift": in_german(1.0)}
+    files = [{"source": "flipped.csv", **flips}, {"source": "de.csv", **german}]
+    pool = {**evidence(answered(4, 320, 0.4, 0.5), held), "drift": in_german(0.5), "files": files}
+
+    wrong, language = causes(pool)
+    assert wrong.title.startswith("flipped.csv: about ") and wrong.doubts_labels
+    assert language.title == "de.csv: texts in another language: German"
+
+
+def test_a_file_of_a_pool_that_shows_nothing_by_itself_hides_no_cause_of_the_whole() -> None:
+    few = {"source": "few.csv", **evidence({"l0": {"l0": [3, 3]}}, HELD[2])}
+    whole = evidence(answered(2, 200, 0.06, 0.1, {0: 1, 1: 0}), HELD[2])
+    assert kinds({**whole, "files": [few]}) == ["flipped"]
+
+
+def test_one_more_label_is_not_called_labels() -> None:
+    ring = {0: 1, 1: 2, 2: 3, 3: 0}
+    [cause] = causes(evidence(answered(25, 2000, 0.1, 0.1, ring), HELD[25]))
+    assert "and so on for 1 more label;" in cause.detail

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from components.demo.tiny_base import write_tiny_base
+from components.ledger import views
 from components.pipeline.preparation import Settled
 from components.pipeline.reporting import FACTS
 from components.workspace import item_library
@@ -38,16 +39,21 @@ GERMAN = "das ist ein gutes hotel und wir waren sehr zufrieden mit dem zimmer le
 def spoiled(kind: str) -> list[dict[str, str]]:
     """Return 240 rows of a mood that were spoiled in one way, or are merely hard."""
     pick, made = random.Random(kind), rows(70, 240)
-    for row in made:
+    for place, row in enumerate(made):
         words = row["text"].split()
+        if kind == "flipped, two in five german" and place % 5 > 2:
+            row["text"] = " ".join(pick.choices(GERMAN, k=12))
+            continue
         if kind == "a third flipped" and pick.random() < 0.3:
             row["label"] = "neg" if row["label"] == "pos" else "pos"
-        if kind == "flipped":
+        if kind.startswith("flipped"):
             row["label"] = "neg" if row["label"] == "pos" else "pos"
         if kind == "german":
             words = pick.choices(GERMAN, k=12)
         if kind == "long":
             words += pick.choices(FILLER, k=20)
+        if kind == "an eighth flipped" and place % 8 == 0:
+            row["label"] = "neg" if row["label"] == "pos" else "pos"
         if kind == "hard" and pick.random() < 0.6:
             words[:3] = [pick.choice(GOOD + BAD) for _ in range(3)]
         row["text"] = " ".join(words)
@@ -55,14 +61,20 @@ def spoiled(kind: str) -> list[dict[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def spoilt_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A root with a champion that knows its moods."""
-    made = make_root(tmp_path_factory.mktemp("spoilt") / "root")
+def moods(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A root with a champion that knows its moods; never changed."""
+    made = make_root(tmp_path_factory.mktemp("moods") / "root")
     write_tiny_base(made / "base", [*WORDS, *GERMAN], hidden=32)
     add_exam(made, batch(made / "exam.jsonl", 900, 200))
     for seed in (1, 2):
         assert settle(made, batch(made / f"b{seed}.jsonl", seed, 200)).action == "promoted"
     return made
+
+
+@pytest.fixture(scope="module")
+def spoilt_root(moods: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same, in which spoiled batches are settled."""
+    return Path(shutil.copytree(moods, tmp_path_factory.mktemp("spoilt") / "root"))
 
 
 def settled(root: Path, kind: str) -> Settled:
@@ -201,3 +213,63 @@ def test_an_explanation_answers_first_and_names_an_exam_in_one_way(spoilt_root: 
     assert order == sorted(order) and len(short.splitlines()) < 40
     assert "│" in full and "│" not in short and f"version explain {version} --full" in short
     assert "mood (rows of batches)" in short and "#batches" not in full
+
+
+def test_flipped_labels_are_named_among_texts_of_which_many_are_in_another_language(
+    spoilt_root: Path,
+) -> None:
+    causes = settled(spoilt_root, "flipped, two in five german").causes
+
+    [flipped] = [cause for cause in causes if cause.startswith("labels of mood look flipped")]
+    [german] = [cause for cause in causes if cause.startswith("texts in another language: German")]
+    assert "among texts like the earlier ones the champion answers" in flipped and german
+
+
+def test_a_pool_names_the_cause_of_each_of_its_files(moods: Path, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(moods, tmp_path / "root"))
+    params = root / "params.yaml"
+    params.write_text(params.read_text().replace("pool_below: 0", "pool_below: 500"))
+    first, pool = (
+        settled(root, "a third flipped"),
+        settle(root, write_jsonl(root / "de.jsonl", spoiled("german"))),
+    )
+
+    assert first.action == "held" and {*pool.pooled} == {"a third flipped.jsonl", "de.jsonl"}
+    labels, language = pool.causes
+    assert labels.startswith("a third flipped.jsonl: about ")
+    assert language.startswith("de.jsonl: texts in another language: German: 100 % of them")
+    told = " ".join(explained(root, pool.version)["next"])
+    assert "quarantine export" in told and "a task of their own" in told
+
+
+def test_a_promotion_says_that_labels_look_wrong_and_how_to_correct_them(
+    moods: Path, tmp_path: Path
+) -> None:
+    root = Path(shutil.copytree(moods, tmp_path / "root"))
+    before = open_workspace(root)
+    file = write_jsonl(root / "eighth.jsonl", spoiled("an eighth flipped"))
+    outcome = settle(root, file)
+    [note] = outcome.causes
+    assert outcome.action == "promoted" and note.startswith("about 1")
+    again = ratchet(root, "run", file, "--task", "mood")
+    assert again.code == 0 and "likely cause" not in again.out
+    assert f"  note: {note}\n" in again.out
+    assert f"  next: ratchet version explain {outcome.version}\n" in again.out
+
+    told = explained(root, outcome.version)
+    shown = ratchet(root, "version", "explain", str(outcome.version)).out
+    assert "About its labels: about 1" in shown and "Likely cause" not in shown
+    [rows] = told["rows"].values()
+    assert all(row["text"] in shown and row["text"] in page(root, outcome.version) for row in rows)
+    assert "About its labels: about 1" in page(root, outcome.version)
+    batches = ratchet(root, "status", "--json").facts["inbox"]
+    [known] = [each for each in batches if each["batch"] == outcome.batch]
+    assert "labels of mood look wrong" in known["why"]
+    parent = views.version(before.ledger, outcome.version or 0)
+    assert parent is not None and f"`ratchet rollback --to {parent.parent} " in told["next"][0]
+
+    gone = ratchet(root, "rollback", "--to", str(parent.parent), "--reason", "labels", "--yes")
+    assert gone.code == 0, gone
+    rows_csv = tmp_path / "rows.csv"
+    sent = ratchet(root, "quarantine", "export", outcome.batch[:12], rows_csv, "--answers")
+    assert sent.code == 0 and "240 rows" in sent.out

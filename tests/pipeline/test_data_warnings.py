@@ -61,7 +61,7 @@ def test_texts_that_are_cut_are_told_with_their_share_and_limit(ws: Workspace) -
     found = tokens(ws, items(quoted(0.6)))
     assert found is not None and (found.texts, found.cut, found.unknown) == (200, 0.6, 0.0)
     [said] = warnings(ws, items(quoted(0.6)), KNOWN)
-    assert said.startswith("60% of the texts are cut") and "16 tokens" in said
+    assert said.startswith("60 % of the texts are cut") and "16 tokens" in said
     assert "`model.max_tokens`" in said and f"at most {found.long} tokens" in said
 
 
@@ -117,7 +117,7 @@ def imbalanced(rare: int, total: int = 1000) -> list[dict[str, str]]:
 
 def test_imbalance_is_called_that_with_label_rows_and_what_the_exam_gets(ws: Workspace) -> None:
     [said] = warnings(ws, items(imbalanced(30)), frozenset("pn"))
-    assert "Task mood is imbalanced: 97% of its 1,000 rows are labelled 'p'" in said
+    assert "Task mood is imbalanced: 97 % of its 1,000 rows are labelled 'p'" in said
     assert "only 30 have another one ('n')" in said and "About 6 of these are held out" in said
     assert "always answering 'p' is right in 97% of what is: it adds little to what" in said
 
@@ -144,7 +144,7 @@ def test_a_label_that_is_spelt_like_a_known_one_is_told(ws: Workspace) -> None:
 
 def test_warnings_are_recorded_and_told_with_the_outcome(grown: Path) -> None:
     done = settle(grown, write_jsonl(grown / "b3.jsonl", quoted(0.6)))
-    assert done.action != "refused" and "60% of the texts are cut" in done.notes[0]
+    assert done.action != "refused" and "60 % of the texts are cut" in done.notes[0]
     ledger = open_workspace(grown).ledger
     events = [each.payload for each in views.told(ledger, BatchValidated)]
     assert events[0].warnings is None and events[-1].warnings == [done.notes[0]]
@@ -171,9 +171,9 @@ def test_a_warning_is_printed_at_once_and_once_and_stays_to_be_read(
     file = write_jsonl(grown / "b3.jsonl", quoted(0.6))
     ran = ratchet(grown, "run", file, "--task", "mood")
 
-    assert ran.err.startswith("warning: 60% of the texts are cut") and "are cut" not in ran.out
+    assert ran.err.startswith("warning: 60 % of the texts are cut") and "are cut" not in ran.out
     explained = ratchet(grown, "version", "explain", "3", "--json").facts
-    assert [each[:25] for each in explained["warnings"]] == ["60% of the texts are cut:"]
-    assert "About its data: 60% of" in ratchet(grown, "version", "explain", "3").out
+    assert [each[:26] for each in explained["warnings"]] == ["60 % of the texts are cut:"]
+    assert "About its data: 60 % of" in ratchet(grown, "version", "explain", "3").out
     page = Path(explained["report"]).read_text(encoding="utf-8")
-    assert "60% of the texts are cut" in page and "1 warning" in page
+    assert "60 % of the texts are cut" in page and "1 warning" in page

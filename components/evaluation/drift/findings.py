@@ -174,9 +174,10 @@ def _found(
     too_far = drifted and policy == "note" and measured.effect > held_above
     moved = f": {measured.moved}" if drifted and measured.moved else ""
     sample = f"a sample of {measured.n:,} of {rows:,}" if measured.n < rows else f"{measured.n:,}"
+    limit = check.shown(held_above if too_far else floor)
     sentence = (
-        f"{'Drift' if drifted else 'No drift'}: {subject}{moved}; the limit is "
-        f"{check.shown(floor)} ({_chance(adjusted)} over all checks, {sample} rows)."
+        f"{'Drift' if drifted else 'No drift'}: {subject}{moved}; the limit is {limit} "
+        f"({_chance(adjusted)} over all checks, {sample} rows)."
     )
     return Finding(
         check.name,

@@ -50,7 +50,7 @@ def language(compared: Compared, chance: Chance) -> Measured | str:
     The effect is the total variation distance: the share of texts that moved.
     """
     sides = compared.earlier, compared.batch
-    told = [[_language(text) for text in side.contents] for side in sides]
+    told = [[language_of(text) for text in side.contents] for side in sides]
     table = Table(*(Counter(each for each in side if each) for side in told))
     past, rows = table.before.total(), table.now.total()
     if min(past, rows) < MIN_ROWS:
@@ -66,7 +66,7 @@ def language(compared: Compared, chance: Chance) -> Measured | str:
     return Measured(float(squares[0]), p_value(squares), effect, rows, moved, examples, classes)
 
 
-def _language(text: str) -> str | None:
+def language_of(text: str) -> str | None:
     """Return the ISO 639 code of a text's language; None where it is not sure or is none."""
     name, confidence = _identifier().classify(text)
     return str(name) if confidence >= SURE and name != "zxx" else None

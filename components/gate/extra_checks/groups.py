@@ -124,7 +124,9 @@ class _Competition:
             gained = counted.get(newer)
             if gained is not None and self._is_worth(gained, count / own.items, len(counted)):
                 taken += count
-                told.append(f"{count} go to {newer}, of which {-gained.loss:.0%} more are right")
+                told.append(
+                    f"{count} go to {newer}, of which {-100 * gained.loss:.0f} % more are right"
+                )
         most = int(self._margin / 100 * own.items)
         if not told or most == 0:
             return own, []

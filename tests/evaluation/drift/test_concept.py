@@ -40,6 +40,8 @@ def test_labels_that_contradict_by_far_hold_the_batch(wrong: int, asks: str) -> 
     found = find(compared(side(1), side(2), past))["concept"]
     assert found.drifted and found.effect == pytest.approx((wrong + 42 - 40) / 2)
     assert found.policy == asks
+    limit = {"note": "5.0", "hold": "15.0"}[asks]
+    assert f"; the limit is {limit} points (" in found.sentence, "the one that decided"
     assert ("if the labels are wrong, send the rows again" in found.remedy) == (asks == "hold")
     ignored = DriftSettings(policies=DriftPolicies(concept="ignore"))
     assert "concept" not in find(compared(side(1), side(2), past), ignored)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from components.evaluation.drift.texts import _language
+from components.evaluation.drift.texts import language_of
 from tests.evaluation.sides import compared, find, labels, side
 
 ENGLISH = "This is a sentence about the weather and the garden in spring, number {}."
@@ -36,6 +36,6 @@ def test_another_language_is_found_and_named_with_its_rows() -> None:
 def test_texts_whose_language_is_not_sure_are_not_counted() -> None:
     english = side(1, own=labels(40), texts=sentences(ENGLISH, 40))
     unsure = side(2, own=labels(40), texts=["ok 12"] * 40)
-    assert _language("12345 67") is None
+    assert language_of("12345 67") is None
     found = find(compared(english, unsure))["language"]
     assert not found.examined and "texts per side with a clear language" in found.sentence
