@@ -119,7 +119,7 @@ def test_imbalance_is_called_that_with_label_rows_and_what_the_exam_gets(ws: Wor
     [said] = warnings(ws, items(imbalanced(30)), frozenset("pn"))
     assert "Task mood is imbalanced: 97 % of its 1,000 rows are labelled 'p'" in said
     assert "only 30 have another one ('n')" in said and "About 6 of these are held out" in said
-    assert "always answering 'p' is right in 97% of what is: it adds little to what" in said
+    assert "always answering 'p' is right in 97 % of what is: it adds little to what" in said
 
 
 def test_a_label_for_each_row_is_told_as_a_wrong_column(ws: Workspace) -> None:

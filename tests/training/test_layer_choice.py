@@ -53,7 +53,7 @@ def test_a_try_that_the_machine_slowed_down_does_not_decide(
     monkeypatch.setattr("components.training.layer_choice.time.process_time", clock)
     _, why = depth_worth_its_seconds(base, make_rows(["good", "bad"], 110), stream.settings)
     assert re.search(r"1: \S+ % in 2 s, 2: \S+ % in 2 s", why), why
-    assert "up to 3900% apart" in why
+    assert "up to 3900 % apart" in why
 
 
 @pytest.mark.parametrize("count", [2, 90])
