@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from components.cli.daily import EXIT_CODES
+from components.cli.gate import lacking
 from components.cli.options import Context, json_option, pass_root, task_option
 from components.cli.outcomes import show_warnings
 from components.cli.output import Styled, counted, echo, facts, shortened, status
@@ -37,10 +38,11 @@ def check(context: Context, file: Path, task: str | None, as_json: bool) -> None
 
     Nothing is trained or recorded. Says how the file is read, which rows would be rejected, how
     its labels compare with the champion's, what is in an exam or an earlier batch already, how
-    many texts are cut or unknown to the base, where the champion is sure that a label is wrong,
-    and what the exams can tell. Exits with 0; with 1 if a run would refuse the file; with 3 if
-    rows look wrong or none is new, so that somebody should look first; for rows that came before,
-    as `ratchet run` did.
+    many texts are cut or unknown to the base or in a language that is new, where the champion
+    surely answers otherwise than labelled, and what the exams can tell. Exits with 0; with 1 if a
+    run would refuse the file; with 2 if a run would stop at the settings; with 3 if rows look wrong
+    or none is new, so that somebody should look first; for rows that came before, as `ratchet run`
+    did.
     """
     from components.operations.file_check import check as find
 
@@ -52,7 +54,7 @@ def check(context: Context, file: Path, task: str | None, as_json: bool) -> None
 def _exit_code(value: Mapping[str, Any]) -> int:
     if value["verdict"] == "seen":
         return EXIT_CODES.get(value["seen"]["status"], 1)
-    return {"refused": 1, "doubtful": 3}.get(value["verdict"], 0)
+    return {"refused": 1, "blocked": 2, "doubtful": 3}.get(value["verdict"], 0)
 
 
 def _show(value: dict[str, Any], file: Path, task: str | None) -> None:
@@ -60,11 +62,21 @@ def _show(value: dict[str, Any], file: Path, task: str | None) -> None:
     if verdict == "refused":
         echo((status("refused"), f" {value['file']}: a run would refuse this file"))
         echo(f"  {value['refused']}")
+    elif verdict == "blocked":
+        echo(
+            (
+                Styled("blocked", "red"),
+                f" {value['file']}: a run would stop before it takes any file in",
+            )
+        )
+        echo(f"  {value['blocked']}")
     elif verdict == "seen":
         echo((Styled("seen", "yellow"), f" {value['file']}: {_seen(value['seen'])}"))
     else:
         accepted = counted(value["rows"]["accepted"], "row")
         said = f" {value['file']}: {accepted} for {_listed('task', list(value['tasks']))}"
+        if value["rows"]["rejected"]:
+            said += f"; {100 * value['rows']['rejected'] / value['rows']['read']:.0f} % rejected"
         echo((Styled(verdict, "yellow" if verdict == "doubtful" else "green"), said))
     if "rows" not in value:
         return
@@ -75,7 +87,7 @@ def _show(value: dict[str, Any], file: Path, task: str | None) -> None:
         *(("", line) for line in _rejected(value["rows"])),
         ("labels", _labels(value["labels"])),
     ]
-    if verdict != "refused":
+    if verdict not in ("refused", "blocked"):
         lines += [
             ("copies", _copies(value["copies"])),
             ("tokens", _tokens(value["tokens"])),
@@ -94,7 +106,9 @@ def _show_next(value: Mapping[str, Any], sent: str) -> None:
     seen = value["seen"]
     if value["verdict"] == "refused":
         return
-    if value["verdict"] == "seen":
+    if value["verdict"] == "blocked":
+        echo(f"next: correct params.yaml, then `ratchet check {sent}`")
+    elif value["verdict"] == "seen":
         step, why = f"ratchet quarantine show {seen['batch'][:12]}", "what became of these rows"
         if seen["status"] in ("queued", "running"):
             step, why = "ratchet intake", "they wait to be trained on"
@@ -105,8 +119,8 @@ def _show_next(value: Mapping[str, Any], sent: str) -> None:
         echo(f"next: send rows that are new; to train on these again, `ratchet run {sent}`")
     elif value["verdict"] == "doubtful":
         echo(
-            f"next: correct what is wrong in the file, then `ratchet check {sent}`; if the rows "
-            f"are right as they are, `ratchet run {sent}`"
+            f"next: look at these rows; where they are wrong, correct the file and `ratchet check "
+            f"{sent}`; where they are right as they are, `ratchet run {sent}`"
         )
     else:
         echo(f"next: ratchet run {sent}")
@@ -193,6 +207,9 @@ def _exams(tasks: Mapping[str, Any]) -> Iterator[str]:
             add = f"add {more:,} (`ratchet holdout add FILE --task {task} --fill`)"
             enough = f"{has}, enough for {passing}"
             yield enough if more <= 0 else f"{has}; for {passing}, {add}"
+            if exam["lacks"]:
+                to_add = f"`ratchet holdout add FILE --task {task} --fill` adds some"
+                yield f"{exam['exam']} {lacking(exam['lacks'])}; {to_add}"
         for pool in each["pools"]:
             usual = pool["labels"][len(pool["labels"]) // 2]
             yield (

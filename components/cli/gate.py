@@ -12,6 +12,9 @@ from components.cli.options import Context, json_option, pass_root
 from components.cli.output import echo, facts, table
 from components.exam_names import task_of
 
+SHOWN_LABELS = 12
+"""Labels that a sentence names."""
+
 
 def register(group: click.Group) -> None:
     """Add this module's commands."""
@@ -104,12 +107,26 @@ def _show_plan(value: dict[str, Any]) -> None:
         echo(f"Overused: {', '.join(worn)}. Add a new holdout.")
     asked = [each for each in value["exams"] if each["decides"]]
     small = {task_of(each["exam"]) for each in asked if each["items_needed"] > each["items"]}
-    if small:
+    for each in asked:
+        if each["lacks"]:
+            echo(f"{each['exam']} {lacking(each['lacks'])}")
+    gaps = {task_of(each["exam"]) for each in asked if each["lacks"]}
+    if small or gaps:
         adding = (
-            f"  ratchet holdout add FILE --task {quote(task)} --fill" for task in sorted(small)
+            f"  ratchet holdout add FILE --task {quote(task)} --fill"
+            for task in sorted(small | gaps)
         )
         echo("To add items:", *adding)
+    if small:
         echo("Or raise `gate.margin_points`; try a value with `ratchet gate plan --margin POINTS`.")
+
+
+def lacking(labels: list[str]) -> str:
+    """Return what an exam without these labels can't show."""
+    from components.gate.sentences import listed
+
+    names = listed(labels, SHOWN_LABELS)
+    return f"has no item of {names}: nothing there shows whether an update loses what it knew"
 
 
 def _show_pools(pools: list[dict[str, Any]]) -> None:

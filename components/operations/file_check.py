@@ -10,6 +10,7 @@ without an exam and without a base, and says what it could not look at.
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -26,24 +27,30 @@ from components.errors import ConfigError, DataRejected
 from components.items import Item
 from components.ledger import views
 from components.operations.label_check import champion_on, label_warnings
+from components.operations.text_check import unlike_earlier
 from components.pipeline.arrival import UNNAMED, check_task, folder_task
-from components.pipeline.data_warnings import UNKNOWN, respelt, tokens, warnings
+from components.pipeline.data_warnings import doubts as data_doubts
+from components.pipeline.data_warnings import notes, readable, respelt, tokens
 from components.pipeline.held_out_share import held_out_shares
 from components.pipeline.new_tasks import with_tasks_now
 from components.pipeline.preparation import known_labels, reason_counts
 from components.workspace.root import Workspace
 
-Verdict = Literal["refused", "seen", "doubtful", "usable", "fine"]
+Verdict = Literal["refused", "blocked", "seen", "doubtful", "usable", "fine"]
 
 SHOWN = 5
 """Rejected rows that are listed."""
+
+MANY_REJECTED = 0.05
+"""Share of rejected rows from which a file is not called fine."""
 
 
 def check(ws: Workspace, path: Path, task: str | None) -> dict[str, Any]:
     """Return what is known of a file; `refused` says why a run would refuse it.
 
-    `verdict`: refused; seen, where a run would train nothing; doubtful, where people should look
-    at the rows first; usable, with warnings; or fine.
+    `verdict`: refused; blocked, where the settings keep a run from taking any file in (`blocked`
+    says why); seen, where a run would train nothing; doubtful, where people should look at the rows
+    first; usable, with warnings or many rejected rows; or fine.
 
     Args:
         ws: the root.
@@ -66,15 +73,19 @@ def check(ws: Workspace, path: Path, task: str | None) -> dict[str, Any]:
 def _verdict(found: Mapping[str, Any]) -> Verdict:
     if found["refused"]:
         return "refused"
+    if found["blocked"]:
+        return "blocked"
     if found["seen"]:
         return "seen"
     if found["doubts"]:
         return "doubtful"
-    return "usable" if found["warnings"] else "fine"
+    rejected = found["rows"]["rejected"] >= MANY_REJECTED * found["rows"]["read"]
+    return "usable" if found["warnings"] or rejected else "fine"
 
 
 def _find(ws: Workspace, path: Path, named: str) -> dict[str, Any]:
-    found: dict[str, Any] = {"file": path.name, "task": named, "refused": None, "doubts": 0}
+    found: dict[str, Any] = {"file": path.name, "task": named, "refused": None, "blocked": None}
+    found["doubts"] = 0
     try:
         reading = read_batch(path, ws.settings.data, named, path.name, ws.identity)
         found["format"] = _format(ws, path, reading)
@@ -94,25 +105,33 @@ def _find(ws: Workspace, path: Path, named: str) -> dict[str, Any]:
         "tokens": None,
         "warnings": [],
         "tasks": _tasks(ws, items),
+        "unlike": None,
         "champion": None,
     }
     if found["refused"] or not items:
         return found
     try:
         shares = tokens(ws, items)
-        found["tokens"] = asdict(shares) if shares else None
-        found["warnings"] = warnings(ws, items, labels)
-    except ConfigError as error:  # a run would stop there, before it takes the file in
-        found["warnings"] = [str(error)]
-        return found
+    except ConfigError as error:
+        return found | {"blocked": str(error)}
     doubts = [] if found["seen"] else _nothing_new(copies, len(items))
-    answered = champion_on(ws, items, labels)
-    if shares is None or shares.unknown < UNKNOWN:  # of texts that it can't read, it knows nothing
-        doubts += label_warnings(
-            answered, found["labels"]["missing"], respelt(found["labels"]["counts"].keys(), labels)
-        )
-    found["warnings"] += doubts
-    return found | {"champion": answered, "doubts": len(doubts)}
+    doubts += data_doubts(ws, items, shares, labels)
+    unlike, answered = unlike_earlier(ws, items), champion_on(ws, items, labels)
+    if readable(shares):
+        doubts += unlike.doubts(shlex.quote(items[0].task))
+        if not unlike.unknown:
+            doubts += label_warnings(
+                answered,
+                found["labels"]["missing"],
+                respelt(found["labels"]["counts"].keys(), labels),
+            )
+    return found | {
+        "tokens": asdict(shares) if shares else None,
+        "warnings": [*notes(ws, items, shares), *unlike.notes(), *doubts],
+        "unlike": asdict(unlike),
+        "champion": answered,
+        "doubts": len(doubts),
+    }
 
 
 def _nothing_to_train(copies: Mapping[str, int], rows: int) -> str | None:

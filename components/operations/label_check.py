@@ -121,19 +121,21 @@ def label_warnings(
             if (champion, label) not in mostly:
                 said.append(
                     f"Rows labelled {shown([label])} look like {shown([champion])}: the champion "
-                    f"surely answers so to {rows}. Read some of them before they are trained on."
+                    f"surely answers so to {rows}. Either they are labelled wrongly, or it does "
+                    "not know such texts yet: read some of them before they are trained on."
                 )
             elif label < champion:
                 said.append(
                     f"The labels {shown([label])} and {shown([champion])} look swapped: the "
                     f"champion surely answers {shown([champion])} to {rows} labelled "
-                    f"{shown([label])}, and the other way round. Correct the file."
+                    f"{shown([label])}, and the other way round. Correct the file if they are."
                 )
     left = found["surely_otherwise"] - explained
     if left >= max(FEWEST, SUSPICIOUS * found["compared"]):
-        share = left / found["compared"]
+        more = f" more, besides those {explained:,}" if explained else ""
         said.append(
-            f"{percent(share)} of the labels may be wrong: the champion surely answers otherwise "
-            f"to {left:,} of {found['compared']:,} rows. Read the worst ones above."
+            f"The champion surely answers {left:,} of {found['compared']:,} rows otherwise than "
+            f"labelled ({percent(left / found['compared'])}){more}. Either these labels are "
+            "wrong, or it does not know such texts yet: read the worst ones above."
         )
     return said

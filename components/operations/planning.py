@@ -30,6 +30,7 @@ from components.gate.sources import choose, least_items
 from components.ledger import views
 from components.ledger.events import CandidateExamined
 from components.operations.explanation import registered
+from components.pipeline.exam_gaps import labels_lacking
 from components.pipeline.examination import rules
 from components.workspace.root import Workspace
 
@@ -74,7 +75,7 @@ def plan(ws: Workspace, margin_points: float | None, churn: float | None) -> dic
     observed, use = _observed_churn(ws, "forgetting"), views.use_by_exam(ws.ledger)
     sat = _with_deciding(_sittings(ws, [*exams, *pools], {} if churn else observed, churn), asked)
     deciding, labelled = sum(each.decides for each in sat), [_labelled(each) for each in sat]
-    margin = asked.margin_points / 100
+    margin, lacking = asked.margin_points / 100, labels_lacking(ws, exams)
     kinds = {
         "harmless": 0.0,
         "slightly bad": margin / 2,
@@ -93,6 +94,7 @@ def plan(ws: Workspace, margin_points: float | None, churn: float | None) -> dic
                 "churn": each.churn,
                 "detectable_points": detectable_points(each, asked.alpha),
                 "items_needed": items_needed(each, deciding, asked),
+                "lacks": lacking[each.exam],
                 "decides": each.decides,
                 "decisions": use(each.exam).decisions,
                 "refusals": use(each.exam).turned_away,

@@ -48,9 +48,31 @@ def warnings(ws: Workspace, items: Sequence[Item], known_labels: Set[str]) -> li
 
     `known_labels`: the champion's.
     """
-    found = [*_about_tokens(tokens(ws, items)), *_scattered(items), *_imbalance(ws, items)]
-    found += _relabelled(ws, items)
-    return [*found, *_renamed({item.label for item in items}, known_labels)]
+    found = tokens(ws, items)
+    return [*notes(ws, items, found), *doubts(ws, items, found, known_labels)]
+
+
+def notes(ws: Workspace, items: Sequence[Item], found: TokenShares | None) -> list[str]:
+    """Return those of the warnings that are no reason to wait: rows may be right as they are."""
+    return [*_cut(found), *_imbalance(ws, items)]
+
+
+def doubts(
+    ws: Workspace, items: Sequence[Item], found: TokenShares | None, known: Set[str]
+) -> list[str]:
+    """Return those of the warnings for which people should look at the rows before a run."""
+    found_labels = {item.label for item in items}
+    return [
+        *_unreadable(found),
+        *_scattered(items),
+        *_relabelled(ws, items),
+        *_renamed(found_labels, known),
+    ]
+
+
+def readable(found: TokenShares | None) -> bool:
+    """Return whether the base knows the script: of texts that it can't read, it knows nothing."""
+    return not list(_unreadable(found))
 
 
 def tokens(ws: Workspace, items: Sequence[Item]) -> TokenShares | None:
@@ -67,16 +89,19 @@ def tokens(ws: Workspace, items: Sequence[Item]) -> TokenShares | None:
     return token_shares(folder, texts, ws.settings.model.max_tokens)
 
 
-def _about_tokens(found: TokenShares | None) -> Iterable[str]:
-    if found is None:
-        return
-    if found.cut >= CUT:
+def _cut(found: TokenShares | None) -> Iterable[str]:
+    if found is not None and found.cut >= CUT:
         cut = percent(found.cut)
         yield (
             f"{cut} of the texts are cut: a version reads {found.max_tokens} tokens of "
             f"a text and nothing of what comes after; 19 of 20 texts have at most {found.long:,} "
             "tokens. Raise `model.max_tokens` as far as the base allows, or put what matters first."
         )
+
+
+def _unreadable(found: TokenShares | None) -> Iterable[str]:
+    if found is None:
+        return
     script = "another language or script than the base knows"
     do = "Use a base that knows it (a new root with another `model.base`), or leave these rows out."
     if found.unknown >= UNKNOWN:

@@ -65,8 +65,8 @@ def test_swapped_labels_are_named_with_the_worst_rows(grown: Path, tmp_path: Pat
     )
     assert (shown.code, found["verdict"]) == (3, "doubtful")
     assert shown.out.startswith("doubtful b.jsonl")
-    assert "next: correct what is wrong in the file, then `ratchet check " in shown.out
-    assert "if the rows are right as they are, `ratchet run " in shown.out
+    assert "next: look at these rows; where they are wrong, correct the file and " in shown.out
+    assert "where they are right as they are, `ratchet run " in shown.out
     assert found["champion"]["surely_otherwise"] > 60
     assert "The labels 'neg' and 'pos' look swapped" in found["warnings"][0]
     worst = found["champion"]["worst"][0]
@@ -80,7 +80,8 @@ def test_a_known_label_under_a_new_name_is_found_by_what_the_champion_answers(
     assert (found["labels"]["new"], found["labels"]["missing"]) == (["happy"], ["pos"])
     [said] = found["warnings"]
     assert "'happy' may be a new name of 'pos'" in said
-    _, spelt = check(grown, changed(tmp_path / "c.jsonl", pos="Pos"), "--task", "mood")
+    ran, spelt = check(grown, changed(tmp_path / "c.jsonl", pos="Pos"), "--task", "mood")
+    assert (ran.code, spelt["verdict"]) == (3, "doubtful"), "fault: a new case was no doubt"
     assert len(spelt["warnings"]) == 1 and "'Pos' is new" in spelt["warnings"][0]
 
 
@@ -93,7 +94,50 @@ def test_a_few_wrong_labels_are_no_warning_and_many_are() -> None:
         return {"pairs": pairs, "surely_otherwise": 2 * wrong, "compared": 200}
 
     assert label_warnings(found(2), (), ()) == [] == label_warnings(None, (), ())
-    assert label_warnings(found(20), (), ())[0].startswith("20 % of the labels may be wrong")
+    [said] = label_warnings(found(20), (), ())
+    assert "surely answers 40 of 200 rows otherwise than labelled (20 %). Either these" in said
+
+
+def test_rows_that_another_warning_is_about_are_not_left_out_silently() -> None:
+    """Fault: `102 for sure` stood above, `25 of 180` below, and nothing said which these are."""
+    pairs = [{"label": "a", "champion": "b", "rows": 27, "of": 30, "new": False}]
+    found = {"pairs": pairs, "surely_otherwise": 52, "compared": 180}
+    first, second = label_warnings(found, (), ())
+    assert "Rows labelled 'a' look like 'b'" in first and "27 of 30 rows" in first
+    assert "surely answers 25 of 180 rows otherwise" in second
+    assert "more, besides those 27." in second
+
+
+def test_a_base_that_does_not_exist_blocks_the_run_and_the_check(
+    grown: Path, tmp_path: Path
+) -> None:
+    """Fault: `usable`, exit 0 and `next: ratchet run`, which then ended with 2."""
+    params = grown / "params.yaml"
+    params.write_text(params.read_text().replace("base: base", "base: /nowhere/model"))
+    file = batch(tmp_path / "b7.jsonl", 7)
+    shown, found = check(grown, file, "--task", "mood")
+    assert (shown.code, found["verdict"]) == (2, "blocked")
+    assert shown.code == ratchet(grown, "run", file, "--task", "mood").code
+    assert shown.out.startswith("blocked b7.jsonl: a run would stop before it takes any file in")
+    assert "there is no folder /nowhere/model" in found["blocked"]
+    assert "next: correct params.yaml" in shown.out and "ratchet run" not in shown.out
+
+
+def test_texts_that_the_base_cannot_read_are_doubtful(grown: Path, tmp_path: Path) -> None:
+    """Fault: `usable` and `next: ratchet run`, though the warning said to leave the rows out."""
+    values = [{**row, "text": f"この商品はとても{n}良いです"} for n, row in enumerate(rows(7))]
+    shown, found = check(grown, write_jsonl(tmp_path / "b.jsonl", values), "--task", "mood")
+    assert (shown.code, found["verdict"]) == (3, "doubtful")
+    assert len(found["warnings"]) == 1 and "language or script" in found["warnings"][0]
+
+
+def test_many_rejected_rows_stand_in_the_first_line_and_are_not_fine(
+    grown: Path, tmp_path: Path
+) -> None:
+    values = [{**row, "text": row["text"] + "\x00" * (n < 20)} for n, row in enumerate(rows(7))]
+    shown, found = check(grown, write_jsonl(tmp_path / "b.jsonl", values), "--task", "mood")
+    assert found["verdict"] == "usable"
+    assert shown.out.startswith("usable b.jsonl: 100 rows for task mood; 17 % rejected\n")
 
 
 def test_it_answers_in_a_new_root_without_champion_exam_or_base(tmp_path: Path) -> None:
