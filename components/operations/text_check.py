@@ -56,8 +56,8 @@ class Unlike:
         if not self.markup:
             return []
         return [
-            f"{percent(self.markup)} of the texts have markup (such as <p> or &nbsp;), which what the "
-            "champion learned has not: it costs tokens and can tell labels apart by accident. Send "
+            f"{percent(self.markup)} of the texts have markup (such as <p> or &nbsp;), which what "
+            "the champion learned has not: it costs tokens and can tell labels apart by accident. Send "
             "the plain text, unless texts come with markup from now on."
         ]
 
