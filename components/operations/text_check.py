@@ -57,8 +57,8 @@ class Unlike:
             return []
         return [
             f"{percent(self.markup)} of the texts have markup (such as <p> or &nbsp;), which what "
-            "the champion learned has not: it costs tokens and can tell labels apart by accident. Send "
-            "the plain text, unless texts come with markup from now on."
+            "the champion learned has not: it costs tokens and can tell labels apart by accident. "
+            "Send the plain text, unless texts come with markup from now on."
         ]
 
     def doubts(self, task: str) -> list[str]:
