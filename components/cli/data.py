@@ -16,7 +16,6 @@ from components.cli.options import Context, changing, json_option, pass_root
 from components.cli.outcomes import show_causes
 from components.cli.output import counted, echo, facts, shortened, table
 from components.data.contract import COPY, EARLIER_COPY
-from components.gate.sentences import listed
 
 if TYPE_CHECKING:
     from components.data.validation import Rejected
@@ -152,6 +151,8 @@ def list_quarantine(context: Context, show_all: bool, as_json: bool) -> None:
 
 def _why(each: Listed) -> tuple[str, ...]:
     """Return the probable cause in a few words, else the reason; and what came in since."""
+    from components.gate.sentences import listed
+
     cause = each.causes[0].partition(": ")[0] if each.causes else ""
     since = ""
     if each.came_in:

@@ -7,11 +7,10 @@ from typing import Any
 
 from components.cli.output import Styled, counted, echo, status
 from components.evaluation.cause import called
-from components.pipeline.held import WAIT
 from components.pipeline.new_tasks import sentences
 from components.pipeline.taken_out import is_back
 
-BY_ITSELF = ("ratchet label", "ratchet approve", "ratchet reject", "ratchet run", WAIT)
+BY_ITSELF = ("ratchet label", "ratchet approve", "ratchet reject", "ratchet run")
 """What settles a held batch, or takes its place, without that it is examined again."""
 
 
@@ -57,9 +56,11 @@ def show_causes(causes: Sequence[str], name: str = called("held")) -> None:
 
 def show_settle(ways: Sequence[str], batch: str) -> None:
     """Print all that it takes to settle a held batch."""
+    from components.pipeline.held import WAIT
+
     if ways:
         echo("  to settle it:", *(f"    - {way}" for way in ways))
-    if any(all(each not in way for each in BY_ITSELF) for way in ways):
+    if any(all(each not in way for each in (*BY_ITSELF, WAIT)) for way in ways):
         release = f"`ratchet quarantine release {batch[:12]}` and `ratchet intake`"
         echo(f"    once exams or settings have changed, examine it again, as it is: {release}")
 
