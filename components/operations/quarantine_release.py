@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
@@ -66,28 +67,35 @@ def release_any(
     kept = {each.batch for each in views.quarantined(ws.ledger) if each.status == "kept"}
     if not held and (member := _pooled_member(ws, found, kept)) is not None:
         if not force:
-            _require_not_in(ws, member, "batch")
+            _require_not_in(ws, member, "batch", task)
         return _release_member(ws, lease, member, task)
     if task is not None and not held:
         held = [each for each in found if each.status in CHANGING and each.batch not in kept]
     if len(held) != 1:
         return release(ws, lease, find_entry(ws, prefix), task, force)
     if held[0].status == "held" and not force:
-        _require_not_in(ws, held[0], "batch")
+        _require_not_in(ws, held[0], "batch", task)
     if task is not None:
         return _release_for(ws, lease, held[0], check_task(task, ws.settings.data.tasks))
     release_held(ws, lease, held[0], "queued to be examined again")
     return Released(held[0].batch, "held", 0)
 
 
-def _require_not_in(ws: Workspace, arrival: views.Arrival, kind: Literal["rows", "batch"]) -> None:
+def _require_not_in(
+    ws: Workspace, arrival: views.Arrival, kind: Literal["rows", "batch"], task: str | None
+) -> None:
     """Refuse what would be learned twice: corrected already, and now as it was refused.
+
+    `task`: what it is released for; rows that came in for other tasks do not count.
 
     Raises:
         ConfigError: most of its rows came in with batches that were promoted.
     """
     found = came_in(ws, arrival, kind)
     if found is None or not found.mostly:
+        return
+    came_for = {each.task for each in map(partial(views.arrival, ws.ledger), found.batches) if each}
+    if task is not None and came_for.isdisjoint({task, None}):
         return
     of = "refused rows of " if kind == "rows" else ""
     raise ConfigError(
@@ -254,7 +262,7 @@ def release(
     arrival = views.arrival(ws.ledger, entry.batch)
     assert arrival is not None  # an entry is of a batch that arrived
     if not force:
-        _require_not_in(ws, arrival, entry.kind)
+        _require_not_in(ws, arrival, entry.kind, task)
     again = _requeue if entry.kind == "batch" else _rows_as_batch
     batch = again(ws, entry, task)
     ws.ledger.append(QuarantineReleased(batch=entry.batch, kind_=entry.kind, as_=batch), lease)

@@ -240,7 +240,7 @@ def test_what_the_gate_can_tell_is_said_before_a_batch(grown: Path, tmp_path: Pa
     for exam in plan["exams"]:
         assert keys(exam) == {
             "exam", "items", "churn", "detectable_points", "items_needed", "decides", "decisions",
-            "refusals", "worn",
+            "refusals", "worn", "lacks",
         }  # fmt: skip
     told = [(each["exam"], each["items"], each["decides"]) for each in plan["exams"]]
     assert told == [("mood", 200, True), ("mood#batches", 48, False)]

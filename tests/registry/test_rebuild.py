@@ -13,6 +13,7 @@ from collections.abc import Callable
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mlflow import MlflowClient
@@ -22,6 +23,7 @@ from components.ledger import views
 from components.ledger.events import decode
 from components.ledger.ledger import Ledger
 from components.pipeline import settlement
+from components.pipeline.held import decision_on
 from components.pipeline.registration_records import DOCUMENTS, records
 from components.registry import mlflow_rows, restoring
 from components.workspace.root import open_workspace
@@ -313,11 +315,19 @@ def test_a_root_of_an_older_ratchet_goes_on_and_is_rebuilt_as_far_as_it_can_be(
 
     assert ratchet(grown, "reconcile").code == 0
 
-    after = shown(grown)
+    after, ws = shown(grown), open_workspace(grown)
+
+    def decision(number: int) -> Any:
+        version = views.version(ws.ledger, number)
+        assert version is not None
+        return decision_on(ws, version)
+
     assert (after["aliases"], after["plots"]) == (before["aliases"], before["plots"])
-    for number, version in open_workspace(grown).registry.shown().items():
+    for number, version in ws.registry.shown().items():
         old = before["versions"][number]  # type: ignore[index]
-        assert version.description == old.description
+        wrote = [f"- {reason}" for reason in decision(number)["reasons"]]  # as an older one did
+        assert [each for each in version.description.splitlines() if each[:2] == "- "] == wrote
+        assert version.description.partition("\n\n- ")[0] == old.description.partition("\n\n- ")[0]
         assert version.run.metrics == old.run.metrics  # type: ignore[union-attr]
         assert version.run.datasets == old.run.datasets  # type: ignore[union-attr]
     assert differences(grown) == []

@@ -20,7 +20,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from components.exam_names import spoken
 from components.gate.answer_pairs import Comparison, Pairs, by_item, pair
 from components.gate.comparison import missing, question
 from components.gate.paired_statistics import Changes, loss_p_value
@@ -67,7 +66,7 @@ def _whole(
         check,
         exam.task,
         exam.exam,
-        spoken(exam.exam),
+        exam.exam,
         "the champion",
         exam.champion,
         exam.candidate,
@@ -103,7 +102,7 @@ def _groups(
                 changes, told = competition.without(value, counted)
                 yield from told
             asks = _asks(whole, changes, rule, rules.alpha / len(counted))
-            one = replace(whole, group=name, subject=f"{whole.subject}, {name}", requests=asks)
+            one = replace(whole, group=name, subject=f"{whole.exam}, {name}", requests=asks)
             yield question(one, changes, rules)
     few = {value: changes for value, changes in counted.items() if changes.items < rule.min_items}
     if few:
@@ -124,16 +123,13 @@ class _Competition:
             gained = counted.get(newer)
             if gained is not None and self._is_worth(gained, count / own.items, len(counted)):
                 taken += count
-                told.append(
-                    f"{count} go to {newer}, of which {-100 * gained.loss:.0f} % more are right"
-                )
+                told.append(f"{count} go to {newer}, of which {-gained.loss:.0%} more are right")
         most = int(self._margin / 100 * own.items)
         if not told or most == 0:
             return own, []
         sentence = (
-            f"{spoken(self._exam.exam)}, label {label}: of {own.items} items, {listed(told)}: "
-            "competition with labels that are newer than the anchor. "
-            f"Up to {most} are not counted as a loss."
+            f"{self._exam.exam}, label {label}: of {own.items} items, {listed(told)}: competition "
+            f"with labels that are newer than the anchor. Up to {most} are not counted as a loss."
         )
         noted = Verdict(
             "competition", self._exam.task, self._exam.exam, Outcome.PASS, "note", sentence,
@@ -191,7 +187,7 @@ def _too_small(whole: Comparison, few: Mapping[str, Changes], rule: Groups) -> V
         whole.exam,
         Outcome.INCONCLUSIVE,
         whole.requests[Outcome.INCONCLUSIVE],
-        f"{whole.subject}, by {whole.group}: too few items to tell in {len(few):,} of the "
+        f"{whole.exam}, by {whole.group}: too few items to tell in {len(few):,} of the "
         f"groups (at least {rule.min_items} are needed): {listed(names)}.",
         n=sum(changes.items for changes in few.values()),
         group=whole.group,

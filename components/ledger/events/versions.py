@@ -280,7 +280,7 @@ class VersionRejected(Payload):
 
 @event(
     "version.superseded",
-    read_by=("versions", "inbox", "pipeline.promotion", "pipeline.precedence"),
+    read_by=("versions", "inbox", "pipeline.promotion", "pipeline.precedence", "pipeline.pages"),
 )
 class VersionSuperseded(Payload):
     """The version's examination no longer counts; `requeue`: its batch is queued again.
