@@ -20,6 +20,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from components.exam_names import spoken
 from components.gate.answer_pairs import Comparison, Pairs, by_item, pair
 from components.gate.comparison import missing, question
 from components.gate.paired_statistics import Changes, loss_p_value
@@ -66,7 +67,7 @@ def _whole(
         check,
         exam.task,
         exam.exam,
-        exam.exam,
+        spoken(exam.exam),
         "the champion",
         exam.champion,
         exam.candidate,
@@ -102,7 +103,7 @@ def _groups(
                 changes, told = competition.without(value, counted)
                 yield from told
             asks = _asks(whole, changes, rule, rules.alpha / len(counted))
-            one = replace(whole, group=name, subject=f"{whole.exam}, {name}", requests=asks)
+            one = replace(whole, group=name, subject=f"{whole.subject}, {name}", requests=asks)
             yield question(one, changes, rules)
     few = {value: changes for value, changes in counted.items() if changes.items < rule.min_items}
     if few:
@@ -128,8 +129,9 @@ class _Competition:
         if not told or most == 0:
             return own, []
         sentence = (
-            f"{self._exam.exam}, label {label}: of {own.items} items, {listed(told)}: competition "
-            f"with labels that are newer than the anchor. Up to {most} are not counted as a loss."
+            f"{spoken(self._exam.exam)}, label {label}: of {own.items} items, {listed(told)}: "
+            "competition with labels that are newer than the anchor. "
+            f"Up to {most} are not counted as a loss."
         )
         noted = Verdict(
             "competition", self._exam.task, self._exam.exam, Outcome.PASS, "note", sentence,
@@ -187,7 +189,7 @@ def _too_small(whole: Comparison, few: Mapping[str, Changes], rule: Groups) -> V
         whole.exam,
         Outcome.INCONCLUSIVE,
         whole.requests[Outcome.INCONCLUSIVE],
-        f"{whole.exam}, by {whole.group}: too few items to tell in {len(few):,} of the "
+        f"{whole.subject}, by {whole.group}: too few items to tell in {len(few):,} of the "
         f"groups (at least {rule.min_items} are needed): {listed(names)}.",
         n=sum(changes.items for changes in few.values()),
         group=whole.group,
