@@ -20,17 +20,12 @@ from flows.temporary_server import at_own_server, reach_api
 from flows.watch import watch
 from flows.worker import Pace, serve
 
-
-def ignored(warning: str) -> None:
-    """Say nothing."""
-
-
 __all__ = ["Pace", "drain", "serve", "showing", "watch"]
 
 
 @contextmanager
 def showing(
-    progress: Progress, batches: bool = False, warn: Callable[[str], None] = ignored
+    progress: Progress, batches: bool = False, warn: Callable[[str], None] = steps.unheard
 ) -> Iterator[None]:
     """Let the flows of this block report their progress, with an API up and answering.
 

@@ -33,7 +33,11 @@ progress: ContextVar[Progress] = ContextVar("progress", default=no_progress)
 """Where flows of this process show their progress; flow parameters must stay plain JSON."""
 
 
-warn: ContextVar[Callable[[str], None]] = ContextVar("warn", default=lambda _: None)
+def unheard(warning: str) -> None:
+    """Say nothing."""
+
+
+warn: ContextVar[Callable[[str], None]] = ContextVar("warn", default=unheard)
 """What is called at once with each warning about a batch's data, before anything is trained."""
 
 kept: ContextVar[dict[Path, Workspace] | None] = ContextVar("kept", default=None)

@@ -28,8 +28,8 @@ def reach_api() -> None:
             _check(url)
         else:
             _await_start(server)
-            with at_own_server():
-                prune()
+    with at_own_server():
+        prune()
 
 
 def _check(url: str) -> None:

@@ -14,8 +14,9 @@ from components.cli.daily import EXIT_CODES
 from components.cli.gate import lacking
 from components.cli.options import Context, json_option, pass_root, task_option
 from components.cli.outcomes import show_warnings
-from components.cli.output import Styled, counted, echo, facts, shortened, status
-from components.control_characters import plain
+from components.cli.output import Styled, counted, echo, facts, status
+from components.evaluation.cause import percent
+from components.shown_text import plain, shortened
 
 LABELS = 12
 """Labels that are shown with their counts."""
@@ -76,7 +77,7 @@ def _show(value: dict[str, Any], file: Path, task: str | None) -> None:
         accepted = counted(value["rows"]["accepted"], "row")
         said = f" {value['file']}: {accepted} for {_listed('task', list(value['tasks']))}"
         if value["rows"]["rejected"]:
-            said += f"; {100 * value['rows']['rejected'] / value['rows']['read']:.0f} % rejected"
+            said += f"; {percent(value['rows']['rejected'] / value['rows']['read'])} rejected"
         echo((Styled(verdict, "yellow" if verdict == "doubtful" else "green"), said))
     if "rows" not in value:
         return
@@ -215,7 +216,7 @@ def _exams(tasks: Mapping[str, Any]) -> Iterator[str]:
             yield (
                 f"{pool['exam']} has {counted(pool['inputs'], 'input')}: a decision asks for about "
                 f"{counted(usual['median'], 'label')}, in 9 of 10 cases at most "
-                f"{usual['nine_in_ten']:,} (if {100 * usual['churn']:.0f} % of the answers change)"
+                f"{usual['nine_in_ten']:,} (if {percent(usual['churn'])} of the answers change)"
             )
         if not deciding and not each["pools"]:
             what = "is new" if each["new"] else "has no exam that decides"
@@ -250,7 +251,7 @@ def _champion(found: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:
         short = shortened(plain(each["text"]), TEXT_CHARS)
         yield (
             "",
-            f"{100 * each['sure']:.0f} % {each['champion']}, labelled {each['label']}: {short}",
+            f"{percent(each['sure'])} {each['champion']}, labelled {each['label']}: {short}",
         )
 
 

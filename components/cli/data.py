@@ -14,8 +14,9 @@ from components.cli.arguments import BatchPrefix, Words
 from components.cli.next_steps import after_exam, after_quarantine
 from components.cli.options import Context, changing, json_option, pass_root
 from components.cli.outcomes import show_causes
-from components.cli.output import counted, echo, facts, shortened, table
+from components.cli.output import counted, echo, facts, table
 from components.data.contract import COPY, EARLIER_COPY
+from components.shown_text import shortened
 
 if TYPE_CHECKING:
     from components.data.validation import Rejected
@@ -196,7 +197,7 @@ def show_quarantine(context: Context, batch: str, as_json: bool) -> None:
                 ["line", "why", "label", "text"],
                 [(row.place, _reasons(row), *_said(row.raw, ws.settings.data)) for row in rows],
             )
-        echo(*after_quarantine(ws, entry))
+        echo(*after_quarantine(ws, entry, rows))
 
     facts(as_json, value, show)
 

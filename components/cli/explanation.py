@@ -10,10 +10,12 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from components.cli.output import COLOURS, Styled, echo, shortened, table
+from components.cli.output import COLOURS, Styled, echo, table
+from components.evaluation.cause import percent
 from components.report.intervals import interval
 from components.report.pages import points
 from components.report.verdicts import (
+    finding_named,
     held_against_guessing,
     in_doubt,
     named,
@@ -21,6 +23,7 @@ from components.report.verdicts import (
     without_action,
     worth_showing,
 )
+from components.shown_text import shortened
 
 TEXT_CHARS = 100
 AT_ONCE = ("forgetting", "anchor", "learned")
@@ -77,7 +80,7 @@ def _show_why(value: Value) -> None:
 def _answered(row: Value) -> str:
     said = f"labelled {row['label']}"
     if row["champion"] is not None:
-        said += f"; the champion answers {row['champion']}, {100 * row['sure']:.0f} % sure"
+        said += f"; the champion answers {row['champion']}, {percent(row['sure'])} sure"
     return said
 
 
@@ -109,7 +112,7 @@ def _show_checks(value: Value) -> None:
         if each not in shown and each not in learned
     )
     more = "; ".join(f"{count:,} {outcome}" for outcome, count in sorted(rest.items()))
-    found = [_words(each) for each in value["drift"] if each["drifted"]]
+    found = [finding_named(each) for each in value["drift"] if each["drifted"]]
     if found:
         echo(f"  drift in: {', '.join(found)}")
     if rest:
@@ -171,19 +174,15 @@ def _show_drift(findings: Sequence[Value]) -> None:
     if not findings:
         return
     found = [each for each in findings if each["drifted"]]
-    looked = [_words(each) for each in findings if not each["drifted"] and each["n"]]
-    unasked = [_words(each) for each in findings if not each["n"]]
+    looked = [finding_named(each) for each in findings if not each["drifted"] and each["n"]]
+    unasked = [finding_named(each) for each in findings if not each["n"]]
     echo("Drift, beside what the champion was trained on:")
     for each in found:
-        echo(f"  found: {_words(each)}: {each['sentence'].removeprefix('Drift: ')}")
+        echo(f"  found: {finding_named(each)}: {each['sentence'].removeprefix('Drift: ')}")
     if looked:
         echo(f"  none in: {', '.join(looked)}")
     if unasked:
         echo(f"  not examined: {', '.join(unasked)}")
-
-
-def _words(finding: Value) -> str:
-    return str(finding["name"]).replace("_", " ")
 
 
 def _row(v: Value) -> list[Any]:

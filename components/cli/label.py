@@ -24,7 +24,7 @@ from components.cli.output import (
     progress_bar,
     table,
 )
-from components.control_characters import plain
+from components.shown_text import plain
 
 if TYPE_CHECKING:
     from components.ledger.views import Version

@@ -41,8 +41,8 @@ from components.cli import (
 )
 from components.cli.options import Context, own_prefect_home
 from components.cli.output import Styled, echo, echo_json
-from components.control_characters import plain
 from components.errors import RatchetError
+from components.shown_text import plain
 from components.workspace.root import root_around
 
 EXIT_DEFECT = 1

@@ -12,7 +12,8 @@ import click
 
 from components.cli.arguments import VersionName, Words
 from components.cli.options import Context, json_option, pass_root, quiet_option
-from components.cli.output import counted, echo, facts, progress_bar, shortened, table
+from components.cli.output import counted, echo, facts, progress_bar, table
+from components.shown_text import shortened
 
 if TYPE_CHECKING:
     from components.operations.mistakes import Mistake, Mistakes, TaskMistakes

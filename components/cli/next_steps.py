@@ -6,6 +6,7 @@ Promise: what is printed here can be typed as it stands, FILE apart, and does so
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,14 +50,13 @@ def after_exam(ws: Workspace, task: str) -> str:
     return f"next: ratchet run FILE --task {shlex.quote(task)}"
 
 
-def after_quarantine(ws: Workspace, entry: Entry) -> list[str]:
-    """Return what may be done about an entry; releasing it as it is may lead here again."""
+def after_quarantine(ws: Workspace, entry: Entry, rows: Sequence[Rejected]) -> list[str]:
+    """Return what may be done about an entry with these rows; to release it may lead here again."""
     arrival = views.arrival(ws.ledger, entry.batch)
     release = f"ratchet quarantine release {entry.batch[:12]}"
     kept = {row.kind for row in views.quarantined(ws.ledger, entry.batch) if row.status == "kept"}
     if entry.kind not in kept:
         return ["It was released: `ratchet status` shows what became of it."]
-    from components.data.quarantine import read_rows
     from components.pipeline.came_in import came_in
 
     since = came_in(ws, arrival, entry.kind) if arrival is not None else None
@@ -75,7 +75,7 @@ def after_quarantine(ws: Workspace, entry: Entry) -> list[str]:
             f"`ratchet run FILE --task {task}`"
         ]
     export = f"`ratchet quarantine export {entry.batch[:12]} rows.csv`"
-    if entry.kind == "rows" and all(map(_is_copy, read_rows(entry))):
+    if entry.kind == "rows" and all(map(_is_copy, rows)):
         return ["Nothing is to be done: each is a copy of a row of the same file that was taken."]
     least = ws.settings.data.min_rows
     if entry.kind == "rows" and entry.row_count < least:

@@ -23,7 +23,7 @@ from typing import Any
 
 import click
 
-from components.control_characters import plain
+from components.shown_text import plain
 from components.workspace.root import STEP, Progress, no_progress
 
 QUIET = "ratchet.quiet"
@@ -125,11 +125,6 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | No
 
 def _lines(cell: tuple[Any, ...]) -> str:
     return "\n".join(plain(line) for line in cell if line not in (None, ""))
-
-
-def shortened(text: str, most: int) -> str:
-    """Return at most so many characters of a text; an ellipsis stands for the rest."""
-    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def counted(count: int, noun: str) -> str:

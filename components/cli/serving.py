@@ -12,7 +12,7 @@ import click
 from components.cli.arguments import Number, VersionName
 from components.cli.options import Context, json_option, pass_root, quiet_option
 from components.cli.output import counted, echo, facts, progress_bar
-from components.control_characters import plain
+from components.shown_text import plain
 
 if TYPE_CHECKING:
     from components.ledger.views import Version

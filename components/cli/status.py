@@ -11,7 +11,8 @@ import click
 from components.cli.next_steps import only_task
 from components.cli.options import Context, json_option, pass_root
 from components.cli.outcomes import show_left, show_warnings
-from components.cli.output import clear, counted, echo, facts, shortened, table
+from components.cli.output import clear, counted, echo, facts, table
+from components.shown_text import shortened
 
 if TYPE_CHECKING:
     from components.operations.standing import Known

@@ -48,7 +48,7 @@ def explain(ws: Workspace, number: int) -> dict[str, Any]:
         "why": standing.why,
         "causes": [*map(str, likely)],
         "doubts": [*map(str, doubts(likely))],
-        "rows": rows_showing(ws, evidence, version.batch) if version.batch else {},
+        "rows": rows_showing(ws, evidence, version.batch, likely) if version.batch else {},
         "doubted": sorted({cause.task for cause in likely if cause.doubts_labels}),
         "warnings": warnings_of(ws, version.batch) if version.batch else [],
         "next": standing.next_steps,

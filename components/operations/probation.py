@@ -357,6 +357,6 @@ def _reject(ws: Workspace, lease: Lease, batch: str, ended: ProbationEnded) -> N
     arrival = views.arrival(ws.ledger, batch)
     assert arrival is not None  # the inbox is where the batch came from
     set_batch_aside(ws, arrival, ended.reason)
-    rows = sum(len(views.split_side(ws.ledger, batch, side)) for side in ("train", "holdout"))
+    rows = len(views.split_side(ws.ledger, batch))
     rejected = VersionRejected(version=ended.version, batch=batch, reason=ended.reason, rows=rows)
     append_entry(ws, lease, rejected, batch, first=[ended])

@@ -10,9 +10,6 @@ from components.pipeline.came_in import CameIn, came_in
 from components.pipeline.cause import causes_for, causes_of
 from components.workspace.root import Workspace
 
-SIDES = ("train", "holdout")
-"""Where the rows of a batch are after its split."""
-
 
 @dataclass(frozen=True, slots=True)
 class Listed:
@@ -52,6 +49,6 @@ def entry(ws: Workspace, kept: Any) -> Listed:
 
 
 def _held(ws: Workspace, held: views.Arrival) -> Listed:
-    rows = sum(len(views.split_side(ws.ledger, held.batch, side)) for side in SIDES)
+    rows = len(views.split_side(ws.ledger, held.batch))
     causes, since = causes_for(ws, held), came_in(ws, held)
     return Listed(held.batch, held.source, "held", rows, "held", held.reason, causes, since)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
@@ -94,8 +93,8 @@ def _require_not_in(
     found = came_in(ws, arrival, kind)
     if found is None or not found.mostly:
         return
-    came_for = {each.task for each in map(partial(views.arrival, ws.ledger), found.batches) if each}
-    if task is not None and came_for.isdisjoint({task, None}):
+    with_ = (views.arrival(ws.ledger, batch) for batch in found.batches)
+    if task is not None and task not in {each.task for each in with_ if each}:
         return
     of = "refused rows of " if kind == "rows" else ""
     raise ConfigError(

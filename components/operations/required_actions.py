@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from components.errors import ConfigError
 from components.exam_names import task_of
@@ -18,7 +19,7 @@ from components.ledger.events import (
     VersionRejected,
 )
 from components.operations import exported_folder
-from components.operations.quarantine_overview import entry
+from components.pipeline.came_in import came_in
 from components.pipeline.held import beyond_a_person, decision_on, waits_for_labels, ways_to_settle
 from components.pipeline.taken_out import is_back
 from components.pipeline.words import counting
@@ -113,7 +114,7 @@ def upkeep(ws: Workspace) -> list[str]:
         if row.status == "kept"
         and row.batch in since
         and _days(ws, since[row.batch]) <= QUARANTINE_DAYS
-        and not entry(ws, row).corrected
+        and not _is_corrected(ws, row)
     }
     if fresh:
         batches = "a batch" if len(fresh) == 1 else f"{len(fresh)} batches"
@@ -122,6 +123,13 @@ def upkeep(ws: Workspace) -> list[str]:
             "`ratchet quarantine list` says why."
         )
     return lines
+
+
+def _is_corrected(ws: Workspace, kept: Any) -> bool:
+    """Tell whether all of an entry of the quarantine came in with another batch."""
+    arrival = views.arrival(ws.ledger, kept.batch)
+    since = came_in(ws, arrival, kept.kind) if arrival is not None else None
+    return since is not None and since.all
 
 
 def _outdated_exports(ws: Workspace) -> list[str]:

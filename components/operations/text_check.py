@@ -85,7 +85,9 @@ def unlike_earlier(ws: Workspace, items: Sequence[Item]) -> Unlike:
 
     asked = [item.text for item in items if item.modality == "text"][:LOOKED_AT]
     past = [item.text for item in _learned(ws, {item.task for item in items})]
-    markup = _markup(asked) if _markup(asked) >= NEW and _markup(past) <= FEW else 0.0
+    markup = _markup(asked)
+    if markup < NEW or _markup(past) > FEW:
+        markup = 0.0
     now, before = (
         Counter(name for text in texts if (name := language_of(text))) for texts in (asked, past)
     )

@@ -6,16 +6,17 @@ comes from the stored answers, which may be gone. Nothing here runs a model.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, zip_longest
 from typing import Any
 
 from components.errors import RatchetError
-from components.evaluation.causes import Cause, causes
+from components.evaluation.causes import Cause
 from components.evaluation.score_store import Scored
 from components.items import Item
 from components.ledger import views
 from components.pipeline.sittings import Sitting, paper, sittings
+from components.shown_text import shortened
 from components.workspace.item_library import Library
 from components.workspace.root import Workspace
 
@@ -46,7 +47,7 @@ def examples(ws: Workspace, document: Mapping[str, Any]) -> list[dict[str, Any]]
     return [
         {
             "exam": exam,
-            "text": _short(items[item].content, LONGEST),
+            "text": shortened(items[item].content, LONGEST),
             "label": items[item].label,
             "before": before[item].label if item in before else "",
             "now": now[item].label if item in now else "",
@@ -58,19 +59,22 @@ def examples(ws: Workspace, document: Mapping[str, Any]) -> list[dict[str, Any]]
 
 
 def rows_showing(
-    ws: Workspace, document: Mapping[str, Any], batch: str
+    ws: Workspace, document: Mapping[str, Any], batch: str, likely: Sequence[Cause]
 ) -> dict[str, list[dict[str, Any]]]:
     """Return cause -> the rows of the batch that show it best, as far as they are still here.
 
     Of labels that look wrong these are the rows that the champion is surest of, of each label in
     turn; of anything else the examples of what was found.
     """
-    own = [*views.split_side(ws.ledger, batch, "train")]
-    own += views.split_side(ws.ledger, batch, "holdout")
     found: dict[str, list[dict[str, Any]]] = {}
-    for cause in causes(document):
+    if not likely:
+        return found
+    try:
+        given = _answers(ws, document, "champion", views.split_side(ws.ledger, batch))
+    except RatchetError:  # as above
+        return found
+    for cause in likely:
         try:
-            given = _answers(ws, document, "champion", own)
             shown = _doubted(ws, cause, batch, given) or _examples(ws, document, cause, batch)
         except RatchetError:  # as above
             continue
@@ -104,7 +108,7 @@ def _examples(ws: Workspace, document: Mapping[str, Any], cause: Cause, batch: s
 def _row(item: Item, given: Scored | None) -> dict[str, Any]:
     return {
         "item": item.digest,
-        "text": _short(item.content, LONGEST_ROW),
+        "text": shortened(item.content, LONGEST_ROW),
         "label": item.label,
         "champion": given.label if given else None,
         "sure": given.confidence if given else None,
@@ -130,7 +134,3 @@ def _answers(
     for key in sorted(keys):
         found |= ws.scores.look_up(key, items).answers
     return found
-
-
-def _short(text: str, most: int) -> str:
-    return text if len(text) <= most else text[: most - 1] + "…"

@@ -34,6 +34,7 @@ from components.pipeline.champion_accuracy import champion_accuracy, shown_exams
 from components.pipeline.held import correction, ways_to_settle
 from components.pipeline.reporting import AS_EXAMINED, FACTS, report_path
 from components.pipeline.sittings import Paper, accuracy, paper_of
+from components.shown_text import shortened
 from components.workspace.root import Workspace
 
 if TYPE_CHECKING:
@@ -296,7 +297,7 @@ def _row(ws: Workspace, arrival: views.Arrival, time: str) -> Row:
         views.tasks_of(ws.ledger, arrival),
         status,
         arrival.version,
-        why if len(why) <= LONGEST else f"{why[: LONGEST - 1]}…",
+        shortened(why, LONGEST),
         page.name if page is not None and page.exists() else "",
     )
 

@@ -121,7 +121,7 @@ def about_batch(ws: Workspace, document: Mapping[str, Any], batch: str) -> dict[
     likely = likely if stopped else doubts(likely)
     return {
         "causes": [*map(str, likely)],
-        "rows": rows_showing(ws, document, batch) if likely else {},
+        "rows": rows_showing(ws, document, batch, likely),
         "doubted": sorted({cause.task for cause in likely if cause.doubts_labels}),
         "warnings": warnings_of(ws, batch),
     }

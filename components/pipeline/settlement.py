@@ -183,7 +183,7 @@ def reject(
     arrival = views.arrival(ws.ledger, batch)
     assert arrival is not None  # the inbox is where the batch came from
     set_batch_aside(ws, arrival, reason)
-    rows = sum(len(views.split_side(ws.ledger, batch, side)) for side in ("train", "holdout"))
+    rows = len(views.split_side(ws.ledger, batch))
     rejected = VersionRejected(version=version.version, batch=batch, reason=reason, rows=rows)
     append_entry(ws, lease, rejected, batch)
     mirror_around(ws, lease, version)

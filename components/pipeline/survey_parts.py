@@ -53,8 +53,7 @@ def parts(ws: Workspace, batch: str, asked: Asked, record: Mapping[str, Any]) ->
 
 def _files(ws: Workspace, batch: str, asked: Asked) -> Iterator[dict[str, Any]]:
     for member in views.members(ws.ledger, batch):
-        sides = (views.split_side(ws.ledger, member.batch, side) for side in ("train", "holdout"))
-        own = _only(asked, {item for side in sides for item in side})
+        own = _only(asked, {*views.split_side(ws.ledger, member.batch)})
         record = _record(ws, own)
         yield {"source": member.source, **record, **_alike(ws, own, record)}
 

@@ -19,6 +19,7 @@ from components.exam_names import spoken
 from components.report.intervals import Axis, Interval, common_axis, interval
 from components.report.pages import percent, points, rendered
 from components.report.verdicts import (
+    finding_named,
     held_against_guessing,
     in_doubt,
     named,
@@ -211,7 +212,7 @@ def render(data: ReportData, standing: Standing | None = None) -> str:
         heat=None if data.matrix is None else _heat(data.matrix),
         labels=[_labels(exam, told) for exam, told in data.confusion.items() if told],
         drifted=[_finding(each) for each in data.drift if each.get("drifted")],
-        still=[_words(each["name"]) for each in data.drift if not each.get("drifted")],
+        still=[finding_named(each) for each in data.drift if not each.get("drifted")],
         provenance={"batch": data.batch, **data.provenance},
         words=WORDS,
     )
@@ -418,7 +419,7 @@ def _counts_of(label: str, names: Sequence[str], answers: Mapping[str, int]) -> 
 def _finding(finding: Mapping[str, Any]) -> dict[str, Any]:
     """Return a drift that was found: its sentence and what moved."""
     return {
-        "name": _words(str(finding["name"])),
+        "name": finding_named(finding),
         "sentence": str(finding["sentence"]).removeprefix("Drift: "),
         "classes": [
             {
@@ -429,7 +430,3 @@ def _finding(finding: Mapping[str, Any]) -> dict[str, Any]:
             for each in finding.get("classes", ())
         ],
     }
-
-
-def _words(name: object) -> str:
-    return str(name).replace("_", " ")

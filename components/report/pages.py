@@ -6,8 +6,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from components.control_characters import in_order
 from components.exam_names import spoken
+from components.shown_text import in_order
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -46,6 +46,11 @@ def held_against_guessing(verdict: Mapping[str, Any]) -> bool:
     return verdict.get("check") == "learned" and verdict.get("right_to_wrong") is None
 
 
+def finding_named(finding: Mapping[str, Any]) -> str:
+    """Return what a drift finding is about, as people read it."""
+    return str(finding["name"]).replace("_", " ")
+
+
 def named(verdict: Mapping[str, Any]) -> str:
     """Return what a verdict is about: its exam or task, and the group of items or the score.
 

@@ -11,8 +11,8 @@ import pytest
 
 from components.cli import output
 from components.cli.output import Styled, echo
-from components.control_characters import plain
 from components.ledger import views
+from components.shown_text import plain
 from components.workspace.root import open_workspace
 from tests.command import Ran, ratchet
 from tests.stream import rows, settle, write_jsonl

@@ -90,10 +90,12 @@ def _arrivals(ledger: Ledger, condition: Any) -> list[Arrival]:
     return [Arrival(**row._mapping) for row in rows]
 
 
-def split_side(ledger: Ledger, batch: str, side: str) -> list[str]:
-    """Return the item digests of one side of a batch's latest split, sorted."""
+def split_side(ledger: Ledger, batch: str, side: str | None = None) -> list[str]:
+    """Return the item digests of one side of a batch's latest split, or of both, sorted."""
     table = schema.splits
-    statement = sa.select(table.c.item).where(table.c.batch == batch, table.c.side == side)
+    statement = sa.select(table.c.item).where(table.c.batch == batch)
+    if side is not None:
+        statement = statement.where(table.c.side == side)
     return [row.item for row in ledger.query(statement.order_by(table.c.item))]
 
 

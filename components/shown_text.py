@@ -1,4 +1,4 @@
-"""Characters that act on how a text is shown, made visible wherever data is shown to people.
+"""Texts that come from data, as people are shown them: nothing acts unseen, nothing is endless.
 
 Concept: file names, labels and texts come from whoever sends data. A character that turns the
 order of a line round (U+202E) or moves a cursor is written as its code, after a backslash.
@@ -29,6 +29,11 @@ def plain(text: object) -> str:
 def in_order(text: str) -> str:
     """Return text that is shown in the order in which it stands; everything else is kept."""
     return _TURNS_TEXT.sub(_visible, text)
+
+
+def shortened(text: str, most: int) -> str:
+    """Return at most so many characters of a text; an ellipsis stands for the rest."""
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def _visible(found: re.Match[str]) -> str:
