@@ -204,9 +204,10 @@ def _wrong(task: str, told: Task, found: Mapping[str, Any]) -> list[Cause]:
     )  # fmt: skip
     wrong = rows - sum(_of(each, label) for each, label in zip(now, labels, strict=True))
     share = (doubts / rows - old / before) / (sure / right)
-    chance = _chance_of_more((doubts, rows), (old, before))
+    if share < WRONG:  # before anything that loads SciPy: `status` asks this of every batch
+        return []
     unsure = not wrong or binomial_bounds(doubts, wrong, UNSURE_ERROR)[0] < sure / right / 2
-    if share < WRONG or chance > ERROR or unsure:
+    if unsure or _chance_of_more((doubts, rows), (old, before)) > ERROR:
         return []
     worst = {
         label: max(

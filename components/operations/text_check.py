@@ -17,7 +17,7 @@ from typing import Any
 
 from components.evaluation.cause import percent
 from components.items import Item
-from components.ledger import views
+from components.pipeline.champion_memory import champion_memory
 from components.workspace.item_library import Library
 from components.workspace.root import Workspace
 
@@ -102,13 +102,7 @@ def unlike_earlier(ws: Workspace, items: Sequence[Item]) -> Unlike:
 
 def _learned(ws: Workspace, tasks: set[str]) -> Sequence[Any]:
     """Return rows that the champion was trained on, those with the smallest digests."""
-    champion = views.champion(ws.ledger)
-    if champion is None or ws.identity.modality != "text":
-        return ()
-    from components.model.bundle import open_bundle
-    from components.training.memory import remembered
-
-    memory = remembered(open_bundle(ws.bundles, champion.bundle), views.renamed_tasks(ws.ledger))
+    memory = champion_memory(ws) if ws.identity.modality == "text" else ()
     refs = [ref for ref in memory if ref.task in tasks] or memory
     return Library(ws).remembered(sorted(refs, key=lambda ref: (ref.item, ref.batch))[:LOOKED_AT])
 

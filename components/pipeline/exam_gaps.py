@@ -8,21 +8,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from components.ledger import views
+from components.pipeline.champion_memory import champion_memory
 from components.pipeline.exams import open_exams
 from components.workspace.root import Workspace
 
 
 def labels_lacking(ws: Workspace, exams: Sequence[views.HeldExam]) -> dict[str, list[str]]:
     """Return exam -> labels that the champion learned for its task and that it has no item of."""
-    champion = views.champion(ws.ledger)
-    if champion is None:
-        return {exam.exam: [] for exam in exams}
-    from components.model.bundle import open_bundle
-    from components.training.memory import remembered
-
-    memory = remembered(open_bundle(ws.bundles, champion.bundle), views.renamed_tasks(ws.ledger))
     learned: dict[str, set[str]] = {}
-    for ref in memory:
+    for ref in champion_memory(ws):
         learned.setdefault(ref.task, set()).add(ref.label)
     return {
         exam.name: sorted(learned.get(exam.task, set()) - {item.label for item in exam.items})
